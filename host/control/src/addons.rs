@@ -1,0 +1,143 @@
+//! Addons: created, read, awaited, deleted.
+
+mod create;
+
+use std::time::Duration;
+
+use larder_domain::config::AddonConfig;
+use larder_domain::history::StoredEntry;
+use larder_domain::ports::store::{AddonFilter, Change, Fence, StoredLog, Watcher};
+use larder_domain::{AddonId, AddonRecord, AddonState, Event};
+use tokio::time::{Instant, timeout};
+
+pub use create::{CreateAddon, NewAddonState};
+
+use crate::{Code, Control, ControlError};
+
+/// The longest that a request may wait for an addon, in milliseconds.
+pub const WAIT_MS_MAX: u64 = 60_000;
+/// How often a waiter looks by itself, since another node may drive the addon, in milliseconds.
+const WAIT_POLL_MS: u64 = 1_000;
+
+impl Control {
+    /// One addon, also when it is terminal.
+    ///
+    /// # Errors
+    /// `unknown_addon`.
+    pub async fn addon(&self, id: AddonId) -> Result<AddonRecord, ControlError> {
+        self.store.addon(id).await?.ok_or_else(|| {
+            ControlError::refused(Code::UnknownAddon, format!("there is no addon {id}"))
+        })
+    }
+
+    /// Addons in order of creation.
+    ///
+    /// # Errors
+    /// `unknown_app` if the filter names one that isn't there.
+    pub async fn addons(&self, filter: AddonFilter) -> Result<Vec<AddonRecord>, ControlError> {
+        if let Some(app) = &filter.app {
+            self.app(app).await?;
+        }
+        Ok(self.store.addons(filter).await?)
+    }
+
+    /// What an addon gives its app; none before it is provisioned.
+    ///
+    /// # Errors
+    /// `unknown_addon`.
+    pub async fn addon_config(&self, id: AddonId) -> Result<Option<AddonConfig>, ControlError> {
+        self.addon(id).await?;
+        Ok(self.store.addon_config(id).await?)
+    }
+
+    /// Wants an addon gone. Returns at once: it is terminal then, and what its provider made is cleaned up afterwards.
+    ///
+    /// # Errors
+    /// `unknown_addon`, `protected`.
+    pub async fn delete_addon(&self, id: AddonId) -> Result<AddonRecord, ControlError> {
+        let record = self.addon(id).await?;
+        if record.spec.protected && !record.addon.state.is_terminal() {
+            return Err(ControlError::refused(
+                Code::Protected,
+                format!("the addon {id} is protected against deletion"),
+            ));
+        }
+        let change = Change {
+            addon: id,
+            event: Event::DeprovisionRequested,
+            fence: Fence::User,
+            state: None,
+            log: vec![],
+        };
+        let applied = self.store.apply(change).await?;
+        // The wish is stored; only now may the call under way be dropped, or a crash in between would lose both.
+        self.running.cancel(id);
+        self.waiters.settled(id);
+        Ok(AddonRecord { addon: applied.addon, ..record })
+    }
+
+    /// Waits until an addon is ready or terminal, or the time is over; the addon as it is then.
+    ///
+    /// # Errors
+    /// `unknown_addon`.
+    pub async fn wait_for_addon(
+        &self,
+        id: AddonId,
+        at_most: Duration,
+    ) -> Result<AddonRecord, ControlError> {
+        let until = Instant::now() + at_most.min(Duration::from_millis(WAIT_MS_MAX));
+        loop {
+            let notify = self.waiters.register(id);
+            let notified = notify.notified();
+            let record = self.addon(id).await?;
+            let left = until.saturating_duration_since(Instant::now());
+            if is_settled(record.addon.state) || left.is_zero() {
+                self.waiters.leave(id, &notify);
+                return Ok(record);
+            }
+            // Settled or timed out: either way the addon is read again.
+            let _settled = timeout(left.min(Duration::from_millis(WAIT_POLL_MS)), notified).await;
+        }
+    }
+
+    /// History after entry `after`, of one addon or of all.
+    ///
+    /// # Errors
+    /// `unknown_addon`.
+    pub async fn history(
+        &self,
+        addon: Option<AddonId>,
+        after: u64,
+        count_max: usize,
+    ) -> Result<Vec<StoredEntry>, ControlError> {
+        if let Some(id) = addon {
+            self.addon(id).await?;
+        }
+        Ok(self.store.history(addon, after, count_max).await?)
+    }
+
+    /// Follows the history: begin to watch, then read.
+    #[must_use]
+    pub fn watch_history(&self) -> Box<dyn Watcher> {
+        self.store.watch_history()
+    }
+
+    /// An addon's log after line `after`.
+    ///
+    /// # Errors
+    /// `unknown_addon`.
+    pub async fn addon_log(
+        &self,
+        id: AddonId,
+        after: u64,
+        count_max: usize,
+    ) -> Result<Vec<StoredLog>, ControlError> {
+        self.addon(id).await?;
+        Ok(self.store.log(id, after, count_max).await?)
+    }
+}
+
+/// Whether nothing more will happen by itself that a creator waits for.
+pub(crate) const fn is_settled(state: AddonState) -> bool {
+    matches!(state, AddonState::Ready) || state.is_terminal()
+}

@@ -1,0 +1,251 @@
+//! Creating an addon: everything that can be refused is refused here, before anything is stored.
+
+use std::sync::Arc;
+
+use larder_domain::addon::DeclaredVariables;
+use larder_domain::limits::PARAMETERS_BYTES_MAX;
+use larder_domain::manifest::{Plan, Service};
+use larder_domain::ports::store::{CreateRefusal, Created, Idempotency, NewAddon};
+use larder_domain::secret::Seed;
+use larder_domain::variables::Prefix;
+use larder_domain::{
+    Addon, AddonId, AddonName, AddonRecord, AddonSpec, AppName, ComponentKind, PlanName,
+    ProviderName, ProvisionType, Role, ServiceName, VariableName, WallTime,
+};
+use serde_json::Value;
+
+use crate::apps::unknown as unknown_app;
+use crate::offers::{Offer, Offers};
+use crate::{Code, Control, ControlError};
+
+/// What a developer asks for.
+#[derive(Debug, Clone)]
+pub struct CreateAddon {
+    /// For whom.
+    pub app: AppName,
+    /// What.
+    pub service: ServiceName,
+    /// By whom; needed only if several offer the service.
+    pub provider: Option<ProviderName>,
+    /// In which size; the service's first plan if left out.
+    pub plan: Option<PlanName>,
+    /// Under which name; the service's if left out.
+    pub name: Option<AddonName>,
+    /// How it comes by its resource; its own if left out.
+    pub provision_type: Option<ProvisionType>,
+    /// Put before each variable's name.
+    pub attach_as: Option<Prefix>,
+    /// A JSON object for the provider.
+    pub parameters: Value,
+    /// Whether deleting it is refused.
+    pub protected: bool,
+    /// Makes the request recognisable when it comes again.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// Whether creating made something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewAddonState {
+    /// The addon is new.
+    Created,
+    /// The same request had made it before.
+    Replayed,
+}
+
+impl Control {
+    /// Creates an addon and returns at once; the worker does the rest.
+    ///
+    /// # Errors
+    /// Everything in the request that can't be had; nothing is stored then.
+    pub async fn create_addon(
+        &self,
+        request: CreateAddon,
+    ) -> Result<(AddonRecord, NewAddonState), ControlError> {
+        let offers = self.offers().await?;
+        let (offer, service) = choose(&offers, &request)?;
+        let plan = choose_plan(service, request.plan.as_ref())?;
+        check_provision_type(service, request.provision_type)?;
+        check_parameters(offer, service, plan, &request.parameters)?;
+        let reserve = names_to_reserve(service, request.attach_as.as_ref())?;
+        let id = AddonId::generate();
+        let deadline_ms = u64::from(plan.provision_deadline_s) * 1000;
+        let new = NewAddon {
+            addon: Addon::new(id, deadline_ms, plan.failed_attempts_max, self.store.now()),
+            seed: new_seed()?,
+            reserve,
+            idempotency: request.idempotency.clone(),
+            spec: spec(id, request.clone(), offer, service, plan),
+        };
+        match self.store.create_addon(new).await? {
+            Ok(Created::New(record)) => Ok((record, NewAddonState::Created)),
+            Ok(Created::Replayed(record)) => Ok((record, NewAddonState::Replayed)),
+            Err(refusal) => Err(refused(refusal, &request)),
+        }
+    }
+}
+
+fn choose<'a>(
+    offers: &'a Offers,
+    request: &'a CreateAddon,
+) -> Result<(&'a Arc<Offer>, &'a Service), ControlError> {
+    let service = &request.service;
+    if let Some(provider) = &request.provider {
+        let offer = offers.0.get(provider).ok_or_else(|| {
+            ControlError::refused(
+                Code::UnknownProvider,
+                format!("there is no provider {provider} with an active version"),
+            )
+        })?;
+        let found = offer.manifest.service(service).map(|found| (offer, found));
+        return found.ok_or_else(|| {
+            ControlError::refused(
+                Code::UnknownService,
+                format!("the provider {provider} offers no service {service}"),
+            )
+        });
+    }
+    let mut found = offers.of(service);
+    let first = found.next().ok_or_else(|| {
+        ControlError::refused(
+            Code::UnknownService,
+            format!("no provider offers the service {service}"),
+        )
+    })?;
+    let others: Vec<&str> = found.map(|(offer, _)| offer.provider.as_str()).collect();
+    if others.is_empty() {
+        return Ok(first);
+    }
+    let names = [&[first.0.provider.as_str()], others.as_slice()].concat().join(", ");
+    Err(ControlError::refused(
+        Code::AmbiguousService,
+        format!("the service {service} is offered by {names}"),
+    ))
+}
+
+fn choose_plan<'a>(
+    service: &'a Service,
+    plan: Option<&PlanName>,
+) -> Result<&'a Plan, ControlError> {
+    service.plan(plan).ok_or_else(|| {
+        let plans: Vec<&str> = service.plans.iter().map(|plan| plan.name.as_str()).collect();
+        let asked = plan.map(PlanName::as_str).unwrap_or_default();
+        let message = format!(
+            "the service {} has no plan {asked}; it has {}",
+            service.name,
+            plans.join(", ")
+        );
+        ControlError::refused(Code::UnknownPlan, message)
+    })
+}
+
+fn check_provision_type(
+    service: &Service,
+    asked: Option<ProvisionType>,
+) -> Result<(), ControlError> {
+    let asked = asked.unwrap_or(ProvisionType::Independent);
+    if !service.provision_types.contains(&asked) {
+        let offered: Vec<&str> = service.provision_types.iter().map(|t| t.as_str()).collect();
+        let message = format!(
+            "the service {} is not offered as {asked}, only as {}",
+            service.name,
+            offered.join(", ")
+        );
+        return Err(ControlError::refused(Code::ProvisionTypeNotOffered, message));
+    }
+    if asked != ProvisionType::Independent {
+        return Err(ControlError::refused(
+            Code::NotSupported,
+            format!("this host can't make {asked} addons"),
+        ));
+    }
+    Ok(())
+}
+
+fn check_parameters(
+    offer: &Offer,
+    service: &Service,
+    plan: &Plan,
+    parameters: &Value,
+) -> Result<(), ControlError> {
+    let refuse = |reason: String| ControlError::refused(Code::InvalidParameters, reason);
+    let bytes = parameters.to_string().len();
+    if bytes > PARAMETERS_BYTES_MAX {
+        return Err(refuse(format!(
+            "the parameters have {bytes} bytes; at most {PARAMETERS_BYTES_MAX} are allowed"
+        )));
+    }
+    offer.validate(service, plan, parameters).map_err(refuse)
+}
+
+fn names_to_reserve(
+    service: &Service,
+    prefix: Option<&Prefix>,
+) -> Result<Vec<VariableName>, ControlError> {
+    match &service.variables {
+        DeclaredVariables::Any(_) => Ok(vec![]),
+        DeclaredVariables::Names(names) => {
+            Ok(names.iter().map(|n| n.prefixed(prefix)).collect::<Result<_, _>>()?)
+        }
+    }
+}
+
+fn spec(
+    id: AddonId,
+    request: CreateAddon,
+    offer: &Offer,
+    service: &Service,
+    plan: &Plan,
+) -> AddonSpec {
+    AddonSpec {
+        id,
+        kind: ComponentKind::Provider,
+        app: Some(request.app),
+        name: request.name.unwrap_or_else(|| AddonName::from(&service.name)),
+        provider: offer.provider.clone(),
+        service: service.name.clone(),
+        plan: plan.name.clone(),
+        provision_type: request.provision_type.unwrap_or(ProvisionType::Independent),
+        role: Role::User,
+        attach_as: request.attach_as,
+        parameters: request.parameters,
+        variables: service.variables.clone(),
+        protected: request.protected,
+        external_id: None,
+        created_at: WallTime::default(),
+    }
+}
+
+fn new_seed() -> Result<Seed, ControlError> {
+    let mut seed = Seed([0; 32]);
+    getrandom::fill(&mut seed.0).map_err(|error| {
+        ControlError::refused(Code::Internal, format!("the system has no randomness: {error}"))
+    })?;
+    Ok(seed)
+}
+
+fn refused(refusal: CreateRefusal, request: &CreateAddon) -> ControlError {
+    match refusal {
+        CreateRefusal::NoApp(app) => unknown_app(&app),
+        CreateRefusal::NameTaken => {
+            let name = request.name.as_ref().map_or(request.service.as_str(), AddonName::as_str);
+            ControlError::refused(
+                Code::NameTaken,
+                format!("the app {} has an addon named {name} already", request.app),
+            )
+        }
+        CreateRefusal::VariableTaken { variable, owner } => {
+            let owner = owner.map_or_else(
+                || "is the app's own".to_owned(),
+                |id| format!("belongs to the addon {id}"),
+            );
+            ControlError::refused(
+                Code::VariableTaken,
+                format!("the app {} has {variable} already: it {owner}", request.app),
+            )
+        }
+        CreateRefusal::IdempotencyMismatch => ControlError::refused(
+            Code::IdempotencyMismatch,
+            "this Idempotency-Key came before with another body; nothing was done now",
+        ),
+    }
+}

@@ -1,0 +1,111 @@
+//! Apps and their variables.
+
+use larder_domain::AppName;
+use larder_domain::ports::store::{
+    APP_VARIABLES_MAX, AddonFilter, AppVariable, ConfigPatch, PatchRefusal,
+};
+
+use crate::{Code, Control, ControlError};
+
+/// How many addons one cascading step deletes.
+const CASCADE_BATCH_ADDONS: usize = 256;
+
+impl Control {
+    /// Creates an app. False if it was there.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn create_app(&self, app: &AppName) -> Result<bool, ControlError> {
+        Ok(self.store.create_app(app).await?)
+    }
+
+    /// Apps by name after `after`, each with the number of its live addons.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn apps(
+        &self,
+        after: Option<AppName>,
+        count_max: usize,
+    ) -> Result<Vec<(AppName, u64)>, ControlError> {
+        Ok(self.store.apps(after, count_max).await?)
+    }
+
+    /// That there is such an app.
+    ///
+    /// # Errors
+    /// `unknown_app`.
+    pub async fn app(&self, app: &AppName) -> Result<(), ControlError> {
+        if self.store.has_app(app).await? { Ok(()) } else { Err(unknown(app)) }
+    }
+
+    /// Deletes an app and its own variables; with `cascade` its addons first.
+    ///
+    /// # Errors
+    /// `unknown_app`; `app_in_use` without `cascade`; `protected` if one of its addons is.
+    pub async fn delete_app(&self, app: &AppName, cascade: bool) -> Result<(), ControlError> {
+        self.app(app).await?;
+        if cascade {
+            self.delete_addons_of(app).await?;
+        }
+        match self.store.delete_app(app).await? {
+            Ok(()) => Ok(()),
+            Err(count) => Err(ControlError::refused(
+                Code::AppInUse,
+                format!("the app {app} has {count} addons"),
+            )),
+        }
+    }
+
+    async fn delete_addons_of(&self, app: &AppName) -> Result<(), ControlError> {
+        loop {
+            let filter = AddonFilter {
+                app: Some(app.clone()),
+                count_max: CASCADE_BATCH_ADDONS,
+                ..AddonFilter::default()
+            };
+            let addons = self.store.addons(filter).await?;
+            if addons.is_empty() {
+                return Ok(());
+            }
+            for record in addons {
+                self.delete_addon(record.spec.id).await?;
+            }
+        }
+    }
+
+    /// What the app sees now.
+    ///
+    /// # Errors
+    /// `unknown_app`.
+    pub async fn app_config(&self, app: &AppName) -> Result<Vec<AppVariable>, ControlError> {
+        self.store.app_config(app).await?.ok_or_else(|| unknown(app))
+    }
+
+    /// Sets and unsets the app's own variables: all or nothing.
+    ///
+    /// # Errors
+    /// `unknown_app`, `variable_owned_by_addon`, `too_many_variables`.
+    pub async fn patch_app_config(
+        &self,
+        app: &AppName,
+        patch: ConfigPatch,
+    ) -> Result<(), ControlError> {
+        match self.store.patch_app_config(app, patch).await? {
+            Ok(()) => Ok(()),
+            Err(PatchRefusal::NoApp) => Err(unknown(app)),
+            Err(PatchRefusal::OwnedByAddon { variable, owner }) => Err(ControlError::refused(
+                Code::VariableOwnedByAddon,
+                format!("{variable} is set by the addon {owner}"),
+            )),
+            Err(PatchRefusal::TooMany) => Err(ControlError::refused(
+                Code::TooManyVariables,
+                format!("an app has at most {APP_VARIABLES_MAX} variables of its own"),
+            )),
+        }
+    }
+}
+
+pub(crate) fn unknown(app: &AppName) -> ControlError {
+    ControlError::refused(Code::UnknownApp, format!("there is no app {app}"))
+}

@@ -1,0 +1,56 @@
+//! The one object behind the API: the ports, and what this node remembers between requests.
+
+use std::sync::Arc;
+
+use larder_domain::ports::{AppSink, ProviderRuntime, Store};
+
+use crate::error::ControlError;
+use crate::offers::{OfferCache, Offers};
+use crate::waiters::Waiters;
+use crate::worker::Running;
+
+/// All use cases. Cheap to clone.
+#[derive(Clone)]
+pub struct Control {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) runtime: Arc<dyn ProviderRuntime>,
+    pub(crate) sink: Arc<dyn AppSink>,
+    pub(crate) offers: Arc<OfferCache>,
+    pub(crate) waiters: Arc<Waiters>,
+    pub(crate) running: Arc<Running>,
+}
+
+impl Control {
+    /// Puts the use cases over their ports.
+    pub fn new(
+        store: Arc<dyn Store>,
+        runtime: Arc<dyn ProviderRuntime>,
+        sink: Arc<dyn AppSink>,
+    ) -> Self {
+        Self {
+            store,
+            runtime,
+            sink,
+            offers: Arc::default(),
+            waiters: Arc::default(),
+            running: Arc::default(),
+        }
+    }
+
+    /// What can be provisioned now.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn offers(&self) -> Result<Arc<Offers>, ControlError> {
+        Ok(self.offers.get(&*self.store).await?)
+    }
+
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn ready(&self) -> Result<(), ControlError> {
+        self.store.apps(None, 1).await?;
+        Ok(())
+    }
+}

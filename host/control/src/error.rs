@@ -1,0 +1,124 @@
+//! Everything that can be refused, with a stable code. The API turns these into problem documents; nothing here knows HTTP.
+
+use larder_domain::ports::StoreError;
+use larder_domain::provider::Refusal;
+use larder_domain::{NameError, variables::VariableNameError};
+
+macro_rules! codes {
+    ($($variant:ident $text:literal $status:literal $advice:literal),+ $(,)?) => {
+        /// A stable name for what went wrong.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code { $(#[doc = $advice] $variant),+ }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The name that programs see.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+
+            /// The class of the failure, as the number that HTTP has for it (RFC 9110, section 15).
+            #[must_use]
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$variant => $status),+ }
+            }
+
+            /// What the person can do.
+            #[must_use]
+            pub const fn advice(self) -> &'static str {
+                match self { $(Self::$variant => $advice),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    InvalidJson "invalid_json" 400 "Send a body that is valid JSON and has the types that the message names.",
+    UnknownField "unknown_field" 400 "Remove the field or correct its name; the message lists the ones that exist.",
+    InvalidName "invalid_name" 400 "Names are 1 to 63 of a-z, 0-9 and '-', not beginning with '-'.",
+    InvalidAttachAs "invalid_attach_as" 400 "Use letters, digits and '_', beginning with a letter, or leave attach_as out.",
+    InvalidVariable "invalid_variable" 400 "Choose another name for the variable; the message says what is wrong with it.",
+    InvalidQuery "invalid_query" 400 "Correct the query parameter or header that the message names.",
+    Unauthorized "unauthorized" 401 "Send `Authorization: Bearer TOKEN`; the admin token is in the file admin.token of the data directory.",
+    Forbidden "forbidden" 403 "Send the request to the address that the server listens on.",
+    NotFound "not_found" 404 "There is no such route; see docs/api.md for the ones there are.",
+    UnknownApp "unknown_app" 404 "Create it with `larder app create NAME`, or list those there are with `larder app list`.",
+    UnknownAddon "unknown_addon" 404 "List the addons there are with `larder addon list --app APP`.",
+    UnknownProvider "unknown_provider" 404 "List the providers there are with `larder provider list`.",
+    UnknownVersion "unknown_version" 404 "List a provider's versions with `larder provider show NAME`.",
+    UnknownService "unknown_service" 404 "List what can be had with `larder catalog`.",
+    UnknownPlan "unknown_plan" 404 "Choose one of the plans that the message names.",
+    MethodNotAllowed "method_not_allowed" 405 "See docs/api.md for the methods of this route.",
+    NameTaken "name_taken" 409 "Choose another name, or delete the addon that has it.",
+    VariableTaken "variable_taken" 409 "Attach the addon under another name with `attach_as`, or delete what has the variable.",
+    VariableOwnedByAddon "variable_owned_by_addon" 409 "An addon sets this variable: delete the addon, or use another name.",
+    AmbiguousService "ambiguous_service" 409 "Several providers offer it: name one of them in `provider`.",
+    Protected "protected" 409 "The addon is protected against deletion.",
+    AppInUse "app_in_use" 409 "Delete the app's addons first, or delete with `cascade=true`.",
+    ProviderInUse "provider_in_use" 409 "Delete the provider's addons first, or remove it with `force=true`.",
+    VersionNotUsable "version_not_usable" 409 "Only a version that passed its checks can be activated.",
+    NotSupported "not_supported" 409 "This can't be done with this provider on this host.",
+    TooLarge "body_too_large" 413 "Send less; the message names the limit.",
+    UnsupportedMediaType "unsupported_media_type" 415 "Send the content type that the message names.",
+    InvalidParameters "invalid_parameters" 422 "Correct the parameters; `larder catalog --json` shows their schema.",
+    ProvisionTypeNotOffered "provision_type_not_offered" 422 "Choose one of the provision types that the message names.",
+    IdempotencyMismatch "idempotency_mismatch" 422 "Use a new Idempotency-Key for a new request.",
+    TooManyVariables "too_many_variables" 422 "Unset variables that the app no longer needs.",
+    Overloaded "overloaded" 503 "Try again in a moment.",
+    Internal "internal" 500 "The host failed; its log has the cause under the same time. Try again, then tell the operator.",
+}
+
+/// A use case that was refused or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// The caller can mend it.
+    #[error("{message}")]
+    Refused {
+        /// What kind of refusal.
+        code: Code,
+        /// What was found and what was expected.
+        message: String,
+    },
+    /// A component that can't be a provider.
+    #[error(transparent)]
+    Component(#[from] Refusal),
+    /// The store failed. The cause is for the log only.
+    #[error("the store failed")]
+    Store(#[source] StoreError),
+}
+
+impl ControlError {
+    /// A refusal.
+    pub fn refused(code: Code, message: impl Into<String>) -> Self {
+        Self::Refused { code, message: message.into() }
+    }
+}
+
+impl From<StoreError> for ControlError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Busy => {
+                Self::refused(Code::Overloaded, "the store has more to write than it can take")
+            }
+            StoreError::Missing("addon") => {
+                Self::refused(Code::UnknownAddon, "there is no such addon")
+            }
+            other => Self::Store(other),
+        }
+    }
+}
+
+impl From<NameError> for ControlError {
+    fn from(error: NameError) -> Self {
+        Self::refused(Code::InvalidName, error.to_string())
+    }
+}
+
+impl From<VariableNameError> for ControlError {
+    fn from(error: VariableNameError) -> Self {
+        Self::refused(Code::InvalidVariable, error.to_string())
+    }
+}

@@ -1,0 +1,25 @@
+//! What Larder does: the use cases behind the API, and the worker that drives addons.
+//!
+//! Everything here goes through the ports of `larder-domain`; there is no SQL, no HTTP and no wasm. A use case writes
+//! an intent and returns; the worker, woken by that commit, makes it true.
+
+mod addons;
+mod apps;
+mod control;
+mod environment;
+mod error;
+mod offers;
+mod providers;
+mod schema;
+mod sink;
+mod waiters;
+pub mod worker;
+
+pub use addons::{CreateAddon, NewAddonState, WAIT_MS_MAX};
+pub use control::Control;
+pub use environment::{EnvironmentVariable, SERVICES_VARIABLE};
+pub use error::{Code, ControlError};
+pub use offers::{Offer, Offers};
+pub use providers::Uploaded;
+pub use sink::NoSink;
+pub use worker::{Worker, WorkerConfig};

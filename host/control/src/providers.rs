@@ -1,0 +1,119 @@
+//! Providers: uploaded, listed, activated, removed.
+
+use larder_domain::ports::store::{RemoveRefusal, UploadOutcome};
+use larder_domain::provider::{Provider, Version};
+use larder_domain::{Digest, ProviderName};
+use sha2::{Digest as _, Sha256};
+
+use crate::{Code, Control, ControlError};
+
+/// What came of an upload.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Uploaded {
+    /// The version.
+    pub version: Version,
+    /// Whether the same bytes had come before.
+    pub known: bool,
+}
+
+impl Control {
+    /// Stores a component as a version of a provider. Cheap refusals come at once; the rest of the check is work that the
+    /// version's state tells of.
+    ///
+    /// # Errors
+    /// The component can't be a provider, or the store failed.
+    pub async fn upload(
+        &self,
+        name: &ProviderName,
+        wasm: Vec<u8>,
+    ) -> Result<Uploaded, ControlError> {
+        self.runtime.inspect(&wasm)?;
+        let digest = Digest(Sha256::digest(&wasm).into());
+        let (version, known) = match self.store.upload(name, digest, wasm).await? {
+            UploadOutcome::New(version) => (version, false),
+            UploadOutcome::Known(version) => (version, true),
+        };
+        self.offers.invalidate();
+        Ok(Uploaded { version, known })
+    }
+
+    /// All providers in order of their names.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn providers(&self) -> Result<Vec<Provider>, ControlError> {
+        Ok(self.store.providers().await?)
+    }
+
+    /// One provider.
+    ///
+    /// # Errors
+    /// `unknown_provider`.
+    pub async fn provider(&self, name: &ProviderName) -> Result<Provider, ControlError> {
+        self.store.provider(name).await?.ok_or_else(|| unknown(name))
+    }
+
+    /// One version of a provider.
+    ///
+    /// # Errors
+    /// `unknown_provider`, `unknown_version`.
+    pub async fn version(
+        &self,
+        name: &ProviderName,
+        digest: Digest,
+    ) -> Result<Version, ControlError> {
+        let versions = self.provider(name).await?.versions;
+        let found = versions.into_iter().find(|version| version.digest == digest);
+        found.ok_or_else(|| {
+            ControlError::refused(
+                Code::UnknownVersion,
+                format!("the provider {name} has no version {digest}"),
+            )
+        })
+    }
+
+    /// Makes a checked version the one that serves; rolling back is the same.
+    ///
+    /// # Errors
+    /// `unknown_provider`, `unknown_version`, `version_not_usable`.
+    pub async fn activate(
+        &self,
+        name: &ProviderName,
+        digest: Digest,
+    ) -> Result<Provider, ControlError> {
+        let version = self.version(name, digest).await?;
+        let done = self.store.activate(name, digest).await?;
+        self.offers.invalidate();
+        if !done {
+            let message = format!("the version {digest} of {name} is {}", version.state);
+            return Err(ControlError::refused(Code::VersionNotUsable, message));
+        }
+        self.provider(name).await
+    }
+
+    /// Removes a provider with its versions.
+    ///
+    /// # Errors
+    /// `unknown_provider`; `provider_in_use` without `force`.
+    pub async fn remove_provider(
+        &self,
+        name: &ProviderName,
+        force: bool,
+    ) -> Result<(), ControlError> {
+        let provider = self.provider(name).await?;
+        let removed = self.store.remove_provider(name, force).await?;
+        self.offers.invalidate();
+        if let Err(RemoveRefusal::InUse(count)) = removed {
+            let message = format!(
+                "the provider {name} is needed by {count} addons that live or are being cleaned up"
+            );
+            return Err(ControlError::refused(Code::ProviderInUse, message));
+        }
+        provider.versions.iter().for_each(|version| self.runtime.unload(version.digest));
+        Ok(())
+    }
+}
+
+pub(crate) fn unknown(name: &ProviderName) -> ControlError {
+    ControlError::refused(Code::UnknownProvider, format!("there is no provider {name}"))
+}

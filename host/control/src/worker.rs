@@ -1,0 +1,227 @@
+//! The worker: makes due work true.
+//!
+//! *Theory.* The store says what is due; the worker leases it, performs the step that the state machine named, and writes back what
+//! came of it under the lease's token. It takes no input beside: a poke after a commit and a timer both only make it look. So whatever was lost
+//! in a crash (a poke, a call, this whole process) is found again in the store.
+//!
+//! *What can go wrong, and what catches it.* A call outlives its lease: its writes are fenced. A user deletes the addon during a call: the
+//! deletion takes the token, then drops the call ([`Running::cancel`]), and giving the lease back lets the cleanup begin. A slow or looping
+//! provider: it may use [`CALLS_PER_PROVIDER_MAX`] places and no more, and due work is taken round robin over providers. The store
+//! fails: results are written again for a while, then the lease runs out and the step is repeated.
+
+mod call;
+mod drive;
+mod loaded;
+mod running;
+mod versions;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use larder_domain::ProviderName;
+use larder_domain::ids::NodeId;
+use larder_domain::limits::CallLimits;
+use larder_domain::ports::store::Leased;
+use larder_domain::work::{LEASE_RENEWAL_MS, Lease};
+use tokio::sync::watch;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{sleep, timeout};
+
+pub(crate) use running::Running;
+
+use crate::Control;
+
+/// How many pieces of work a node does at once.
+pub const CALLS_AT_ONCE_MAX: usize = 256;
+/// How many of them may be of one provider.
+pub const CALLS_PER_PROVIDER_MAX: usize = 64;
+/// The longest sleep between two looks at the store, in milliseconds: beneath the pokes, which can get lost.
+const LOOK_MS: u64 = 1_000;
+/// How long a look that failed is left alone, in milliseconds.
+const STORE_FAILURE_PAUSE_MS: u64 = 500;
+
+/// How a worker works.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// Bounds of each call.
+    pub limits: CallLimits,
+    /// How long calls under way may go on after a shutdown was asked for.
+    pub shutdown_grace: Duration,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self { limits: CallLimits::default(), shutdown_grace: Duration::from_secs(5) }
+    }
+}
+
+/// One node's worker.
+pub struct Worker {
+    control: Control,
+    config: WorkerConfig,
+    node: NodeId,
+    tasks: JoinSet<()>,
+    busy: HashMap<Id, ProviderName>,
+    per_provider: HashMap<ProviderName, usize>,
+}
+
+impl Worker {
+    /// A worker that has not begun.
+    #[must_use]
+    pub fn new(control: Control, config: WorkerConfig) -> Self {
+        let node = NodeId::generate();
+        Self {
+            control,
+            config,
+            node,
+            tasks: JoinSet::new(),
+            busy: HashMap::new(),
+            per_provider: HashMap::new(),
+        }
+    }
+
+    /// Works until `shutdown` turns true, then lets calls under way finish within the grace and drops the rest.
+    pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+        let renewal = tokio::spawn(renew_leases(self.control.clone()));
+        // Made before the first look, so that nothing committed after it is missed.
+        let mut pokes = self.control.store.watch_work();
+        while !*shutdown.borrow() {
+            let leased = self.lease().await;
+            if leased > 0 {
+                continue;
+            }
+            let pause = self.pause().await;
+            tokio::select! {
+                more = pokes.changed() => if !more { break },
+                Some(done) = self.tasks.join_next_with_id() => self.finished(done),
+                () = sleep(pause) => {}
+                _ = shutdown.changed() => {}
+            }
+        }
+        self.stop().await;
+        renewal.abort();
+    }
+
+    /// Leases what there is room for, and starts it. How many pieces were leased.
+    async fn lease(&mut self) -> usize {
+        while let Some(done) = self.tasks.try_join_next_with_id() {
+            self.finished(done);
+        }
+        let room = CALLS_AT_ONCE_MAX.saturating_sub(self.tasks.len());
+        if room == 0 {
+            return 0;
+        }
+        let leased = match self.control.store.lease_due(self.node, room, self.saturated()).await {
+            Ok(leased) => leased,
+            Err(error) => {
+                tracing::warn!(%error, "due work could not be leased");
+                sleep(Duration::from_millis(STORE_FAILURE_PAUSE_MS)).await;
+                return 0;
+            }
+        };
+        let count = leased.len();
+        leased.into_iter().for_each(|work| self.start(work));
+        count
+    }
+
+    fn start(&mut self, work: Leased) {
+        let (control, limits) = (self.control.clone(), self.config.limits);
+        let lease = match &work {
+            Leased::Addon { lease, .. } | Leased::Other(lease) => lease.clone(),
+        };
+        let provider = lease.provider.clone();
+        let stop = control.running.begin(lease);
+        *self.per_provider.entry(provider.clone()).or_default() += 1;
+        let handle = self.tasks.spawn(async move {
+            match work {
+                Leased::Addon { lease, record, next, seed } => {
+                    drive::Drive::new(control, lease, *record, seed, limits, stop).run(next).await;
+                }
+                Leased::Other(lease) => versions::check(control, lease, limits).await,
+            }
+        });
+        self.busy.insert(handle.id(), provider);
+    }
+
+    fn finished(&mut self, done: Result<(Id, ()), JoinError>) {
+        let id = match done {
+            Ok((id, ())) => id,
+            Err(error) => {
+                if error.is_panic() {
+                    tracing::error!(%error, "a piece of work panicked; its lease will run out and it is tried again");
+                }
+                error.id()
+            }
+        };
+        let Some(provider) = self.busy.remove(&id) else { return };
+        if let Some(count) = self.per_provider.get_mut(&provider) {
+            *count -= 1;
+            if *count == 0 {
+                self.per_provider.remove(&provider);
+            }
+        }
+    }
+
+    fn saturated(&self) -> Vec<ProviderName> {
+        let full = self.per_provider.iter().filter(|(_, count)| **count >= CALLS_PER_PROVIDER_MAX);
+        full.map(|(provider, _)| provider.clone()).collect()
+    }
+
+    /// How long there is nothing to do.
+    async fn pause(&self) -> Duration {
+        let longest = Duration::from_millis(LOOK_MS);
+        if self.tasks.len() >= CALLS_AT_ONCE_MAX {
+            return longest;
+        }
+        match self.control.store.next_due(self.saturated()).await {
+            Ok(Some(due)) => due.after(self.control.store.now()).min(longest),
+            Ok(None) => longest,
+            Err(error) => {
+                tracing::warn!(%error, "the store did not say what is due next");
+                longest
+            }
+        }
+    }
+
+    async fn stop(&mut self) {
+        let grace = self.config.shutdown_grace;
+        let all_done =
+            timeout(grace, async { while self.tasks.join_next().await.is_some() {} }).await.is_ok();
+        if !all_done {
+            tracing::info!(
+                calls = self.tasks.len(),
+                "dropping calls that outlast the shutdown; they are repeated later"
+            );
+        }
+        self.tasks.shutdown().await;
+        for lease in self.control.running.all() {
+            give_back(&self.control, &lease).await;
+        }
+    }
+}
+
+/// Gives a lease back without a result.
+pub(crate) async fn give_back(control: &Control, lease: &Lease) {
+    if let Err(error) = control.store.release(lease, control.store.now()).await {
+        tracing::warn!(%error, subject = %lease.subject, "a lease could not be given back; it runs out by itself");
+    }
+}
+
+/// Renews all leases of this node together; whoever lost one is told to stop.
+async fn renew_leases(control: Control) {
+    loop {
+        sleep(Duration::from_millis(LEASE_RENEWAL_MS)).await;
+        let leases = control.running.all();
+        if leases.is_empty() {
+            continue;
+        }
+        match control.store.renew(&leases).await {
+            Ok(lost) => lost.iter().for_each(|subject| control.running.stop(subject)),
+            Err(error) => tracing::warn!(%error, "leases could not be renewed"),
+        }
+    }
+}
+
+/// Tells one piece of work to stop.
+pub(crate) type Stop = Arc<tokio::sync::Notify>;

@@ -1,0 +1,271 @@
+//! One addon under one lease: perform a step, write what came of it, go on while the state machine says so.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use larder_domain::config;
+use larder_domain::failure::{GuestFailure, Pending, StepFailure, bounded_text};
+use larder_domain::limits::{AFTER_MS_MAX, CallLimits};
+use larder_domain::ports::StoreError;
+use larder_domain::ports::runtime::{Call, CallReport, Export, GuestState, LogLine, Reply};
+use larder_domain::ports::store::{Applied, Change, Fence};
+use larder_domain::redact::redact;
+use larder_domain::retry::Backoff;
+use larder_domain::secret::Seed;
+use larder_domain::work::Lease;
+use larder_domain::{AddonRecord, Event, Next, SecretString, Step};
+use tokio::time::sleep;
+
+use super::{Stop, call, give_back, loaded};
+use crate::Control;
+use crate::addons::is_settled;
+
+/// How often a result is written before the lease is left to run out.
+const WRITE_ATTEMPTS_MAX: u32 = 6;
+/// Between these attempts. Together they stay within a lease.
+const WRITE_BACKOFF: Backoff = Backoff { first_ms: 100, longest_ms: 2_000 };
+
+/// What performing a step brought.
+struct Outcome {
+    event: Event,
+    state: Option<GuestState>,
+    log: Vec<LogLine>,
+}
+
+impl From<Event> for Outcome {
+    fn from(event: Event) -> Self {
+        Self { event, state: None, log: vec![] }
+    }
+}
+
+/// An addon being driven.
+pub(super) struct Drive {
+    control: Control,
+    lease: Lease,
+    record: AddonRecord,
+    seed: Seed,
+    limits: CallLimits,
+    stop: Stop,
+}
+
+impl Drive {
+    pub(super) fn new(
+        control: Control,
+        lease: Lease,
+        record: AddonRecord,
+        seed: Seed,
+        limits: CallLimits,
+        stop: Stop,
+    ) -> Self {
+        Self { control, lease, record, seed, limits, stop }
+    }
+
+    /// Goes on from `next` until the addon rests or waits, or the lease is lost.
+    pub(super) async fn run(mut self, mut next: Next) {
+        let stop = Arc::clone(&self.stop);
+        while let Next::Do(step) = next {
+            // Dropping the step's future destroys the guest's store: nothing of a dropped call goes on.
+            let outcome = tokio::select! {
+                outcome = self.perform(step) => outcome,
+                () = stop.notified() => break,
+            };
+            match self.write(outcome).await {
+                Some(applied) => {
+                    next = applied.next;
+                    self.record.addon = applied.addon;
+                }
+                None => break,
+            }
+            if is_settled(self.record.addon.state) {
+                self.control.waiters.settled(self.record.spec.id);
+            }
+        }
+        self.control.running.end(&self.lease);
+        if matches!(next, Next::Do(_)) {
+            give_back(&self.control, &self.lease).await;
+        }
+    }
+
+    /// Writes a result under the lease. None if it was not written: the lease was lost, or the store failed for too long.
+    async fn write(&self, outcome: Outcome) -> Option<Applied> {
+        let Outcome { event, state, log } = outcome;
+        let fence = Fence::Lease(self.lease.clone());
+        let change = Change { addon: self.record.spec.id, event, fence, state, log };
+        for attempt in 1..=WRITE_ATTEMPTS_MAX {
+            match self.control.store.apply(change.clone()).await {
+                Ok(applied) => return Some(applied),
+                Err(StoreError::Fenced) => return None,
+                Err(error @ (StoreError::Busy | StoreError::Database(_)))
+                    if attempt < WRITE_ATTEMPTS_MAX =>
+                {
+                    tracing::warn!(%error, addon = %self.record.spec.id, "a result could not be written; trying again");
+                    sleep(Duration::from_millis(WRITE_BACKOFF.wait_ms(attempt))).await;
+                }
+                Err(error) => {
+                    tracing::error!(%error, addon = %self.record.spec.id, "a result could not be written; the step is repeated");
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    async fn perform(&self, step: Step) -> Outcome {
+        match step {
+            Step::Begin => self.begin().await,
+            Step::Complete => self.complete().await,
+            Step::SetVariables => self.set_variables().await.into(),
+            Step::Deprovision => self.deprovision().await,
+        }
+    }
+
+    async fn begin(&self) -> Outcome {
+        let called = self.call(Export::BeginProvision, None).await;
+        called.into_outcome(Step::Begin, |reply| match reply {
+            Reply::Begun(message) => Some(Event::Begun { message }),
+            _ => None,
+        })
+    }
+
+    /// `provision-complete` and, when it is done, `get-config`: one step, whose state is written once.
+    async fn complete(&self) -> Outcome {
+        let mut called = self.call(Export::ProvisionComplete, None).await;
+        if !matches!(called.answer, Ok(Reply::Done)) {
+            return called.into_outcome(Step::Complete, |reply| match reply {
+                Reply::Pending(pending) => Some(Event::StillPending(pending)),
+                _ => None,
+            });
+        }
+        let first_log = std::mem::take(&mut called.log);
+        let mut config = self.call(Export::GetConfig, called.state.take()).await;
+        config.log.splice(0..0, first_log);
+        config.into_outcome(Step::Complete, |reply| match reply {
+            Reply::Config(raw) => Some(match config::check(raw, &self.record.spec) {
+                Ok(config) => Event::Configured(Box::new(config)),
+                Err(error) => {
+                    Event::ConfigRefused { code: "invalid_config", reason: error.to_string() }
+                }
+            }),
+            _ => None,
+        })
+    }
+
+    async fn set_variables(&self) -> Event {
+        let failed = |reason: String| Event::Failed(Step::SetVariables, StepFailure::Host(reason));
+        let Some(app) = &self.record.spec.app else { return Event::VariablesSet };
+        let variables = match self.control.store.addon_config(self.record.spec.id).await {
+            Ok(config) => config.unwrap_or_default().variables,
+            Err(error) => return failed(error.to_string()),
+        };
+        match self.control.sink.set(app, self.record.spec.id, &variables).await {
+            Ok(()) => Event::VariablesSet,
+            Err(error) => failed(bounded_text(error.0)),
+        }
+    }
+
+    async fn deprovision(&self) -> Outcome {
+        let called = self.call(Export::Deprovision, None).await;
+        let done = matches!(called.answer, Ok(Reply::Done));
+        let mut outcome = called.into_outcome(Step::Deprovision, |reply| match reply {
+            Reply::Done => Some(Event::CleanedUp),
+            Reply::Pending(pending) => Some(Event::CleanupPending(pending)),
+            _ => None,
+        });
+        if done && let Err(reason) = self.unset_variables().await {
+            outcome.event = Event::Failed(Step::Deprovision, StepFailure::Host(reason));
+        }
+        outcome
+    }
+
+    async fn unset_variables(&self) -> Result<(), String> {
+        let Some(app) = &self.record.spec.app else { return Ok(()) };
+        self.control
+            .sink
+            .unset(app, self.record.spec.id)
+            .await
+            .map_err(|error| bounded_text(error.0))
+    }
+
+    /// Calls the provider's active version, with every secret that the guest was given blotted out of what it said.
+    async fn call(&self, export: Export, state: Option<GuestState>) -> Called {
+        let offer = match loaded::active(&self.control, &self.record.spec.provider).await {
+            Ok(offer) => offer,
+            Err(failure) => return Called { answer: Err(failure), state, log: vec![] },
+        };
+        let context = call::Context {
+            store: Arc::clone(&self.control.store),
+            addon: self.record.spec.id,
+            lease: self.lease.clone(),
+        };
+        let call = Call {
+            digest: offer.digest,
+            export,
+            addon: Arc::clone(&self.record.spec),
+            server_config: vec![],
+            seed: self.seed.clone(),
+            options: offer.options.clone(),
+            state,
+            limits: self.limits,
+            context: Arc::new(context),
+        };
+        Called::new(self.control.runtime.call(call).await)
+    }
+}
+
+/// A call's report, redacted.
+struct Called {
+    answer: Result<Reply, StepFailure>,
+    state: Option<GuestState>,
+    log: Vec<LogLine>,
+}
+
+impl Called {
+    fn new(report: CallReport) -> Self {
+        let CallReport { outcome, state, log, issued, .. } = report;
+        let say = |text: String| bounded_text(redact(text, &issued));
+        let answer = match outcome {
+            Ok(Ok(Reply::Begun(message))) => Ok(Reply::Begun(say(message))),
+            Ok(Ok(Reply::Pending(pending))) => {
+                Ok(Reply::Pending(Pending { message: say(pending.message), ..pending }))
+            }
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(failure)) => Err(StepFailure::Guest(bounded_failure(failure, say))),
+            Err(mut fault) => {
+                fault.detail = say(fault.detail);
+                Err(StepFailure::Fault(fault))
+            }
+        };
+        Self { answer, state, log: redact_log(log, &issued) }
+    }
+
+    /// The event that the answer means. `expected` gives none for an answer that this function can't give.
+    fn into_outcome(self, step: Step, expected: impl FnOnce(Reply) -> Option<Event>) -> Outcome {
+        let event = match self.answer {
+            Ok(reply) => expected(reply).unwrap_or_else(|| {
+                let reason = format!("the sandbox gave an answer that {step} can't give");
+                Event::Failed(step, StepFailure::Host(reason))
+            }),
+            Err(failure) => Event::Failed(step, failure),
+        };
+        Outcome { event, state: self.state, log: self.log }
+    }
+}
+
+fn bounded_failure(failure: GuestFailure, say: impl Fn(String) -> String) -> GuestFailure {
+    match failure {
+        GuestFailure::Rejected(reason) => GuestFailure::Rejected(say(reason)),
+        GuestFailure::Failed(reason) => GuestFailure::Failed(say(reason)),
+        GuestFailure::Retry { after_ms, reason } => {
+            GuestFailure::Retry { after_ms: after_ms.min(AFTER_MS_MAX), reason: say(reason) }
+        }
+    }
+}
+
+fn redact_log(mut log: Vec<LogLine>, issued: &[SecretString]) -> Vec<LogLine> {
+    if !issued.is_empty() {
+        for line in &mut log {
+            line.text = redact(std::mem::take(&mut line.text), issued);
+        }
+    }
+    log
+}

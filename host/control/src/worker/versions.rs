@@ -1,0 +1,102 @@
+//! The slow part of an upload: compile, link, describe, and let the manifest be checked.
+
+use larder_domain::failure::bounded_text;
+use larder_domain::limits::CallLimits;
+use larder_domain::manifest::Manifest;
+use larder_domain::ports::store::CheckOutcome;
+use larder_domain::work::{Lease, Subject};
+use larder_domain::{Digest, ProviderName};
+
+use super::give_back;
+use super::loaded::{self, LoadError};
+use crate::{Control, offers};
+
+/// Checks the version that the lease is about and stores what was found.
+pub(super) async fn check(control: Control, lease: Lease, limits: CallLimits) {
+    if let Subject::Version(provider, digest) = &lease.subject {
+        match examine(&control, provider, *digest, limits).await {
+            Some(outcome) => finish(&control, &lease, provider, *digest, outcome).await,
+            None => give_back(&control, &lease).await,
+        }
+    }
+    control.running.end(&lease);
+}
+
+async fn finish(
+    control: &Control,
+    lease: &Lease,
+    provider: &ProviderName,
+    digest: Digest,
+    outcome: CheckOutcome,
+) {
+    if let CheckOutcome::Refused { code, message } = &outcome {
+        tracing::info!(%provider, %digest, code, message, "a version was refused");
+        control.runtime.unload(digest);
+    }
+    if let Err(error) = control.store.finish_check(lease, provider, digest, outcome).await {
+        tracing::warn!(%error, %provider, %digest, "the outcome of a check could not be stored; it is repeated");
+    }
+    control.offers.invalidate();
+}
+
+/// None if the host itself failed: the check is repeated.
+async fn examine(
+    control: &Control,
+    provider: &ProviderName,
+    digest: Digest,
+    limits: CallLimits,
+) -> Option<CheckOutcome> {
+    match loaded::load(control, digest).await {
+        Ok(()) => {}
+        Err(LoadError::Refused(refusal)) => return Some(refused(refusal.code, refusal.message)),
+        Err(LoadError::Host(reason)) => {
+            tracing::warn!(%provider, %digest, reason, "a version could not be checked");
+            return None;
+        }
+    }
+    let options = control.store.provider_options(provider).await.ok()?;
+    let text = match control.runtime.describe(digest, &options, limits).await {
+        Ok(Ok(text)) => text,
+        Ok(Err(reason)) => {
+            return Some(refused(
+                "describe_failed",
+                format!("`describe` answered with an error: {reason}"),
+            ));
+        }
+        Err(fault) => {
+            return Some(refused(
+                "describe_failed",
+                format!("`describe` broke down: {}", fault.detail),
+            ));
+        }
+    };
+    Some(accept(&text))
+}
+
+fn accept(text: &str) -> CheckOutcome {
+    let invalid = |reason: String| {
+        refused(
+            "invalid_manifest",
+            format!("the manifest that `describe` returned is not accepted: {reason}"),
+        )
+    };
+    let manifest = match Manifest::parse(text) {
+        Ok(manifest) => manifest,
+        Err(error) => return invalid(error.to_string()),
+    };
+    if let Err(reason) = offers::compile_all(&manifest) {
+        return invalid(reason);
+    }
+    if let Some(request) = manifest.requests.iter().find(|request| request.required) {
+        let message = format!(
+            "the provider requires the capability {:?} ({}), which this host does not have; build it without, or make the request optional",
+            request.capability, request.value
+        );
+        return refused("unknown_capability", message);
+    }
+    CheckOutcome::Active(manifest)
+}
+
+fn refused(code: &str, message: String) -> CheckOutcome {
+    CheckOutcome::Refused { code: code.to_owned(), message: bounded_text(message) }
+}

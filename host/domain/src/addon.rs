@@ -1,0 +1,314 @@
+//! An addon: one resource that a provider makes for one app.
+//!
+//! It has two halves. [`AddonSpec`] is what was asked for; it never changes. [`Addon`] is how far that has
+//! come; only [`crate::transition`] makes a new one.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ids::AddonId;
+use crate::names::{AddonName, AppName, PlanName, ProviderName, ServiceName};
+use crate::time::{StoreTime, WallTime};
+use crate::variables::{Prefix, VariableName};
+
+/// Gives an enum of unit variants its names in API and store.
+macro_rules! named {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+        pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),+ }
+
+        impl $name {
+            /// Every value, in the order of declaration.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The name in API and store.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+
+            /// The value of that name.
+            #[must_use]
+            pub fn from_name(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|value| value.as_str() == text)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+pub(crate) use named;
+
+named! {
+    /// What a component is to the host. Only providers can be uploaded so far; the column is there from the first day.
+    ComponentKind {
+        /// Makes addons.
+        Provider = "provider",
+        /// Runs app instances.
+        Runtime = "runtime",
+        /// Answers on a message bus.
+        BusService = "bus_service",
+    }
+}
+
+named! {
+    /// How an addon comes by its resource.
+    ProvisionType {
+        /// A server of its own.
+        Independent = "independent",
+        /// A part of a server that several addons share.
+        Communal = "communal",
+        /// Another addon's very resource.
+        Shared = "shared",
+    }
+}
+
+named! {
+    /// What a provider is to make.
+    Role {
+        /// An app's resource, or its part of a communal server.
+        User = "user",
+        /// The communal server itself.
+        Server = "server",
+    }
+}
+
+named! {
+    /// Where an addon stands. The last two are terminal.
+    AddonState {
+        /// Being made by its provider.
+        WaitingForProvision = "waiting_for_provision",
+        /// Made; its variables are on their way to the app.
+        Provisioned = "provisioned",
+        /// The app has its variables.
+        Ready = "ready",
+        /// Removed at a user's wish.
+        Deprovisioned = "deprovisioned",
+        /// It could not be made.
+        Error = "error",
+    }
+}
+
+impl AddonState {
+    /// Whether nothing leads out of this state.
+    #[must_use]
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, Self::Deprovisioned | Self::Error)
+    }
+}
+
+/// What was asked for. Immutable.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AddonSpec {
+    /// Stable in every call to the provider.
+    pub id: AddonId,
+    /// What kind of component makes it.
+    pub kind: ComponentKind,
+    /// The app that gets the variables; none for a communal server or a broker's instance.
+    pub app: Option<AppName>,
+    /// Unique among the app's live addons.
+    pub name: AddonName,
+    /// Who makes it.
+    pub provider: ProviderName,
+    /// What it is.
+    pub service: ServiceName,
+    /// In which size.
+    pub plan: PlanName,
+    /// How it comes by its resource.
+    pub provision_type: ProvisionType,
+    /// User's resource or communal server.
+    pub role: Role,
+    /// Put before each variable's name.
+    pub attach_as: Option<Prefix>,
+    /// The developer's parameters, a JSON object that passed the plan's schema.
+    pub parameters: Value,
+    /// Which variables may arrive.
+    pub variables: DeclaredVariables,
+    /// Whether deleting it is refused.
+    pub protected: bool,
+    /// The identifier that a service broker's client chose.
+    pub external_id: Option<String>,
+    /// When it was asked for.
+    pub created_at: WallTime,
+}
+
+/// Which variables a service sets, as its catalog declared them when the addon was created; without prefix.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum DeclaredVariables {
+    /// Whatever comes: for a service whose parameters decide it.
+    Any(AnyVariable),
+    /// Just these.
+    Names(Vec<VariableName>),
+}
+
+/// The word `any` in a manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AnyVariable {
+    /// The word itself.
+    #[serde(rename = "any")]
+    Any,
+}
+
+/// What is left to do with what a provider made, once the addon is terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cleanup {
+    /// Nothing was ever begun, or the addon still lives.
+    None,
+    /// The provider's `deprovision` is to be called.
+    Pending,
+    /// The provider has said that nothing is left.
+    Done,
+    /// It could not say so yet. After [`Addon::CLEANUP_ATTEMPTS_MAX`] attempts the host removes its own
+    /// objects all the same, and this speaks of what the provider made elsewhere.
+    Failing {
+        /// Failed attempts so far.
+        attempts: u32,
+        /// What went wrong the last time.
+        last_error: String,
+    },
+}
+
+impl Cleanup {
+    /// The name in API and store.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Pending => "pending",
+            Self::Done => "done",
+            Self::Failing { .. } => "failing",
+        }
+    }
+
+    /// Whether the provider is still to be called.
+    #[must_use]
+    pub const fn is_due(&self) -> bool {
+        matches!(self, Self::Pending | Self::Failing { .. })
+    }
+}
+
+/// Waiting that is bounded, and accumulated from short stretches: a stretch counts for no more than it was expected to last and
+/// a margin, so that neither a jump of the clock nor a night with the host switched off uses it up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Waited so far, in milliseconds.
+    pub waited_ms: u64,
+    /// Waited at most, in milliseconds.
+    pub limit_ms: u64,
+    /// When the present stretch began.
+    pub since: StoreTime,
+    /// How long the present stretch was expected to last, in milliseconds.
+    pub expected_ms: u64,
+}
+
+impl Patience {
+    /// How much longer than expected a stretch may count, in milliseconds.
+    pub const MARGIN_MS: u64 = 60_000;
+
+    /// A wait of at most `limit_ms` that begins now.
+    #[must_use]
+    pub const fn new(limit_ms: u64, now: StoreTime) -> Self {
+        Self { waited_ms: 0, limit_ms, since: now, expected_ms: 0 }
+    }
+
+    /// Ends the present stretch and begins one that is expected to last `expected_ms`.
+    #[must_use]
+    pub fn tick(self, now: StoreTime, expected_ms: u64) -> Self {
+        let counted = now.since_ms(self.since).min(self.expected_ms.saturating_add(Self::MARGIN_MS));
+        Self { waited_ms: self.waited_ms.saturating_add(counted), since: now, expected_ms, ..self }
+    }
+
+    /// Whether the wait is over, as of the last tick.
+    #[must_use]
+    pub const fn is_exhausted(self) -> bool {
+        self.waited_ms >= self.limit_ms
+    }
+}
+
+/// Why an addon is in `error`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddonError {
+    /// Stable: `provider_rejected`, `cpu_limit`, …
+    pub code: String,
+    /// For the person who reads it.
+    pub reason: String,
+}
+
+/// How far an addon has come. Made by [`crate::transition`] alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addon {
+    /// Whose progress this is.
+    pub id: AddonId,
+    /// Where it stands.
+    pub state: AddonState,
+    /// Whether `begin-provision` may have been called: stored before the first call.
+    pub begin_intended: bool,
+    /// Whether `begin-provision` has succeeded.
+    pub begun: bool,
+    /// The last thing that was said to the person who waits.
+    pub message: String,
+    /// How much of the work is done, 0 to 100, if the provider knows.
+    pub percent: Option<u8>,
+    /// Traps and limits in a row.
+    pub attempts: u32,
+    /// So many of them in a row end in `error` (the plan's `failed_attempts_max`).
+    pub attempts_max: u32,
+    /// Failures of the host's own in a row (store, engine): they stretch the back-off and nothing else.
+    pub host_faults: u32,
+    /// The plan's provision deadline; then the deadline for setting variables; then that of a pending cleanup.
+    pub patience: Patience,
+    /// What is left to do for a terminal addon.
+    pub cleanup: Cleanup,
+    /// Why it is in `error`.
+    pub error: Option<AddonError>,
+    /// Whether a user wants it gone; also recorded for an addon in `error`.
+    pub delete_wanted: bool,
+}
+
+impl Addon {
+    /// How long setting an app's variables is tried, in milliseconds.
+    pub const SINK_LIMIT_MS: u64 = 120_000;
+    /// How long `deprovision` may answer `pending` before that counts as a failed attempt, in milliseconds.
+    pub const CLEANUP_PENDING_LIMIT_MS: u64 = 3_600_000;
+    /// After so many failed attempts the host removes its own objects without the provider.
+    pub const CLEANUP_ATTEMPTS_MAX: u32 = 5;
+
+    /// An addon that was just asked for.
+    #[must_use]
+    pub fn new(id: AddonId, provision_deadline_ms: u64, attempts_max: u32, now: StoreTime) -> Self {
+        Self {
+            id,
+            state: AddonState::WaitingForProvision,
+            begin_intended: false,
+            begun: false,
+            message: String::new(),
+            percent: None,
+            attempts: 0,
+            attempts_max,
+            host_faults: 0,
+            patience: Patience::new(provision_deadline_ms, now),
+            cleanup: Cleanup::None,
+            error: None,
+            delete_wanted: false,
+        }
+    }
+}
+
+/// Both halves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AddonRecord {
+    /// What was asked for.
+    pub spec: Arc<AddonSpec>,
+    /// How far it has come.
+    pub addon: Addon,
+    /// When that last changed.
+    pub updated_at: WallTime,
+}

@@ -1,0 +1,11 @@
+//! What the host needs from the outside, as traits: each is implemented once for real and, where a test needs it, once as a fake.
+
+pub mod runtime;
+pub mod sealer;
+pub mod sink;
+pub mod store;
+
+pub use runtime::{Call, CallContext, CallReport, Export, ProviderRuntime, Reply};
+pub use sealer::{SealError, Sealer};
+pub use sink::{AppSink, SinkError};
+pub use store::{Store, StoreError};

@@ -1,0 +1,143 @@
+//! Running guests: what the control loop asks of the sandbox.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::addon::{AddonSpec, named};
+use crate::config::RawConfig;
+use crate::failure::{Fault, GuestFailure, Pending};
+use crate::ids::Digest;
+use crate::limits::CallLimits;
+use crate::provider::Refusal;
+use crate::secret::{SecretString, Seed};
+
+named! {
+    /// The functions of the required interface.
+    Export {
+        /// Starts to make the resource.
+        BeginProvision = "begin-provision",
+        /// Asks whether it can be used.
+        ProvisionComplete = "provision-complete",
+        /// Asks what the app needs.
+        GetConfig = "get-config",
+        /// Removes it.
+        Deprovision = "deprovision",
+    }
+}
+
+/// A provider's state for one addon.
+pub type GuestState = BTreeMap<String, Vec<u8>>;
+
+/// Why the host could not do what a guest asked of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ContextError {
+    /// The call no longer drives the addon.
+    #[error("the addon was deleted or taken over during the call")]
+    Superseded,
+    /// The host's own store failed.
+    #[error("the store could not be reached: {0}")]
+    Unavailable(String),
+}
+
+/// What one call may reach of the host. Made anew for every call.
+#[async_trait]
+pub trait CallContext: Send + Sync + 'static {
+    /// The addon's stored state. Asked for at most once a call, and only if the guest wants it.
+    async fn load_state(&self) -> Result<GuestState, ContextError>;
+
+    /// Stores the whole state now, fenced by the lease.
+    async fn checkpoint(&self, state: &GuestState) -> Result<(), ContextError>;
+}
+
+/// One call to make.
+#[derive(Clone)]
+pub struct Call {
+    /// Which version to call.
+    pub digest: Digest,
+    /// Which function.
+    pub export: Export,
+    /// What it is about.
+    pub addon: Arc<AddonSpec>,
+    /// What a communal server reported about itself.
+    pub server_config: Vec<(String, String)>,
+    /// The root of the addon's passwords.
+    pub seed: Seed,
+    /// The operator's options, a JSON object.
+    pub options: SecretString,
+    /// State that an earlier call of the same step has written and that is not stored yet.
+    pub state: Option<GuestState>,
+    /// What it may use.
+    pub limits: CallLimits,
+    /// What it may reach.
+    pub context: Arc<dyn CallContext>,
+}
+
+/// What a function answered when it succeeded. Texts and delays are within bounds; configurations are as they came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// `begin-provision` said this.
+    Begun(String),
+    /// `provision-complete` or `deprovision` is done.
+    Done,
+    /// They want to be asked again.
+    Pending(Pending),
+    /// `get-config` gave this.
+    Config(RawConfig),
+}
+
+/// Everything that one call left behind.
+#[derive(Debug, Clone)]
+pub struct CallReport {
+    /// The answer: typed by the guest, or the way it broke down.
+    pub outcome: Result<Result<Reply, GuestFailure>, Fault>,
+    /// The addon's whole state after a typed answer, if the guest wrote to it; to be stored with the answer.
+    pub state: Option<GuestState>,
+    /// What the guest wrote to its log, standard output and standard error, cut to the call's bound.
+    pub log: Vec<LogLine>,
+    /// Secrets that were handed to the guest, to be blotted out of whatever it said.
+    pub issued: Vec<SecretString>,
+    /// Executed CPU time.
+    pub cpu: Duration,
+    /// Time from start to end.
+    pub wall: Duration,
+}
+
+/// A line of a guest's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// `debug`, `info`, `warn`, `error`, `stdout`, `stderr`, or `host` for a word of the host's about the log itself.
+    pub stream: &'static str,
+    /// One line, control characters escaped.
+    pub text: String,
+}
+
+/// The sandbox.
+#[async_trait]
+pub trait ProviderRuntime: Send + Sync + 'static {
+    /// The quick checks of an upload: a component, of a known world, that imports only what the host has. Milliseconds; no compiling.
+    fn inspect(&self, wasm: &[u8]) -> Result<(), Refusal>;
+
+    /// Compiles and links a version, so that it can be called. Loading it again is quick and does nothing.
+    async fn load(&self, digest: Digest, wasm: Vec<u8>) -> Result<(), Refusal>;
+
+    /// Whether a version can be called.
+    fn is_loaded(&self, digest: Digest) -> bool;
+
+    /// Forgets a version. Calls under way finish.
+    fn unload(&self, digest: Digest);
+
+    /// Asks a version for its manifest, without network or Docker. The outer error is the guest's breaking down, the inner one its
+    /// own word on why these options can't be used.
+    async fn describe(
+        &self,
+        digest: Digest,
+        options: &SecretString,
+        limits: CallLimits,
+    ) -> Result<Result<String, String>, Fault>;
+
+    /// Makes one call. Dropping the future ends the call and destroys its store; nothing of it is reused.
+    async fn call(&self, call: Call) -> CallReport;
+}

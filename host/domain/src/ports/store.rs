@@ -1,0 +1,61 @@
+//! The store: one port for everything that must survive. Each function is one transaction.
+//!
+//! Addons change only through [`AddonStore::apply`], which reads the row, asks [`crate::transition`], and writes its answer, all
+//! in one transaction: there is no moment at which anybody could come between.
+
+mod addons;
+mod apps;
+mod providers;
+mod work;
+
+pub use addons::{
+    AddonFilter, AddonStore, Applied, Change, CreateRefusal, Created, Fence, Idempotency, NewAddon, StoredLog,
+};
+pub use apps::{APP_VARIABLES_MAX, AppStore, AppVariable, ConfigPatch, PatchRefusal};
+pub use providers::{CheckOutcome, ProviderStore, RemoveRefusal, UploadOutcome};
+pub use work::{Leased, WorkStore};
+
+use crate::ids::InstallationId;
+use crate::time::StoreTime;
+
+/// A transaction that did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The writer no longer holds the lease under which it writes.
+    #[error("the lease was lost: somebody else drives this now")]
+    Fenced,
+    /// No such row.
+    #[error("there is no such {0}")]
+    Missing(&'static str),
+    /// The state machine refused the event.
+    #[error(transparent)]
+    Illegal(#[from] crate::Illegal),
+    /// A sealed value can't be opened.
+    #[error(transparent)]
+    Seal(#[from] super::SealError),
+    /// What stands in the store can't be read by this version.
+    #[error("the store holds {0}, which this version can't read")]
+    Corrupt(String),
+    /// The store has more to do than it can hold. Worth another try.
+    #[error("the store is overloaded")]
+    Busy,
+    /// The database failed.
+    #[error("the database failed: {0}")]
+    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Waits for commits.
+#[async_trait::async_trait]
+pub trait Watcher: Send {
+    /// Waits until something was committed since the last call, or since the watcher was made. False when the store is closed.
+    async fn changed(&mut self) -> bool;
+}
+
+/// All of the store.
+pub trait Store: AddonStore + AppStore + ProviderStore + WorkStore {
+    /// The clock of due work, leases and deadlines.
+    fn now(&self) -> StoreTime;
+
+    /// Who this store is.
+    fn installation(&self) -> InstallationId;
+}

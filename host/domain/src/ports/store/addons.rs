@@ -1,0 +1,173 @@
+//! Addons: created, driven, read.
+
+use async_trait::async_trait;
+
+use super::{StoreError, Watcher};
+use crate::addon::{Addon, AddonRecord, AddonSpec, AddonState};
+use crate::config::AddonConfig;
+use crate::history::StoredEntry;
+use crate::ids::AddonId;
+use crate::names::{AppName, ProviderName};
+use crate::ports::runtime::{GuestState, LogLine};
+use crate::secret::Seed;
+use crate::time::WallTime;
+use crate::transition::{Event, Next};
+use crate::variables::VariableName;
+use crate::work::{Lease, Token};
+
+/// An addon to be created.
+#[derive(Debug, Clone)]
+pub struct NewAddon {
+    /// What is asked for.
+    pub spec: AddonSpec,
+    /// How far it has come: not at all.
+    pub addon: Addon,
+    /// The root of its passwords.
+    pub seed: Seed,
+    /// Names to reserve for it in its app, with prefix.
+    pub reserve: Vec<VariableName>,
+    /// Replays the first answer when the same request comes again.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// What makes a request recognisable when it comes again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The caller's key together with who it is and which route it takes.
+    pub key: String,
+    /// SHA-256 of the request's body.
+    pub body: [u8; 32],
+}
+
+/// What came of creating an addon.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Created {
+    /// It is there now.
+    New(AddonRecord),
+    /// It was there: the same request came before.
+    Replayed(AddonRecord),
+}
+
+/// Why an addon was not created. Nothing was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CreateRefusal {
+    /// No such app.
+    NoApp(AppName),
+    /// A live addon of the app has that name.
+    NameTaken,
+    /// The app has that variable already.
+    VariableTaken {
+        /// Which one.
+        variable: VariableName,
+        /// The addon that has it; none if it is the app's own.
+        owner: Option<AddonId>,
+    },
+    /// The key came before with another body.
+    IdempotencyMismatch,
+}
+
+/// Which addons to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AddonFilter {
+    /// Of this app only.
+    pub app: Option<AppName>,
+    /// Of this provider only.
+    pub provider: Option<ProviderName>,
+    /// In these states only; empty means all that are not terminal.
+    pub states: Vec<AddonState>,
+    /// Only those created after this one.
+    pub after: Option<AddonId>,
+    /// At most so many.
+    pub count_max: usize,
+}
+
+/// Under which right a change is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fence {
+    /// A user's wish: always allowed, and it takes the right from whoever drives the addon.
+    User,
+    /// A worker's result: only while it holds this lease.
+    Lease(Lease),
+}
+
+/// An event to apply, and what is stored with it.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// Whom it is about.
+    pub addon: AddonId,
+    /// What happened.
+    pub event: Event,
+    /// Under which right.
+    pub fence: Fence,
+    /// The provider's whole state, to be stored with it.
+    pub state: Option<GuestState>,
+    /// What the guest logged meanwhile.
+    pub log: Vec<LogLine>,
+}
+
+/// What came of a change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Applied {
+    /// The addon from now on.
+    pub addon: Addon,
+    /// What is to be done. [`Next::At`] and [`Next::Rest`] have been planned already, and a worker's lease has ended with them.
+    pub next: Next,
+}
+
+/// A line of an addon's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredLog {
+    /// Its place among all lines.
+    pub id: u64,
+    /// When it was stored.
+    pub at: WallTime,
+    /// Who wrote it.
+    pub stream: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// Addons.
+#[async_trait]
+pub trait AddonStore: Send + Sync + 'static {
+    /// Creates an addon, reserves its names, records it and makes its work due: all or nothing.
+    async fn create_addon(&self, new: NewAddon) -> Result<Result<Created, CreateRefusal>, StoreError>;
+
+    /// Applies an event. A configuration whose names are taken becomes [`Event::ConfigRefused`] in the same transaction.
+    async fn apply(&self, change: Change) -> Result<Applied, StoreError>;
+
+    /// One addon, terminal ones included.
+    async fn addon(&self, id: AddonId) -> Result<Option<AddonRecord>, StoreError>;
+
+    /// Addons in order of creation.
+    async fn addons(&self, filter: AddonFilter) -> Result<Vec<AddonRecord>, StoreError>;
+
+    /// What an addon gives its app; none before `provisioned` and after the cleanup.
+    async fn addon_config(&self, id: AddonId) -> Result<Option<AddonConfig>, StoreError>;
+
+    /// The root of an addon's passwords; none once it was cleaned up.
+    async fn seed(&self, id: AddonId) -> Result<Option<Seed>, StoreError>;
+
+    /// The provider's state for an addon.
+    async fn guest_state(&self, id: AddonId) -> Result<GuestState, StoreError>;
+
+    /// Stores the provider's whole state in the middle of a call.
+    async fn checkpoint(&self, lease: &Lease, id: AddonId, state: &GuestState) -> Result<(), StoreError>;
+
+    /// Whether a token is still the one under which the addon is driven.
+    async fn holds(&self, id: AddonId, token: Token) -> Result<bool, StoreError>;
+
+    /// History after entry `after` (0 for all), of one addon or of all, at most `count_max` entries.
+    async fn history(
+        &self,
+        addon: Option<AddonId>,
+        after: u64,
+        count_max: usize,
+    ) -> Result<Vec<StoredEntry>, StoreError>;
+
+    /// An addon's log after line `after`, at most `count_max` lines.
+    async fn log(&self, addon: AddonId, after: u64, count_max: usize) -> Result<Vec<StoredLog>, StoreError>;
+
+    /// Follows the history. Begin to watch, then read: what is committed in between is not missed.
+    fn watch_history(&self) -> Box<dyn Watcher>;
+}

@@ -1,0 +1,78 @@
+//! Providers and their versions.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::ids::Digest;
+use crate::manifest::Manifest;
+use crate::names::ProviderName;
+use crate::provider::{Provider, Version};
+use crate::secret::SecretString;
+use crate::work::Lease;
+
+/// What came of storing an upload.
+#[derive(Debug, Clone, PartialEq)]
+pub enum UploadOutcome {
+    /// A new version, being checked from now on.
+    New(Version),
+    /// The same bytes came before; if they were refused then, they are checked again.
+    Known(Version),
+}
+
+/// What a version's check found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CheckOutcome {
+    /// It becomes the active version.
+    Active(Manifest),
+    /// It asks for more than was granted.
+    WaitingForApproval(Manifest),
+    /// It can't serve: code and message.
+    Refused {
+        /// Stable code.
+        code: String,
+        /// For the author.
+        message: String,
+    },
+}
+
+/// Why a provider was not removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemoveRefusal {
+    /// So many addons of it live, or are still to be cleaned up by it.
+    InUse(u64),
+}
+
+/// Providers.
+#[async_trait]
+pub trait ProviderStore: Send + Sync + 'static {
+    /// Stores a component under a provider's name and makes its check due.
+    async fn upload(&self, name: &ProviderName, digest: Digest, wasm: Vec<u8>) -> Result<UploadOutcome, StoreError>;
+
+    /// Ends a version's check, under its lease.
+    async fn finish_check(
+        &self,
+        lease: &Lease,
+        name: &ProviderName,
+        digest: Digest,
+        outcome: CheckOutcome,
+    ) -> Result<(), StoreError>;
+
+    /// Makes a checked version the one that serves. False if it can't: it was not checked, or refused.
+    async fn activate(&self, name: &ProviderName, digest: Digest) -> Result<bool, StoreError>;
+
+    /// The bytes of a component.
+    async fn component(&self, digest: Digest) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// One provider with all its versions.
+    async fn provider(&self, name: &ProviderName) -> Result<Option<Provider>, StoreError>;
+
+    /// All providers in order of their names.
+    async fn providers(&self) -> Result<Vec<Provider>, StoreError>;
+
+    /// The operator's options for a provider, a JSON object; `{}` if none were given.
+    async fn provider_options(&self, name: &ProviderName) -> Result<SecretString, StoreError>;
+
+    /// Removes a provider with its versions, unless addons need it. With `force` it goes all the same: its addons end in `error`
+    /// or lose their cleanup's provider when their next step is due, which this makes at once.
+    async fn remove_provider(&self, name: &ProviderName, force: bool) -> Result<Result<(), RemoveRefusal>, StoreError>;
+}

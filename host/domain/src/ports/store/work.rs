@@ -1,0 +1,56 @@
+//! Leases on due work.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::addon::AddonRecord;
+use crate::ids::NodeId;
+use crate::names::ProviderName;
+use crate::secret::Seed;
+use crate::time::StoreTime;
+use crate::transition::Next;
+use crate::work::{Lease, Subject};
+
+/// Work that has just been leased.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Leased {
+    /// An addon's next step: [`crate::Event::Woken`] has been applied in the same transaction, so that the intent is stored before
+    /// the effect. `next` is always [`Next::Do`]; addons that needed nothing were put to rest on the way.
+    Addon {
+        /// The right to do it.
+        lease: Lease,
+        /// The addon as it is now.
+        record: Box<AddonRecord>,
+        /// The root of its passwords.
+        seed: Seed,
+        /// The step.
+        next: Next,
+    },
+    /// Anything else.
+    Other(Lease),
+}
+
+/// Due work.
+#[async_trait]
+pub trait WorkStore: Send + Sync + 'static {
+    /// Leases up to `count_max` pieces of due work, round robin over providers, leaving out providers in `saturated`.
+    async fn lease_due(
+        &self,
+        owner: NodeId,
+        count_max: usize,
+        saturated: Vec<ProviderName>,
+    ) -> Result<Vec<Leased>, StoreError>;
+
+    /// Renews leases; the subjects whose lease was lost come back.
+    async fn renew(&self, leases: &[Lease]) -> Result<Vec<Subject>, StoreError>;
+
+    /// Gives a lease back without a result: the work is due again at `due`, or at once if that is earlier for another reason. Harmless for
+    /// a lease that was lost; for one that a user's wish superseded, it says that the call has ended, so that the next may begin.
+    async fn release(&self, lease: &Lease, due: StoreTime) -> Result<(), StoreError>;
+
+    /// When the earliest work that can be leased is due, leaving out providers in `saturated`.
+    async fn next_due(&self, saturated: Vec<ProviderName>) -> Result<Option<StoreTime>, StoreError>;
+
+    /// Waits for commits that made work due or ended a lease.
+    fn watch_work(&self) -> Box<dyn super::Watcher>;
+}

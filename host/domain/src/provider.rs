@@ -1,0 +1,79 @@
+//! Providers and their immutable versions.
+
+use crate::addon::{ComponentKind, named};
+use crate::ids::Digest;
+use crate::manifest::Manifest;
+use crate::names::ProviderName;
+use crate::time::WallTime;
+
+named! {
+    /// Where a version stands.
+    VersionState {
+        /// Being compiled and described.
+        Checking = "checking",
+        /// Serves all addons of its provider.
+        Active = "active",
+        /// Could serve, and does not.
+        Inactive = "inactive",
+        /// Asks for more than was granted.
+        WaitingForApproval = "waiting_for_approval",
+        /// Can't serve; its refusal says why.
+        Refused = "refused",
+    }
+}
+
+/// Why an uploaded component can't be a provider.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// Stable: `not_a_component`, `unknown_import`, …
+    pub code: &'static str,
+    /// What was found, what was expected, how to mend it.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal.
+    #[must_use]
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// One uploaded component.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Version {
+    /// Its identity.
+    pub digest: Digest,
+    /// Where it stands.
+    pub state: VersionState,
+    /// Its size in bytes.
+    pub size_bytes: u64,
+    /// When it came.
+    pub uploaded_at: WallTime,
+    /// What it said of itself; none before it was described.
+    pub manifest: Option<Manifest>,
+    /// Why it was refused: code and message.
+    pub refusal: Option<(String, String)>,
+}
+
+/// A provider with all its versions, the newest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Provider {
+    /// Its name.
+    pub name: ProviderName,
+    /// What kind of component it is.
+    pub kind: ComponentKind,
+    /// Its versions.
+    pub versions: Vec<Version>,
+    /// How many addons it has that are not terminal.
+    pub live_addons: u64,
+}
+
+impl Provider {
+    /// The version that serves.
+    #[must_use]
+    pub fn active(&self) -> Option<&Version> {
+        self.versions.iter().find(|version| version.state == VersionState::Active)
+    }
+}

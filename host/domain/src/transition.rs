@@ -1,0 +1,294 @@
+//! The addon state machine: one pure function that decides everything, live and in recovery.
+//!
+//! A worker that holds an addon's lease says [`Event::Woken`] and is told the [`Step`] to do; it does it and says
+//! what came of it. A user says [`Event::DeprovisionRequested`]. The answer is data: the addon as it is now, what the store is to
+//! write in the same transaction, and what comes next.
+//!
+//! Two rules carry most of the weight. *Intent before effect*: `begin-provision` may be called only after `begin_intended` was
+//! stored, so whatever a provider made is always known to be there for cleaning up. *Cleanup is orthogonal*: entering a terminal state is
+//! a user's business and done at once; what is left behind is the cleanup's business and takes as long as it takes.
+
+mod cleanup;
+#[cfg(test)]
+mod tests;
+
+use serde_json::json;
+
+use crate::addon::{Addon, AddonError, AddonState, Patience, named};
+use crate::config::AddonConfig;
+use crate::failure::{Fault, GuestFailure, Pending, StepFailure};
+use crate::history::Entry;
+use crate::retry::{CALL_BACKOFF, SINK_BACKOFF};
+use crate::time::StoreTime;
+
+named! {
+    /// Something that a worker does for an addon.
+    Step {
+        /// Call `begin-provision`.
+        Begin = "begin-provision",
+        /// Call `provision-complete` and, when it is done, `get-config`.
+        Complete = "provision-complete",
+        /// Hand the variables to the app.
+        SetVariables = "set-variables",
+        /// Call `deprovision`.
+        Deprovision = "deprovision",
+    }
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A worker holds the lease and asks what to do.
+    Woken,
+    /// `begin-provision` succeeded.
+    Begun {
+        /// What it said.
+        message: String,
+    },
+    /// `provision-complete` wants to be asked again.
+    StillPending(Pending),
+    /// `provision-complete` said done and `get-config` gave this, which passed its check.
+    Configured(Box<AddonConfig>),
+    /// What `get-config` gave can't be used: it failed its check, or another addon has one of the names.
+    ConfigRefused {
+        /// `invalid_config` or `variable_taken`.
+        code: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The app's sink has the variables.
+    VariablesSet,
+    /// A step did not succeed.
+    Failed(Step, StepFailure),
+    /// A user wants the addon gone.
+    DeprovisionRequested,
+    /// `deprovision` wants to be asked again.
+    CleanupPending(Pending),
+    /// `deprovision` succeeded.
+    CleanedUp,
+    /// The owner of the resource that this addon shares was deleted by force.
+    OwnerLost,
+}
+
+impl Event {
+    /// The name in documents.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Woken => "woken",
+            Self::Begun { .. } => "begun",
+            Self::StillPending(_) => "still pending",
+            Self::Configured(_) => "configured",
+            Self::ConfigRefused { .. } => "config refused",
+            Self::VariablesSet => "variables set",
+            Self::Failed(_, StepFailure::Guest(GuestFailure::Rejected(_))) => "rejected",
+            Self::Failed(_, StepFailure::Guest(GuestFailure::Retry { .. })) => "retry",
+            Self::Failed(_, StepFailure::Guest(GuestFailure::Failed(_))) => "failed",
+            Self::Failed(_, StepFailure::Fault(_)) => "trap or limit",
+            Self::Failed(_, StepFailure::Host(_)) => "host fault",
+            Self::Failed(_, StepFailure::ProviderGone(_)) => "provider gone",
+            Self::DeprovisionRequested => "deprovision requested",
+            Self::CleanupPending(_) => "cleanup pending",
+            Self::CleanedUp => "cleaned up",
+            Self::OwnerLost => "owner lost",
+        }
+    }
+}
+
+/// What the store writes in the same transaction as the addon itself.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Write {
+    /// A line of history.
+    Record(Entry),
+    /// The checked configuration, sealed. Claims its variables' names for the addon.
+    KeepConfig(Box<AddonConfig>),
+    /// The kept variables become visible in the app.
+    AttachVariables,
+    /// The addon's variables leave the app and its names are free again.
+    ReleaseVariables,
+    /// The provider's state for the addon.
+    ForgetState,
+    /// The kept configuration and the seed.
+    ForgetSecrets,
+}
+
+/// What is to be done after the writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// The worker does this step now, under the lease it has.
+    Do(Step),
+    /// Wake the addon at this time.
+    At(StoreTime),
+    /// Nothing until somebody wants something.
+    Rest,
+    /// Whatever was planned stays planned.
+    Unchanged,
+}
+
+/// The answer of [`transition`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Transition {
+    /// The addon from now on.
+    pub addon: Addon,
+    /// What else to write, in order.
+    pub writes: Vec<Write>,
+    /// What comes next.
+    pub next: Next,
+}
+
+/// An event that can't happen in the addon's state: a worker that lost its lease, or a mistake in the host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{event:?} can't happen to an addon that is {state} (cleanup {cleanup})")]
+pub struct Illegal {
+    /// The event's name.
+    pub event: &'static str,
+    /// Where the addon stands.
+    pub state: AddonState,
+    /// And its cleanup.
+    pub cleanup: &'static str,
+}
+
+/// Decides what an event means for an addon.
+///
+/// # Errors
+/// [`Illegal`] if the event can't happen in this state; nothing changes then.
+pub fn transition(addon: &Addon, event: Event, now: StoreTime) -> Result<Transition, Illegal> {
+    use AddonState::{Provisioned, Ready, WaitingForProvision};
+    match (addon.state, event) {
+        (_, Event::DeprovisionRequested) => Ok(cleanup::requested(addon, now)),
+        (_, Event::Woken) => Ok(woken(addon, now)),
+        (WaitingForProvision, Event::Begun { message }) if !addon.begun => Ok(begun(addon, message, now)),
+        (WaitingForProvision, Event::StillPending(pending)) if addon.begun => Ok(still_pending(addon, pending, now)),
+        (WaitingForProvision, Event::Configured(config)) if addon.begun => Ok(provisioned(addon, config, now)),
+        (WaitingForProvision, Event::ConfigRefused { code, reason }) => {
+            Ok(failed_for_good(addon, code, reason, vec![], now))
+        }
+        (WaitingForProvision, Event::Failed(step @ (Step::Begin | Step::Complete), failure)) => {
+            Ok(step_failed(addon, step, failure, now))
+        }
+        (Provisioned, Event::VariablesSet) => Ok(ready(addon)),
+        (Provisioned, Event::Failed(Step::SetVariables, failure)) => Ok(sink_failed(addon, &failure, now)),
+        (WaitingForProvision | Provisioned | Ready, Event::OwnerLost) => {
+            let reason = "the addon whose resource this one shares was deleted by force".to_owned();
+            Ok(failed_for_good(addon, "owner_deleted", reason, vec![], now))
+        }
+        (state, event) if state.is_terminal() && addon.cleanup.is_due() => cleanup::advance(addon, event, now),
+        (state, event) => Err(Illegal { event: event.name(), state, cleanup: addon.cleanup.as_str() }),
+    }
+}
+
+/// The step that an addon needs now, its deadline permitting.
+fn woken(addon: &Addon, now: StoreTime) -> Transition {
+    let mut next = addon.clone();
+    next.patience = addon.patience.tick(now, 0);
+    match addon.state {
+        AddonState::WaitingForProvision if next.patience.is_exhausted() => {
+            let reason =
+                format!("it was not ready after {} s, the plan's provision deadline", addon.patience.limit_ms / 1000);
+            failed_for_good(&next, "provision_deadline", reason, vec![], now)
+        }
+        AddonState::WaitingForProvision => {
+            next.begin_intended = true;
+            let step = if addon.begun { Step::Complete } else { Step::Begin };
+            Transition { addon: next, writes: vec![], next: Next::Do(step) }
+        }
+        AddonState::Provisioned => Transition { addon: next, writes: vec![], next: Next::Do(Step::SetVariables) },
+        _ if addon.cleanup.is_due() => Transition { addon: next, writes: vec![], next: Next::Do(Step::Deprovision) },
+        _ => Transition { addon: addon.clone(), writes: vec![], next: Next::Rest },
+    }
+}
+
+fn begun(addon: &Addon, message: String, now: StoreTime) -> Transition {
+    let entry = Entry::call_ok(Step::Begin, message.clone());
+    let addon = Addon { begun: true, message, patience: addon.patience.tick(now, 0), ..undisturbed(addon) };
+    Transition { addon, writes: vec![Write::Record(entry)], next: Next::Do(Step::Complete) }
+}
+
+fn still_pending(addon: &Addon, pending: Pending, now: StoreTime) -> Transition {
+    let entry = Entry::call_pending(Step::Complete, &pending);
+    let patience = addon.patience.tick(now, pending.after_ms);
+    let next = Next::At(now.plus_ms(pending.after_ms));
+    let addon = Addon { message: pending.message, percent: pending.percent, patience, ..undisturbed(addon) };
+    Transition { addon, writes: vec![Write::Record(entry)], next }
+}
+
+fn provisioned(addon: &Addon, config: Box<AddonConfig>, now: StoreTime) -> Transition {
+    let names: Vec<&str> = config.variables.iter().map(|v| v.name.as_str()).collect();
+    let entry = Entry::with("provisioned", "the resource is made", json!({ "variables": names }));
+    let writes =
+        vec![Write::Record(Entry::call_ok(Step::Complete, "done")), Write::KeepConfig(config), Write::Record(entry)];
+    let addon = Addon {
+        state: AddonState::Provisioned,
+        percent: None,
+        message: "setting variables".into(),
+        patience: Patience::new(Addon::SINK_LIMIT_MS, now),
+        ..undisturbed(addon)
+    };
+    Transition { addon, writes, next: Next::Do(Step::SetVariables) }
+}
+
+fn ready(addon: &Addon) -> Transition {
+    let entry = Entry::new("ready", "the app has its variables");
+    let addon = Addon { state: AddonState::Ready, message: "ready".into(), ..undisturbed(addon) };
+    Transition { addon, writes: vec![Write::AttachVariables, Write::Record(entry)], next: Next::Rest }
+}
+
+/// A call before `provisioned` did not succeed: try again, or give up.
+fn step_failed(addon: &Addon, step: Step, failure: StepFailure, now: StoreTime) -> Transition {
+    let entry = Entry::call_failed(step, &failure);
+    let give_up = |code, reason| failed_for_good(addon, code, reason, vec![Write::Record(entry.clone())], now);
+    match failure {
+        StepFailure::Guest(GuestFailure::Rejected(reason)) => give_up("provider_rejected", reason),
+        StepFailure::Guest(GuestFailure::Failed(reason)) => give_up("provider_failed", reason),
+        StepFailure::ProviderGone(reason) => give_up("provider_gone", reason),
+        StepFailure::Guest(GuestFailure::Retry { after_ms, reason }) => {
+            again(Addon { message: reason, ..undisturbed(addon) }, entry, after_ms, now)
+        }
+        StepFailure::Fault(Fault { code, detail }) => {
+            let attempts = addon.attempts.saturating_add(1);
+            if attempts >= addon.attempts_max {
+                return give_up(code.as_str(), detail);
+            }
+            let next = Addon { attempts, message: detail, ..addon.clone() };
+            again(next, entry, CALL_BACKOFF.wait_ms(attempts), now)
+        }
+        StepFailure::Host(reason) => {
+            let host_faults = addon.host_faults.saturating_add(1);
+            let next = Addon { host_faults, message: reason, ..addon.clone() };
+            again(next, entry, CALL_BACKOFF.wait_ms(host_faults), now)
+        }
+    }
+}
+
+/// The app's sink did not take the variables: try again until its deadline, then clean up (row T7).
+fn sink_failed(addon: &Addon, failure: &StepFailure, now: StoreTime) -> Transition {
+    let entry = Entry::call_failed(Step::SetVariables, failure);
+    let reason = entry.message.clone();
+    let host_faults = addon.host_faults.saturating_add(1);
+    let mut next = Addon { host_faults, message: reason.clone(), ..addon.clone() };
+    next.patience = addon.patience.tick(now, 0);
+    if next.patience.is_exhausted() {
+        let reason = format!("the app's variables could not be set: {reason}");
+        return failed_for_good(&next, "variables_not_set", reason, vec![Write::Record(entry)], now);
+    }
+    again(next, entry, SINK_BACKOFF.wait_ms(host_faults), now)
+}
+
+fn again(mut addon: Addon, entry: Entry, after_ms: u64, now: StoreTime) -> Transition {
+    addon.patience = addon.patience.tick(now, after_ms);
+    Transition { addon, writes: vec![Write::Record(entry)], next: Next::At(now.plus_ms(after_ms)) }
+}
+
+/// Ends in `error`, and has whatever was begun cleaned up.
+fn failed_for_good(addon: &Addon, code: &str, reason: String, mut writes: Vec<Write>, now: StoreTime) -> Transition {
+    let entry = Entry::with("error", reason.clone(), json!({ "code": code }));
+    writes.extend([Write::ReleaseVariables, Write::Record(entry)]);
+    let error = Some(AddonError { code: code.to_owned(), reason: reason.clone() });
+    let next = Addon { state: AddonState::Error, message: reason, percent: None, error, ..addon.clone() };
+    cleanup::begin(next, writes, now)
+}
+
+/// The addon with its rows of failures ended, as after any typed answer.
+fn undisturbed(addon: &Addon) -> Addon {
+    Addon { attempts: 0, host_faults: 0, ..addon.clone() }
+}

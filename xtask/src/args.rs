@@ -1,0 +1,176 @@
+//! What may be typed after `cargo xtask`, kept apart from doing it so that it can be tested.
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+
+/// Printed by `cargo xtask help`.
+pub(crate) const HELP: &str = "\
+Usage: cargo xtask <command>
+
+  start [--exit] [--listen ADDR] [--data-dir DIR] [--debug]
+                    build Larder and its providers, start a server, provision a first addon
+                      --listen    address to serve on (127.0.0.1:7117; port 0 takes any free one)
+                      --data-dir  where state is kept (data/ in the checkout)
+                      --exit      stop once the first addon is there
+                      --debug     build the server without optimisation
+  test [FILTER]     build every guest, run the tests, end with `N passed, N failed, N skipped`
+  lint [--fix]      house rules, formatting, clippy, licences
+  tidy              the house rules alone
+  guest-toolchain   make wasm32-wasip2 available; the last line is the toolchain's name
+  advisories        known vulnerabilities, and whether the sandbox has a newer patch release
+  bench [ROW] [--json]
+                    measure a release build
+  help              this text
+
+Environment:
+  CI=true           a skipped test or a missing tool is a failure
+  LARDER_WORLD=1    also run the tests that change the machine (they install packages)
+  FORCE_DEBIAN=1    take the guest toolchain from Debian's packages, never from rustup
+";
+
+/// One command with its options.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Print [`HELP`].
+    Help,
+    /// Build everything, serve, provision.
+    Start(StartOptions),
+    /// Make guests buildable and say with which toolchain.
+    GuestToolchain,
+    /// Run the tests, or those whose name contains `filter`.
+    Test {
+        /// Part of a test's name.
+        filter: Option<String>,
+    },
+    /// Check everything that needs no run.
+    Lint {
+        /// Mend what a tool can mend.
+        fix: bool,
+    },
+    /// Check the house rules only.
+    Tidy,
+    /// Look for known vulnerabilities.
+    Advisories,
+    /// Measure; the arguments are the bench program's own.
+    Bench {
+        /// Handed on as they are.
+        args: Vec<String>,
+    },
+}
+
+/// Options of `start`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct StartOptions {
+    /// Stop the server as soon as the first addon is provisioned.
+    pub(crate) exit: bool,
+    /// Build without optimisation.
+    pub(crate) debug: bool,
+    /// Address to serve on.
+    pub(crate) listen: String,
+    /// Data directory; `data` in the checkout unless given.
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+impl Default for StartOptions {
+    fn default() -> Self {
+        Self {
+            exit: false,
+            debug: false,
+            listen: "127.0.0.1:7117".to_owned(),
+            data_dir: None,
+        }
+    }
+}
+
+/// Reads the words after `cargo xtask`.
+pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Task> {
+    let mut words = words.into_iter();
+    let command = words.next().unwrap_or_else(|| "help".to_owned());
+    let rest: Vec<String> = words.collect();
+    if command != "bench" && rest.iter().any(|word| word == "--help" || word == "-h") {
+        return Ok(Task::Help);
+    }
+    match command.as_str() {
+        "help" | "--help" | "-h" => Ok(Task::Help),
+        "start" => start(rest).map(Task::Start),
+        "test" => test(rest),
+        "lint" => match rest.as_slice() {
+            [] => Ok(Task::Lint { fix: false }),
+            [word] if word == "--fix" => Ok(Task::Lint { fix: true }),
+            _ => unexpected("lint", &rest),
+        },
+        "tidy" if rest.is_empty() => Ok(Task::Tidy),
+        "guest-toolchain" if rest.is_empty() => Ok(Task::GuestToolchain),
+        "advisories" if rest.is_empty() => Ok(Task::Advisories),
+        "bench" => Ok(Task::Bench { args: rest }),
+        "tidy" | "guest-toolchain" | "advisories" => unexpected(&command, &rest),
+        _ => bail!("there is no command `{command}`; `cargo xtask help` lists those there are"),
+    }
+}
+
+fn start(words: Vec<String>) -> Result<StartOptions> {
+    let mut options = StartOptions::default();
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        let (name, inline) = match word.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+            None => (word, None),
+        };
+        match (name.as_str(), inline) {
+            ("--exit", None) => options.exit = true,
+            ("--debug", None) => options.debug = true,
+            ("--listen", inline) => options.listen = value("--listen", inline, &mut words)?,
+            ("--data-dir", inline) => {
+                options.data_dir = Some(value("--data-dir", inline, &mut words)?.into());
+            }
+            (_, inline) => {
+                let word = inline.map_or(name.clone(), |value| format!("{name}={value}"));
+                return unexpected("start", &[word]);
+            }
+        }
+    }
+    Ok(options)
+}
+
+fn value(
+    name: &str,
+    inline: Option<String>,
+    words: &mut impl Iterator<Item = String>,
+) -> Result<String> {
+    match inline.or_else(|| words.next()) {
+        Some(value) if !value.is_empty() && !value.starts_with("--") => Ok(value),
+        _ => bail!(
+            "{name} needs a value after it, for example `{}`",
+            example(name)
+        ),
+    }
+}
+
+fn example(name: &str) -> &'static str {
+    if name == "--listen" {
+        "--listen 127.0.0.1:0"
+    } else {
+        "--data-dir /tmp/larder"
+    }
+}
+
+fn test(words: Vec<String>) -> Result<Task> {
+    match words.as_slice() {
+        [] => Ok(Task::Test { filter: None }),
+        [filter] if !filter.starts_with('-') => Ok(Task::Test {
+            filter: Some(filter.clone()),
+        }),
+        _ => unexpected("test", &words),
+    }
+}
+
+fn unexpected<T>(command: &str, words: &[String]) -> Result<T> {
+    bail!(
+        "`{command}` does not understand `{}`; `cargo xtask help` tells what it takes",
+        words.join(" ")
+    )
+}

@@ -1,0 +1,39 @@
+//! Ctrl-C and its kin, turned into a flag that the waiting loops look at.
+
+use std::io::Error;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result};
+use libc::{c_int, sighandler_t};
+
+static STOP_ASKED: AtomicBool = AtomicBool::new(false);
+
+/// From now on a request to stop is remembered instead of ending this program at once.
+pub(crate) fn watch() -> Result<()> {
+    let handler = remember as extern "C" fn(c_int) as sighandler_t;
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        // SAFETY: the handler does nothing but store to an atomic, which is allowed in a handler.
+        if unsafe { libc::signal(signal, handler) } == libc::SIG_ERR {
+            return Err(Error::last_os_error()).context("Ctrl-C cannot be watched for");
+        }
+    }
+    Ok(())
+}
+
+/// Whether someone asked us to stop.
+pub(crate) fn stop_asked() -> bool {
+    STOP_ASKED.load(Ordering::Relaxed)
+}
+
+/// Asks another process to end in good order.
+pub(crate) fn terminate(pid: u32) {
+    let Ok(pid) = libc::pid_t::try_from(pid) else {
+        return;
+    };
+    // SAFETY: plain system call on a child that has not been waited for, so the id is still its own.
+    unsafe { libc::kill(pid, libc::SIGTERM) };
+}
+
+extern "C" fn remember(_signal: c_int) {
+    STOP_ASKED.store(true, Ordering::Relaxed);
+}

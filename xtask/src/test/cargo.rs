@@ -1,0 +1,84 @@
+//! One run of `cargo test`, its output shown and read at the same time.
+
+use std::io::{self, BufRead, BufReader, IsTerminal};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::shell;
+use crate::test::output::{Outcome, Reader};
+use crate::test::skips;
+use crate::workspace::Workspace;
+
+/// What to run, and what the tests are told.
+pub(crate) struct Tests<'a> {
+    /// Folder with the guests' `.wasm` files.
+    pub(crate) guests: &'a Path,
+    /// Where a test notes that it cannot run here.
+    pub(crate) skips: &'a Path,
+    /// Words after `cargo test --workspace --no-fail-fast`.
+    pub(crate) words: &'a [&'a str],
+}
+
+/// What came of it.
+pub(crate) struct Ended {
+    /// The counts.
+    pub(crate) outcome: Outcome,
+    /// Time until the first test ran.
+    pub(crate) build: Duration,
+}
+
+impl Tests<'_> {
+    /// Runs to the end, whatever fails.
+    pub(crate) fn run(&self, workspace: &Workspace) -> Result<Ended> {
+        let mut command = self.command(workspace);
+        // One pipe for both streams keeps "Running …" before the results it belongs to.
+        let (output, writer) = io::pipe().context("no pipe for cargo's output")?;
+        command
+            .stdout(writer.try_clone().context("no pipe for cargo's output")?)
+            .stderr(writer);
+        let began = Instant::now();
+        let mut child = command
+            .spawn()
+            .context("`cargo` could not be started; put it on PATH, then try again")?;
+        // Ours is the last copy of the pipe's writing end: the output ends when cargo does.
+        drop(command);
+        let (mut reader, mut build) = (Reader::default(), None);
+        let mut lines = BufReader::new(output).split(b'\n');
+        while let Some(line) = lines
+            .next()
+            .transpose()
+            .context("cargo's output broke off")?
+        {
+            reader.line(&String::from_utf8_lossy(&line), &mut |line| {
+                shell::say(line)
+            });
+            if build.is_none() && reader.has_started() {
+                build = Some(began.elapsed());
+            }
+        }
+        let status = child.wait().context("cargo cannot be waited for")?;
+        let build = build.unwrap_or_else(|| began.elapsed());
+        Ok(Ended {
+            outcome: reader.finish(status.success()),
+            build,
+        })
+    }
+
+    fn command(&self, workspace: &Workspace) -> Command {
+        let mut command = shell::cargo(workspace);
+        let colour = if io::stdout().is_terminal() {
+            "always"
+        } else {
+            "never"
+        };
+        command
+            .args(["test", "--workspace", "--no-fail-fast", "--color", colour])
+            .args(self.words)
+            .env("LARDER_GUESTS", self.guests)
+            .env(skips::VARIABLE, self.skips);
+        command
+    }
+}

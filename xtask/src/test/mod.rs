@@ -1,0 +1,111 @@
+//! `cargo xtask test`: builds the guests, runs every test once, counts honestly.
+//!
+//! Only `cargo test` is used, never `cargo build` beside it: the two resolve other features, and one
+//! after the other compiles half the dependencies twice. Tests named `world_*` change the machine or
+//! need services, so they come last, in a step of their own; it runs the same binaries again.
+//!
+//! A test that cannot run here says so in a file (see [`skips`]) and returns; it is then counted as
+//! skipped, not as passed.
+
+mod cargo;
+mod output;
+mod rings;
+mod skips;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::build::{self, Guests};
+use crate::shell::{self, Steps};
+use crate::test::cargo::Tests;
+use crate::test::rings::{Ring, Rings};
+use crate::test::skips::Skips;
+use crate::test::summary::Summary;
+use crate::toolchain;
+use crate::workspace::{self, Workspace};
+
+/// Tests whose name starts so change the machine or need services.
+const WORLD: &str = "world_";
+
+/// Runs the tests, all or those whose name contains `filter`. The last line is always
+/// `N passed, N failed, N skipped`, and the exit code agrees with it.
+pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> ExitCode {
+    let mut summary = Summary::default();
+    if let Err(error) = attempt(workspace, filter, &mut summary) {
+        shell::report(&error);
+        summary.broken(format!("the run broke off: {error}"));
+    }
+    summary.print(workspace::in_ci())
+}
+
+fn attempt(workspace: &Workspace, filter: Option<&str>, summary: &mut Summary) -> Result<()> {
+    let mut steps = Steps::new(if filter.is_none() { 4 } else { 3 });
+    let title = "A toolchain for WebAssembly guests";
+    let (guest, took) = steps.step(title, || toolchain::ensure(workspace))?;
+    summary.phase("guest toolchain", took);
+    let title = "Guests: the providers, and those that only tests use";
+    let (guests, took) = steps.step(title, || build::guests(workspace, &guest, Guests::All))?;
+    summary.phase("build of the guests", took);
+
+    let skips = Skips::new(workspace)?;
+    let rings = Rings::read(workspace)?;
+    let mut cargo_test = CargoTest {
+        workspace,
+        guests: &guests,
+        skips: &skips,
+        rings: &rings,
+    };
+    match filter {
+        Some(filter) => {
+            cargo_test.run(&mut steps, summary, "Tests", &["--", filter], None)?;
+        }
+        None => {
+            let rest = ["--", "--skip", WORLD];
+            let compiled = cargo_test.run(&mut steps, summary, "Tests", &rest, None)?;
+            let world = ["--tests", "--", WORLD];
+            if compiled {
+                cargo_test.run(&mut steps, summary, "World", &world, Some(Ring::World))?;
+            }
+            summary.rings_complete = compiled;
+        }
+    }
+    summary.skip(skips.finish()?);
+    Ok(())
+}
+
+/// What every run of `cargo test` has in common.
+struct CargoTest<'a> {
+    workspace: &'a Workspace,
+    guests: &'a Path,
+    skips: &'a Skips,
+    rings: &'a Rings,
+}
+
+impl CargoTest<'_> {
+    /// Runs and counts; tells whether it compiled.
+    fn run(
+        &mut self,
+        steps: &mut Steps,
+        summary: &mut Summary,
+        title: &str,
+        words: &[&str],
+        ring: Option<Ring>,
+    ) -> Result<bool> {
+        let tests = Tests {
+            guests: self.guests,
+            skips: self.skips.file(),
+            words,
+        };
+        let (ended, took) = steps.step(title, || tests.run(self.workspace))?;
+        summary.phase(&format!("{title}: build of the host"), ended.build);
+        summary.phase(&format!("{title}: run"), took.saturating_sub(ended.build));
+        let compiled = ended.outcome.compiled();
+        summary.add(ended.outcome, self.rings, ring);
+        Ok(compiled)
+    }
+}
