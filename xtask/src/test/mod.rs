@@ -40,7 +40,13 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> ExitCode {
         shell::report(&error);
         summary.broken(format!("the run broke off: {error}"));
     }
-    summary.print(workspace::in_ci())
+    let (text, is_well) = summary.close(workspace::in_ci());
+    shell::say(&text);
+    if is_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn attempt(workspace: &Workspace, filter: Option<&str>, summary: &mut Summary) -> Result<()> {

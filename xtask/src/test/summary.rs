@@ -1,10 +1,8 @@
 //! What is printed at the end, and the verdict that follows from it.
 
 use std::collections::BTreeMap;
-use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::shell::say;
 use crate::test::output::{Ignored, Outcome};
 use crate::test::rings::{self, Ring, Rings, Verdict};
 
@@ -85,44 +83,39 @@ impl Summary {
         }
     }
 
-    /// Prints tables, skips, failures and the closing line; returns the verdict.
-    pub(crate) fn print(mut self, in_ci: bool) -> ExitCode {
+    /// The text to end with, the closing line last, and whether all is well.
+    pub(crate) fn close(mut self, in_ci: bool) -> (String, bool) {
         self.skipped.sort();
-        self.print_phases();
+        let mut text = self.phase_table();
         if self.rings_complete {
-            self.print_rings(in_ci);
+            text += &self.ring_table(in_ci);
         }
-        self.print_lists();
+        text += &self.lists();
         if in_ci && !self.skipped.is_empty() {
-            say("\nSkipped tests fail a CI run: make them able to run there, or remove them.");
+            text += "\nA skipped test fails a CI run: make it able to run there, or remove it.\n";
         }
         let nothing_ran = self.passed + self.failed + self.skipped.len() == 0;
         if nothing_ran {
-            say("\nNo test ran: no name contains that word. `cargo xtask test` runs all.");
+            text += "\nNo test ran: no name contains that word. `cargo xtask test` runs all.\n";
         }
         let Counts {
             passed,
             failed,
             skipped,
         } = self.counts();
-        say(&format!(
-            "\n{passed} passed, {failed} failed, {skipped} skipped"
-        ));
-        if failed > 0 || nothing_ran || (in_ci && skipped > 0) {
-            return ExitCode::FAILURE;
-        }
-        ExitCode::SUCCESS
+        text += &format!("\n{passed} passed, {failed} failed, {skipped} skipped");
+        (text, failed == 0 && !nothing_ran && !(in_ci && skipped > 0))
     }
 
-    fn print_phases(&self) {
-        say("\nphase                        seconds");
-        for (name, took) in &self.phases {
-            say(&format!("{name:<28} {:>7.1}", took.as_secs_f64()));
-        }
+    fn phase_table(&self) -> String {
+        let line =
+            |(name, took): &(String, Duration)| format!("{name:<28} {:>7.1}\n", took.as_secs_f64());
+        let lines: String = self.phases.iter().map(line).collect();
+        format!("\nphase                        seconds\n{lines}")
     }
 
-    fn print_rings(&mut self, in_ci: bool) {
-        say("\nring        seconds   budget");
+    fn ring_table(&mut self, in_ci: bool) -> String {
+        let mut table = String::from("\nring        seconds   budget\n");
         for ring in Ring::ALL {
             let seconds = self.rings.get(&ring).copied().unwrap_or_default();
             let (title, budget) = (ring.title(), ring.budget_seconds());
@@ -136,27 +129,30 @@ impl Summary {
                     "   FAR over budget"
                 }
             };
-            say(&format!("{title:<10} {seconds:>8.2} {budget:>8.0}{note}"));
+            table += &format!("{title:<10} {seconds:>8.2} {budget:>8.0}{note}\n");
         }
+        table
     }
 
-    fn print_lists(&self) {
-        if !self.skipped.is_empty() {
-            say("\nskipped:");
-        }
-        for Ignored { name, reason } in &self.skipped {
+    fn lists(&self) -> String {
+        let skip = |Ignored { name, reason }: &Ignored| {
             let reason = if reason.is_empty() {
                 "no reason given"
             } else {
                 reason
             };
-            say(&format!("  {name}: {reason}"));
-        }
-        if !self.failures.is_empty() {
-            say("\nfailed:");
-        }
-        for failure in &self.failures {
-            say(&format!("  {failure}"));
-        }
+            format!("  {name}: {reason}\n")
+        };
+        let failure = |failure: &String| format!("  {failure}\n");
+        titled("skipped", self.skipped.iter().map(skip).collect())
+            + &titled("failed", self.failures.iter().map(failure).collect())
+    }
+}
+
+fn titled(title: &str, lines: String) -> String {
+    if lines.is_empty() {
+        lines
+    } else {
+        format!("\n{title}:\n{lines}")
     }
 }

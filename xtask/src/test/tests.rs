@@ -34,6 +34,7 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
 ";
 
 const BAD: &str = "\
+warning: unused variable
      Running tests/e2e/main.rs (target/debug/deps/e2e-0123456789abcdef)
 
 running 2 tests
@@ -230,17 +231,34 @@ fn a_ring_over_budget_warns_and_fails_ci_only_far_over() {
 
 #[test]
 fn skips_and_silence_fail_where_they_must() {
-    let failure = format!("{:?}", std::process::ExitCode::FAILURE);
     let verdict = |skips: &str, text: &str, in_ci: bool| {
         let mut summary = Summary::default();
         summary.phase("build", Duration::from_secs(1));
         summary.add(read(text, true).0, &Rings::parse(METADATA).unwrap(), None);
         summary.skip(skips::parse(skips));
-        format!("{:?}", summary.print(in_ci)) != failure
+        summary.close(in_ci).1
     };
     let without_ignored = GOOD.replace("test docker::tests::pulls ... ignored, needs Docker\n", "");
     assert!(verdict("", &without_ignored, true));
     assert!(verdict("a\tb", &without_ignored, false));
     assert!(!verdict("a\tb", &without_ignored, true));
     assert!(!verdict("", "", false));
+}
+
+#[test]
+fn the_closing_text_names_what_was_skipped_and_what_failed() {
+    let mut summary = Summary::default();
+    summary.rings_complete = true;
+    summary.add(read(GOOD, true).0, &Rings::parse(METADATA).unwrap(), None);
+    summary.add(read(BAD, false).0, &Rings::parse(METADATA).unwrap(), None);
+    let (text, is_well) = summary.close(false);
+    assert!(!is_well);
+    for part in [
+        "docker::tests::pulls: needs Docker",
+        "e2e: lifecycle::restart",
+        "3 wasm",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert_eq!(text.lines().last(), Some("4 passed, 2 failed, 1 skipped"));
 }

@@ -154,11 +154,9 @@ CREATE TABLE idempotency (
     id          INTEGER PRIMARY KEY, -- in order of time: the oldest have the lowest
     key         TEXT    NOT NULL UNIQUE,
     body        BLOB    NOT NULL,
-    addon       BLOB    NOT NULL REFERENCES addon (id) ON DELETE CASCADE,
+    addon       BLOB    NOT NULL,
     since       INTEGER NOT NULL
 ) STRICT;
-
-CREATE INDEX idempotency_by_addon ON idempotency (addon);
 
 -- Work that is due now or later. What rests has no row, so this stays small however many addons there are.
 -- A lease is void from `lease_until` on. `token` fences: it is `lease_token` while the holder may write, and has

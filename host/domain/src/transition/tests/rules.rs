@@ -1,0 +1,175 @@
+//! Rules that hold whatever happens.
+
+use super::*;
+
+/// Calls `check` with every legal transition.
+fn every_transition(check: impl Fn(&str, &Addon, &Transition)) {
+    for (name, addon) in situations() {
+        for event in events(&addon) {
+            let label = format!("{name}, {}", event.name());
+            if let Ok(done) = transition(&addon, event, NOW) {
+                check(&label, &addon, &done);
+            }
+        }
+    }
+}
+
+fn writes(done: &Transition, wanted: &Write) -> bool {
+    done.writes.contains(wanted)
+}
+
+#[test]
+fn terminal_states_are_never_left() {
+    every_transition(|label, before, done| {
+        assert!(!before.state.is_terminal() || done.addon.state == before.state, "{label}");
+    });
+}
+
+#[test]
+fn ready_is_left_only_by_deprovisioning_or_a_lost_owner() {
+    let (_, ready) = situations().into_iter().find(|(name, _)| *name == "ready").unwrap();
+    for event in events(&ready) {
+        let name = event.name();
+        let leaves = transition(&ready, event, NOW).is_ok_and(|done| done.addon.state != AddonState::Ready);
+        assert_eq!(leaves, ["deprovision requested", "owner lost"].contains(&name), "{name}");
+    }
+}
+
+#[test]
+fn entering_a_terminal_state_releases_the_variables_and_cleans_up_whatever_was_begun() {
+    every_transition(|label, before, done| {
+        if before.state.is_terminal() || !done.addon.state.is_terminal() {
+            return;
+        }
+        assert!(writes(done, &Write::ReleaseVariables), "{label}");
+        let expected = if before.begin_intended { Cleanup::Pending } else { Cleanup::None };
+        assert_eq!(done.addon.cleanup, expected, "{label}");
+        assert_eq!(done.addon.error.is_some(), done.addon.state == AddonState::Error, "{label}");
+    });
+}
+
+#[test]
+fn begin_is_never_called_without_a_stored_intent() {
+    every_transition(|label, _, done| {
+        assert!(done.next != Next::Do(Step::Begin) || done.addon.begin_intended, "{label}");
+    });
+}
+
+#[test]
+fn variables_are_attached_only_on_the_way_to_ready() {
+    every_transition(|label, before, done| {
+        let attaches = writes(done, &Write::AttachVariables);
+        assert_eq!(attaches, before.state == AddonState::Provisioned && done.addon.state == AddonState::Ready, "{label}");
+    });
+}
+
+#[test]
+fn a_user_may_always_want_an_addon_gone() {
+    for (name, addon) in situations() {
+        let done = apply(&addon, Event::DeprovisionRequested);
+        assert!(done.addon.state.is_terminal(), "{name}");
+        assert_eq!(apply(&done.addon, Event::DeprovisionRequested).next, Next::Unchanged, "{name}: the second time");
+    }
+}
+
+#[test]
+fn nothing_live_is_ever_left_without_a_next_step() {
+    every_transition(|label, _, done| {
+        let finished = done.addon.state == AddonState::Ready || (done.addon.state.is_terminal() && !done.addon.cleanup.is_due());
+        assert_eq!(done.next == Next::Rest, finished && done.next != Next::Unchanged, "{label}");
+    });
+}
+
+#[test]
+fn deleting_an_addon_in_error_keeps_the_error_and_cleans_up_again() {
+    let (_, failed) = situations().into_iter().find(|(name, _)| *name == "error, cleanup done").unwrap();
+    let done = apply(&failed, Event::DeprovisionRequested);
+    assert_eq!((done.addon.state, done.addon.cleanup, done.addon.delete_wanted), (AddonState::Error, Cleanup::Pending, true));
+}
+
+#[test]
+fn three_faults_in_a_row_are_an_error_and_a_typed_answer_ends_the_row() {
+    let begun = situations().into_iter().find(|(name, _)| *name == "waiting, begun").unwrap().1;
+    let fault = || Event::Failed(Step::Complete, failures()[3].clone());
+    let twice = apply(&apply(&begun, fault()).addon, fault()).addon;
+    assert_eq!(apply(&twice, fault()).addon.state, AddonState::Error);
+    let eased = apply(&twice, Event::StillPending(pending())).addon;
+    assert_eq!(apply(&eased, fault()).addon.state, AddonState::WaitingForProvision);
+}
+
+#[test]
+fn faults_of_the_host_are_never_the_providers() {
+    let mut addon = situations().remove(2).1;
+    for _ in 0..100 {
+        addon = apply(&addon, Event::Failed(Step::Complete, StepFailure::Host("down".into()))).addon;
+    }
+    assert_eq!((addon.state, addon.attempts), (AddonState::WaitingForProvision, 0));
+}
+
+#[test]
+fn after_five_failed_cleanups_the_host_goes_on_alone_and_asks_daily() {
+    let mut addon = apply(&situations().remove(2).1, Event::DeprovisionRequested).addon;
+    let mut waits_s = vec![];
+    for _ in 0..6 {
+        let done = apply(&addon, Event::Failed(Step::Deprovision, failures()[3].clone()));
+        let Next::At(at) = done.next else { panic!("{:?}", done.next) };
+        waits_s.push((at.since_ms(NOW) / 1000, writes(&done, &Write::ForgetState)));
+        addon = done.addon;
+    }
+    assert_eq!(waits_s, [(2, false), (4, false), (8, false), (16, false), (86_400, true), (86_400, false)]);
+    assert_eq!(apply(&addon, Event::CleanedUp).addon.cleanup, Cleanup::Done);
+}
+
+#[test]
+fn a_pending_cleanup_is_no_failed_attempt_for_an_hour() {
+    let mut addon = apply(&situations().remove(2).1, Event::DeprovisionRequested).addon;
+    let long = Pending::bounded(600_000, "still there".into(), None);
+    for minute in 0..6 {
+        let now = NOW.plus_ms(minute * 600_000);
+        addon = transition(&addon, Event::CleanupPending(long.clone()), now).unwrap().addon;
+        assert_eq!(addon.cleanup, Cleanup::Pending, "after {minute}0 minutes");
+    }
+    addon = transition(&addon, Event::CleanupPending(long), NOW.plus_ms(3_600_000)).unwrap().addon;
+    assert!(matches!(addon.cleanup, Cleanup::Failing { attempts: 1, .. }));
+}
+
+#[test]
+fn a_jump_of_the_clock_does_not_use_up_the_deadline() {
+    let begun = situations().remove(2).1;
+    let waiting = transition(&begun, Event::StillPending(pending()), NOW).unwrap().addon;
+    let year = NOW.plus_ms(365 * 86_400_000);
+    let woken = transition(&waiting, Event::Woken, year).unwrap();
+    assert_eq!(woken.next, Next::Do(Step::Complete));
+    assert_eq!(woken.addon.patience.waited_ms, 2_000 + Patience::MARGIN_MS);
+}
+
+#[test]
+fn waiting_ends_at_the_deadline() {
+    let mut addon = situations().remove(2).1;
+    let mut now = NOW;
+    let minute = Pending::bounded(60_000, "working".into(), None);
+    let mut minutes = 0;
+    while addon.state == AddonState::WaitingForProvision {
+        addon = transition(&addon, Event::StillPending(minute.clone()), now).unwrap().addon;
+        now = now.plus_ms(60_000);
+        addon = transition(&addon, Event::Woken, now).unwrap().addon;
+        minutes += 1;
+    }
+    assert_eq!((minutes, addon.error.unwrap().code.as_str()), (15, "provision_deadline"));
+}
+
+#[test]
+fn a_sink_that_keeps_failing_ends_in_error_and_cleanup() {
+    let mut addon = situations().into_iter().find(|(name, _)| *name == "provisioned").unwrap().1;
+    addon.patience = Patience::new(Addon::SINK_LIMIT_MS, NOW);
+    let mut now = NOW;
+    while addon.state == AddonState::Provisioned {
+        let done = transition(&addon, Event::Failed(Step::SetVariables, StepFailure::Host("refused".into())), now).unwrap();
+        addon = done.addon;
+        if let Next::At(at) = done.next {
+            now = at;
+        }
+    }
+    assert_eq!((addon.error.unwrap().code.as_str(), addon.cleanup), ("variables_not_set", Cleanup::Pending));
+    assert!(now.since_ms(NOW) <= Addon::SINK_LIMIT_MS + SINK_BACKOFF.longest_ms);
+}

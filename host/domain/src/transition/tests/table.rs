@@ -1,0 +1,83 @@
+//! The table of all situations and events, kept in docs/states.md.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::*;
+
+const INTRODUCTION: &str = "\
+# The states of an addon
+
+```
+create ─► waiting_for_provision ──complete──► provisioned ──variables set──► ready
+             │ ▲ not yet: again after            │                            │
+             └─┘ the provider's delay            │                            │
+   user deprovisions: any non-terminal state ─► deprovisioned     failure before ready ─► error
+```
+
+`deprovisioned` and `error` are terminal. What a provider made is removed afterwards, by the *cleanup*, which is `none`, `pending`, `done` or `failing`; nobody waits for it.
+
+The tables below are made from the state machine itself: every situation an addon can be in, and everything that can happen to it. What is not listed is refused and changes nothing. \
+*do* names the step that the worker performs next, *in* says after how long the addon is looked at again, *rest* means that nothing more happens by itself.
+";
+
+#[test]
+fn the_documented_table_is_the_machine() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/states.md");
+    let made = document();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &made).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == made, "docs/states.md is not what the state machine does; run the tests once with UPDATE_DOCS=1");
+}
+
+fn document() -> String {
+    let mut text = INTRODUCTION.to_owned();
+    for (name, addon) in situations() {
+        write!(text, "\n## {name}\n\n| event | state | cleanup | next | also |\n|---|---|---|---|---|\n").unwrap();
+        for event in events(&addon) {
+            let label = event.name();
+            if let Ok(done) = transition(&addon, event, NOW) {
+                writeln!(text, "| {label} | {} | {} | {} | {} |", state(&done), cleanup(&done), next(&done), also(&done)).unwrap();
+            }
+        }
+    }
+    text
+}
+
+fn state(done: &Transition) -> String {
+    match &done.addon.error {
+        Some(error) => format!("{}, `{}`", done.addon.state, error.code),
+        None => done.addon.state.to_string(),
+    }
+}
+
+fn cleanup(done: &Transition) -> String {
+    match &done.addon.cleanup {
+        Cleanup::Failing { attempts, .. } => format!("failing ({attempts})"),
+        other => other.as_str().to_owned(),
+    }
+}
+
+fn next(done: &Transition) -> String {
+    match done.next {
+        Next::Do(step) => format!("do {step}"),
+        Next::At(at) if at == NOW => "at once".to_owned(),
+        Next::At(at) => format!("in {} s", at.since_ms(NOW) / 1000),
+        Next::Rest => "rest".to_owned(),
+        Next::Unchanged => "unchanged".to_owned(),
+    }
+}
+
+fn also(done: &Transition) -> String {
+    let effects = done.writes.iter().filter_map(|write| match write {
+        Write::Record(_) => None,
+        Write::KeepConfig(_) => Some("keep config"),
+        Write::AttachVariables => Some("attach variables"),
+        Write::ReleaseVariables => Some("release variables"),
+        Write::ForgetState => Some("forget state"),
+        Write::ForgetSecrets => Some("forget secrets"),
+    });
+    effects.collect::<Vec<_>>().join(", ")
+}

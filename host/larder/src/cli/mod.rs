@@ -1,0 +1,105 @@
+//! The command line: every command is a client of the HTTP API.
+//!
+//! A command parses its arguments, makes one or a few calls through [`api::Api`], and prints either the
+//! API's JSON (`--json`) or a table. Nothing here reads the store, so that a command works alike beside the
+//! server and across a network.
+//!
+//! * [`args`] has the top of the command tree; each noun keeps its arguments beside its commands.
+//! * [`settings`] finds the server and the token; a token is only sent where it belongs.
+//! * [`failure`] is the one error type; it knows its exit code, its advice and both its forms.
+//! * [`out`] is the only place that prints. A reader that went away ends a command quietly.
+//! * [`text`] makes foreign text harmless: messages come from guests, and a terminal obeys escape codes.
+//!   Everything that a person sees passes it; [`table`] does so for every cell.
+//!
+//! Result goes to standard output, everything else (progress, errors, warnings) to standard error.
+
+pub(crate) mod completions;
+pub(crate) mod settings;
+
+mod addon;
+mod api;
+mod app;
+mod args;
+mod catalog;
+mod config;
+mod context;
+mod duration;
+mod failure;
+mod model;
+mod out;
+mod progress;
+mod provider;
+mod spelling;
+mod status;
+mod table;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::serve::{self, ServeArgs};
+use crate::{data_dir, serve::ServeError};
+use args::{Cli, Command, Global};
+use context::Context;
+use failure::{Failure, Kind, Result};
+
+/// Runs the command that the process was started with.
+pub(crate) fn main() -> ExitCode {
+    let Cli { global, command } = Cli::parse();
+    match dispatch(&global, command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            out::failure(&failure, global.json);
+            failure.exit_code()
+        }
+    }
+}
+
+fn dispatch(global: &Global, command: Command) -> Result<()> {
+    match command {
+        Command::Serve(args) => run_server(global, args),
+        Command::Completions(args) => completions::print(&args),
+        Command::Provider(provider::ProviderCommand::New(args)) => provider::new::run(global.out(), &args),
+        command => runtime(Builder::new_current_thread())?.block_on(ask_server(global, command)),
+    }
+}
+
+/// The commands that speak to a server.
+async fn ask_server(global: &Global, command: Command) -> Result<()> {
+    let context = Context::new(global)?;
+    match command {
+        Command::Status => status::run(&context).await,
+        Command::Provider(command) => provider::run(&context, command).await,
+        Command::Catalog => catalog::run(&context).await,
+        Command::App(command) => app::run(&context, command).await,
+        Command::Addon(command) => addon::run(&context, command).await,
+        Command::Config(command) => config::run(&context, command).await,
+        Command::Serve(_) | Command::Completions(_) => Ok(()),
+    }
+}
+
+fn run_server(global: &Global, mut args: ServeArgs) -> Result<()> {
+    args.data_dir = data_dir::resolve(global.data_dir.as_deref());
+    runtime(Builder::new_multi_thread())?.block_on(serve::run(args)).map_err(|error| server_failure(&error))
+}
+
+fn server_failure(error: &ServeError) -> Failure {
+    let mut detail = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        detail = format!("{detail}: {cause}");
+        source = cause.source();
+    }
+    Failure::new(Kind::Failed, "serve_failed", detail)
+}
+
+fn runtime(mut builder: Builder) -> Result<Runtime> {
+    let failed = |error| Failure::new(Kind::Failed, "no_runtime", format!("no thread could be started: {error}"));
+    builder.enable_all().build().map_err(failed)
+}

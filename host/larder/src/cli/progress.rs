@@ -1,0 +1,50 @@
+//! A spinner on standard error, for people only: in a pipe, and with `--quiet`, there is none.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::out::{self, Out};
+use super::text;
+
+const TICK: Duration = Duration::from_millis(100);
+
+/// What a command is waiting for, as it changes. It disappears when dropped.
+#[derive(Debug)]
+pub(crate) struct Spinner(Option<ProgressBar>);
+
+impl Spinner {
+    /// Begins to spin, if somebody looks.
+    pub(crate) fn start(out: Out, message: &str) -> Self {
+        if out.quiet || !out::has_audience() {
+            return Self(None);
+        }
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.set_message(text::line(message));
+        bar.enable_steady_tick(TICK);
+        Self(Some(bar))
+    }
+
+    /// Whether somebody looks: then it pays to ask for news more often.
+    pub(crate) fn is_seen(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Shows something else.
+    pub(crate) fn say(&self, message: &str) {
+        if let Some(bar) = &self.0 {
+            bar.set_message(text::line(message));
+        }
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! `larder serve`: puts the parts together, starts them in order, and stops them in the opposite one.
+//!
+//! This is the only place that knows every concrete type.
+
+mod files;
+mod shipped;
+mod shutdown;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use larder_api::{ApiConfig, Tokens};
+use larder_control::{Control, NoSink, Worker, WorkerConfig};
+use larder_sandbox::{Sandbox, SandboxConfig};
+use larder_store::{KeyfileSealer, SqliteStore};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use files::DataDir;
+
+/// How long open connections may go on after a shutdown was asked for.
+const CONNECTION_GRACE: Duration = Duration::from_secs(2);
+
+/// What `larder serve` can be told.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// Address to listen on; port 0 picks a free one
+    #[arg(long, env = "LARDER_LISTEN", default_value = "127.0.0.1:7117")]
+    pub listen: SocketAddr,
+    /// Host names beside the listen address by which clients may call this server
+    #[arg(long, value_name = "NAME")]
+    pub allow_host: Vec<String>,
+    /// How to write the log
+    #[arg(long, value_enum, default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// How the server writes its log to standard error.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// Runs the server until it is told to stop.
+///
+/// # Errors
+/// Whatever kept it from starting, with what to do about it.
+pub async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()> {
+    start_log(args.log_format);
+    let dir = DataDir::prepare(&data_dir)?;
+    let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.key_file())?);
+    // Locks the directory: from here on it is this process's alone.
+    let store = Arc::new(SqliteStore::open(dir.path(), sealer)?);
+    let token = dir.admin_token()?;
+    let sandbox = Arc::new(Sandbox::new(SandboxConfig::default())?);
+    let control = Control::new(store, sandbox, Arc::new(NoSink));
+
+    let listener = TcpListener::bind(args.listen).await.map_err(|error| {
+        anyhow::anyhow!("can't listen on {}: {error}; choose another address with --listen, or port 0 for any free one", args.listen)
+    })?;
+    let address = listener.local_addr()?;
+    let (stop, stopped) = watch::channel(false);
+    let worker = tokio::spawn(Worker::new(control.clone(), WorkerConfig::default()).run(stopped.clone()));
+
+    let config = ApiConfig::new(Tokens::admin(&token), address, args.allow_host);
+    let router = larder_api::router(control.clone(), config);
+    let server = tokio::spawn(shutdown::serve(listener, router, stopped));
+    shipped::install(&control).await;
+    dir.announce(address)?;
+    tracing::info!(url = %format!("http://{address}"), data_dir = %dir.path().display(), "serving");
+
+    shutdown::wanted().await;
+    tracing::info!("stopping");
+    dir.retract();
+    // The receivers may be gone already if a part has failed; then there is nothing left to tell.
+    stop.send_replace(true);
+    let stopped_in_time = timeout(CONNECTION_GRACE, server).await.is_ok();
+    if !stopped_in_time {
+        tracing::info!("closing connections that are still open");
+    }
+    worker.await?;
+    Ok(())
+}
+
+fn start_log(format: LogFormat) {
+    use tracing_subscriber::{EnvFilter, fmt};
+    let filter = EnvFilter::try_from_env("LARDER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A logger that is there already belongs to whoever embeds the server, and stays.
+    let started = match format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+    drop(started);
+}

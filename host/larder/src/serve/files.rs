@@ -1,0 +1,77 @@
+//! The data directory: what is in it beside the store, and who may read it.
+
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+/// Bytes of randomness in the admin token.
+const TOKEN_BYTES: usize = 32;
+
+/// A data directory that only its owner can read.
+pub(super) struct DataDir(PathBuf);
+
+impl DataDir {
+    /// Makes the directory if it isn't there.
+    pub(super) fn prepare(path: &Path) -> anyhow::Result<Self> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.with_context(|| format!("can't make the data directory {}; choose another with --data-dir", path.display()))?;
+        Ok(Self(path.to_owned()))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The key that seals secrets in the store. Whoever copies the store needs it too.
+    pub(super) fn key_file(&self) -> PathBuf {
+        self.0.join("sealing.key")
+    }
+
+    /// The admin token, made at the first start.
+    pub(super) fn admin_token(&self) -> anyhow::Result<String> {
+        let path = self.0.join("admin.token");
+        match fs::read_to_string(&path) {
+            Ok(text) if text.trim().len() >= TOKEN_BYTES => {
+                fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+                return Ok(text.trim().to_owned());
+            }
+            Ok(_) => anyhow::bail!("{} is damaged; remove it, and the next start makes a new token", path.display()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).with_context(|| format!("can't read {}", path.display())),
+        }
+        let mut bytes = [0; TOKEN_BYTES];
+        getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("the system has no randomness: {error}"))?;
+        let token = bytes.iter().fold(String::from("larder_"), |token, byte| token + &format!("{byte:02x}"));
+        self.write_private("admin.token", &format!("{token}\n"))?;
+        Ok(token)
+    }
+
+    /// Tells command lines on this machine where the server is.
+    pub(super) fn announce(&self, address: SocketAddr) -> anyhow::Result<()> {
+        let server = serde_json::json!({ "url": format!("http://{address}"), "pid": std::process::id() });
+        self.write_private("server.json", &format!("{server}\n"))
+    }
+
+    /// The server is no longer there.
+    pub(super) fn retract(&self) {
+        if let Err(error) = fs::remove_file(self.0.join("server.json")) {
+            tracing::debug!(%error, "server.json could not be removed");
+        }
+    }
+
+    /// Writes a file as a whole or not at all.
+    fn write_private(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        let (path, part) = (self.0.join(name), self.0.join(format!("{name}.part")));
+        let write = || -> std::io::Result<()> {
+            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&part, &path)
+        };
+        write().with_context(|| format!("can't write {}", path.display()))
+    }
+}

@@ -1,0 +1,47 @@
+//! What an operator can set about the sandbox as a whole, and why it may not start. What a single call may use is
+//! [`larder_domain::limits::CallLimits`].
+
+use std::num::NonZeroUsize;
+use std::thread::available_parallelism;
+
+/// The sandbox as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SandboxConfig {
+    /// Calls under way at once; further ones wait. Each may use up to its own memory limit, so this bounds the whole.
+    pub calls_max: u32,
+    /// Threads that run guests.
+    pub guest_threads: usize,
+    /// How much of a finished call's memory is cleaned by hand and kept for the next call, in bytes. Less saves memory,
+    /// more saves page faults.
+    pub keep_resident_bytes: usize,
+    /// How many unused memories are kept warm.
+    pub warm_slots_max: u32,
+}
+
+impl Default for SandboxConfig {
+    fn default() -> Self {
+        Self {
+            calls_max: 1000,
+            guest_threads: available_parallelism().map_or(1, NonZeroUsize::get),
+            keep_resident_bytes: 1024 * 1024,
+            warm_slots_max: 64,
+        }
+    }
+}
+
+/// Why the sandbox could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The engine refused its settings, or the address space for its pools was not to be had.
+    #[error("the WebAssembly engine could not be set up; if address space is scarce, allow fewer calls at once: {0:#}")]
+    Engine(wasmtime::Error),
+    /// A thread could not be made.
+    #[error("no thread for guests could be started")]
+    Threads(#[source] std::io::Error),
+}
+
+impl From<wasmtime::Error> for StartError {
+    fn from(error: wasmtime::Error) -> Self {
+        Self::Engine(error)
+    }
+}

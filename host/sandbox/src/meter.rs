@@ -1,0 +1,114 @@
+//! How long a call has run, and for how much longer it may.
+//!
+//! Executed time is what the kernel says of the thread that polls the call's future: the clock is read before and after
+//! each poll, and by [`on_tick`] in the midst of one. So neither waiting nor the neighbours on the same thread are
+//! charged to a guest, and a guest that computes in small portions between waits is charged for all of them.
+//!
+//! Wall time needs a timer, and most calls are over before one could be armed: it is armed only if the first poll did
+//! not finish the call. That is safe, since a poll ends no later than the next tick.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use larder_domain::limits::CallLimits;
+use tokio::time::{Sleep, sleep};
+use wasmtime::UpdateDeadline;
+
+thread_local! {
+    /// The reading of this thread's clock at which the CPU time of the call that it polls is used up.
+    static CPU_END: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+/// The error with which a guest is stopped that has used up its CPU time.
+#[derive(Debug, thiserror::Error)]
+#[error("the call's CPU time is used up")]
+pub(crate) struct CpuSpent;
+
+/// Which time was used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// Executed time.
+    Cpu,
+    /// Time from start to end.
+    Wall,
+}
+
+/// What became of metered work.
+pub(crate) struct Ended<T> {
+    /// Its result, unless it was ended first.
+    pub(crate) outcome: Result<T, Over>,
+    /// Executed CPU time.
+    pub(crate) cpu: Duration,
+    /// Time from start to end.
+    pub(crate) wall: Duration,
+}
+
+/// What running guests do at every tick: stop if their time is used up, else let others run.
+pub(crate) fn on_tick() -> wasmtime::Result<UpdateDeadline> {
+    if thread_cpu() >= CPU_END.get() { Err(CpuSpent.into()) } else { Ok(UpdateDeadline::Yield(1)) }
+}
+
+/// Work under a meter.
+pub(crate) struct Metered<'a, F> {
+    work: Pin<&'a mut F>,
+    started: Instant,
+    timer: Option<Pin<Box<Sleep>>>,
+    cpu: Duration,
+    limits: CallLimits,
+}
+
+impl<'a, F> Metered<'a, F> {
+    /// Wall time begins now.
+    pub(crate) fn new(work: Pin<&'a mut F>, limits: CallLimits) -> Self {
+        Self { work, started: Instant::now(), timer: None, cpu: Duration::ZERO, limits }
+    }
+
+    fn ended<T>(&self, outcome: Result<T, Over>) -> Poll<Ended<T>> {
+        Poll::Ready(Ended { outcome, cpu: self.cpu, wall: self.started.elapsed() })
+    }
+
+    fn is_too_late(&mut self, cx: &mut Context<'_>) -> bool {
+        let (limit, started) = (self.limits.wall, self.started);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit.saturating_sub(started.elapsed()))));
+        timer.as_mut().poll(cx).is_ready()
+    }
+}
+
+impl<F: Future> Future for Metered<'_, F> {
+    type Output = Ended<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if this.timer.is_some() && this.is_too_late(cx) {
+            return this.ended(Err(Over::Wall));
+        }
+        let begin = thread_cpu();
+        let outer = CPU_END.replace(begin + this.limits.cpu.saturating_sub(this.cpu));
+        let polled = this.work.as_mut().poll(cx);
+        CPU_END.set(outer);
+        this.cpu += thread_cpu().saturating_sub(begin);
+        match polled {
+            Poll::Ready(value) => this.ended(Ok(value)),
+            Poll::Pending if this.cpu >= this.limits.cpu => this.ended(Err(Over::Cpu)),
+            Poll::Pending if this.timer.is_none() && this.is_too_late(cx) => this.ended(Err(Over::Wall)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+/// The CPU time that this thread has executed.
+fn thread_cpu() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a timespec of ours, which the call fills in and does not keep.
+    let failed = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) } != 0;
+    if failed {
+        return Duration::ZERO;
+    }
+    // The kernel gives neither negative seconds nor a billion nanoseconds.
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests;

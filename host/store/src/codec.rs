@@ -1,0 +1,37 @@
+//! How values look inside their seals. The bytes are wiped when they are dropped, as all of them may hold secrets.
+
+mod config;
+mod state;
+
+pub(crate) use config::{decode_config, encode_config};
+pub(crate) use state::{decode_state, encode_state};
+
+use larder_domain::ports::StoreError;
+use larder_domain::secret::Seed;
+use larder_domain::{AddonId, SecretString};
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+pub(crate) type Plain = Zeroizing<Vec<u8>>;
+
+/// Seed from its bytes.
+pub(crate) fn decode_seed(plain: &[u8]) -> Result<Seed, StoreError> {
+    let bytes = plain.try_into().map_err(|_| StoreError::Corrupt("a seed of a wrong length".into()))?;
+    Ok(Seed(bytes))
+}
+
+/// Parameters as JSON.
+pub(crate) fn encode_parameters(parameters: &Value) -> Plain {
+    Zeroizing::new(parameters.to_string().into_bytes())
+}
+
+/// Parameters from JSON.
+pub(crate) fn decode_parameters(addon: AddonId, plain: &[u8]) -> Result<Value, StoreError> {
+    serde_json::from_slice(plain).map_err(|_| StoreError::Corrupt(format!("parameters of addon {addon}")))
+}
+
+/// A text that was sealed as it is.
+pub(crate) fn decode_text(plain: &[u8]) -> Result<SecretString, StoreError> {
+    let text = std::str::from_utf8(plain).map_err(|_| StoreError::Corrupt("a sealed text that is no text".into()))?;
+    Ok(SecretString::new(text))
+}

@@ -1,0 +1,76 @@
+//! What SQLite says, in the words of the port. A failure passes through as itself; only the edge of this backend names it
+//! [`StoreError`], since `?` needs a type of its own to convert SQLite's errors into.
+
+use std::convert::Infallible;
+
+use larder_domain::Illegal;
+use larder_domain::ports::{SealError, StoreError};
+use rusqlite::ErrorCode;
+
+/// A statement, or a job made of several, that failed.
+#[derive(Debug)]
+pub(super) struct Failure(pub(super) StoreError);
+
+pub(super) type Result<T, E = Failure> = std::result::Result<T, E>;
+
+impl Failure {
+    /// What stands in a column can't be read.
+    pub(super) fn corrupt(what: impl Into<String>) -> Self {
+        Self(StoreError::Corrupt(what.into()))
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error};
+        Self(match error {
+            FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..) | Utf8Error(..) => {
+                StoreError::Corrupt(format!("a value of the wrong type ({error})"))
+            }
+            // Only a foreign process can hold the database for so long, since all of ours write through one connection.
+            _ if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) => {
+                StoreError::Busy
+            }
+            _ => StoreError::Database(Box::new(error)),
+        })
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self(error)
+    }
+}
+
+impl From<Illegal> for Failure {
+    fn from(error: Illegal) -> Self {
+        Self(error.into())
+    }
+}
+
+impl From<SealError> for Failure {
+    fn from(error: SealError) -> Self {
+        Self(error.into())
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        failure.0
+    }
+}
+
+/// Why a job stores nothing: either way, all that it wrote is rolled back.
+#[derive(Debug)]
+pub(super) enum Stop<R = Infallible> {
+    /// The port's own word for no; an answer like any other.
+    Refused(R),
+    /// It could not be done.
+    Failed(Failure),
+}
+
+impl<R, E: Into<Failure>> From<E> for Stop<R> {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}

@@ -1,0 +1,95 @@
+//! What a job of the writer works with: the connection inside its transaction, the moment, and what the writer remembers
+//! from one group to the next.
+
+use larder_domain::work::Token;
+use larder_domain::{StoreTime, WallTime};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
+
+use super::error::Result;
+use super::rows::Columns;
+use super::watch::Poked;
+
+/// One job's share of a group's transaction.
+pub(super) struct Tx<'a> {
+    pub(super) conn: &'a Connection,
+    /// One moment for the whole group.
+    pub(super) now: StoreTime,
+    /// The same moment for people.
+    pub(super) wall: WallTime,
+    pub(super) memory: &'a mut Memory,
+}
+
+/// What the writer remembers. A job that is rolled back does not take it back: numbers stay used, a turn stays taken, a
+/// poke too many only makes somebody look.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    pub(super) counters: Counters,
+    /// The provider whose work was leased last.
+    pub(super) turn: String,
+    pub(super) poked: Poked,
+    /// When expired rows are looked for again.
+    pub(super) purge_at: StoreTime,
+}
+
+/// The numbers given last. Stored by each group that gave one.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counters {
+    pub(super) token: u64,
+    pub(super) entry: u64,
+    pub(super) line: u64,
+}
+
+impl Tx<'_> {
+    /// Runs a statement. The number of rows that it changed.
+    pub(super) fn execute(&self, sql: &str, params: impl Params) -> Result<usize> {
+        Ok(self.prepare(sql)?.execute(params)?)
+    }
+
+    /// The first row that a query finds.
+    pub(super) fn find<T>(&self, sql: &str, params: impl Params, read: impl Fn(&mut Columns<'_, '_>) -> Result<T>) -> Result<Option<T>> {
+        find(self.conn, sql, params, read)
+    }
+
+    pub(super) fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>> {
+        Ok(self.conn.prepare_cached(sql)?)
+    }
+
+    pub(super) fn next_token(&mut self) -> Token {
+        self.memory.counters.token += 1;
+        Token(self.memory.counters.token)
+    }
+
+    pub(super) fn next_entry(&mut self) -> u64 {
+        self.memory.counters.entry += 1;
+        self.memory.poked.history = true;
+        self.memory.counters.entry
+    }
+
+    pub(super) fn next_line(&mut self) -> u64 {
+        self.memory.counters.line += 1;
+        self.memory.counters.line
+    }
+}
+
+/// The first row that a query finds.
+pub(super) fn find<T>(
+    conn: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl Fn(&mut Columns<'_, '_>) -> Result<T>,
+) -> Result<Option<T>> {
+    let row = |row: &Row<'_>| Ok(read(&mut Columns::of(row)));
+    conn.prepare_cached(sql)?.query_row(params, row).optional()?.transpose()
+}
+
+/// All rows that a query finds. Whoever asks sees to it that they are not too many.
+pub(super) fn list<T>(
+    conn: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl Fn(&mut Columns<'_, '_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let rows = statement.query_map(params, |row| Ok(read(&mut Columns::of(row))))?;
+    rows.map(|row| row?).collect()
+}

@@ -1,0 +1,95 @@
+//! The one writer: a thread that owns the connection for writing and commits jobs in groups.
+//!
+//! A durable commit waits for the disk, and waits as long for one row as for a thousand. So the thread takes whatever is
+//! queued, runs it in one transaction, each job in a savepoint of its own, commits once and only then answers everybody.
+//! While it waits for the disk, the next group queues up: the busier the store, the larger its groups, and nobody waits on
+//! purpose.
+//!
+//! A job that fails, refuses or panics is rolled back alone. If the commit fails, nothing of the group was stored and
+//! every job hears of it.
+
+mod group;
+mod job;
+#[cfg(test)]
+mod tests;
+
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use larder_domain::ports::StoreError;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::error::{Result, Stop};
+use super::tx::Tx;
+pub(super) use group::Committer;
+use job::{Asked, Job};
+
+/// Jobs that may wait for the writer; whoever comes then waits outside.
+pub(super) const WRITER_QUEUE_JOBS_MAX: usize = 4_096;
+/// How long a job may wait to be queued before the store is called busy.
+pub(super) const WRITER_QUEUE_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Jobs in one transaction: enough that the disk is no longer what costs, few enough that the first does not wait for long.
+pub(super) const GROUP_JOBS_MAX: usize = 256;
+
+/// Hands jobs to the writer's thread. Dropping it lets the thread finish what is queued and waits for that.
+pub(super) struct Writer {
+    /// None only while it is being dropped.
+    queue: Option<mpsc::Sender<Box<dyn Job>>>,
+    queue_wait_max: Duration,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(committer: Committer, queue_jobs_max: usize, queue_wait_max: Duration) -> std::io::Result<Self> {
+        let (queue, jobs) = mpsc::channel(queue_jobs_max);
+        let thread = thread::Builder::new().name("store-writer".into()).spawn(move || work(jobs, committer))?;
+        Ok(Self { queue: Some(queue), queue_wait_max, thread: Some(thread) })
+    }
+
+    /// Runs a job that can't be refused. Answers once it is on the disk.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.attempt(|tx| job(tx).map_err(Stop::Failed)).await.map(|done| match done {
+            Ok(value) => value,
+        })
+    }
+
+    /// Runs a job that may be refused. Answers once it is on the disk, or known to be refused by what is.
+    pub(super) async fn attempt<T: Send + 'static, R: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Tx<'_>) -> Result<T, Stop<R>> + Send + 'static,
+    ) -> Result<Result<T, R>, StoreError> {
+        let stopped = || StoreError::Database("the writer has stopped".into());
+        let (reply, answer) = oneshot::channel();
+        let queue = self.queue.as_ref().ok_or_else(stopped)?;
+        let place = timeout(self.queue_wait_max, queue.reserve()).await.map_err(|_| StoreError::Busy)?;
+        place.map_err(|_| stopped())?.send(Box::new(Asked::new(job, reply)));
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the writer's thread panicked");
+        }
+    }
+}
+
+fn work(mut jobs: mpsc::Receiver<Box<dyn Job>>, mut committer: Committer) {
+    let mut group = Vec::with_capacity(GROUP_JOBS_MAX);
+    while let Some(first) = jobs.blocking_recv() {
+        group.push(first);
+        while group.len() < GROUP_JOBS_MAX
+            && let Ok(job) = jobs.try_recv()
+        {
+            group.push(job);
+        }
+        committer.commit(&mut group);
+    }
+    committer.close();
+}

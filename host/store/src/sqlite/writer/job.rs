@@ -1,0 +1,76 @@
+//! A job: what is to be done in the transaction, and whom to tell.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use larder_domain::ports::StoreError;
+use tokio::sync::oneshot;
+
+use crate::sqlite::error::{Failure, Result, Stop};
+use crate::sqlite::tx::Tx;
+
+/// A job as the writer sees it: it is run once and answered once.
+pub(super) trait Job: Send {
+    /// Does the work. Whether it is to be kept.
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
+
+    /// Tells whoever asked.
+    fn answer(self: Box<Self>, committed: Result<(), Uncommitted>);
+}
+
+/// Why a whole group was not stored.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the transaction could not be committed")]
+pub(super) struct Uncommitted(#[source] pub(super) Arc<rusqlite::Error>);
+
+type Answer<T, R> = Result<Result<T, R>, StoreError>;
+
+pub(super) struct Asked<F, T, R> {
+    /// Taken when it runs.
+    work: Option<F>,
+    /// What came of it.
+    done: Result<T, Stop<R>>,
+    reply: oneshot::Sender<Answer<T, R>>,
+}
+
+impl<F, T, R> Asked<F, T, R> {
+    pub(super) fn new(work: F, reply: oneshot::Sender<Answer<T, R>>) -> Self {
+        let not_run = Failure(StoreError::Database("the job did not run".into()));
+        Self { work: Some(work), done: Err(Stop::Failed(not_run)), reply }
+    }
+}
+
+impl<F, T, R> Job for Asked<F, T, R>
+where
+    F: FnOnce(&mut Tx<'_>) -> Result<T, Stop<R>> + Send,
+    T: Send,
+    R: Send,
+{
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
+        if let Some(work) = self.work.take() {
+            // The job's savepoint is rolled back, and nothing else of it is left to be seen half done.
+            self.done = catch_unwind(AssertUnwindSafe(|| work(tx))).unwrap_or_else(|panic| Err(panicked(&*panic)));
+        }
+        self.done.is_ok()
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), Uncommitted>) {
+        let answer = match (committed, self.done) {
+            // Not even a refusal counts: it may rest on what an earlier job of the group wrote.
+            (Err(uncommitted), _) => Err(StoreError::Database(Box::new(uncommitted))),
+            (Ok(()), Ok(value)) => Ok(Ok(value)),
+            (Ok(()), Err(Stop::Refused(refusal))) => Ok(Err(refusal)),
+            (Ok(()), Err(Stop::Failed(failure))) => Err(failure.into()),
+        };
+        // Whoever asked may have gone; what was stored stays.
+        let _ = self.reply.send(answer);
+    }
+}
+
+fn panicked<R>(panic: &(dyn Any + Send)) -> Stop<R> {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = text.unwrap_or("no message");
+    tracing::error!(panic = text, "a job of the store panicked");
+    Stop::Failed(Failure(StoreError::Database(format!("a job panicked: {text}").into())))
+}
