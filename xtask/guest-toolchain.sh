@@ -33,7 +33,7 @@ compiler_is_there() {
 install_compiler() {
   say "installing rustc-web, cargo-web and rust-web-src"
   "${apt[@]}" update || die "the package lists cannot be refreshed; check the network, then try again"
-  "${apt[@]}" install -y --no-install-recommends rustc-web cargo-web rust-web-src binutils \
+  "${apt[@]}" install -y --no-install-recommends rustc-web cargo-web rust-web-src binutils >/dev/null \
     || die "Debian's packages cannot be installed; Debian 12 with its security updates has them"
   compiler_is_there \
     || die "Debian's Rust is $(/usr/bin/rustc --version), older than $OLDEST; enable the security updates"

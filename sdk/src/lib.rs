@@ -1,1 +1,45 @@
-//! larder-sdk
+//! Write a Larder provider: a component that knows how to make one kind of backing service.
+//!
+//! Implement [`Provider`] and name the type in [`export!`]. Everything else is a typed way to what the host offers: the
+//! [`Addon`] that a call is about, its [`state`], its [`secrets`], and its [`log`].
+//!
+//! ```ignore
+//! use larder_sdk::*;
+//!
+//! struct Greeting;
+//!
+//! impl Provider for Greeting {
+//!     fn manifest(_options: &Options) -> Result<Manifest, String> {
+//!         let service = Service::new("greeting", "A friendly word").variable("GREETING").plan(Plan::new("default", "The only size"));
+//!         Ok(Manifest::new("0.1.0", "Greets every app").service(service))
+//!     }
+//!
+//!     fn get_config(addon: &Addon) -> Result<Config, Failure> {
+//!         Ok(Config::new().variable("GREETING", format!("Hello, {}!", addon.name())))
+//!     }
+//! }
+//!
+//! export!(Greeting);
+//! ```
+
+#[doc(hidden)]
+pub mod bindings;
+mod config;
+mod export;
+mod failure;
+pub mod log;
+mod manifest;
+mod options;
+mod parameters;
+mod progress;
+mod provider;
+pub mod secrets;
+pub mod state;
+
+pub use bindings::larder::host::addon::{Addon, ProvisionType, Role, ServerEntry};
+pub use config::Config;
+pub use failure::Failure;
+pub use manifest::{Manifest, Plan, Request, Service};
+pub use options::Options;
+pub use progress::Progress;
+pub use provider::Provider;

@@ -73,7 +73,10 @@ impl Control {
         // The wish is stored; only now may the call under way be dropped, or a crash in between would lose both.
         self.running.cancel(id);
         self.waiters.settled(id);
-        Ok(AddonRecord { addon: applied.addon, ..record })
+        Ok(AddonRecord {
+            addon: applied.addon,
+            ..record
+        })
     }
 
     /// Waits until an addon is ready or terminal, or the time is over; the addon as it is then.

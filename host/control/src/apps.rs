@@ -36,7 +36,11 @@ impl Control {
     /// # Errors
     /// `unknown_app`.
     pub async fn app(&self, app: &AppName) -> Result<(), ControlError> {
-        if self.store.has_app(app).await? { Ok(()) } else { Err(unknown(app)) }
+        if self.store.has_app(app).await? {
+            Ok(())
+        } else {
+            Err(unknown(app))
+        }
     }
 
     /// Deletes an app and its own variables; with `cascade` its addons first.
@@ -79,7 +83,10 @@ impl Control {
     /// # Errors
     /// `unknown_app`.
     pub async fn app_config(&self, app: &AppName) -> Result<Vec<AppVariable>, ControlError> {
-        self.store.app_config(app).await?.ok_or_else(|| unknown(app))
+        self.store
+            .app_config(app)
+            .await?
+            .ok_or_else(|| unknown(app))
     }
 
     /// Sets and unsets the app's own variables: all or nothing.

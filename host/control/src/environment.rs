@@ -34,7 +34,11 @@ impl Control {
         let own = self.app_config(app).await?;
         let mut environment: Vec<EnvironmentVariable> = own
             .into_iter()
-            .map(|v| EnvironmentVariable { name: v.name.into(), value: v.value, secret: v.secret })
+            .map(|v| EnvironmentVariable {
+                name: v.name.into(),
+                value: v.value,
+                secret: v.secret,
+            })
             .collect();
         let services = self.services(app).await?;
         if !services.is_empty() {
@@ -60,7 +64,9 @@ impl Control {
         loop {
             let batch = self.store.addons(filter.clone()).await?;
             for record in &batch {
-                let Some(config) = self.store.addon_config(record.spec.id).await? else { continue };
+                let Some(config) = self.store.addon_config(record.spec.id).await? else {
+                    continue;
+                };
                 let credentials: Map<String, Value> = config
                     .credentials
                     .iter()

@@ -93,16 +93,20 @@ pub enum ControlError {
 impl ControlError {
     /// A refusal.
     pub fn refused(code: Code, message: impl Into<String>) -> Self {
-        Self::Refused { code, message: message.into() }
+        Self::Refused {
+            code,
+            message: message.into(),
+        }
     }
 }
 
 impl From<StoreError> for ControlError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Busy => {
-                Self::refused(Code::Overloaded, "the store has more to write than it can take")
-            }
+            StoreError::Busy => Self::refused(
+                Code::Overloaded,
+                "the store has more to write than it can take",
+            ),
             StoreError::Missing("addon") => {
                 Self::refused(Code::UnknownAddon, "there is no such addon")
             }

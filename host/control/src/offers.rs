@@ -37,7 +37,10 @@ impl Offer {
         plan: &Plan,
         parameters: &serde_json::Value,
     ) -> Result<(), String> {
-        match self.validators.get(&(service.name.clone(), plan.name.clone())) {
+        match self
+            .validators
+            .get(&(service.name.clone(), plan.name.clone()))
+        {
             Some(validator) => schema::validate(validator, parameters),
             None => Err("the plan's schema is missing".into()),
         }
@@ -91,8 +94,12 @@ impl OfferCache {
 async fn read(store: &dyn Store) -> Result<Offers, StoreError> {
     let mut offers = BTreeMap::new();
     for provider in store.providers().await? {
-        let Some(version) = provider.active() else { continue };
-        let Some(manifest) = version.manifest.clone() else { continue };
+        let Some(version) = provider.active() else {
+            continue;
+        };
+        let Some(manifest) = version.manifest.clone() else {
+            continue;
+        };
         // Checked when the version was uploaded; a host that has become stricter since leaves the provider out and says so.
         let validators = match compile_all(&manifest) {
             Ok(validators) => validators,

@@ -50,7 +50,10 @@ impl Control {
     /// # Errors
     /// `unknown_provider`.
     pub async fn provider(&self, name: &ProviderName) -> Result<Provider, ControlError> {
-        self.store.provider(name).await?.ok_or_else(|| unknown(name))
+        self.store
+            .provider(name)
+            .await?
+            .ok_or_else(|| unknown(name))
     }
 
     /// One version of a provider.
@@ -63,7 +66,9 @@ impl Control {
         digest: Digest,
     ) -> Result<Version, ControlError> {
         let versions = self.provider(name).await?.versions;
-        let found = versions.into_iter().find(|version| version.digest == digest);
+        let found = versions
+            .into_iter()
+            .find(|version| version.digest == digest);
         found.ok_or_else(|| {
             ControlError::refused(
                 Code::UnknownVersion,
@@ -109,11 +114,17 @@ impl Control {
             );
             return Err(ControlError::refused(Code::ProviderInUse, message));
         }
-        provider.versions.iter().for_each(|version| self.runtime.unload(version.digest));
+        provider
+            .versions
+            .iter()
+            .for_each(|version| self.runtime.unload(version.digest));
         Ok(())
     }
 }
 
 pub(crate) fn unknown(name: &ProviderName) -> ControlError {
-    ControlError::refused(Code::UnknownProvider, format!("there is no provider {name}"))
+    ControlError::refused(
+        Code::UnknownProvider,
+        format!("there is no provider {name}"),
+    )
 }

@@ -26,8 +26,11 @@ pub(crate) fn compile(schema: &Value) -> Result<Validator, String> {
 /// # Errors
 /// What is wrong with the value, for whoever sent it.
 pub(crate) fn validate(validator: &Validator, value: &Value) -> Result<(), String> {
-    let mut problems: Vec<String> =
-        validator.iter_errors(value).take(PROBLEMS_MAX + 1).map(|e| describe(&e)).collect();
+    let mut problems: Vec<String> = validator
+        .iter_errors(value)
+        .take(PROBLEMS_MAX + 1)
+        .map(|e| describe(&e))
+        .collect();
     if problems.is_empty() {
         return Ok(());
     }
@@ -40,7 +43,11 @@ pub(crate) fn validate(validator: &Validator, value: &Value) -> Result<(), Strin
 
 fn describe(error: &jsonschema::ValidationError<'_>) -> String {
     let at = error.instance_path().to_string();
-    let place = if at.is_empty() { "the parameters".to_owned() } else { at };
+    let place = if at.is_empty() {
+        "the parameters".to_owned()
+    } else {
+        at
+    };
     format!("{place}: {}", error.masked())
 }
 

@@ -52,7 +52,10 @@ pub struct WorkerConfig {
 
 impl Default for WorkerConfig {
     fn default() -> Self {
-        Self { limits: CallLimits::default(), shutdown_grace: Duration::from_secs(5) }
+        Self {
+            limits: CallLimits::default(),
+            shutdown_grace: Duration::from_secs(5),
+        }
     }
 }
 
@@ -112,7 +115,12 @@ impl Worker {
         if room == 0 {
             return 0;
         }
-        let leased = match self.control.store.lease_due(self.node, room, self.saturated()).await {
+        let leased = match self
+            .control
+            .store
+            .lease_due(self.node, room, self.saturated())
+            .await
+        {
             Ok(leased) => leased,
             Err(error) => {
                 tracing::warn!(%error, "due work could not be leased");
@@ -135,8 +143,15 @@ impl Worker {
         *self.per_provider.entry(provider.clone()).or_default() += 1;
         let handle = self.tasks.spawn(async move {
             match work {
-                Leased::Addon { lease, record, next, seed } => {
-                    drive::Drive::new(control, lease, *record, seed, limits, stop).run(next).await;
+                Leased::Addon {
+                    lease,
+                    record,
+                    next,
+                    seed,
+                } => {
+                    drive::Drive::new(control, lease, *record, seed, limits, stop)
+                        .run(next)
+                        .await;
                 }
                 Leased::Other(lease) => versions::check(control, lease, limits).await,
             }
@@ -154,7 +169,9 @@ impl Worker {
                 error.id()
             }
         };
-        let Some(provider) = self.busy.remove(&id) else { return };
+        let Some(provider) = self.busy.remove(&id) else {
+            return;
+        };
         if let Some(count) = self.per_provider.get_mut(&provider) {
             *count -= 1;
             if *count == 0 {
@@ -164,7 +181,10 @@ impl Worker {
     }
 
     fn saturated(&self) -> Vec<ProviderName> {
-        let full = self.per_provider.iter().filter(|(_, count)| **count >= CALLS_PER_PROVIDER_MAX);
+        let full = self
+            .per_provider
+            .iter()
+            .filter(|(_, count)| **count >= CALLS_PER_PROVIDER_MAX);
         full.map(|(provider, _)| provider.clone()).collect()
     }
 
@@ -186,8 +206,11 @@ impl Worker {
 
     async fn stop(&mut self) {
         let grace = self.config.shutdown_grace;
-        let all_done =
-            timeout(grace, async { while self.tasks.join_next().await.is_some() {} }).await.is_ok();
+        let all_done = timeout(grace, async {
+            while self.tasks.join_next().await.is_some() {}
+        })
+        .await
+        .is_ok();
         if !all_done {
             tracing::info!(
                 calls = self.tasks.len(),
@@ -217,7 +240,9 @@ async fn renew_leases(control: Control) {
             continue;
         }
         match control.store.renew(&leases).await {
-            Ok(lost) => lost.iter().for_each(|subject| control.running.stop(subject)),
+            Ok(lost) => lost
+                .iter()
+                .for_each(|subject| control.running.stop(subject)),
             Err(error) => tracing::warn!(%error, "leases could not be renewed"),
         }
     }

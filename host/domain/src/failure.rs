@@ -38,6 +38,8 @@ named! {
         HandleLimit = "handle_limit",
         /// It answered something that no provider may answer.
         InvalidAnswer = "invalid_answer",
+        /// The host itself could not run it, and the guest is not to blame: to be treated as [`StepFailure::Host`].
+        Host = "host_fault",
     }
 }
 

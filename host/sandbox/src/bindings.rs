@@ -1,6 +1,17 @@
-//! The contract in `wit/` as Rust types. This is the only place where code is generated from it, and the
-//! only one that names generated paths: when a second version of the contract comes, it is bound here
-//! beside the first.
+//! The contract in `wit/` as Rust types. This is the only place where code is generated from it, and the only one that
+//! names generated paths: when a second version of the contract comes, it is bound here beside the first.
+
+pub(crate) use generated::larder::host::{addon, log, secrets, state};
+pub(crate) use generated::larder::provider::types as provider;
+
+/// How a function of `larder:host/state` fails: with an error that the guest may handle, or with a trap.
+pub(crate) type StateFailure = wasmtime_wasi::TrappableError<state::Error>;
+/// The same for `larder:host/secrets`.
+pub(crate) type SecretsFailure = wasmtime_wasi::TrappableError<secrets::Error>;
+
+/// The resource `addon`. A store is about one addon, so its handles need no number.
+#[expect(unreachable_pub, reason = "the generated code re-exports it")]
+pub struct TheAddon;
 
 mod generated {
     wasmtime::component::bindgen!({
@@ -12,8 +23,9 @@ mod generated {
         },
         exports: { default: async },
         with: { "larder:host/addon.addon": super::TheAddon },
+        trappable_error_type: {
+            "larder:host/state.error" => super::StateFailure,
+            "larder:host/secrets.error" => super::SecretsFailure,
+        },
     });
 }
-
-/// x
-pub struct TheAddon;

@@ -1,5 +1,8 @@
 //! Memory of one call: every linear memory and every table of its store against one sum. The engine's own limiter looks
 //! at each memory alone, so that a component with many of them would get many times its share.
+//!
+//! Nothing is ever given back. The engine does report growth that failed after it was granted, but also growth for
+//! which it never asked; a guest could make it do so at will, and refunds would let it hold more than its sum.
 
 use wasmtime::ResourceLimiter;
 
@@ -11,13 +14,12 @@ pub(crate) struct MemoryBudget {
     held: usize,
     max: usize,
     refused: Option<usize>,
-    granted_last: usize,
 }
 
 impl MemoryBudget {
     /// A budget of so many bytes.
     pub(crate) fn new(max: usize) -> Self {
-        Self { held: 0, max, refused: None, granted_last: 0 }
+        Self { held: 0, max, refused: None }
     }
 
     /// How many bytes the guest would have held, had its last refused wish been granted.
@@ -31,35 +33,19 @@ impl MemoryBudget {
             self.refused = Some(wished);
             return false;
         }
-        self.granted_last = wished - self.held;
         self.held = wished;
         true
-    }
-
-    /// What was granted last was not to be had after all.
-    fn give_back(&mut self) {
-        self.held -= std::mem::take(&mut self.granted_last);
     }
 }
 
 impl ResourceLimiter for MemoryBudget {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(self.grow(current, desired))
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(fits(desired, maximum) && self.grow(current, desired))
     }
 
-    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        self.give_back();
-        Ok(())
-    }
-
-    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         let bytes = |elements: usize| elements.saturating_mul(size_of::<usize>());
-        Ok(self.grow(bytes(current), bytes(desired)))
-    }
-
-    fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        self.give_back();
-        Ok(())
+        Ok(fits(desired, maximum) && self.grow(bytes(current), bytes(desired)))
     }
 
     fn instances(&self) -> usize {
@@ -73,6 +59,11 @@ impl ResourceLimiter for MemoryBudget {
     fn memories(&self) -> usize {
         MEMORIES_MAX as usize
     }
+}
+
+/// Growth beyond the memory's own maximum would fail later; failing now keeps it out of the sum.
+fn fits(desired: usize, maximum: Option<usize>) -> bool {
+    maximum.is_none_or(|maximum| desired <= maximum)
 }
 
 #[cfg(test)]
@@ -89,12 +80,18 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_had_is_given_back_once() {
+    fn growth_beyond_a_memorys_own_maximum_costs_nothing() {
+        let mut budget = MemoryBudget::new(1000);
+        assert!(!budget.memory_growing(0, 900, Some(800)).unwrap());
+        assert!(budget.memory_growing(0, 1000, Some(1000)).unwrap());
+        assert_eq!(budget.refused(), None);
+    }
+
+    #[test]
+    fn failed_growth_is_not_refunded() {
         let mut budget = MemoryBudget::new(1000);
         assert!(budget.memory_growing(0, 900, None).unwrap());
-        budget.memory_grow_failed(wasmtime::format_err!("no memory")).unwrap();
-        budget.memory_grow_failed(wasmtime::format_err!("no memory")).unwrap();
-        assert!(budget.memory_growing(0, 1000, None).unwrap());
-        assert_eq!(budget.refused(), None);
+        budget.memory_grow_failed(wasmtime::format_err!("never asked for")).unwrap();
+        assert!(!budget.memory_growing(900, 1001, None).unwrap());
     }
 }

@@ -115,7 +115,9 @@ fn choose<'a>(
     if others.is_empty() {
         return Ok(first);
     }
-    let names = [&[first.0.provider.as_str()], others.as_slice()].concat().join(", ");
+    let names = [&[first.0.provider.as_str()], others.as_slice()]
+        .concat()
+        .join(", ");
     Err(ControlError::refused(
         Code::AmbiguousService,
         format!("the service {service} is offered by {names}"),
@@ -127,7 +129,11 @@ fn choose_plan<'a>(
     plan: Option<&PlanName>,
 ) -> Result<&'a Plan, ControlError> {
     service.plan(plan).ok_or_else(|| {
-        let plans: Vec<&str> = service.plans.iter().map(|plan| plan.name.as_str()).collect();
+        let plans: Vec<&str> = service
+            .plans
+            .iter()
+            .map(|plan| plan.name.as_str())
+            .collect();
         let asked = plan.map(PlanName::as_str).unwrap_or_default();
         let message = format!(
             "the service {} has no plan {asked}; it has {}",
@@ -150,7 +156,10 @@ fn check_provision_type(
             service.name,
             offered.join(", ")
         );
-        return Err(ControlError::refused(Code::ProvisionTypeNotOffered, message));
+        return Err(ControlError::refused(
+            Code::ProvisionTypeNotOffered,
+            message,
+        ));
     }
     if asked != ProvisionType::Independent {
         return Err(ControlError::refused(
@@ -183,9 +192,10 @@ fn names_to_reserve(
 ) -> Result<Vec<VariableName>, ControlError> {
     match &service.variables {
         DeclaredVariables::Any(_) => Ok(vec![]),
-        DeclaredVariables::Names(names) => {
-            Ok(names.iter().map(|n| n.prefixed(prefix)).collect::<Result<_, _>>()?)
-        }
+        DeclaredVariables::Names(names) => Ok(names
+            .iter()
+            .map(|n| n.prefixed(prefix))
+            .collect::<Result<_, _>>()?),
     }
 }
 
@@ -200,7 +210,9 @@ fn spec(
         id,
         kind: ComponentKind::Provider,
         app: Some(request.app),
-        name: request.name.unwrap_or_else(|| AddonName::from(&service.name)),
+        name: request
+            .name
+            .unwrap_or_else(|| AddonName::from(&service.name)),
         provider: offer.provider.clone(),
         service: service.name.clone(),
         plan: plan.name.clone(),
@@ -218,7 +230,10 @@ fn spec(
 fn new_seed() -> Result<Seed, ControlError> {
     let mut seed = Seed([0; 32]);
     getrandom::fill(&mut seed.0).map_err(|error| {
-        ControlError::refused(Code::Internal, format!("the system has no randomness: {error}"))
+        ControlError::refused(
+            Code::Internal,
+            format!("the system has no randomness: {error}"),
+        )
     })?;
     Ok(seed)
 }
@@ -227,7 +242,10 @@ fn refused(refusal: CreateRefusal, request: &CreateAddon) -> ControlError {
     match refusal {
         CreateRefusal::NoApp(app) => unknown_app(&app),
         CreateRefusal::NameTaken => {
-            let name = request.name.as_ref().map_or(request.service.as_str(), AddonName::as_str);
+            let name = request
+                .name
+                .as_ref()
+                .map_or(request.service.as_str(), AddonName::as_str);
             ControlError::refused(
                 Code::NameTaken,
                 format!("the app {} has an addon named {name} already", request.app),

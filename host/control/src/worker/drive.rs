@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use larder_domain::config;
-use larder_domain::failure::{GuestFailure, Pending, StepFailure, bounded_text};
+use larder_domain::failure::{Fault, FaultCode, GuestFailure, Pending, StepFailure, bounded_text};
 use larder_domain::limits::{AFTER_MS_MAX, CallLimits};
 use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::{Call, CallReport, Export, GuestState, LogLine, Reply};
@@ -23,7 +23,10 @@ use crate::addons::is_settled;
 /// How often a result is written before the lease is left to run out.
 const WRITE_ATTEMPTS_MAX: u32 = 6;
 /// Between these attempts. Together they stay within a lease.
-const WRITE_BACKOFF: Backoff = Backoff { first_ms: 100, longest_ms: 2_000 };
+const WRITE_BACKOFF: Backoff = Backoff {
+    first_ms: 100,
+    longest_ms: 2_000,
+};
 
 /// What performing a step brought.
 struct Outcome {
@@ -34,7 +37,11 @@ struct Outcome {
 
 impl From<Event> for Outcome {
     fn from(event: Event) -> Self {
-        Self { event, state: None, log: vec![] }
+        Self {
+            event,
+            state: None,
+            log: vec![],
+        }
     }
 }
 
@@ -57,7 +64,14 @@ impl Drive {
         limits: CallLimits,
         stop: Stop,
     ) -> Self {
-        Self { control, lease, record, seed, limits, stop }
+        Self {
+            control,
+            lease,
+            record,
+            seed,
+            limits,
+            stop,
+        }
     }
 
     /// Goes on from `next` until the addon rests or waits, or the lease is lost.
@@ -90,7 +104,13 @@ impl Drive {
     async fn write(&self, outcome: Outcome) -> Option<Applied> {
         let Outcome { event, state, log } = outcome;
         let fence = Fence::Lease(self.lease.clone());
-        let change = Change { addon: self.record.spec.id, event, fence, state, log };
+        let change = Change {
+            addon: self.record.spec.id,
+            event,
+            fence,
+            state,
+            log,
+        };
         for attempt in 1..=WRITE_ATTEMPTS_MAX {
             match self.control.store.apply(change.clone()).await {
                 Ok(applied) => return Some(applied),
@@ -142,9 +162,10 @@ impl Drive {
         config.into_outcome(Step::Complete, |reply| match reply {
             Reply::Config(raw) => Some(match config::check(raw, &self.record.spec) {
                 Ok(config) => Event::Configured(Box::new(config)),
-                Err(error) => {
-                    Event::ConfigRefused { code: "invalid_config", reason: error.to_string() }
-                }
+                Err(error) => Event::ConfigRefused {
+                    code: "invalid_config",
+                    reason: error.to_string(),
+                },
             }),
             _ => None,
         })
@@ -152,12 +173,19 @@ impl Drive {
 
     async fn set_variables(&self) -> Event {
         let failed = |reason: String| Event::Failed(Step::SetVariables, StepFailure::Host(reason));
-        let Some(app) = &self.record.spec.app else { return Event::VariablesSet };
+        let Some(app) = &self.record.spec.app else {
+            return Event::VariablesSet;
+        };
         let variables = match self.control.store.addon_config(self.record.spec.id).await {
             Ok(config) => config.unwrap_or_default().variables,
             Err(error) => return failed(error.to_string()),
         };
-        match self.control.sink.set(app, self.record.spec.id, &variables).await {
+        match self
+            .control
+            .sink
+            .set(app, self.record.spec.id, &variables)
+            .await
+        {
             Ok(()) => Event::VariablesSet,
             Err(error) => failed(bounded_text(error.0)),
         }
@@ -178,7 +206,9 @@ impl Drive {
     }
 
     async fn unset_variables(&self) -> Result<(), String> {
-        let Some(app) = &self.record.spec.app else { return Ok(()) };
+        let Some(app) = &self.record.spec.app else {
+            return Ok(());
+        };
         self.control
             .sink
             .unset(app, self.record.spec.id)
@@ -190,7 +220,13 @@ impl Drive {
     async fn call(&self, export: Export, state: Option<GuestState>) -> Called {
         let offer = match loaded::active(&self.control, &self.record.spec.provider).await {
             Ok(offer) => offer,
-            Err(failure) => return Called { answer: Err(failure), state, log: vec![] },
+            Err(failure) => {
+                return Called {
+                    answer: Err(failure),
+                    state,
+                    log: vec![],
+                };
+            }
         };
         let context = call::Context {
             store: Arc::clone(&self.control.store),
@@ -221,21 +257,36 @@ struct Called {
 
 impl Called {
     fn new(report: CallReport) -> Self {
-        let CallReport { outcome, state, log, issued, .. } = report;
+        let CallReport {
+            outcome,
+            state,
+            log,
+            issued,
+            ..
+        } = report;
         let say = |text: String| bounded_text(redact(text, &issued));
         let answer = match outcome {
             Ok(Ok(Reply::Begun(message))) => Ok(Reply::Begun(say(message))),
-            Ok(Ok(Reply::Pending(pending))) => {
-                Ok(Reply::Pending(Pending { message: say(pending.message), ..pending }))
-            }
+            Ok(Ok(Reply::Pending(pending))) => Ok(Reply::Pending(Pending {
+                message: say(pending.message),
+                ..pending
+            })),
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(failure)) => Err(StepFailure::Guest(bounded_failure(failure, say))),
-            Err(mut fault) => {
-                fault.detail = say(fault.detail);
-                Err(StepFailure::Fault(fault))
-            }
+            Err(Fault {
+                code: FaultCode::Host,
+                detail,
+            }) => Err(StepFailure::Host(say(detail))),
+            Err(Fault { code, detail }) => Err(StepFailure::Fault(Fault {
+                code,
+                detail: say(detail),
+            })),
         };
-        Self { answer, state, log: redact_log(log, &issued) }
+        Self {
+            answer,
+            state,
+            log: redact_log(log, &issued),
+        }
     }
 
     /// The event that the answer means. `expected` gives none for an answer that this function can't give.
@@ -247,7 +298,11 @@ impl Called {
             }),
             Err(failure) => Event::Failed(step, failure),
         };
-        Outcome { event, state: self.state, log: self.log }
+        Outcome {
+            event,
+            state: self.state,
+            log: self.log,
+        }
     }
 }
 
@@ -255,9 +310,10 @@ fn bounded_failure(failure: GuestFailure, say: impl Fn(String) -> String) -> Gue
     match failure {
         GuestFailure::Rejected(reason) => GuestFailure::Rejected(say(reason)),
         GuestFailure::Failed(reason) => GuestFailure::Failed(say(reason)),
-        GuestFailure::Retry { after_ms, reason } => {
-            GuestFailure::Retry { after_ms: after_ms.min(AFTER_MS_MAX), reason: say(reason) }
-        }
+        GuestFailure::Retry { after_ms, reason } => GuestFailure::Retry {
+            after_ms: after_ms.min(AFTER_MS_MAX),
+            reason: say(reason),
+        },
     }
 }
 

@@ -14,16 +14,21 @@ pub(super) async fn active(
     control: &Control,
     provider: &ProviderName,
 ) -> Result<Arc<Offer>, StepFailure> {
-    let offers = control.offers().await.map_err(|error| StepFailure::Host(error.to_string()))?;
+    let offers = control
+        .offers()
+        .await
+        .map_err(|error| StepFailure::Host(error.to_string()))?;
     let Some(offer) = offers.0.get(provider) else {
         return Err(missing(control, provider).await);
     };
-    load(control, offer.digest).await.map_err(|error| match error {
-        LoadError::Host(reason) => StepFailure::Host(reason),
-        LoadError::Refused(refusal) => {
-            StepFailure::Host(format!("the provider {provider} can't be loaded: {refusal}"))
-        }
-    })?;
+    load(control, offer.digest)
+        .await
+        .map_err(|error| match error {
+            LoadError::Host(reason) => StepFailure::Host(reason),
+            LoadError::Refused(refusal) => StepFailure::Host(format!(
+                "the provider {provider} can't be loaded: {refusal}"
+            )),
+        })?;
     Ok(Arc::clone(offer))
 }
 
@@ -52,8 +57,14 @@ pub(super) async fn load(control: &Control, digest: Digest) -> Result<(), LoadEr
         return Ok(());
     }
     match control.store.component(digest).await {
-        Ok(Some(wasm)) => control.runtime.load(digest, wasm).await.map_err(LoadError::Refused),
-        Ok(None) => Err(LoadError::Host(format!("the store has no component {digest}"))),
+        Ok(Some(wasm)) => control
+            .runtime
+            .load(digest, wasm)
+            .await
+            .map_err(LoadError::Refused),
+        Ok(None) => Err(LoadError::Host(format!(
+            "the store has no component {digest}"
+        ))),
         Err(error) => Err(LoadError::Host(error.to_string())),
     }
 }

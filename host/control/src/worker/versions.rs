@@ -1,6 +1,6 @@
 //! The slow part of an upload: compile, link, describe, and let the manifest be checked.
 
-use larder_domain::failure::bounded_text;
+use larder_domain::failure::{Fault, FaultCode, bounded_text};
 use larder_domain::limits::CallLimits;
 use larder_domain::manifest::Manifest;
 use larder_domain::ports::store::CheckOutcome;
@@ -33,7 +33,11 @@ async fn finish(
         tracing::info!(%provider, %digest, code, message, "a version was refused");
         control.runtime.unload(digest);
     }
-    if let Err(error) = control.store.finish_check(lease, provider, digest, outcome).await {
+    if let Err(error) = control
+        .store
+        .finish_check(lease, provider, digest, outcome)
+        .await
+    {
         tracing::warn!(%error, %provider, %digest, "the outcome of a check could not be stored; it is repeated");
     }
     control.offers.invalidate();
@@ -98,5 +102,8 @@ fn accept(text: &str) -> CheckOutcome {
 }
 
 fn refused(code: &str, message: String) -> CheckOutcome {
-    CheckOutcome::Refused { code: code.to_owned(), message: bounded_text(message) }
+    CheckOutcome::Refused {
+        code: code.to_owned(),
+        message: bounded_text(message),
+    }
 }

@@ -82,7 +82,7 @@ fn parse(path: &Path, text: &str) -> Result<KeyfileSealer, KeyError> {
 /// Makes the file at once and whole: it gets its name only when it is complete, and no existing file loses its name.
 fn create(path: &Path) -> io::Result<()> {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
-    getrandom::fill(&mut *key)?;
+    getrandom::fill(&mut *key).map_err(|error| io::Error::other(error.to_string()))?;
     let mut text = Zeroizing::new(String::with_capacity(2 * KEY_BYTES + 1));
     key.iter().for_each(|byte| text.extend([byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[digit as usize]))));
     text.push('\n');

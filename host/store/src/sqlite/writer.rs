@@ -13,6 +13,7 @@ mod job;
 #[cfg(test)]
 mod tests;
 
+use std::convert::Infallible;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use tokio::time::timeout;
 
 use super::error::{Result, Stop};
 use super::tx::Tx;
-pub(super) use group::Committer;
+pub(super) use group::{Committer, STATEMENTS_CACHED_MAX};
 use job::{Asked, Job};
 
 /// Jobs that may wait for the writer; whoever comes then waits outside.
@@ -52,9 +53,8 @@ impl Writer {
         &self,
         job: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.attempt(|tx| job(tx).map_err(Stop::Failed)).await.map(|done| match done {
-            Ok(value) => value,
-        })
+        let Ok(done) = self.attempt(|tx| job(tx).map_err(Stop::<Infallible>::Failed)).await?;
+        Ok(done)
     }
 
     /// Runs a job that may be refused. Answers once it is on the disk, or known to be refused by what is.

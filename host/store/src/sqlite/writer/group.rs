@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use larder_domain::StoreTime;
+use larder_domain::{StoreTime, WallTime};
 use rusqlite::{Connection, params};
 
 use super::job::{Job, Uncommitted};
@@ -10,6 +10,9 @@ use crate::sqlite::clock::{CLOCK_SAVE_MS, StoreClock};
 use crate::sqlite::purge;
 use crate::sqlite::tx::{Counters, Memory, Tx};
 use crate::sqlite::watch::Pokes;
+
+/// Prepared statements that are kept; more than this backend has.
+pub(in crate::sqlite) const STATEMENTS_CACHED_MAX: usize = 128;
 
 /// Owns the connection for writing.
 pub(in crate::sqlite) struct Committer {
@@ -23,7 +26,6 @@ pub(in crate::sqlite) struct Committer {
 
 impl Committer {
     pub(in crate::sqlite) fn new(conn: Connection, clock: StoreClock, pokes: Pokes, counters: Counters) -> Self {
-        conn.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
         let saved = (clock.now(), counters);
         Self { conn, clock, pokes, memory: Memory { counters, ..Memory::default() }, saved }
     }
@@ -48,15 +50,56 @@ impl Committer {
     }
 
     fn try_commit(&mut self, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
-        self.step("BEGIN IMMEDIATE")?;
         let (now, wall) = (self.clock.now(), self.clock.wall());
+        self.step("BEGIN IMMEDIATE")?;
         for job in group {
-            self.savepoint(now, |tx| job.run(tx), wall)?;
+            self.in_savepoint((now, wall), |tx| job.run(tx))?;
         }
         if now >= self.memory.purge_at {
-            self.savepoint(now, purge::expired, wall)?;
+            self.in_savepoint((now, wall), purge::expired)?;
         }
-        self.save(now)?;
-        self.step("COMMIT")
+        let saved = self.save(now)?;
+        self.step("COMMIT")?;
+        self.saved = saved;
+        Ok(())
+    }
+
+    /// Keeps what `run` wrote if it says so. Fails if SQLite could not go on and has rolled back the whole transaction
+    /// (a full disk does that): then there is no savepoint to release.
+    fn in_savepoint(&mut self, moment: (StoreTime, WallTime), run: impl FnOnce(&mut Tx<'_>) -> bool) -> rusqlite::Result<()> {
+        self.step("SAVEPOINT job")?;
+        let (now, wall) = moment;
+        let keep = run(&mut Tx { conn: &self.conn, now, wall, memory: &mut self.memory });
+        if !keep {
+            self.step("ROLLBACK TO job")?;
+        }
+        self.step("RELEASE job")
+    }
+
+    /// Stores the time with whatever moved a counter, and now and then by itself.
+    fn save(&self, now: StoreTime) -> rusqlite::Result<(StoreTime, Counters)> {
+        let (time, counters) = self.saved;
+        if self.memory.counters == counters && now.since_ms(time) < CLOCK_SAVE_MS {
+            return Ok(self.saved);
+        }
+        let Counters { token, entry, line } = self.memory.counters;
+        self.conn
+            .prepare_cached("UPDATE installation SET clock_ms = ?, last_token = ?, last_entry = ?, last_line = ?")?
+            .execute(params![now.0, token, entry, line])?;
+        Ok((now, self.memory.counters))
+    }
+
+    fn step(&self, sql: &str) -> rusqlite::Result<()> {
+        self.conn.prepare_cached(sql)?.execute([]).map(|_| ())
+    }
+
+    /// Stores the time a last time, so that the next run goes on from here.
+    pub(super) fn close(mut self) {
+        self.saved.0 = StoreTime::default();
+        self.commit(&mut Vec::new());
+        // SQLite moves the log into the database when the last connection goes.
+        if let Err((_, error)) = self.conn.close() {
+            tracing::warn!(%error, "the database was not closed cleanly");
+        }
     }
 }

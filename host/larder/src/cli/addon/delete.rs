@@ -1,0 +1,33 @@
+//! `larder addon delete`.
+
+use super::{DeleteArgs, reference};
+use crate::cli::api::call::Call;
+use crate::cli::context::Context;
+use crate::cli::failure::{Kind, Result};
+use crate::cli::model::{self, Addon};
+use crate::cli::out;
+use crate::cli::spelling::AddonRef;
+
+/// Deletes as many as possible; the first failure decides the exit code, and all are told.
+pub(crate) async fn run(context: &Context, args: &DeleteArgs) -> Result<()> {
+    let mut first = None;
+    for addon in &args.addons {
+        match delete(context, addon, args.app.as_deref()).await {
+            Ok(()) => {}
+            Err(failure) if matches!(failure.kind, Kind::Unreachable | Kind::ReaderGone) => return Err(failure),
+            Err(failure) if first.is_none() => first = Some(failure),
+            Err(failure) => out::failure(&failure, context.out.json),
+        }
+    }
+    first.map_or(Ok(()), Err)
+}
+
+async fn delete(context: &Context, addon: &AddonRef, app: Option<&str>) -> Result<()> {
+    let id = reference::find(&context.api, addon, app).await?;
+    let answer = context.api.call(Call::delete(&["v1", "addons", &id])).await?.body;
+    if context.out.json {
+        return context.out.json(&answer);
+    }
+    let addon: Addon = model::read(&answer)?;
+    context.out.done(&format!("deleted `{}` ({}), state `{}`", addon.label(), addon.id, addon.state))
+}

@@ -1,0 +1,99 @@
+//! `larder addon`: the resources that providers make for apps.
+
+pub(crate) mod list;
+
+mod create;
+mod delete;
+mod events;
+mod logs;
+mod reference;
+mod show;
+mod wait;
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use clap_complete::ArgValueCandidates;
+
+use super::completions::candidates;
+use super::context::Context;
+use super::duration;
+use super::failure::Result;
+use super::spelling::AddonRef;
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AddonCommand {
+    /// Provision an addon for an app.
+    Create(create::CreateArgs),
+    /// List addons, those of one app or all.
+    List(list::ListArgs),
+    /// Show an addon.
+    Show(WhichArgs),
+    /// Wait until an addon is ready.
+    Wait(WaitArgs),
+    /// Show what happened to an addon.
+    Events(FollowArgs),
+    /// Show what an addon's provider logged.
+    Logs(FollowArgs),
+    /// Delete addons.
+    Delete(DeleteArgs),
+}
+
+/// Which addon.
+#[derive(Debug, Args)]
+pub(crate) struct WhichArgs {
+    /// The addon: its id, APP/NAME, or its name together with --app.
+    #[arg(value_name = "ADDON", add = ArgValueCandidates::new(candidates::addons))]
+    addon: AddonRef,
+
+    /// The app that the addon belongs to.
+    #[arg(long, value_name = "APP", add = ArgValueCandidates::new(candidates::apps))]
+    app: Option<String>,
+}
+
+/// For what to wait, and how long.
+#[derive(Debug, Args)]
+pub(crate) struct WaitArgs {
+    #[command(flatten)]
+    which: WhichArgs,
+
+    /// How long to wait at most.
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration::parse)]
+    timeout: Duration,
+}
+
+/// What to read, and whether to go on.
+#[derive(Debug, Args)]
+pub(crate) struct FollowArgs {
+    #[command(flatten)]
+    which: WhichArgs,
+
+    /// Go on with what happens from now on, until interrupted.
+    #[arg(long, short)]
+    follow: bool,
+}
+
+/// What to delete.
+#[derive(Debug, Args)]
+pub(crate) struct DeleteArgs {
+    /// The addons: their ids, APP/NAME, or their names together with --app.
+    #[arg(value_name = "ADDON", required = true, add = ArgValueCandidates::new(candidates::addons))]
+    addons: Vec<AddonRef>,
+
+    /// The app that the addons belong to.
+    #[arg(long, value_name = "APP", add = ArgValueCandidates::new(candidates::apps))]
+    app: Option<String>,
+}
+
+pub(crate) async fn run(context: &Context, command: AddonCommand) -> Result<()> {
+    match command {
+        AddonCommand::Create(args) => create::run(context, args).await,
+        AddonCommand::List(args) => list::run(context, &args).await,
+        AddonCommand::Show(args) => show::run(context, &args).await,
+        AddonCommand::Wait(args) => wait::run(context, &args).await,
+        AddonCommand::Events(args) => events::run(context, &args).await,
+        AddonCommand::Logs(args) => logs::run(context, &args).await,
+        AddonCommand::Delete(args) => delete::run(context, &args).await,
+    }
+}

@@ -1,0 +1,103 @@
+//! `larder app`: who consumes addons.
+
+use clap::{Args, Subcommand};
+use clap_complete::ArgValueCandidates;
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use super::addon::list as addon_list;
+use super::api::call::Call;
+use super::completions::candidates;
+use super::context::Context;
+use super::failure::Result;
+use super::model::{self, Addon, App};
+use super::table::{Fields, Table};
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AppCommand {
+    /// Create an app; one that is there already stays as it is.
+    Create(AppArgs),
+    /// List the apps.
+    List,
+    /// Show an app and its addons.
+    Show(AppArgs),
+    /// Delete an app.
+    Delete(DeleteArgs),
+}
+
+/// Which app.
+#[derive(Debug, Args)]
+pub(crate) struct AppArgs {
+    /// The app's name; an experiment is named APP.EXPERIMENT.
+    #[arg(value_name = "APP", add = ArgValueCandidates::new(candidates::apps))]
+    app: String,
+}
+
+/// What to delete.
+#[derive(Debug, Args)]
+pub(crate) struct DeleteArgs {
+    #[command(flatten)]
+    which: AppArgs,
+
+    /// Delete the app's addons as well.
+    #[arg(long)]
+    cascade: bool,
+}
+
+pub(crate) async fn run(context: &Context, command: AppCommand) -> Result<()> {
+    match command {
+        AppCommand::Create(args) => create(context, &args.app).await,
+        AppCommand::List => list(context).await,
+        AppCommand::Show(args) => show(context, &args.app).await,
+        AppCommand::Delete(args) => delete(context, &args).await,
+    }
+}
+
+async fn create(context: &Context, app: &str) -> Result<()> {
+    let answer = context.api.call(Call::new(Method::PUT, &["v1", "apps", app]).json(&json!({}))).await?;
+    if context.out.json {
+        return context.out.json(&answer.body);
+    }
+    let is_new = answer.status == StatusCode::CREATED;
+    context.out.done(&if is_new { format!("created app `{app}`") } else { format!("app `{app}` is there already") })
+}
+
+async fn list(context: &Context) -> Result<()> {
+    let answer = context.api.list("apps", || Call::get(&["v1", "apps"])).await?;
+    let apps: Vec<App> = model::read_list(&answer, "apps")?;
+    if apps.is_empty() {
+        context.out.note("there are no apps; create one with `larder app create APP`");
+    }
+    context.out.result(&answer, || Ok(table(&apps)))
+}
+
+fn table(apps: &[App]) -> String {
+    let mut table = Table::new(["APP", "ADDONS"]);
+    for app in apps {
+        table.row([app.name.as_str(), &app.addons.to_string()]);
+    }
+    if table.is_empty() { String::new() } else { table.render() }
+}
+
+async fn show(context: &Context, name: &str) -> Result<()> {
+    let answer = context.api.call(Call::get(&["v1", "apps", name])).await?.body;
+    if context.out.json {
+        return context.out.json(&answer);
+    }
+    let app: App = model::read(&answer)?;
+    let addons = context.api.list("addons", || Call::get(&["v1", "apps", name, "addons"])).await?;
+    let addons: Vec<Addon> = model::read_list(&addons, "addons")?;
+    let mut fields = Fields::default();
+    fields.field("app", &app.name).field("addons", &app.addons.to_string());
+    let addons = addon_list::table(&addons);
+    let gap = if addons.is_empty() { "" } else { "\n" };
+    context.out.text(&format!("{}{gap}{addons}", fields.render()))
+}
+
+async fn delete(context: &Context, args: &DeleteArgs) -> Result<()> {
+    let app = &args.which.app;
+    let cascade = args.cascade.then_some("true");
+    context.api.call(Call::delete(&["v1", "apps", app]).query_if("cascade", cascade)).await?;
+    context.out.done(&format!("deleted app `{app}`"))
+}

@@ -1,0 +1,114 @@
+//! The names that fit in a place of the command line.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap_complete::CompletionCandidate;
+use tokio::runtime::Builder;
+use tokio::time::timeout;
+
+use crate::cli::api::Api;
+use crate::cli::api::call::Call;
+use crate::cli::args::Global;
+use crate::cli::failure::Result;
+use crate::cli::model::{self, Addon, App, Provider, Service};
+use crate::cli::settings::Settings;
+use crate::cli::text;
+
+/// Nobody waits longer for a suggestion.
+const PATIENCE: Duration = Duration::from_secs(1);
+const CANDIDATES_MAX: &str = "500";
+
+/// The apps.
+pub(crate) fn apps() -> Vec<CompletionCandidate> {
+    ask(async |api, _| {
+        let answer = api.call(Call::get(&["v1", "apps"]).query("limit", CANDIDATES_MAX)).await?.body;
+        let apps: Vec<App> = model::read_list(&answer, "apps")?;
+        Ok(apps.into_iter().map(|app| candidate(&app.name, &text::count(app.addons, "addon"))).collect())
+    })
+}
+
+/// The providers.
+pub(crate) fn providers() -> Vec<CompletionCandidate> {
+    ask(async |api, _| {
+        let answer = api.call(Call::get(&["v1", "providers"])).await?.body;
+        let providers: Vec<Provider> = model::read_list(&answer, "providers")?;
+        Ok(providers.into_iter().map(|provider| candidate(&provider.name, &provider.state)).collect())
+    })
+}
+
+/// The services.
+pub(crate) fn services() -> Vec<CompletionCandidate> {
+    ask(async |api, _| {
+        let answer = api.call(Call::get(&["v1", "catalog"])).await?.body;
+        let services: Vec<Service> = model::read_list(&answer, "services")?;
+        let help = |service: &Service| service.description.clone().unwrap_or_default();
+        Ok(services.into_iter().map(|service| candidate(&service.name, &help(&service))).collect())
+    })
+}
+
+/// The addons: by name where `--app` is given, else as `APP/NAME`.
+pub(crate) fn addons() -> Vec<CompletionCandidate> {
+    ask(async |api, words| {
+        let app = option(words, "--app");
+        let path = match &app {
+            Some(app) => vec!["v1", "apps", app, "addons"],
+            None => vec!["v1", "addons"],
+        };
+        let answer = api.call(Call::get(&path).query("limit", CANDIDATES_MAX)).await?.body;
+        let addons: Vec<Addon> = model::read_list(&answer, "addons")?;
+        let shown = |addon: &Addon| if app.is_some() { addon.name.clone() } else { addon.label() };
+        Ok(addons.into_iter().map(|addon| candidate(&shown(&addon), &addon.state)).collect())
+    })
+}
+
+fn candidate(name: &str, help: &str) -> CompletionCandidate {
+    CompletionCandidate::new(name).help(Some(text::cut(&text::line(help), 60).into()))
+}
+
+/// Asks the server that the command line being completed means; every failure is just no answer.
+fn ask(question: impl AsyncFnOnce(&Api, &[OsString]) -> Result<Vec<CompletionCandidate>>) -> Vec<CompletionCandidate> {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return Vec::new() };
+    let answer = runtime.block_on(async {
+        let api = Api::new(&Settings::find(&global(&words))?)?;
+        timeout(PATIENCE, question(&api, &words)).await.unwrap_or_else(|_| Ok(Vec::new()))
+    });
+    answer.unwrap_or_default()
+}
+
+/// The options that say where the server is, as far as they are typed already. The environment is asked as
+/// the real command will ask it.
+fn global(words: &[OsString]) -> Global {
+    let find = |name: &str, variable: &str| option(words, name).or_else(|| std::env::var(variable).ok());
+    Global {
+        url: find("--url", "LARDER_URL"),
+        token: find("--token", "LARDER_TOKEN"),
+        data_dir: find("--data-dir", "LARDER_DATA_DIR").map(Into::into),
+        ..Global::default()
+    }
+}
+
+/// The value of an option, in either of its forms.
+fn option(words: &[OsString], name: &str) -> Option<String> {
+    let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
+    let apart = words.windows(2).find(|pair| pair[0] == name).map(|pair| pair[1]);
+    let joined = words.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+    apart.or(joined).filter(|value| !value.is_empty()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_found_in_both_forms() {
+        let words: Vec<OsString> = ["larder", "--url", "http://h", "addon", "show", "--app=web", "--token"]
+            .map(OsString::from)
+            .to_vec();
+        assert_eq!(option(&words, "--url").as_deref(), Some("http://h"));
+        assert_eq!(option(&words, "--app").as_deref(), Some("web"));
+        assert_eq!(option(&words, "--token"), None);
+        assert_eq!(option(&words, "--data-dir"), None);
+    }
+}

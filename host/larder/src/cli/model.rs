@@ -1,0 +1,195 @@
+//! The API's answers as far as people get to see them. `--json` passes the answers on unread.
+//!
+//! Every field may be missing, and unknown ones are skipped: an older command line can look at a newer
+//! server.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+use super::failure::{Failure, Kind, Result};
+
+/// Reads one of the types below.
+pub(crate) fn read<T: DeserializeOwned>(value: &Value) -> Result<T> {
+    T::deserialize(value).map_err(|error| unexpected(&error))
+}
+
+/// Reads the entries of a list, `{"name": [...]}`.
+pub(crate) fn read_list<T: DeserializeOwned>(value: &Value, name: &str) -> Result<Vec<T>> {
+    let entries = value.get(name).and_then(Value::as_array);
+    entries.into_iter().flatten().map(read).collect()
+}
+
+fn unexpected(error: &serde_json::Error) -> Failure {
+    Failure::new(Kind::Failed, "bad_answer", format!("the server's answer is not as expected: {error}"))
+        .or_help("compare `larder --version` with the server's, or use --json")
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Addon {
+    pub(crate) id: String,
+    pub(crate) app: Option<String>,
+    pub(crate) name: String,
+    pub(crate) provider: String,
+    pub(crate) service: String,
+    pub(crate) plan: String,
+    pub(crate) provision_type: String,
+    pub(crate) attach_as: Option<String>,
+    pub(crate) protected: bool,
+    pub(crate) parameters: Map<String, Value>,
+    pub(crate) state: String,
+    pub(crate) message: Option<String>,
+    pub(crate) percent: Option<f64>,
+    pub(crate) error: Option<AddonError>,
+    pub(crate) cleanup: Cleanup,
+    pub(crate) attempts: u64,
+    pub(crate) delete_wanted: bool,
+    pub(crate) created_at: String,
+    pub(crate) updated_at: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct AddonError {
+    pub(crate) code: String,
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Cleanup {
+    pub(crate) state: String,
+    pub(crate) attempts: Option<u64>,
+    pub(crate) last_error: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Provider {
+    pub(crate) name: String,
+    pub(crate) state: String,
+    pub(crate) active: Option<String>,
+    pub(crate) live_addons: u64,
+    pub(crate) versions: Vec<Version>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Version {
+    pub(crate) digest: String,
+    pub(crate) state: String,
+    pub(crate) size_bytes: u64,
+    pub(crate) uploaded_at: String,
+    pub(crate) version: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) services: Vec<String>,
+    pub(crate) refusal: Option<Refusal>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Refusal {
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Service {
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) provider: String,
+    pub(crate) provision_types: Vec<String>,
+    pub(crate) plans: Vec<Plan>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Plan {
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct App {
+    pub(crate) name: String,
+    pub(crate) addons: u64,
+}
+
+/// An app's variables.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct AppConfig {
+    pub(crate) variables: BTreeMap<String, String>,
+    pub(crate) details: Vec<Variable>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Variable {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    pub(crate) secret: bool,
+    pub(crate) addon: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Event {
+    pub(crate) at: String,
+    pub(crate) kind: String,
+    pub(crate) message: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct LogLine {
+    #[serde(deserialize_with = "id")]
+    pub(crate) id: String,
+    pub(crate) at: String,
+    pub(crate) stream: String,
+    pub(crate) text: String,
+}
+
+/// Identifiers of entries are opaque here; some are numbers.
+fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(id_text(&Value::deserialize(deserializer)?))
+}
+
+/// An identifier, number or text, as it goes into a query; empty if there is none.
+pub(crate) fn id_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => String::new(),
+    }
+}
+
+impl Addon {
+    /// How people call it: `APP/NAME`, which every command takes; without an app, its id.
+    pub(crate) fn label(&self) -> String {
+        self.app.as_ref().map_or_else(|| self.id.clone(), |app| format!("{app}/{}", self.name))
+    }
+
+    /// Whether waiting for it makes no sense any more.
+    pub(crate) fn is_settled(&self) -> bool {
+        matches!(self.state.as_str(), "ready" | "deprovisioned" | "error")
+    }
+
+    /// What is to be said about its state, on one line.
+    pub(crate) fn remark(&self) -> String {
+        if let Some(error) = &self.error {
+            return format!("{}: {}", error.code, error.reason);
+        }
+        let message = self.message.clone().unwrap_or_default();
+        match self.percent.filter(|_| !self.is_settled()) {
+            Some(percent) if message.is_empty() => format!("{percent} %"),
+            Some(percent) => format!("{message} ({percent} %)"),
+            None => message,
+        }
+    }
+}

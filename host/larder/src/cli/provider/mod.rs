@@ -1,0 +1,69 @@
+//! `larder provider`: the components that make addons.
+
+pub(crate) mod new;
+
+mod activate;
+mod show;
+mod upload;
+
+use clap::{Args, Subcommand};
+use clap_complete::ArgValueCandidates;
+
+use super::api::call::Call;
+use super::completions::candidates;
+use super::context::Context;
+use super::failure::Result;
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProviderCommand {
+    /// Upload a version of a provider and wait until it is checked.
+    Upload(upload::UploadArgs),
+    /// List the providers.
+    List,
+    /// Show a provider and its versions.
+    Show(ProviderArgs),
+    /// Have another version of a provider serve.
+    Activate(activate::ActivateArgs),
+    /// Remove a provider.
+    Remove(RemoveArgs),
+    /// Begin a project for a provider of your own.
+    New(new::NewArgs),
+}
+
+/// Which provider.
+#[derive(Debug, Args)]
+pub(crate) struct ProviderArgs {
+    /// The provider's name.
+    #[arg(value_name = "PROVIDER", add = ArgValueCandidates::new(candidates::providers))]
+    name: String,
+}
+
+/// What to remove.
+#[derive(Debug, Args)]
+pub(crate) struct RemoveArgs {
+    #[command(flatten)]
+    which: ProviderArgs,
+
+    /// Remove it even though it has live addons; what it made elsewhere stays there.
+    #[arg(long)]
+    force: bool,
+}
+
+pub(crate) async fn run(context: &Context, command: ProviderCommand) -> Result<()> {
+    match command {
+        ProviderCommand::Upload(args) => upload::run(context, &args).await,
+        ProviderCommand::List => show::list(context).await,
+        ProviderCommand::Show(args) => show::run(context, &args.name).await,
+        ProviderCommand::Activate(args) => activate::run(context, &args).await,
+        ProviderCommand::Remove(args) => remove(context, &args).await,
+        ProviderCommand::New(args) => new::run(context.out, &args),
+    }
+}
+
+async fn remove(context: &Context, args: &RemoveArgs) -> Result<()> {
+    let name = &args.which.name;
+    let force = args.force.then_some("true");
+    context.api.call(Call::delete(&["v1", "providers", name]).query_if("force", force)).await?;
+    context.out.done(&format!("removed provider `{name}`"))
+}

@@ -1,0 +1,128 @@
+//! `larder provider list` and `larder provider show`.
+
+use crate::cli::api::call::Call;
+use crate::cli::context::Context;
+use crate::cli::failure::Result;
+use crate::cli::model::{self, Provider, Version};
+use crate::cli::spelling::short_digest;
+use crate::cli::table::{Fields, Table};
+use crate::cli::text;
+
+pub(super) async fn list(context: &Context) -> Result<()> {
+    let answer = context.api.call(Call::get(&["v1", "providers"])).await?.body;
+    let providers: Vec<Provider> = model::read_list(&answer, "providers")?;
+    if providers.is_empty() {
+        context.out.note("there are no providers; upload one with `larder provider upload FILE`");
+    }
+    context.out.result(&answer, || Ok(overview(&providers)))
+}
+
+pub(super) async fn run(context: &Context, name: &str) -> Result<()> {
+    let answer = context.api.call(Call::get(&["v1", "providers", name])).await?.body;
+    context.out.result(&answer, || Ok(show(&model::read(&answer)?)))
+}
+
+fn overview(providers: &[Provider]) -> String {
+    let mut table = Table::new(["PROVIDER", "STATE", "VERSION", "DIGEST", "ADDONS", "SERVICES"]);
+    for provider in providers {
+        let version = current(provider);
+        table.row([
+            provider.name.as_str(),
+            &provider.state,
+            version.and_then(|version| version.version.as_deref()).unwrap_or_default(),
+            version.map(|version| short_digest(&version.digest)).unwrap_or_default(),
+            &provider.live_addons.to_string(),
+            &version.map(|version| version.services.join(",")).unwrap_or_default(),
+        ]);
+    }
+    if table.is_empty() { String::new() } else { table.render() }
+}
+
+/// The version that serves, else the newest.
+fn current(provider: &Provider) -> Option<&Version> {
+    let active = provider.versions.iter().find(|version| Some(&version.digest) == provider.active.as_ref());
+    active.or(provider.versions.first())
+}
+
+fn show(provider: &Provider) -> String {
+    let description = current(provider).and_then(|version| version.description.as_deref()).unwrap_or_default();
+    let mut fields = Fields::default();
+    fields
+        .field("provider", &provider.name)
+        .field_if_any("description", description)
+        .field("state", &provider.state)
+        .field("live addons", &provider.live_addons.to_string());
+    let mut versions = Table::new(["DIGEST", "VERSION", "STATE", "SIZE", "UPLOADED", "SERVICES"]);
+    for version in &provider.versions {
+        versions.row([
+            short_digest(&version.digest),
+            version.version.as_deref().unwrap_or_default(),
+            &version.state,
+            &text::bytes(version.size_bytes),
+            &text::seconds(&version.uploaded_at),
+            &version.services.join(","),
+        ]);
+    }
+    let refusals: String = provider.versions.iter().filter_map(refusal).collect();
+    format!("{}\n{}{refusals}", fields.render(), versions.render())
+}
+
+/// Why a version can't serve, below the table: it may be a text of several lines.
+fn refusal(version: &Version) -> Option<String> {
+    let refusal = version.refusal.as_ref()?;
+    let digest = text::line(short_digest(&version.digest));
+    let message = text::block(refusal.message.trim_end()).replace('\n', "\n  ");
+    Some(format!("\n{digest} was refused ({}):\n  {message}\n", text::line(&refusal.code)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::model::Refusal;
+
+    fn provider() -> Provider {
+        let version = |digest: &str, state: &str| Version {
+            digest: digest.repeat(64),
+            state: state.into(),
+            size_bytes: 2048,
+            uploaded_at: "2026-01-01T00:00:00.000Z".into(),
+            services: vec!["redis".into()],
+            ..Version::default()
+        };
+        let refusal = Refusal { code: "unknown_import".into(), message: "it imports `x`\nuse `y`".into() };
+        let refused = Version { refusal: Some(refusal), services: Vec::new(), ..version("b", "refused") };
+        let active = Version { version: Some("1.2.0".into()), description: Some("Redis".into()), ..version("a", "active") };
+        let digest = Some(active.digest.clone());
+        let versions = vec![refused, active];
+        Provider { name: "redis".into(), state: "active".into(), active: digest, live_addons: 2, versions }
+    }
+
+    #[test]
+    fn the_list_tells_of_the_version_that_serves() {
+        let expected = "\
+PROVIDER  STATE   VERSION  DIGEST        ADDONS  SERVICES
+redis     active  1.2.0    aaaaaaaaaaaa  2       redis
+";
+        assert_eq!(overview(&[provider()]), expected);
+        assert_eq!(overview(&[]), "");
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_full() {
+        let expected = "\
+provider:     redis
+description:  Redis
+state:        active
+live addons:  2
+
+DIGEST        VERSION  STATE    SIZE     UPLOADED              SERVICES
+bbbbbbbbbbbb  -        refused  2.0 KiB  2026-01-01T00:00:00Z  -
+aaaaaaaaaaaa  1.2.0    active   2.0 KiB  2026-01-01T00:00:00Z  redis
+
+bbbbbbbbbbbb was refused (unknown_import):
+  it imports `x`
+  use `y`
+";
+        assert_eq!(show(&provider()), expected);
+    }
+}

@@ -1,0 +1,5 @@
+//! The command line against a server that plays a script.
+
+mod commands;
+mod parsing;
+mod server;

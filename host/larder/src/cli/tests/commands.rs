@@ -1,0 +1,217 @@
+//! What commands ask of the server, and how they end.
+
+use clap::Parser;
+use serde_json::{Value, json};
+
+use super::server::{Reply, Server};
+use crate::cli::args::Cli;
+use crate::cli::failure::{Failure, Kind, Result};
+use crate::cli::{addon, app, catalog, config, provider, status};
+use crate::cli::args::Command;
+
+/// Runs a command against a server.
+async fn run(server: &Server, words: &[&str]) -> Result<()> {
+    let cli = Cli::try_parse_from([&["larder"], words].concat()).unwrap();
+    let context = server.context();
+    match cli.command {
+        Command::Status => status::run(&context).await,
+        Command::Provider(command) => provider::run(&context, command).await,
+        Command::Catalog => catalog::run(&context).await,
+        Command::App(command) => app::run(&context, command).await,
+        Command::Addon(command) => addon::run(&context, command).await,
+        Command::Config(command) => config::run(&context, command).await,
+        Command::Serve(_) | Command::Completions(_) => unreachable!(),
+    }
+}
+
+fn exit(result: Result<()>) -> (u8, String) {
+    result.map_or_else(|failure: Failure| (failure.kind.exit_code(), failure.code), |()| (0, String::new()))
+}
+
+fn addon(name: &str, id: &str, state: &str) -> Value {
+    json!({"id": id, "app": "web", "name": name, "state": state, "message": "so far so good", "percent": 10})
+}
+
+#[tokio::test]
+async fn creating_an_app_again_is_no_error() {
+    let server = Server::play([Reply::json(201, &json!({"name": "web"})), Reply::json(200, &json!({"name": "web"}))]).await;
+    for _ in 0..2 {
+        assert_eq!(run(&server, &["app", "create", "web"]).await, Ok(()));
+    }
+    assert_eq!(server.lines(), ["PUT /v1/apps/web", "PUT /v1/apps/web"]);
+    let seen = &server.seen()[0];
+    assert_eq!(seen.header("authorization"), Some("Bearer the-token"));
+    assert_eq!(seen.header("content-type"), Some("application/json"));
+}
+
+#[tokio::test]
+async fn refusals_keep_their_code() {
+    let replies = [Reply::problem(409, "app_not_empty"), Reply::problem(401, "unauthorized"), Reply::problem(403, "forbidden")];
+    let server = Server::play(replies).await;
+    for expected in [(1, "app_not_empty"), (6, "unauthorized"), (6, "forbidden")] {
+        let (code, name) = exit(run(&server, &["app", "delete", "web", "--cascade"]).await);
+        assert_eq!((code, name.as_str()), expected);
+    }
+    assert_eq!(server.lines()[0], "DELETE /v1/apps/web?cascade=true");
+}
+
+#[tokio::test]
+async fn what_is_not_larder_is_called_so() {
+    let html = |status| Reply::text(status, "text/html", "<h1>Bad gateway</h1>");
+    let server = Server::play([html(502), html(200), html(302)]).await;
+    for _ in 0..3 {
+        assert_eq!(exit(run(&server, &["catalog"]).await), (1, "bad_answer".into()));
+    }
+}
+
+#[tokio::test]
+async fn nobody_at_the_address_has_its_own_exit_code() {
+    let server = Server::play([]).await;
+    let context = {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let global = crate::cli::args::Global { url: Some(format!("http://{free}")), ..Default::default() };
+        crate::cli::context::Context::new(&global).unwrap()
+    };
+    let failure = catalog::run(&context).await.unwrap_err();
+    assert_eq!((failure.kind, failure.code.as_str()), (Kind::Unreachable, "unreachable"));
+    assert!(failure.detail.contains(context.api.url()) && failure.detail.contains("refused"), "{}", failure.detail);
+    assert!(failure.advice.unwrap().contains("larder serve"));
+    assert_eq!(server.lines(), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_addon_is_created_and_waited_for() {
+    let replies = [
+        Reply::json(202, &addon("redis", "7", "waiting_for_provision")),
+        Reply::json(200, &addon("redis", "7", "provisioned")),
+        Reply::json(200, &addon("redis", "7", "ready")),
+    ];
+    let server = Server::play(replies).await;
+    let words = ["addon", "create", "redis", "--app", "web", "--param", "size:=1", "--wait", "20s"];
+    assert_eq!(run(&server, &words).await, Ok(()));
+    assert_eq!(server.lines(), ["POST /v1/apps/web/addons", "GET /v1/addons/7", "GET /v1/addons/7"]);
+    let seen = server.seen();
+    assert_eq!(seen[0].json(), json!({"service": "redis", "parameters": {"size": 1}}));
+    assert!(seen[0].header("idempotency-key").is_some_and(|key| key.len() == 36));
+    assert!(seen[1].header("prefer").is_some_and(|prefer| prefer.starts_with("wait=")));
+}
+
+#[tokio::test]
+async fn the_end_of_waiting_decides_the_exit_code() {
+    let mut failed = addon("redis", "7", "error");
+    failed["error"] = json!({"code": "provider_failed", "reason": "disk full"});
+    let id = "0198a5a0-7c1e-7000-8000-00000000000a";
+    let waiting = Reply::json(200, &addon("redis", "7", "waiting_for_provision"));
+    let server = Server::play([Reply::json(200, &failed), waiting]).await;
+    assert_eq!(exit(run(&server, &["addon", "wait", id]).await), (4, "provider_failed".into()));
+    assert_eq!(exit(run(&server, &["addon", "wait", id, "--timeout", "0"]).await), (5, "timeout".into()));
+    assert_eq!(server.seen()[1].header("prefer"), None);
+}
+
+#[tokio::test]
+async fn a_name_means_the_live_addon_or_the_last_one() {
+    let list = |addons: &[Value], next: Value| Reply::json(200, &json!({"addons": addons, "next": next}));
+    let replies = [
+        list(&[addon("other", "1", "ready")], json!("1")),
+        list(&[addon("redis", "2", "ready")], Value::Null),
+        Reply::json(202, &addon("redis", "2", "deprovisioned")),
+        list(&[], Value::Null),
+        list(&[addon("redis", "3", "error"), addon("redis", "4", "error")], Value::Null),
+        Reply::json(200, &addon("redis", "4", "error")),
+    ];
+    let server = Server::play(replies).await;
+    assert_eq!(run(&server, &["addon", "delete", "web/redis"]).await, Ok(()));
+    assert_eq!(run(&server, &["addon", "show", "redis", "--app", "web"]).await, Ok(()));
+    let expected = [
+        "GET /v1/apps/web/addons?limit=1000",
+        "GET /v1/apps/web/addons?limit=1000&after=1",
+        "DELETE /v1/addons/2",
+        "GET /v1/apps/web/addons?limit=1000",
+        "GET /v1/apps/web/addons?state=deprovisioned%2Cerror&limit=1000",
+        "GET /v1/addons/4",
+    ];
+    assert_eq!(server.lines(), expected);
+}
+
+#[tokio::test]
+async fn a_name_alone_is_not_enough() {
+    let server = Server::play([]).await;
+    for words in [["addon", "show", "redis"].as_slice(), &["addon", "show", "web/redis", "--app", "api"]] {
+        assert_eq!(exit(run(&server, words).await), (2, "usage".into()));
+    }
+    assert_eq!(server.lines(), [""; 0]);
+}
+
+#[tokio::test]
+async fn one_failure_does_not_stop_the_other_deletions() {
+    let ids = ["0198a5a0-7c1e-7000-8000-00000000000a", "0198a5a0-7c1e-7000-8000-00000000000b"];
+    let server = Server::play([Reply::problem(409, "protected"), Reply::json(202, &addon("b", "b", "deprovisioned"))]).await;
+    assert_eq!(exit(run(&server, &["addon", "delete", ids[0], ids[1]]).await), (1, "protected".into()));
+    assert_eq!(server.lines().len(), 2);
+}
+
+#[tokio::test]
+async fn a_broken_stream_is_taken_up_where_it_broke() {
+    let stream = |text: &str| Reply::text(200, "text/event-stream", text);
+    let replies = [
+        stream("id: 1\ndata: {\"kind\": \"created\"}\n\nid: 2\ndata: {\"kind\": \"call\"}\n\ndata: {\"cut"),
+        stream(": keep-alive\n\nid: 3\ndata: {\"kind\": \"ready\"}\n\n"),
+        Reply::problem(404, "not_found"),
+    ];
+    let server = Server::play(replies).await;
+    let id = "0198a5a0-7c1e-7000-8000-00000000000a";
+    assert_eq!(exit(run(&server, &["addon", "events", id, "--follow"]).await), (1, "not_found".into()));
+    let positions: Vec<_> = server.seen().iter().map(|seen| seen.header("last-event-id").map(str::to_owned)).collect();
+    assert_eq!(positions, [None, Some("2".into()), Some("3".into())]);
+}
+
+#[tokio::test]
+async fn a_component_is_uploaded_whole_and_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("my_redis.wasm");
+    let component: Vec<u8> = (0..200_000_u32).map(|n| n as u8).collect();
+    std::fs::write(&file, &component).unwrap();
+    let version = |state: &str| json!({"digest": "ab", "state": state, "refusal": {"code": "bad", "message": "no"}});
+    let replies = [Reply::json(202, &version("checking")), Reply::json(200, &version("refused"))];
+    let server = Server::play(replies).await;
+    let result = run(&server, &["provider", "upload", file.to_str().unwrap()]).await;
+    assert_eq!(exit(result), (1, "bad".into()));
+    assert_eq!(server.lines(), ["POST /v1/providers?name=my-redis", "GET /v1/providers/my-redis/versions/ab"]);
+    let seen = &server.seen()[0];
+    assert_eq!(seen.header("content-type"), Some("application/wasm"));
+    assert_eq!(seen.header("content-length"), Some("200000"));
+    assert_eq!(seen.body, component);
+}
+
+#[tokio::test]
+async fn the_beginning_of_a_digest_is_enough_to_activate() {
+    let provider = json!({"name": "redis", "versions": [{"digest": "ab12"}, {"digest": "cd34"}]});
+    let server = Server::play([Reply::json(200, &provider), Reply::json(200, &provider), Reply::json(200, &provider)]).await;
+    assert_eq!(run(&server, &["provider", "activate", "redis", "cd"]).await, Ok(()));
+    assert_eq!(server.lines()[1], "POST /v1/providers/redis/versions/cd34/activate");
+    let missing = run(&server, &["provider", "activate", "redis", "ee"]).await;
+    assert_eq!(exit(missing), (1, "no_such_version".into()));
+}
+
+#[tokio::test]
+async fn variables_are_changed_in_one_call() {
+    let server = Server::play([Reply::json(200, &json!({})), Reply::json(200, &json!({}))]).await;
+    assert_eq!(run(&server, &["config", "set", "web", "A=1", "B=x=y"]).await, Ok(()));
+    assert_eq!(run(&server, &["config", "unset", "web", "A", "B"]).await, Ok(()));
+    assert_eq!(exit(run(&server, &["config", "set", "web", "A=1", "A=2"]).await), (2, "usage".into()));
+    let bodies: Vec<Value> = server.seen().iter().map(super::server::Seen::json).collect();
+    assert_eq!(bodies, [json!({"A": "1", "B": "x=y"}), json!({"A": null, "B": null})]);
+}
+
+#[tokio::test]
+async fn status_tells_when_the_server_is_not_ready() {
+    let replies = [
+        Reply::json(503, &json!({"status": "starting"})),
+        Reply::json(200, &json!({"providers": []})),
+        Reply::json(200, &json!({"apps": [], "next": null})),
+        Reply::json(200, &json!({"addons": [], "next": null})),
+    ];
+    let server = Server::play(replies).await;
+    assert_eq!(exit(run(&server, &["status"]).await), (1, "not_ready".into()));
+    assert_eq!(server.lines().len(), 4);
+}

@@ -1,0 +1,112 @@
+//! The command tree as a whole.
+
+use clap::{CommandFactory, Parser};
+
+use crate::cli::args::Cli;
+
+const COMMANDS: &[&str] = &[
+    "larder serve",
+    "larder serve --listen 127.0.0.1:0 --data-dir /tmp/d --log-format json --allow-host larder.lan",
+    "larder status",
+    "larder provider upload redis.wasm",
+    "larder provider upload redis.wasm --name redis --no-wait",
+    "larder provider list --json",
+    "larder provider show redis",
+    "larder provider activate redis 3fa9",
+    "larder provider remove redis --force",
+    "larder provider new redis --path /tmp/redis",
+    "larder catalog",
+    "larder app create web",
+    "larder app list",
+    "larder app show web.blue",
+    "larder app delete web --cascade",
+    "larder addon create redis --app web",
+    "larder addon create redis --app web --name cache --plan small --provider redis --provision-type independent --attach-as blue --param a=b --param c:=1 --params-json {} --protected --idempotency-key k --wait 60s",
+    "larder addon create redis --app web --wait",
+    "larder addon list",
+    "larder addon list --app web --state ready,error --json",
+    "larder addon list --all",
+    "larder addon show web/cache",
+    "larder addon show cache --app web",
+    "larder addon wait cache --app web --timeout 60s",
+    "larder addon events web/cache --follow",
+    "larder addon logs web/cache -f",
+    "larder addon delete web/cache web/other",
+    "larder config show web",
+    "larder config show web --format env",
+    "larder config set web A=1 B=2",
+    "larder config unset web A B",
+    "larder completions bash",
+    "larder completions powershell",
+];
+
+fn is_taken(words: &str) -> bool {
+    Cli::try_parse_from(words.split_whitespace()).is_ok()
+}
+
+#[test]
+fn the_command_tree_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_documented_command_is_taken() {
+    for words in COMMANDS {
+        assert!(is_taken(words), "{words}");
+    }
+}
+
+#[test]
+fn the_documentation_has_every_command() {
+    let documentation = include_str!("../../../../../docs/cli.md");
+    for noun in Cli::command().get_subcommands() {
+        let verbs: Vec<_> = noun.get_subcommands().filter(|verb| verb.get_name() != "help").collect();
+        let alone = format!("larder {}", noun.get_name());
+        assert!(documentation.contains(&alone), "{alone} is not documented");
+        for verb in verbs {
+            let command = format!("{alone} {}", verb.get_name());
+            assert!(documentation.contains(&command), "{command} is not documented");
+        }
+    }
+}
+
+#[test]
+fn mistakes_are_refused() {
+    for words in [
+        "larder",
+        "larder addon",
+        "larder addon create redis",
+        "larder addon create redis --app web --param x",
+        "larder addon create redis --app web --wait soon",
+        "larder addon create redis --app web --provision-type own",
+        "larder addon list --state broken",
+        "larder addon list --all --state ready",
+        "larder addon show a/b/c",
+        "larder addon delete",
+        "larder config set web",
+        "larder config set web NAME",
+        "larder config show web --format yaml",
+        "larder provider upload x.wasm --no-wait --timeout 5s",
+        "larder provider new Not_A_Name",
+        "larder completions tcsh",
+        "larder serve --listen nowhere",
+    ] {
+        assert!(!is_taken(words), "{words}");
+    }
+}
+
+#[test]
+fn global_options_stand_anywhere() {
+    for words in ["larder --json --url x addon list", "larder addon list --url x --json", "larder addon --json list --url x"] {
+        let cli = Cli::try_parse_from(words.split_whitespace()).unwrap();
+        assert!(cli.global.json && cli.global.url.as_deref() == Some("x"), "{words}");
+    }
+    let cli = Cli::try_parse_from(["larder", "--data-dir", "d", "serve", "--listen", "127.0.0.1:0"]).unwrap();
+    assert_eq!(cli.global.data_dir.as_deref(), Some(std::path::Path::new("d")));
+}
+
+#[test]
+fn help_does_not_tell_the_token() {
+    let help = Cli::command().render_long_help().to_string();
+    assert!(help.contains("LARDER_TOKEN") && help.contains("[env: LARDER_TOKEN]"), "{help}");
+}

@@ -1,0 +1,144 @@
+//! WASI 0.2, complete and empty.
+//!
+//! A component written in an ordinary language imports most of WASI without meaning to use it, so all of it is linked;
+//! what it leads to is decided here. No directories, no arguments, no environment, nothing on standard input; standard
+//! output and error go to the call's log. Clocks and random numbers are real. Sockets, names and HTTP requests are
+//! refused: **this is the one place where a network gate would go**, [`EmptyWasi::context`] for sockets and [`NoHttp`]
+//! for requests.
+//!
+//! Few calls use any of it, and a WASI context costs a fifth of a call, so it is made when a guest first asks.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use larder_domain::limits::CallLimits;
+use tokio::io::{AsyncWrite, sink};
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+
+use crate::capability::log::{CallLog, Output};
+use crate::data::CallData;
+
+/// How much a guest may write to a stream at once, in bytes.
+const STREAM_WRITE_BYTES_MAX: usize = 64 * 1024;
+/// How long the headers of one HTTP message may be, in bytes.
+const HTTP_FIELDS_BYTES_MAX: usize = 32 * 1024;
+/// How much of a body that nobody reads is kept, in bytes.
+const HTTP_BODY_CHUNK_BYTES: usize = 16 * 1024;
+
+/// What a call has of WASI.
+pub(crate) struct EmptyWasi {
+    /// The resources that the guest holds.
+    table: ResourceTable,
+    context: Option<Box<WasiCtx>>,
+    http: WasiHttpCtx,
+    no_http: NoHttp,
+    log: CallLog,
+    random_bytes_max: u64,
+}
+
+impl EmptyWasi {
+    /// Nothing but a log.
+    pub(crate) fn new(log: CallLog, limits: &CallLimits) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(HTTP_FIELDS_BYTES_MAX);
+        Self { table, context: None, http, no_http: NoHttp, log, random_bytes_max: limits.hostcall_bytes as u64 }
+    }
+
+    fn context(log: &CallLog, random_bytes_max: u64) -> Box<WasiCtx> {
+        let mut builder = WasiCtx::builder();
+        builder
+            .stdout(LogStream { log: log.clone(), output: Output::Stdout })
+            .stderr(LogStream { log: log.clone(), output: Output::Stderr })
+            .max_random_size(random_bytes_max)
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .socket_addr_check(|_, _| Box::pin(async { false }));
+        Box::new(builder.build())
+    }
+}
+
+impl WasiView for CallData {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let EmptyWasi { table, context, log, random_bytes_max, .. } = &mut self.wasi;
+        let ctx = context.get_or_insert_with(|| EmptyWasi::context(log, *random_bytes_max));
+        WasiCtxView { ctx, table }
+    }
+}
+
+impl WasiHttpView for CallData {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let EmptyWasi { table, http, no_http, .. } = &mut self.wasi;
+        WasiHttpCtxView { hooks: no_http, table, ctx: http }
+    }
+}
+
+/// Refuses every request.
+struct NoHttp;
+
+type HttpError = wasmtime_wasi_http::Error;
+type HttpFuture<T> = Box<dyn Future<Output = Result<T, HttpError>> + Send>;
+
+impl WasiHttpHooks for NoHttp {
+    fn send_request(
+        &mut self,
+        _request: http::Request<WasiBody>,
+        _options: Option<RequestOptions>,
+        _sent: HttpFuture<()>,
+    ) -> HttpFuture<(http::Response<WasiBody>, HttpFuture<()>)> {
+        Box::new(async { Err(HttpError::HttpRequestDenied) })
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        HTTP_BODY_CHUNK_BYTES
+    }
+}
+
+/// Standard output or standard error.
+#[derive(Clone)]
+struct LogStream {
+    log: CallLog,
+    output: Output,
+}
+
+impl IsTerminal for LogStream {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for LogStream {
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+
+    /// Of use to WASI 0.3 only, which is not linked.
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(sink())
+    }
+}
+
+#[async_trait]
+impl Pollable for LogStream {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for LogStream {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.log.output(self.output, &bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(STREAM_WRITE_BYTES_MAX)
+    }
+}

@@ -1,0 +1,24 @@
+//! Joins what guests import to what the host offers. What is not listed here does not exist for them;
+//! [`crate::inspect`] tells uploaders so by name and has a test that keeps both in step.
+
+use wasmtime::Engine;
+use wasmtime::component::{HasSelf, Linker};
+
+use crate::bindings::{addon, log, provider, secrets, state};
+use crate::data::CallData;
+
+/// The linker of all guests.
+pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CallData>> {
+    let mut linker = Linker::new(engine);
+    let to = &mut linker;
+    addon::add_to_linker::<_, HasSelf<_>>(to, |data: &mut CallData| &mut data.addon)?;
+    log::add_to_linker::<_, HasSelf<_>>(to, |data: &mut CallData| &mut data.log)?;
+    secrets::add_to_linker::<_, HasSelf<_>>(to, |data: &mut CallData| &mut data.secrets)?;
+    state::add_to_linker::<_, HasSelf<_>>(to, |data: &mut CallData| &mut data.state)?;
+    provider::add_to_linker::<_, HasSelf<_>>(to, |data: &mut CallData| data)?;
+    wasmtime_wasi::p2::add_to_linker_async(to)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(to)?;
+    Ok(linker)
+}
+
+impl provider::Host for CallData {}

@@ -1,0 +1,165 @@
+//! The sandbox as the rest of the host sees it: loaded versions, and the port through which they are called.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use async_trait::async_trait;
+use larder_domain::Digest;
+use larder_domain::failure::Fault;
+use larder_domain::limits::CallLimits;
+use larder_domain::ports::{Call, CallReport, ProviderRuntime};
+use larder_domain::provider::Refusal;
+use larder_domain::secret::SecretString;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+
+use crate::compile::Compiler;
+use crate::config::{SandboxConfig, StartError};
+use crate::data::CallData;
+use crate::loaded::Loaded;
+use crate::threads::GuestThreads;
+use crate::ticker::Ticker;
+use crate::{call, engine, fault, inspect, linker};
+
+/// Runs providers. Dropping it ends all calls.
+pub struct Sandbox {
+    engine: Engine,
+    linker: Linker<CallData>,
+    compiler: Compiler,
+    loaded: RwLock<HashMap<Digest, Arc<Loaded>>>,
+    slots: Arc<Slots>,
+    threads: GuestThreads,
+}
+
+impl Sandbox {
+    /// Reserves the pools and starts the threads.
+    ///
+    /// # Errors
+    /// If the machine doesn't give what `config` asks for.
+    pub fn new(config: SandboxConfig) -> Result<Self, StartError> {
+        let engine = engine::engine(&config)?;
+        let threads = GuestThreads::start(config.guest_threads)?;
+        Ok(Self {
+            linker: linker::linker(&engine)?,
+            compiler: Compiler::new(engine.clone(), threads.handle().clone()),
+            loaded: RwLock::default(),
+            slots: Arc::new(Slots::new(&engine, config.calls_max)?),
+            engine,
+            threads,
+        })
+    }
+
+    /// The threads that run guests. A worker that makes many short calls does best to make them from there: they then
+    /// run where they are made, whereas from any other thread each is handed over and back.
+    #[must_use]
+    pub fn guest_threads(&self) -> &Handle {
+        self.threads.handle()
+    }
+
+    fn find(&self, digest: Digest) -> Result<Arc<Loaded>, Fault> {
+        let found = self.read().get(&digest).cloned();
+        found.ok_or_else(|| fault::host(&format!("the version {digest} is not loaded")))
+    }
+
+    /// Does work with a loaded version: on a guest's thread, when there is a slot for it.
+    async fn with<T, F>(&self, digest: Digest, work: impl FnOnce(Arc<Loaded>) -> F) -> Result<T, Fault>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let work = work(self.find(digest)?);
+        let slots = Arc::clone(&self.slots);
+        let slotted = async move {
+            let _slot = slots.take().await?;
+            Ok(work.await)
+        };
+        self.threads.run(slotted).await.unwrap_or_else(|_| Err(shut_down()))
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<Digest, Arc<Loaded>>> {
+        self.loaded.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Digest, Arc<Loaded>>> {
+        self.loaded.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl ProviderRuntime for Sandbox {
+    fn inspect(&self, wasm: &[u8]) -> Result<(), Refusal> {
+        inspect::inspect(wasm, self.engine.get_wasm_features())
+    }
+
+    async fn load(&self, digest: Digest, wasm: Vec<u8>) -> Result<(), Refusal> {
+        if self.is_loaded(digest) {
+            return Ok(());
+        }
+        self.inspect(&wasm)?;
+        let turn = self.compiler.turn().await?;
+        // Somebody else may have loaded it while this waited.
+        if !self.is_loaded(digest) {
+            let component = self.compiler.compile(turn, wasm).await?;
+            let loaded = Loaded::link(&component, &self.linker)?;
+            self.write().insert(digest, Arc::new(loaded));
+        }
+        Ok(())
+    }
+
+    fn is_loaded(&self, digest: Digest) -> bool {
+        self.read().contains_key(&digest)
+    }
+
+    fn unload(&self, digest: Digest) {
+        self.write().remove(&digest);
+    }
+
+    async fn describe(
+        &self,
+        digest: Digest,
+        options: &SecretString,
+        limits: CallLimits,
+    ) -> Result<Result<String, String>, Fault> {
+        let options = options.clone();
+        self.with(digest, |loaded| async move { call::describe(&loaded, options, limits).await }).await?
+    }
+
+    async fn call(&self, call: Call) -> CallReport {
+        let digest = call.digest;
+        let reported = self.with(digest, |loaded| async move { call::call(&loaded, call).await }).await;
+        reported.unwrap_or_else(|fault| CallReport {
+            outcome: Err(fault),
+            state: None,
+            log: Vec::new(),
+            issued: Vec::new(),
+            cpu: std::time::Duration::ZERO,
+            wall: std::time::Duration::ZERO,
+        })
+    }
+}
+
+/// The right to run, once for each call that the pool has room for; and the clock that runs while any is taken.
+struct Slots {
+    free: Arc<Semaphore>,
+    ticker: Ticker,
+}
+
+impl Slots {
+    fn new(engine: &Engine, calls_max: u32) -> Result<Self, StartError> {
+        let calls_max = calls_max.max(1) as usize;
+        let free = Arc::new(Semaphore::new(calls_max));
+        Ok(Self { ticker: Ticker::start(engine.clone(), Arc::clone(&free), calls_max)?, free })
+    }
+
+    async fn take(&self) -> Result<SemaphorePermit<'_>, Fault> {
+        let slot = self.free.acquire().await.map_err(|_| shut_down())?;
+        self.ticker.wake();
+        Ok(slot)
+    }
+}
+
+fn shut_down() -> Fault {
+    fault::host("the sandbox is shutting down")
+}

@@ -1,0 +1,132 @@
+//! Addons: the port's functions, each a job for the writer or a query for a reader. What is sealed is sealed and opened here,
+//! on the caller's side.
+
+mod apply;
+mod create;
+mod history;
+mod list;
+mod progress;
+mod record;
+
+use async_trait::async_trait;
+use larder_domain::config::AddonConfig;
+use larder_domain::history::StoredEntry;
+use larder_domain::ports::StoreError;
+use larder_domain::ports::runtime::GuestState;
+use larder_domain::ports::store::{
+    AddonFilter, AddonStore, Applied, Change, CreateRefusal, Created, NewAddon, StoredLog, Watcher,
+};
+use larder_domain::secret::Seed;
+use larder_domain::work::{Lease, Subject, Token, WorkKind};
+use larder_domain::{AddonId, AddonRecord, Event};
+use std::sync::Arc;
+
+use super::SqliteStore;
+use super::tx::find;
+use super::work::plan;
+use crate::{codec, places};
+pub(super) use apply::{Brought, step};
+pub(super) use progress::Progress;
+pub(super) use record::SealedRecord;
+
+#[async_trait]
+impl AddonStore for SqliteStore {
+    async fn create_addon(&self, new: NewAddon) -> Result<Result<Created, CreateRefusal>, StoreError> {
+        let id = new.spec.id;
+        let parts = record::SealedParts {
+            parameters: self.sealer.seal(&places::parameters(id), &codec::encode_parameters(&new.spec.parameters))?,
+            seed: self.sealer.seal(&places::seed(id), &new.seed.0)?,
+        };
+        let job = move |tx: &mut super::tx::Tx<'_>| {
+            let outcome = create::create(tx, &new, &parts)?;
+            Ok((outcome, new, tx.wall))
+        };
+        Ok(match self.writer.attempt(job).await? {
+            Ok((create::Outcome::New, NewAddon { spec, addon, .. }, updated_at)) => {
+                Ok(Created::New(AddonRecord { spec: Arc::new(spec), addon, updated_at }))
+            }
+            Ok((create::Outcome::Replayed(record), ..)) => Ok(Created::Replayed(record.open(&*self.sealer)?)),
+            Err(refusal) => Err(refusal),
+        })
+    }
+
+    async fn apply(&self, change: Change) -> Result<Applied, StoreError> {
+        let Change { addon, event, fence, state, log } = change;
+        let config = match &event {
+            Event::Configured(config) => Some(self.sealer.seal(&places::config(addon), &codec::encode_config(config))?),
+            _ => None,
+        };
+        let state = state.map(|state| self.seal_state(addon, &state)).transpose()?;
+        let brought = Brought { config, state, log };
+        self.writer.run(move |tx| apply::apply(tx, addon, event, &fence, brought)).await
+    }
+
+    async fn addon(&self, id: AddonId) -> Result<Option<AddonRecord>, StoreError> {
+        let record = self.readers.read(move |conn| SealedRecord::load(conn, id)).await?;
+        record.map(|record| record.open(&*self.sealer)).transpose()
+    }
+
+    async fn addons(&self, filter: AddonFilter) -> Result<Vec<AddonRecord>, StoreError> {
+        let sealer = Arc::clone(&self.sealer);
+        let open = move |record: SealedRecord| record.open(&*sealer).map_err(Into::into);
+        self.readers.read(move |conn| list::addons(conn, &filter)?.into_iter().map(open).collect()).await
+    }
+
+    async fn addon_config(&self, id: AddonId) -> Result<Option<AddonConfig>, StoreError> {
+        let plain = self.detail("SELECT config FROM addon_detail WHERE addon = ?", id, places::config(id)).await?;
+        plain.map(|plain| codec::decode_config(&plain)).transpose()
+    }
+
+    async fn seed(&self, id: AddonId) -> Result<Option<Seed>, StoreError> {
+        let plain = self.detail("SELECT seed FROM addon_detail WHERE addon = ?", id, places::seed(id)).await?;
+        plain.map(|plain| codec::decode_seed(&plain)).transpose()
+    }
+
+    async fn guest_state(&self, id: AddonId) -> Result<GuestState, StoreError> {
+        let plain = self.detail("SELECT value FROM guest_state WHERE addon = ?", id, places::guest_state(id)).await?;
+        plain.map_or_else(|| Ok(GuestState::new()), |plain| codec::decode_state(&plain))
+    }
+
+    async fn checkpoint(&self, lease: &Lease, id: AddonId, state: &GuestState) -> Result<(), StoreError> {
+        let (lease, state) = (lease.clone(), self.seal_state(id, state)?);
+        let job = move |tx: &mut super::tx::Tx<'_>| {
+            plan::check_lease(tx, &lease, &Subject::Addon(id))?;
+            apply::keep_state(tx, id, &state)
+        };
+        self.writer.run(job).await
+    }
+
+    async fn holds(&self, id: AddonId, token: Token) -> Result<bool, StoreError> {
+        self.readers.read(move |conn| plan::holds(conn, WorkKind::Addon, &Subject::Addon(id), token)).await
+    }
+
+    async fn history(
+        &self,
+        addon: Option<AddonId>,
+        after: u64,
+        count_max: usize,
+    ) -> Result<Vec<StoredEntry>, StoreError> {
+        self.readers.read(move |conn| history::read(conn, addon, after, count_max)).await
+    }
+
+    async fn log(&self, addon: AddonId, after: u64, count_max: usize) -> Result<Vec<StoredLog>, StoreError> {
+        self.readers.read(move |conn| history::read_log(conn, addon, after, count_max)).await
+    }
+
+    fn watch_history(&self) -> Box<dyn Watcher> {
+        self.pokes.watch_history()
+    }
+}
+
+impl SqliteStore {
+    fn seal_state(&self, addon: AddonId, state: &GuestState) -> Result<Vec<u8>, StoreError> {
+        Ok(self.sealer.seal(&places::guest_state(addon), &codec::encode_state(state))?)
+    }
+
+    /// A sealed column of an addon, opened.
+    async fn detail(&self, sql: &'static str, id: AddonId, place: String) -> Result<Option<codec::Plain>, StoreError> {
+        let query = move |conn: &rusqlite::Connection| find(conn, sql, [id.0.as_bytes()], |row| row.take());
+        let sealed: Option<Vec<u8>> = self.readers.read(query).await?.flatten();
+        Ok(sealed.map(|sealed| self.sealer.open(&place, &sealed)).transpose()?)
+    }
+}

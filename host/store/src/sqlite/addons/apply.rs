@@ -1,0 +1,109 @@
+//! Applying an event: read the row, ask the state machine, write its answer. It all happens within one job of the one
+//! writer, so nobody can come between.
+
+use larder_domain::ports::StoreError;
+use larder_domain::ports::runtime::LogLine;
+use larder_domain::ports::store::{Applied, Fence};
+use larder_domain::work::{Subject, WorkKind};
+use larder_domain::{AddonId, Event, Next, Transition, Write, transition};
+
+use super::history;
+use super::progress::Progress;
+use crate::sqlite::claims;
+use crate::sqlite::error::{Failure, Result};
+use crate::sqlite::tally::{self, Counts};
+use crate::sqlite::tx::Tx;
+use crate::sqlite::work::plan;
+
+/// What comes with an event. Its secrets were sealed by whoever asked, so that the writer need not.
+#[derive(Debug, Default)]
+pub(in crate::sqlite) struct Brought {
+    /// The configuration that the event brings.
+    pub(super) config: Option<Vec<u8>>,
+    /// The provider's whole state.
+    pub(super) state: Option<Vec<u8>>,
+    pub(super) log: Vec<LogLine>,
+}
+
+/// Applies an event and plans what comes next.
+pub(super) fn apply(tx: &mut Tx<'_>, addon: AddonId, event: Event, fence: &Fence, brought: Brought) -> Result<Applied> {
+    let subject = Subject::Addon(addon);
+    if let Fence::Lease(lease) = fence {
+        plan::check_lease(tx, lease, &subject)?;
+    }
+    let before = Progress::load(tx, addon)?.ok_or(StoreError::Missing("addon"))?;
+    let (after, next) = step(tx, &before, event, brought)?;
+    match fence {
+        Fence::Lease(lease) => plan::after_result(tx, lease, next)?,
+        Fence::User => plan::after_wish(tx, WorkKind::Addon, &subject, &after.provider, next)?,
+    }
+    Ok(Applied { addon: after.addon, next })
+}
+
+/// Applies an event and writes all of its answer but the plan.
+pub(in crate::sqlite) fn step(tx: &mut Tx<'_>, before: &Progress, event: Event, brought: Brought) -> Result<(Progress, Next)> {
+    let Transition { addon, writes, next } = decide(tx, before, event)?;
+    let mut after = Progress { addon, ..before.clone() };
+    // Before the writes, one of which may be to forget it.
+    if let Some(state) = brought.state {
+        keep_state(tx, after.addon.id, &state)?;
+    }
+    for write in writes {
+        perform(tx, &mut after, write, brought.config.as_deref())?;
+    }
+    history::append(tx, &mut after, &brought.log)?;
+    after.save(tx, before)?;
+    tally::change(tx, &after, Counts::of(&before.addon))?;
+    Ok((after, next))
+}
+
+/// Asks the state machine. A configuration is accepted only if its names can be had: they are claimed here, before anything
+/// else is written, and if one is taken, it is the refusal that happened and not the acceptance.
+fn decide(tx: &Tx<'_>, before: &Progress, event: Event) -> Result<Transition> {
+    let accepted = transition(&before.addon, event, tx.now)?;
+    let config = accepted.writes.iter().find_map(|write| match write {
+        Write::KeepConfig(config) => Some(config),
+        _ => None,
+    });
+    if let (Some(app), Some(config)) = (&before.app, config)
+        && let Err(taken) = claims::claim(tx, app.as_str(), before.addon.id, config.variables.iter().map(|v| &v.name))?
+    {
+        let refused = Event::ConfigRefused { code: "variable_taken", reason: taken.reason() };
+        return Ok(transition(&before.addon, refused, tx.now)?);
+    }
+    Ok(accepted)
+}
+
+fn perform(tx: &mut Tx<'_>, after: &mut Progress, write: Write, config: Option<&[u8]>) -> Result<()> {
+    let id = after.addon.id;
+    let key = id.0.as_bytes();
+    match write {
+        Write::Record(entry) => history::record(tx, after, &entry)?,
+        Write::KeepConfig(_) => {
+            let config = config.ok_or_else(|| Failure::corrupt("a configuration that was not sealed"))?;
+            tx.execute("UPDATE addon_detail SET config = ? WHERE addon = ?", (config, key))?;
+        }
+        // The app sees the kept configuration itself, so this shows and hides it: no value is stored twice.
+        Write::AttachVariables => after.attached = true,
+        Write::ReleaseVariables => {
+            after.attached = false;
+            claims::release(tx, id)?;
+        }
+        Write::ForgetState => {
+            tx.execute("DELETE FROM guest_state WHERE addon = ?", [key])?;
+        }
+        Write::ForgetSecrets => {
+            tx.execute("UPDATE addon_detail SET seed = NULL, config = NULL WHERE addon = ?", [key])?;
+        }
+    }
+    Ok(())
+}
+
+/// Stores all of a provider's state.
+pub(super) fn keep_state(tx: &Tx<'_>, addon: AddonId, sealed: &[u8]) -> Result<()> {
+    tx.execute(
+        "INSERT INTO guest_state (addon, value) VALUES (?, ?) ON CONFLICT (addon) DO UPDATE SET value = excluded.value",
+        (addon.0.as_bytes(), sealed),
+    )?;
+    Ok(())
+}

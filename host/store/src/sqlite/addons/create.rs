@@ -1,0 +1,84 @@
+//! Creating an addon: all or nothing.
+
+use larder_domain::history::Entry;
+use larder_domain::ports::store::{CreateRefusal, Idempotency, NewAddon};
+use larder_domain::work::{Subject, WorkKind};
+use larder_domain::{AddonId, AddonSpec};
+use serde_json::json;
+
+use super::history;
+use super::progress::Progress;
+use super::record::{self, SealedParts, SealedRecord};
+use crate::sqlite::claims::{self, Taken};
+use crate::sqlite::error::{Result, Stop};
+use crate::sqlite::purge::IDEMPOTENCY_KEPT_MS;
+use crate::sqlite::tally::{self, Counts};
+use crate::sqlite::tx::Tx;
+use crate::sqlite::work::plan;
+
+/// What came of it, before anything sealed is opened.
+pub(super) enum Outcome {
+    New,
+    Replayed(Box<SealedRecord>),
+}
+
+pub(super) fn create(tx: &mut Tx<'_>, new: &NewAddon, parts: &SealedParts) -> Result<Outcome, Stop<CreateRefusal>> {
+    let NewAddon { spec, addon, reserve, idempotency, .. } = new;
+    if let Some(idempotency) = idempotency
+        && let Some(earlier) = replay(tx, idempotency)?
+    {
+        return Ok(Outcome::Replayed(Box::new(earlier)));
+    }
+    let mut progress = Progress::new(addon.clone(), spec.app.clone(), spec.provider.clone());
+    if !tally::change(tx, &progress, Counts::NONE)?
+        && let Some(app) = &spec.app
+    {
+        return Err(Stop::Refused(CreateRefusal::NoApp(app.clone())));
+    }
+    progress.entries = 1;
+    if !record::insert(tx, spec, &progress, parts)? {
+        return Err(Stop::Refused(CreateRefusal::NameTaken));
+    }
+    if let Some(app) = &spec.app
+        && let Err(Taken { variable, owner }) = claims::claim(tx, app.as_str(), spec.id, reserve.iter())?
+    {
+        return Err(Stop::Refused(CreateRefusal::VariableTaken { variable, owner }));
+    }
+    history::insert(tx, spec.id, progress.entries, &created(spec))?;
+    plan::begin(tx, WorkKind::Addon, &Subject::Addon(spec.id), &spec.provider)?;
+    if let Some(idempotency) = idempotency {
+        remember(tx, idempotency, spec.id)?;
+    }
+    Ok(Outcome::New)
+}
+
+fn created(spec: &AddonSpec) -> Entry {
+    let AddonSpec { name, provider, service, plan, .. } = spec;
+    let data = json!({ "name": name, "provider": provider, "service": service, "plan": plan });
+    Entry::with("created", format!("asked for {service}, plan {plan}"), data)
+}
+
+/// The addon that the same request made before.
+fn replay(tx: &Tx<'_>, idempotency: &Idempotency) -> Result<Option<SealedRecord>, Stop<CreateRefusal>> {
+    let Idempotency { key, body } = idempotency;
+    let earlier = tx.find("SELECT body, addon, since FROM idempotency WHERE key = ?", [key], |row| {
+        Ok((row.take::<[u8; 32]>()?, AddonId(row.uuid()?), row.time()?))
+    })?;
+    let Some((earlier_body, addon, since)) = earlier else { return Ok(None) };
+    if tx.now.since_ms(since) >= IDEMPOTENCY_KEPT_MS {
+        tx.execute("DELETE FROM idempotency WHERE key = ?", [key])?;
+        return Ok(None);
+    }
+    if earlier_body != *body {
+        return Err(Stop::Refused(CreateRefusal::IdempotencyMismatch));
+    }
+    Ok(SealedRecord::load(tx.conn, addon)?)
+}
+
+fn remember(tx: &Tx<'_>, idempotency: &Idempotency, addon: AddonId) -> Result<()> {
+    tx.execute(
+        "INSERT INTO idempotency (key, body, addon, since) VALUES (?, ?, ?, ?)",
+        (&idempotency.key, idempotency.body, addon.0.as_bytes(), tx.now.0),
+    )?;
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! Whole addons: inserted once, read with their sealed parts still closed. Opening is left to whoever asked, on their own
+//! thread, since the writer's time is everybody's.
+
+use std::sync::Arc;
+
+use larder_domain::addon::{ComponentKind, ProvisionType, Role};
+use larder_domain::ports::{Sealer, StoreError};
+use larder_domain::{AddonId, AddonRecord, AddonSpec, WallTime};
+use rusqlite::Connection;
+use serde_json::Value;
+
+use super::progress::{Progress, bind_progress, progress_columns};
+use crate::sqlite::error::{Failure, Result};
+use crate::sqlite::rows::{Columns, Values};
+use crate::sqlite::tx::{Tx, find};
+use crate::{codec, places};
+
+/// An addon as it was read: its spec's parameters are still sealed beside it.
+#[derive(Debug)]
+pub(in crate::sqlite) struct SealedRecord {
+    /// Without parameters.
+    spec: AddonSpec,
+    parameters: Vec<u8>,
+    pub(in crate::sqlite) seed: Option<Vec<u8>>,
+    pub(in crate::sqlite) progress: Progress,
+    pub(in crate::sqlite) updated_at: WallTime,
+}
+
+const SELECT: &str = concat!(
+    "SELECT ",
+    progress_columns!(),
+    ", component_kind, name, service, plan, provision_type, role, attach_as, protected, external_id, created_at, updated_at, \
+      declared, parameters, seed
+      FROM addon JOIN addon_detail ON addon_detail.addon = addon.id WHERE addon.id = ?"
+);
+
+impl SealedRecord {
+    pub(in crate::sqlite) fn load(conn: &Connection, id: AddonId) -> Result<Option<Self>> {
+        find(conn, SELECT, [id.0.as_bytes()], Self::read)
+    }
+
+    fn read(row: &mut Columns<'_, '_>) -> Result<Self> {
+        let progress = Progress::read(row)?;
+        let mut spec = AddonSpec {
+            id: progress.addon.id,
+            app: progress.app.clone(),
+            provider: progress.provider.clone(),
+            kind: row.named("a component's kind", ComponentKind::from_name)?,
+            name: row.parsed("an addon's name")?,
+            service: row.parsed("a service's name")?,
+            plan: row.parsed("a plan's name")?,
+            provision_type: row.named("a provision type", ProvisionType::from_name)?,
+            role: row.named("a role", Role::from_name)?,
+            attach_as: row.parsed_or_null("a prefix")?,
+            protected: row.take()?,
+            external_id: row.take()?,
+            created_at: row.wall()?,
+            variables: larder_domain::addon::DeclaredVariables::Names(vec![]),
+            parameters: Value::Null,
+        };
+        let updated_at = row.wall()?;
+        let declared: String = row.take()?;
+        spec.variables = serde_json::from_str(&declared).map_err(|_| Failure::corrupt("declared variables"))?;
+        Ok(Self { spec, updated_at, parameters: row.take()?, seed: row.take()?, progress })
+    }
+
+    /// Opens the parameters.
+    pub(in crate::sqlite) fn open(self, sealer: &dyn Sealer) -> Result<AddonRecord, StoreError> {
+        let Self { mut spec, parameters, progress, updated_at, .. } = self;
+        let plain = sealer.open(&places::parameters(spec.id), &parameters)?;
+        spec.parameters = codec::decode_parameters(spec.id, &plain)?;
+        Ok(AddonRecord { spec: Arc::new(spec), addon: progress.addon, updated_at })
+    }
+}
+
+/// What is sealed of a new addon.
+pub(super) struct SealedParts {
+    pub(super) parameters: Vec<u8>,
+    pub(super) seed: Vec<u8>,
+}
+
+const INSERT: &str = "INSERT INTO addon (entries, log_lines, log_bytes, begin_intended, begun, message, percent, attempts, host_faults,
+     waited_ms, limit_ms, since, expected_ms, cleanup, cleanup_attempts, cleanup_error,
+     id, attempts_max, state, delete_wanted, created_at, updated_at, component_kind, app, name, provider, service, plan,
+     provision_type, role, attach_as, protected, external_id)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT DO NOTHING";
+
+/// Inserts a new addon. False if a live addon of its app has its name.
+pub(super) fn insert(tx: &Tx<'_>, spec: &AddonSpec, progress: &Progress, parts: &SealedParts) -> Result<bool> {
+    let addon = &progress.addon;
+    let id = spec.id.0.as_bytes();
+    let mut values = Values::of(tx.prepare(INSERT)?);
+    bind_progress(&mut values, progress)?;
+    values.put(id)?.put(addon.attempts_max)?.put(addon.state.as_str())?.put(addon.delete_wanted)?;
+    values.put(spec.created_at.0)?.put(tx.wall.0)?.put(spec.kind.as_str())?;
+    values.put(spec.app.as_ref().map(larder_domain::AppName::as_str))?.put(spec.name.as_str())?;
+    values.put(spec.provider.as_str())?.put(spec.service.as_str())?.put(spec.plan.as_str())?;
+    values.put(spec.provision_type.as_str())?.put(spec.role.as_str())?;
+    values.put(spec.attach_as.clone().map(String::from))?.put(spec.protected)?.put(&spec.external_id)?;
+    if values.execute()? == 0 {
+        return Ok(false);
+    }
+    let declared = serde_json::to_string(&spec.variables).map_err(|_| Failure::corrupt("declared variables"))?;
+    tx.execute(
+        "INSERT INTO addon_detail (addon, declared, parameters, seed) VALUES (?, ?, ?, ?)",
+        (id, declared, &parts.parameters, &parts.seed),
+    )?;
+    Ok(true)
+}

@@ -1,0 +1,131 @@
+//! Opening a data directory: one process at a time, files for their owner alone, connections set up for durability.
+
+mod connect;
+mod directory;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use larder_domain::ports::{SealError, Sealer};
+use larder_domain::{InstallationId, StoreTime};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::clock::StoreClock;
+use super::readers::{READERS, Readers};
+use super::tx::Counters;
+use super::watch::Pokes;
+use super::writer::{Committer, WRITER_QUEUE_JOBS_MAX, WRITER_QUEUE_WAIT_MAX, Writer};
+use super::{SqliteStore, migrations};
+use crate::{Clock, places};
+
+/// The store can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Somebody else has it.
+    #[error(
+        "the data directory {} is in use by {holder}: stop that one, or give this one a data directory of its own", dir.display()
+    )]
+    InUse {
+        /// Which directory.
+        dir: PathBuf,
+        /// Who has it, as far as it is known.
+        holder: String,
+    },
+    /// A file or directory can't be had.
+    #[error("{} can't be {what}", path.display())]
+    File {
+        /// Made, opened, locked.
+        what: &'static str,
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The database can't be read or set up.
+    #[error("the database can't be opened")]
+    Database(#[from] rusqlite::Error),
+    /// A newer version of Larder has been here.
+    #[error("the database has schema {found}, and this version knows {known}: start the version that wrote it, or a newer one")]
+    Newer {
+        /// The schema that was found.
+        found: usize,
+        /// The newest that this version knows.
+        known: usize,
+    },
+    /// What it holds was sealed with another key.
+    #[error(transparent)]
+    Key(#[from] SealError),
+    /// The writer's thread can't be started.
+    #[error("the writer's thread can't be started")]
+    Thread(#[source] io::Error),
+}
+
+impl SqliteStore {
+    /// Opens the store in this directory, and makes both if they are not there.
+    ///
+    /// # Errors
+    /// Another process has it, its files can't be used, a newer version wrote it, or it was sealed with another key.
+    pub fn open(dir: &Path, sealer: Arc<dyn Sealer>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let lock = directory::claim(dir)?;
+        let file = directory::database_file(dir)?;
+        let mut conn = connect::writer(&file)?;
+        migrations::run(&mut conn)?;
+        let saved = saved(&conn, &*sealer)?;
+        void_leases(&conn)?;
+        let readers = (0..READERS).map(|_| connect::reader(&file)).collect::<Result<_, _>>()?;
+
+        let clock = StoreClock::resume(clock, saved.time);
+        let pokes = Pokes::default();
+        let committer = Committer::new(conn, clock.clone(), pokes.clone(), saved.counters);
+        let writer =
+            Writer::start(committer, WRITER_QUEUE_JOBS_MAX, WRITER_QUEUE_WAIT_MAX).map_err(OpenError::Thread)?;
+        Ok(Self {
+            writer,
+            readers: Readers::new(readers),
+            pokes,
+            clock,
+            sealer,
+            installation: saved.installation,
+            _lock: lock,
+        })
+    }
+}
+
+/// What the last run left.
+struct Saved {
+    installation: InstallationId,
+    time: StoreTime,
+    counters: Counters,
+}
+
+/// Reads who this store is, or decides it. Fails unless the key is the right one.
+fn saved(conn: &Connection, sealer: &dyn Sealer) -> Result<Saved, OpenError> {
+    let found = conn
+        .query_row("SELECT id, key_check, clock_ms, last_token, last_entry, last_line FROM installation", [], |row| {
+            let installation = InstallationId(uuid::Uuid::from_bytes(row.get(0)?));
+            let counters = Counters { token: row.get(3)?, entry: row.get(4)?, line: row.get(5)? };
+            Ok((row.get::<_, Vec<u8>>(1)?, Saved { installation, time: StoreTime(row.get(2)?), counters }))
+        })
+        .optional()?;
+    if let Some((key_check, saved)) = found {
+        sealer.open(places::KEY_CHECK, &key_check)?;
+        return Ok(saved);
+    }
+    let installation = InstallationId::generate();
+    let key_check = sealer.seal(places::KEY_CHECK, installation.0.as_bytes())?;
+    conn.execute(
+        "INSERT INTO installation (one, id, key_check, clock_ms, last_token, last_entry, last_line) VALUES (1, ?, ?, 0, 0, 0, 0)",
+        params![installation.0.as_bytes(), key_check],
+    )?;
+    Ok(Saved { installation, time: StoreTime::default(), counters: Counters::default() })
+}
+
+/// This process alone has the database, so whoever held a lease is gone.
+fn void_leases(conn: &Connection) -> Result<(), OpenError> {
+    conn.execute(
+        "UPDATE work SET lease_owner = NULL, lease_until = NULL, lease_token = NULL WHERE lease_until IS NOT NULL",
+        [],
+    )?;
+    Ok(())
+}

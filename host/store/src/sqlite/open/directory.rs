@@ -1,0 +1,62 @@
+//! The data directory and its files: who may see them, and who has them.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::OpenError;
+
+const DATABASE: &str = "larder.db";
+const LOCK: &str = "lock";
+
+/// Makes the directory if need be, closes it to others, and claims it for as long as the returned file is open.
+pub(super) fn claim(dir: &Path) -> Result<File, OpenError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed("made", dir))?;
+    // A mounted volume may belong to somebody else and refuse this; the files in it are closed to others in any case.
+    if let Err(error) = fs::set_permissions(dir, Permissions::from_mode(0o700)) {
+        tracing::warn!(%error, dir = %dir.display(), "the data directory could not be closed to others");
+    }
+    let path = dir.join(LOCK);
+    let mut file = private(&path).map_err(failed("opened", &path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { dir: dir.to_owned(), holder: holder(&mut file) }),
+        Err(TryLockError::Error(source)) => return Err(failed("locked", &path)(source)),
+    }
+    sign(&mut file).map_err(failed("written", &path))?;
+    Ok(file)
+}
+
+/// The database's file. Made here and not by SQLite, so that it and the log beside it are its owner's from the start.
+pub(super) fn database_file(dir: &Path) -> Result<PathBuf, OpenError> {
+    let path = dir.join(DATABASE);
+    private(&path).map_err(failed("opened", &path))?;
+    Ok(path)
+}
+
+fn private(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    Ok(file)
+}
+
+/// Leaves word of who has the lock, for the message that the next one gets.
+fn sign(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    write!(file, "process {}", std::process::id())
+}
+
+fn holder(file: &mut File) -> String {
+    let mut holder = String::new();
+    match file.take(64).read_to_string(&mut holder) {
+        Ok(length) if length > 0 => holder,
+        _ => "another process".into(),
+    }
+}
+
+fn failed(what: &'static str, path: &Path) -> impl Fn(io::Error) -> OpenError {
+    let path = path.to_owned();
+    move |source| OpenError::File { what, path: path.clone(), source }
+}

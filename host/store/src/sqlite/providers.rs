@@ -1,0 +1,117 @@
+//! Providers and their versions.
+
+mod versions;
+
+use async_trait::async_trait;
+use larder_domain::addon::ComponentKind;
+use larder_domain::ids::Digest;
+use larder_domain::ports::StoreError;
+use larder_domain::ports::store::{CheckOutcome, ProviderStore, RemoveRefusal, UploadOutcome};
+use larder_domain::provider::Provider;
+use larder_domain::work::{Lease, WorkKind};
+use larder_domain::{ProviderName, SecretString};
+use rusqlite::Connection;
+
+use super::SqliteStore;
+use super::error::{Result as Outcome, Stop};
+use super::rows::Columns;
+use super::tx::{Tx, find, list};
+use super::work::plan;
+use crate::{codec, places};
+
+macro_rules! select_providers {
+    () => {
+        "SELECT name, component_kind, coalesce(live, 0) FROM provider LEFT JOIN provider_tally ON provider = name"
+    };
+}
+
+#[async_trait]
+impl ProviderStore for SqliteStore {
+    async fn upload(&self, name: &ProviderName, digest: Digest, wasm: Vec<u8>) -> Result<UploadOutcome, StoreError> {
+        let name = name.clone();
+        self.writer.run(move |tx| versions::upload(tx, &name, digest, &wasm)).await
+    }
+
+    async fn finish_check(
+        &self,
+        lease: &Lease,
+        name: &ProviderName,
+        digest: Digest,
+        outcome: CheckOutcome,
+    ) -> Result<(), StoreError> {
+        let (lease, name) = (lease.clone(), name.clone());
+        self.writer.run(move |tx| versions::finish_check(tx, &lease, &name, digest, &outcome)).await
+    }
+
+    async fn activate(&self, name: &ProviderName, digest: Digest) -> Result<bool, StoreError> {
+        let name = name.clone();
+        self.writer.run(move |tx| versions::activate(tx, &name, digest)).await
+    }
+
+    async fn component(&self, digest: Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "SELECT wasm FROM component WHERE digest = ?";
+        self.readers.read(move |conn| find(conn, sql, [&digest.0], |row| row.take())).await
+    }
+
+    async fn provider(&self, name: &ProviderName) -> Result<Option<Provider>, StoreError> {
+        let name = name.clone();
+        let sql = concat!(select_providers!(), " WHERE name = ?");
+        let query = move |conn: &Connection| {
+            let found = find(conn, sql, [name.as_str()], without_versions)?;
+            found.map(|provider| with_versions(conn, provider)).transpose()
+        };
+        self.readers.read(query).await
+    }
+
+    async fn providers(&self) -> Result<Vec<Provider>, StoreError> {
+        let sql = concat!(select_providers!(), " ORDER BY name");
+        let query = move |conn: &Connection| {
+            let found = list(conn, sql, [], without_versions)?;
+            found.into_iter().map(|provider| with_versions(conn, provider)).collect()
+        };
+        self.readers.read(query).await
+    }
+
+    async fn provider_options(&self, name: &ProviderName) -> Result<SecretString, StoreError> {
+        let place = places::options(name);
+        let name = name.clone();
+        let sql = "SELECT options FROM provider WHERE name = ?";
+        let query = move |conn: &Connection| find(conn, sql, [name.as_str()], |row| row.take::<Option<Vec<u8>>>());
+        match self.readers.read(query).await?.ok_or(StoreError::Missing("provider"))? {
+            Some(sealed) => codec::decode_text(&self.sealer.open(&place, &sealed)?),
+            None => Ok(SecretString::new("{}")),
+        }
+    }
+
+    async fn remove_provider(&self, name: &ProviderName, force: bool) -> Result<Result<(), RemoveRefusal>, StoreError> {
+        let name = name.clone();
+        self.writer.attempt(move |tx| remove(tx, &name, force)).await
+    }
+}
+
+fn without_versions(row: &mut Columns<'_, '_>) -> Outcome<Provider> {
+    Ok(Provider {
+        name: row.parsed("a provider's name")?,
+        kind: row.named("a component's kind", ComponentKind::from_name)?,
+        versions: vec![],
+        live_addons: row.take()?,
+    })
+}
+
+fn with_versions(conn: &Connection, provider: Provider) -> Outcome<Provider> {
+    let versions = versions::all(conn, &provider.name)?;
+    Ok(Provider { versions, ..provider })
+}
+
+fn remove(tx: &mut Tx<'_>, name: &ProviderName, force: bool) -> Outcome<(), Stop<RemoveRefusal>> {
+    let sql = "SELECT coalesce(unfinished, 0) FROM provider LEFT JOIN provider_tally ON provider = name WHERE name = ?";
+    let unfinished: u64 = tx.find(sql, [name.as_str()], |row| row.take())?.ok_or(StoreError::Missing("provider"))?;
+    if unfinished > 0 && !force {
+        return Err(Stop::Refused(RemoveRefusal::InUse(unfinished)));
+    }
+    versions::remove_all(tx, name)?;
+    tx.execute("DELETE FROM provider WHERE name = ?", [name.as_str()])?;
+    // Calls that run now are superseded: whatever they bring, the next step is due at once and finds the provider gone.
+    plan::wish_all(tx, WorkKind::Addon, name)?;
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! Versions: uploaded, checked, one of them active. A component's bytes stand apart and are shared by all versions with the
+//! same digest; they go with the last of these.
+
+use larder_domain::ProviderName;
+use larder_domain::addon::ComponentKind;
+use larder_domain::ids::Digest;
+use larder_domain::manifest::Manifest;
+use larder_domain::ports::StoreError;
+use larder_domain::ports::store::{CheckOutcome, UploadOutcome};
+use larder_domain::provider::{Version, VersionState};
+use larder_domain::work::{Lease, Subject, WorkKind};
+use rusqlite::Connection;
+
+use crate::sqlite::error::{Failure, Result};
+use crate::sqlite::rows::Columns;
+use crate::sqlite::tx::{Tx, find, list};
+use crate::sqlite::work::plan;
+
+macro_rules! select_versions {
+    () => {
+        "SELECT digest, state, size_bytes, uploaded_at, manifest, refusal_code, refusal_message FROM version WHERE provider = ?"
+    };
+}
+
+/// A provider's versions, the newest first.
+pub(super) fn all(conn: &Connection, provider: &ProviderName) -> Result<Vec<Version>> {
+    list(conn, concat!(select_versions!(), " ORDER BY id DESC"), [provider.as_str()], read)
+}
+
+fn one(tx: &Tx<'_>, provider: &ProviderName, digest: Digest) -> Result<Option<Version>> {
+    find(tx.conn, concat!(select_versions!(), " AND digest = ?"), (provider.as_str(), &digest.0), read)
+}
+
+fn read(row: &mut Columns<'_, '_>) -> Result<Version> {
+    let digest = Digest(row.take()?);
+    let state = row.named("a version's state", VersionState::from_name)?;
+    let (size_bytes, uploaded_at) = (row.take()?, row.wall()?);
+    let manifest: Option<String> = row.take()?;
+    let manifest = manifest.map(|text| serde_json::from_str::<Manifest>(&text)).transpose();
+    let manifest = manifest.map_err(|_| Failure::corrupt(format!("the manifest of version {digest}")))?;
+    let refusal = row.take::<Option<String>>()?.zip(row.take::<Option<String>>()?);
+    Ok(Version { digest, state, size_bytes, uploaded_at, manifest, refusal })
+}
+
+pub(super) fn upload(tx: &mut Tx<'_>, provider: &ProviderName, digest: Digest, wasm: &[u8]) -> Result<UploadOutcome> {
+    let Some(known) = one(tx, provider, digest)? else {
+        let version = insert(tx, provider, digest, wasm)?;
+        make_check_due(tx, provider, digest)?;
+        return Ok(UploadOutcome::New(version));
+    };
+    if known.state != VersionState::Refused {
+        return Ok(UploadOutcome::Known(known));
+    }
+    let again = Version { state: VersionState::Checking, refusal: None, ..known };
+    update(tx, provider, &again)?;
+    make_check_due(tx, provider, digest)?;
+    Ok(UploadOutcome::Known(again))
+}
+
+fn insert(tx: &Tx<'_>, provider: &ProviderName, digest: Digest, wasm: &[u8]) -> Result<Version> {
+    let (state, size_bytes) = (VersionState::Checking, wasm.len() as u64);
+    tx.execute(
+        "INSERT INTO provider (name, component_kind) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        (provider.as_str(), ComponentKind::Provider.as_str()),
+    )?;
+    tx.execute("INSERT INTO component (digest, wasm) VALUES (?, ?) ON CONFLICT DO NOTHING", (&digest.0, wasm))?;
+    tx.execute(
+        "INSERT INTO version (provider, digest, state, size_bytes, uploaded_at) VALUES (?, ?, ?, ?, ?)",
+        (provider.as_str(), &digest.0, state.as_str(), size_bytes, tx.wall.0),
+    )?;
+    Ok(Version { digest, state, size_bytes, uploaded_at: tx.wall, manifest: None, refusal: None })
+}
+
+fn make_check_due(tx: &mut Tx<'_>, provider: &ProviderName, digest: Digest) -> Result<()> {
+    plan::wish(tx, WorkKind::CheckVersion, &Subject::Version(provider.clone(), digest), provider, tx.now)
+}
+
+pub(super) fn finish_check(
+    tx: &mut Tx<'_>,
+    lease: &Lease,
+    provider: &ProviderName,
+    digest: Digest,
+    outcome: &CheckOutcome,
+) -> Result<()> {
+    let subject = Subject::Version(provider.clone(), digest);
+    plan::check_lease(tx, lease, &subject)?;
+    let checked = one(tx, provider, digest)?.ok_or(StoreError::Missing("version"))?;
+    let checked = match outcome {
+        CheckOutcome::Active(manifest) => {
+            deactivate(tx, provider)?;
+            Version { state: VersionState::Active, manifest: Some(manifest.clone()), ..checked }
+        }
+        CheckOutcome::WaitingForApproval(manifest) => {
+            Version { state: VersionState::WaitingForApproval, manifest: Some(manifest.clone()), ..checked }
+        }
+        CheckOutcome::Refused { code, message } => {
+            Version { state: VersionState::Refused, refusal: Some((code.clone(), message.clone())), ..checked }
+        }
+    };
+    update(tx, provider, &checked)?;
+    plan::rest(tx, lease.kind, &subject)
+}
+
+pub(super) fn activate(tx: &mut Tx<'_>, provider: &ProviderName, digest: Digest) -> Result<bool> {
+    let Some(version) = one(tx, provider, digest)? else { return Ok(false) };
+    if matches!(version.state, VersionState::Checking | VersionState::Refused) {
+        return Ok(false);
+    }
+    deactivate(tx, provider)?;
+    update(tx, provider, &Version { state: VersionState::Active, ..version })?;
+    Ok(true)
+}
+
+fn deactivate(tx: &Tx<'_>, provider: &ProviderName) -> Result<()> {
+    tx.execute("UPDATE version SET state = 'inactive' WHERE provider = ? AND state = 'active'", [provider.as_str()])?;
+    Ok(())
+}
+
+fn update(tx: &Tx<'_>, provider: &ProviderName, version: &Version) -> Result<()> {
+    let manifest = version.manifest.as_ref().map(serde_json::to_string).transpose();
+    let manifest = manifest.map_err(|_| Failure::corrupt("a manifest that is no JSON"))?;
+    let (code, message) = version.refusal.as_ref().map(|(code, message)| (code, message)).unzip();
+    tx.execute(
+        "UPDATE version SET state = ?, manifest = ?, refusal_code = ?, refusal_message = ? WHERE provider = ? AND digest = ?",
+        (version.state.as_str(), manifest, code, message, provider.as_str(), &version.digest.0),
+    )?;
+    Ok(())
+}
+
+/// Removes all versions of a provider, with their checks, and the components that nobody else has.
+pub(super) fn remove_all(tx: &mut Tx<'_>, provider: &ProviderName) -> Result<()> {
+    let digests = list(tx.conn, "SELECT digest FROM version WHERE provider = ?", [provider.as_str()], |row| {
+        row.take().map(Digest)
+    })?;
+    tx.execute("DELETE FROM version WHERE provider = ?", [provider.as_str()])?;
+    for digest in digests {
+        plan::rest(tx, WorkKind::CheckVersion, &Subject::Version(provider.clone(), digest))?;
+        tx.execute(
+            "DELETE FROM component WHERE digest = ?1 AND NOT EXISTS (SELECT 1 FROM version WHERE digest = ?1)",
+            [&digest.0],
+        )?;
+    }
+    Ok(())
+}

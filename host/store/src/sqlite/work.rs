@@ -1,0 +1,90 @@
+//! Due work: leased, renewed, given back.
+
+mod lease;
+pub(super) mod plan;
+
+use async_trait::async_trait;
+use larder_domain::ids::NodeId;
+use larder_domain::ports::StoreError;
+use larder_domain::ports::store::{Leased, Watcher, WorkStore};
+use larder_domain::work::{LEASE_MS, Lease, Subject};
+use larder_domain::{ProviderName, StoreTime};
+
+use super::SqliteStore;
+use super::error::Result as Outcome;
+use super::tx::Tx;
+use crate::{codec, places};
+use lease::SealedLease;
+
+#[async_trait]
+impl WorkStore for SqliteStore {
+    async fn lease_due(
+        &self,
+        owner: NodeId,
+        count_max: usize,
+        saturated: Vec<ProviderName>,
+    ) -> Result<Vec<Leased>, StoreError> {
+        let leased = self.writer.run(move |tx| lease::lease_due(tx, owner, count_max, &saturated)).await?;
+        Ok(leased.into_iter().filter_map(|leased| self.opened(leased)).collect())
+    }
+
+    async fn renew(&self, leases: &[Lease]) -> Result<Vec<Subject>, StoreError> {
+        let leases = leases.to_vec();
+        self.writer.run(move |tx| renew(tx, leases)).await
+    }
+
+    async fn release(&self, lease: &Lease, due: StoreTime) -> Result<(), StoreError> {
+        let lease = lease.clone();
+        self.writer.run(move |tx| release(tx, &lease, due)).await
+    }
+
+    async fn next_due(&self, saturated: Vec<ProviderName>) -> Result<Option<StoreTime>, StoreError> {
+        self.readers.read(move |conn| lease::next_due(conn, &saturated)).await
+    }
+
+    fn watch_work(&self) -> Box<dyn Watcher> {
+        self.pokes.watch_work()
+    }
+}
+
+impl SqliteStore {
+    /// Opens what was leased. What can't be opened is left alone until its lease runs out: the others are not to suffer.
+    fn opened(&self, leased: SealedLease) -> Option<Leased> {
+        let (lease, record, seed, next) = match leased {
+            SealedLease::Addon { lease, record, seed, next } => (lease, record, seed, next),
+            SealedLease::Other(lease) => return Some(Leased::Other(lease)),
+        };
+        let id = record.progress.addon.id;
+        let open = || {
+            let seed = codec::decode_seed(&self.sealer.open(&places::seed(id), &seed)?)?;
+            Ok::<_, StoreError>(Leased::Addon { lease, record: Box::new(record.open(&*self.sealer)?), seed, next })
+        };
+        open().inspect_err(|error| tracing::error!(%error, addon = %id, "what was leased can't be opened")).ok()
+    }
+}
+
+fn renew(tx: &mut Tx<'_>, leases: Vec<Lease>) -> Outcome<Vec<Subject>> {
+    let until = tx.now.plus_ms(LEASE_MS);
+    let mut lost = vec![];
+    for lease in leases {
+        let renewed = tx.execute(
+            "UPDATE work SET lease_until = ?1 WHERE subject = ?2 AND kind = ?3 AND token = ?4 AND lease_token = ?4",
+            (until.0, lease.subject.to_string(), lease.kind.as_str(), lease.token.0),
+        )?;
+        if renewed == 0 {
+            lost.push(lease.subject);
+        }
+    }
+    Ok(lost)
+}
+
+/// A superseded lease ends too, but the wish that superseded it has planned the next turn already.
+fn release(tx: &mut Tx<'_>, lease: &Lease, due: StoreTime) -> Outcome<()> {
+    let released = tx.execute(
+        "UPDATE work SET due = iif(token = lease_token, ?1, min(due, ?1)), lease_owner = NULL, lease_until = NULL, lease_token = NULL
+         WHERE subject = ?2 AND kind = ?3 AND lease_token = ?4",
+        (due.0, lease.subject.to_string(), lease.kind.as_str(), lease.token.0),
+    )?;
+    tx.memory.poked.work |= released > 0;
+    Ok(())
+}

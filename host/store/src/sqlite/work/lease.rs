@@ -1,0 +1,195 @@
+//! Leasing due work, round robin over providers: one piece each in turn, beginning after the provider that was served last. So
+//! a provider with a million pieces waits for its turn like one with a single piece.
+//!
+//! The index `work_open` is ordered by provider and then by when a piece can be leased. One seek finds the next provider and,
+//! with it, its earliest piece; it costs the same however many pieces a provider has.
+
+use std::collections::VecDeque;
+
+use larder_domain::ports::StoreError;
+use larder_domain::work::{LEASE_MS, Lease, Subject, WorkKind};
+use larder_domain::{AddonId, Event, Next, StoreTime};
+use larder_domain::{ProviderName, ids::NodeId};
+use rusqlite::Connection;
+
+use super::plan;
+use crate::sqlite::addons::{Brought, SealedRecord, step};
+use crate::sqlite::error::{Failure, Result};
+use crate::sqlite::rows::Columns;
+use crate::sqlite::tx::{Tx, find};
+
+/// Pieces of work that one call leases at most.
+const LEASES_PER_CALL_MAX: usize = 1_024;
+/// Pieces that one call puts to rest or plans anew on its way to those that it leases.
+const PASSED_PER_CALL_MAX: usize = 1_024;
+/// How long work is put off about which the store holds something unreadable, in milliseconds.
+const UNREADABLE_WAIT_MS: u64 = 60_000;
+
+/// A lease, with what its holder needs to begin; still sealed.
+pub(super) enum SealedLease {
+    Addon { lease: Lease, record: Box<SealedRecord>, seed: Vec<u8>, next: Next },
+    Other(Lease),
+}
+
+/// The earliest piece of a provider's work.
+struct Head {
+    provider: ProviderName,
+    open_at: StoreTime,
+    kind: WorkKind,
+    subject: Subject,
+}
+
+/// Leases up to `count_max` pieces.
+pub(super) fn lease_due(
+    tx: &mut Tx<'_>,
+    owner: NodeId,
+    count_max: usize,
+    saturated: &[ProviderName],
+) -> Result<Vec<SealedLease>> {
+    let mut round = Round { owner, left: count_max.min(LEASES_PER_CALL_MAX), passes_left: PASSED_PER_CALL_MAX, leased: vec![] };
+    // The first time round finds out who has due work; the others go round these alone.
+    let mut hungry = VecDeque::new();
+    let start = tx.memory.turn.clone();
+    let mut at = start.clone();
+    let mut wrapped = false;
+    while round.goes_on() {
+        let head = next_head(tx.conn, &at)?.filter(|head| !wrapped || *head.provider.as_str() <= *start);
+        let Some(head) = head else {
+            if wrapped || start.is_empty() {
+                break;
+            }
+            (wrapped, at) = (true, String::new());
+            continue;
+        };
+        head.provider.as_str().clone_into(&mut at);
+        let provider = head.provider.clone();
+        if !saturated.contains(&provider) && round.serve(tx, Some(head))? {
+            hungry.push_back(provider);
+        }
+    }
+    while round.goes_on()
+        && let Some(provider) = hungry.pop_front()
+    {
+        let head = head_of(tx.conn, &provider)?;
+        if round.serve(tx, head)? {
+            hungry.push_back(provider);
+        }
+    }
+    Ok(round.leased)
+}
+
+/// When the earliest piece can be leased of all providers but the saturated ones.
+pub(super) fn next_due(conn: &Connection, saturated: &[ProviderName]) -> Result<Option<StoreTime>> {
+    let (mut at, mut earliest) = (String::new(), None);
+    while let Some(head) = next_head(conn, &at)? {
+        at = head.provider.as_str().to_owned();
+        if !saturated.contains(&head.provider) {
+            earliest = Some(earliest.map_or(head.open_at, |e: StoreTime| e.min(head.open_at)));
+        }
+    }
+    Ok(earliest)
+}
+
+/// One call's leasing.
+struct Round {
+    owner: NodeId,
+    left: usize,
+    passes_left: usize,
+    leased: Vec<SealedLease>,
+}
+
+impl Round {
+    const fn goes_on(&self) -> bool {
+        self.left > 0 && self.passes_left > 0
+    }
+
+    /// Leases one piece of a provider's due work, past those that turn out to need nothing now. False if there is none.
+    fn serve(&mut self, tx: &mut Tx<'_>, mut head: Option<Head>) -> Result<bool> {
+        while self.goes_on()
+            && let Some(due) = head.take_if(|head| head.open_at <= tx.now)
+        {
+            let provider = due.provider.clone();
+            let leased = match due.subject {
+                Subject::Addon(id) if due.kind == WorkKind::Addon => self.lease_addon(tx, due, id)?,
+                _ => Some(SealedLease::Other(self.lease(tx, due)?)),
+            };
+            if let Some(leased) = leased {
+                self.left -= 1;
+                self.leased.push(leased);
+                provider.as_str().clone_into(&mut tx.memory.turn);
+                return Ok(true);
+            }
+            self.passes_left -= 1;
+            head = head_of(tx.conn, &provider)?;
+        }
+        Ok(false)
+    }
+
+    /// Wakes an addon and leases its step. An addon that needs none now is put to rest, or planned for later.
+    fn lease_addon(&self, tx: &mut Tx<'_>, head: Head, id: AddonId) -> Result<Option<SealedLease>> {
+        let woken = match wake(tx, id) {
+            Err(Failure(error @ (StoreError::Corrupt(_) | StoreError::Missing(_)))) => {
+                // One row that can't be read must not hold up all the others for ever.
+                tracing::error!(%error, addon = %id, "work was put off, as the store can't read what it is about");
+                plan::free(tx, head.kind, &head.subject, tx.now.plus_ms(UNREADABLE_WAIT_MS))?;
+                return Ok(None);
+            }
+            other => other?,
+        };
+        match woken.next {
+            Next::Do(_) => {
+                let Woken { record, seed, next } = woken;
+                return Ok(Some(SealedLease::Addon { lease: self.lease(tx, head)?, record, seed, next }));
+            }
+            Next::At(due) => plan::free(tx, head.kind, &head.subject, due)?,
+            Next::Rest | Next::Unchanged => plan::rest(tx, head.kind, &head.subject)?,
+        }
+        Ok(None)
+    }
+
+    fn lease(&self, tx: &mut Tx<'_>, head: Head) -> Result<Lease> {
+        let Head { provider, kind, subject, .. } = head;
+        let (token, until) = (tx.next_token(), tx.now.plus_ms(LEASE_MS));
+        tx.execute(
+            "UPDATE work SET lease_owner = ?1, lease_until = ?2, lease_token = ?3, token = ?3 WHERE subject = ?4 AND kind = ?5",
+            (self.owner.0.as_bytes(), until.0, token.0, subject.to_string(), kind.as_str()),
+        )?;
+        Ok(Lease { kind, subject, provider, owner: self.owner, token, until })
+    }
+}
+
+struct Woken {
+    record: Box<SealedRecord>,
+    seed: Vec<u8>,
+    next: Next,
+}
+
+fn wake(tx: &mut Tx<'_>, id: AddonId) -> Result<Woken> {
+    let mut record = SealedRecord::load(tx.conn, id)?.ok_or(StoreError::Missing("addon"))?;
+    let (progress, next) = step(tx, &record.progress, Event::Woken, Brought::default())?;
+    (record.progress, record.updated_at) = (progress, tx.wall);
+    // Kept until the cleanup is done, and so for as long as there is a step to do.
+    let seed = record.seed.take().unwrap_or_default();
+    Ok(Woken { record: Box::new(record), seed, next })
+}
+
+/// The earliest piece of the first provider whose name comes after this one.
+fn next_head(conn: &Connection, after: &str) -> Result<Option<Head>> {
+    let sql = "SELECT provider, open_at, kind, subject FROM work WHERE provider > ? ORDER BY provider, open_at LIMIT 1";
+    find(conn, sql, [after], read_head)
+}
+
+/// The earliest piece of a provider.
+fn head_of(conn: &Connection, provider: &ProviderName) -> Result<Option<Head>> {
+    let sql = "SELECT provider, open_at, kind, subject FROM work WHERE provider = ? ORDER BY open_at LIMIT 1";
+    find(conn, sql, [provider.as_str()], read_head)
+}
+
+fn read_head(row: &mut Columns<'_, '_>) -> Result<Head> {
+    Ok(Head {
+        provider: row.parsed("a provider's name")?,
+        open_at: row.time()?,
+        kind: row.named("a kind of work", WorkKind::from_name)?,
+        subject: row.parsed("a subject of work")?,
+    })
+}

@@ -1,0 +1,122 @@
+//! What is due, and who may write about it: every change of a row of `work` but the leasing itself.
+//!
+//! A row's `token` rises with every lease and every user's wish; `lease_token` is the one that the holder was given. While the
+//! two are the same, the holder may write. Once they differ, its lease is superseded: it may no longer write, but nobody else
+//! may begin either before it says that its call has ended, or its lease runs out. So calls for one subject never overlap.
+
+use larder_domain::ports::StoreError;
+use larder_domain::work::{Lease, Subject, Token, WorkKind};
+use larder_domain::{Next, ProviderName, StoreTime};
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::sqlite::error::Result;
+use crate::sqlite::tx::Tx;
+
+/// Makes work due for a subject that has none.
+pub(in crate::sqlite) fn begin(tx: &mut Tx<'_>, kind: WorkKind, subject: &Subject, provider: &ProviderName) -> Result<()> {
+    wish(tx, kind, subject, provider, tx.now)
+}
+
+/// Whether a token is still the one under which the subject is driven.
+pub(in crate::sqlite) fn holds(conn: &Connection, kind: WorkKind, subject: &Subject, token: Token) -> Result<bool> {
+    let mut statement = conn.prepare_cached(
+        "SELECT 1 FROM work WHERE subject = ?1 AND kind = ?2 AND token = ?3 AND lease_token = ?3",
+    )?;
+    let found = statement.query_row((subject.to_string(), kind.as_str(), token.0), |_| Ok(())).optional()?;
+    Ok(found.is_some())
+}
+
+/// Fails unless the lease is about this subject and still lets its holder write. A lease that has run out still does
+/// as long as nobody else took the work: there is no one whom it could disturb.
+pub(in crate::sqlite) fn check_lease(tx: &Tx<'_>, lease: &Lease, subject: &Subject) -> Result<()> {
+    if lease.subject == *subject && holds(tx.conn, lease.kind, subject, lease.token)? {
+        Ok(())
+    } else {
+        Err(StoreError::Fenced.into())
+    }
+}
+
+/// Plans what a holder's result asks for. Whatever ends its turn ends its lease.
+pub(in crate::sqlite) fn after_result(tx: &mut Tx<'_>, lease: &Lease, next: Next) -> Result<()> {
+    match next {
+        Next::Do(_) | Next::Unchanged => Ok(()),
+        Next::At(due) => free(tx, lease.kind, &lease.subject, due),
+        Next::Rest => rest(tx, lease.kind, &lease.subject),
+    }
+}
+
+/// Plans what a user's wish asks for, and takes the right to write from whoever has it.
+pub(in crate::sqlite) fn after_wish(
+    tx: &mut Tx<'_>,
+    kind: WorkKind,
+    subject: &Subject,
+    provider: &ProviderName,
+    next: Next,
+) -> Result<()> {
+    match next {
+        Next::Unchanged => Ok(()),
+        Next::At(due) => wish(tx, kind, subject, provider, due),
+        Next::Do(_) => wish(tx, kind, subject, provider, tx.now),
+        Next::Rest => rest_unless_leased(tx, kind, subject),
+    }
+}
+
+/// Makes work due. A lease stays with its holder, superseded.
+pub(in crate::sqlite) fn wish(
+    tx: &mut Tx<'_>,
+    kind: WorkKind,
+    subject: &Subject,
+    provider: &ProviderName,
+    due: StoreTime,
+) -> Result<()> {
+    let token = tx.next_token();
+    tx.memory.poked.work = true;
+    tx.execute(
+        "INSERT INTO work (subject, kind, provider, due, token) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (subject, kind) DO UPDATE SET due = excluded.due, token = excluded.token",
+        (subject.to_string(), kind.as_str(), provider.as_str(), due.0, token.0),
+    )?;
+    Ok(())
+}
+
+/// Makes all of a provider's work of a kind due now, as a user's wish about each.
+pub(in crate::sqlite) fn wish_all(tx: &mut Tx<'_>, kind: WorkKind, provider: &ProviderName) -> Result<()> {
+    let token = tx.next_token();
+    tx.memory.poked.work = true;
+    tx.execute(
+        "UPDATE work SET due = min(due, ?), token = ? WHERE provider = ? AND kind = ?",
+        (tx.now.0, token.0, provider.as_str(), kind.as_str()),
+    )?;
+    Ok(())
+}
+
+/// Ends a lease and plans the next turn.
+pub(in crate::sqlite) fn free(tx: &mut Tx<'_>, kind: WorkKind, subject: &Subject, due: StoreTime) -> Result<()> {
+    tx.memory.poked.work = true;
+    tx.execute(
+        "UPDATE work SET due = ?, lease_owner = NULL, lease_until = NULL, lease_token = NULL WHERE subject = ? AND kind = ?",
+        (due.0, subject.to_string(), kind.as_str()),
+    )?;
+    Ok(())
+}
+
+/// Ends a lease, if there is one, and all plans.
+pub(in crate::sqlite) fn rest(tx: &Tx<'_>, kind: WorkKind, subject: &Subject) -> Result<()> {
+    tx.execute("DELETE FROM work WHERE subject = ? AND kind = ?", (subject.to_string(), kind.as_str()))?;
+    Ok(())
+}
+
+/// Ends all plans. Under a lease the row stays, superseded and due: whoever leases it next finds that there is nothing to do.
+fn rest_unless_leased(tx: &mut Tx<'_>, kind: WorkKind, subject: &Subject) -> Result<()> {
+    let (text, now) = (subject.to_string(), tx.now.0);
+    let token = tx.next_token();
+    tx.execute(
+        "DELETE FROM work WHERE subject = ? AND kind = ? AND coalesce(lease_until, 0) <= ?",
+        (&text, kind.as_str(), now),
+    )?;
+    tx.execute(
+        "UPDATE work SET due = ?, token = ? WHERE subject = ? AND kind = ?",
+        (now, token.0, &text, kind.as_str()),
+    )?;
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! The operator's options.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// What the operator set for this provider: a JSON object that passed the schema in the manifest. Empty until then.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options(Value);
+
+impl Options {
+    /// Reads the options.
+    ///
+    /// # Errors
+    /// They are not JSON.
+    pub fn parse(json: &str) -> Result<Self, String> {
+        serde_json::from_str(json)
+            .map(Self)
+            .map_err(|error| format!("the options are not JSON: {error}"))
+    }
+
+    /// The options as a type of the provider's own.
+    ///
+    /// # Errors
+    /// Which one does not fit, and why.
+    pub fn to<T: DeserializeOwned>(&self) -> Result<T, String> {
+        serde_json::from_value(self.0.clone())
+            .map_err(|error| format!("the options do not fit: {error}"))
+    }
+}

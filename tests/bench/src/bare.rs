@@ -1,0 +1,157 @@
+//! The same component in bare wasmtime: the sandbox's engine settings, its pool and a WASI linker, and none of its limits.
+
+use anyhow::Result;
+use larder_sandbox::{SandboxConfig, bare_engine_config};
+use wasmtime::component::{Component, InstancePre, Linker, Resource, ResourceTable};
+use wasmtime::{Engine, Store};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+mod generated {
+    wasmtime::component::bindgen!({
+        path: ["../../wit/host", "../../wit/provider"],
+        world: "larder:provider/provider",
+        exports: { default: async },
+        with: { "larder:host/addon.addon": super::Nobody },
+    });
+}
+
+use generated::larder::host::{addon, log, secrets, state};
+use generated::larder::provider::types;
+use generated::{Provider, ProviderPre};
+
+/// The addon that a call is about, of which nothing is known.
+pub(crate) struct Nobody;
+
+/// What a store holds: WASI without limits.
+struct Data {
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    table: ResourceTable,
+}
+
+impl WasiView for Data {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl WasiHttpView for Data {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            ctx: &mut self.http,
+            table: &mut self.table,
+            hooks: Default::default(),
+        }
+    }
+}
+
+impl addon::Host for Data {}
+
+impl addon::HostAddon for Data {
+    fn id(&mut self, _: Resource<Nobody>) -> String {
+        String::new()
+    }
+    fn name(&mut self, _: Resource<Nobody>) -> String {
+        String::new()
+    }
+    fn app(&mut self, _: Resource<Nobody>) -> Option<String> {
+        None
+    }
+    fn service(&mut self, _: Resource<Nobody>) -> String {
+        String::new()
+    }
+    fn plan(&mut self, _: Resource<Nobody>) -> String {
+        String::new()
+    }
+    fn provision_type(&mut self, _: Resource<Nobody>) -> addon::ProvisionType {
+        addon::ProvisionType::Independent
+    }
+    fn role(&mut self, _: Resource<Nobody>) -> addon::Role {
+        addon::Role::User
+    }
+    fn parameters_json(&mut self, _: Resource<Nobody>) -> String {
+        "{}".into()
+    }
+    fn server_config(&mut self, _: Resource<Nobody>) -> Vec<addon::ServerEntry> {
+        vec![]
+    }
+    fn drop(&mut self, _: Resource<Nobody>) -> wasmtime::Result<()> {
+        Ok(())
+    }
+}
+
+impl log::Host for Data {
+    fn write(&mut self, _: log::Level, _: String) {}
+}
+
+impl secrets::Host for Data {
+    fn password(&mut self, _: String, _: u32, length: u32) -> Result<String, secrets::Error> {
+        Ok("x".repeat(length as usize))
+    }
+    fn options_json(&mut self) -> String {
+        "{}".into()
+    }
+}
+
+impl state::Host for Data {
+    fn get(&mut self, _: String) -> Result<Option<Vec<u8>>, state::Error> {
+        Ok(None)
+    }
+    fn set(&mut self, _: String, _: Vec<u8>) -> Result<(), state::Error> {
+        Ok(())
+    }
+    fn delete(&mut self, _: String) -> Result<(), state::Error> {
+        Ok(())
+    }
+    fn keys(&mut self) -> Result<Vec<String>, state::Error> {
+        Ok(vec![])
+    }
+    fn checkpoint(&mut self) -> Result<(), state::Error> {
+        Ok(())
+    }
+}
+
+impl types::Host for Data {}
+
+/// A component that can be called.
+pub(crate) struct Bare {
+    engine: Engine,
+    pre: ProviderPre<Data>,
+}
+
+impl Bare {
+    /// Compiles and links.
+    pub(crate) fn new(wasm: &[u8]) -> Result<Self> {
+        let engine = Engine::new(&bare_engine_config(&SandboxConfig::default()))?;
+        let mut linker: Linker<Data> = Linker::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+        Provider::add_to_linker::<_, wasmtime::component::HasSelf<_>>(&mut linker, |data| data)?;
+        let pre: InstancePre<Data> = linker.instantiate_pre(&Component::new(&engine, wasm)?)?;
+        Ok(Self {
+            engine,
+            pre: ProviderPre::new(pre)?,
+        })
+    }
+
+    /// A fresh store and instance, one call of `provision-complete`, and the end of both.
+    pub(crate) async fn provision_complete(&self) -> Result<()> {
+        let data = Data {
+            wasi: WasiCtx::builder().build(),
+            http: WasiHttpCtx::new(),
+            table: ResourceTable::new(),
+        };
+        let mut store = Store::new(&self.engine, data);
+        let provider = self.pre.instantiate_async(&mut store).await?;
+        let lifecycle = provider.larder_provider_lifecycle();
+        let answer = lifecycle
+            .call_provision_complete(&mut store, Resource::new_borrow(0))
+            .await?;
+        anyhow::ensure!(answer.is_ok(), "the guest failed");
+        Ok(())
+    }
+}

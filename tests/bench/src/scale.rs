@@ -1,0 +1,147 @@
+//! Row `scale`: time per transition in a store of a million addons, over that in one of a thousand.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use larder_domain::addon::Addon;
+use larder_domain::config::{AddonConfig, Variable};
+use larder_domain::ids::NodeId;
+use larder_domain::ports::store::{
+    AddonStore as _, AppStore as _, Change, Created, Fence, Leased, NewAddon, Store, WorkStore as _,
+};
+use larder_domain::secret::Seed;
+use larder_domain::work::Lease;
+use larder_domain::{AddonId, AddonName, Event, SecretString};
+use larder_store::{KeyfileSealer, SqliteStore};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::fixture;
+use crate::report::{Bound, Row};
+
+const SMALL: usize = 1_000;
+const LARGE: usize = 1_000_000;
+/// Addons that are created and driven to `ready` while it is measured.
+const MEASURED: usize = 20_000;
+/// Transitions of one addon: begun, configured, variables set, and the one that hands out the lease.
+const TRANSITIONS_EACH: usize = 4;
+/// Addons under way at once.
+const BATCH: usize = 128;
+
+pub(crate) fn measure() -> Result<Vec<Row>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let small = runtime.block_on(transition_us(SMALL))?;
+    let large = runtime.block_on(transition_us(LARGE))?;
+    let note = format!(
+        "{large:.1} µs a transition with {LARGE} ready addons, {small:.1} µs with {SMALL}; fresh addons, {BATCH} at once"
+    );
+    Ok(vec![Row {
+        row: "scale",
+        value: large / small,
+        bound: Bound::AtMost(1.2),
+        unit: "× a small store",
+        note,
+    }])
+}
+
+/// Fills a store with ready addons; then microseconds per transition of further ones.
+async fn transition_us(addons: usize) -> Result<f64> {
+    let dir = TempDir::new()?;
+    let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.path().join("key"))?);
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(dir.path(), sealer)?);
+    store.create_app(&"bench".parse()?).await?;
+    drive(&store, 0..addons).await?;
+    let started = Instant::now();
+    drive(&store, addons..addons + MEASURED).await?;
+    Ok(started.elapsed().as_secs_f64() * 1e6 / (MEASURED * TRANSITIONS_EACH) as f64)
+}
+
+/// Creates addons and drives each to `ready`, a batch at a time.
+async fn drive(store: &Arc<dyn Store>, numbers: std::ops::Range<usize>) -> Result<()> {
+    let (node, mut next) = (NodeId::generate(), numbers.start);
+    while next < numbers.end {
+        let end = numbers.end.min(next + BATCH);
+        let created = (next..end).map(|number| create(store, number));
+        futures_util::future::try_join_all(created).await?;
+        let mut left = end - next;
+        while left > 0 {
+            let leased = store.lease_due(node, BATCH, vec![]).await?;
+            if leased.is_empty() {
+                bail!("{left} addons are not due");
+            }
+            left -= leased.len();
+            futures_util::future::try_join_all(leased.into_iter().map(|work| ready(store, work)))
+                .await?;
+        }
+        next = end;
+    }
+    Ok(())
+}
+
+async fn create(store: &Arc<dyn Store>, number: usize) -> Result<()> {
+    let mut spec = fixture::spec("secret", json!({}))?;
+    spec.name = format!("s{number}").parse::<AddonName>()?;
+    let variable = format!("S{number}_SECRET_KEY").parse()?;
+    let addon = Addon::new(spec.id, 900_000, 3, store.now());
+    let new = NewAddon {
+        spec,
+        addon,
+        seed: Seed([7; 32]),
+        reserve: vec![variable],
+        idempotency: None,
+    };
+    match store.create_addon(new).await? {
+        Ok(Created::New(_)) => Ok(()),
+        other => bail!("an addon was not created: {other:?}"),
+    }
+}
+
+async fn ready(store: &Arc<dyn Store>, work: Leased) -> Result<()> {
+    let Leased::Addon { lease, record, .. } = work else {
+        bail!("other work than an addon's is due")
+    };
+    let id = record.spec.id;
+    let name = record
+        .spec
+        .name
+        .as_str()
+        .strip_prefix('s')
+        .context("a name that was not given")?;
+    let variable = Variable {
+        name: format!("S{name}_SECRET_KEY").parse()?,
+        value: SecretString::new("x".repeat(100)),
+        secret: true,
+    };
+    let config = AddonConfig {
+        variables: vec![variable],
+        credentials: vec![],
+    };
+    say(
+        store,
+        &lease,
+        id,
+        Event::Begun {
+            message: "begun".into(),
+        },
+    )
+    .await?;
+    say(store, &lease, id, Event::Configured(Box::new(config))).await?;
+    say(store, &lease, id, Event::VariablesSet).await
+}
+
+async fn say(store: &Arc<dyn Store>, lease: &Lease, addon: AddonId, event: Event) -> Result<()> {
+    store
+        .apply(Change {
+            addon,
+            event,
+            fence: Fence::Lease(lease.clone()),
+            state: None,
+            log: vec![],
+        })
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! A real `larder serve`, and the rows `idle` and `restart`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::parked::resident_bytes;
+use crate::report::{Bound, Row};
+
+/// How long a server may take to start before the measurement is given up.
+const START_MAX: Duration = Duration::from_secs(30);
+/// How often a start is measured.
+const STARTS: usize = 9;
+
+/// A server in a directory of its own; ended when dropped.
+pub(crate) struct Server {
+    dir: TempDir,
+    child: Child,
+    pub(crate) url: String,
+    pub(crate) token: String,
+}
+
+impl Server {
+    /// Starts one with the shipped providers, and waits until they are active.
+    pub(crate) fn start() -> Result<Self> {
+        let dir = TempDir::new()?;
+        let child = spawn(dir.path(), "127.0.0.1:0")?;
+        let mut server = Self {
+            dir,
+            child,
+            url: String::new(),
+            token: String::new(),
+        };
+        let announced = server.wait_for("server.json")?;
+        let announced: Value = serde_json::from_str(&announced)?;
+        server.url = announced["url"]
+            .as_str()
+            .context("server.json has no url")?
+            .to_owned();
+        server.token = server.wait_for("admin.token")?.trim().to_owned();
+        server.until_active()?;
+        Ok(server)
+    }
+
+    /// The database's file.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Ends the server in good order; its directory stays as long as this does.
+    pub(crate) fn stop(&mut self) -> Result<()> {
+        Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    fn wait_for(&mut self, file: &str) -> Result<String> {
+        let path = self.dir.path().join(file);
+        let deadline = Instant::now() + START_MAX;
+        loop {
+            if let Ok(text) = fs::read_to_string(&path) {
+                return Ok(text);
+            }
+            if Instant::now() > deadline || self.child.try_wait()?.is_some() {
+                bail!(
+                    "the server did not start: {}",
+                    fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+                );
+            }
+            pause(Duration::from_millis(5));
+        }
+    }
+
+    fn until_active(&self) -> Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(async {
+            let http = reqwest::Client::new();
+            let deadline = Instant::now() + START_MAX;
+            while Instant::now() < deadline {
+                let url = format!("{}/v1/catalog", self.url);
+                let catalog: Value = http
+                    .get(url)
+                    .bearer_auth(&self.token)
+                    .send()
+                    .await?
+                    .json()
+                    .await?;
+                if catalog["services"]
+                    .as_array()
+                    .is_some_and(|services| services.len() >= 2)
+                {
+                    return Ok(());
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            bail!("the shipped providers did not become active")
+        })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already, which is as good.
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+fn binary() -> Result<PathBuf> {
+    std::env::var_os("LARDER_BIN")
+        .map(PathBuf::from)
+        .context("LARDER_BIN is not set: run `cargo xtask bench`")
+}
+
+fn spawn(dir: &Path, listen: &str) -> Result<Child> {
+    let log = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(dir.join("log"))?;
+    let mut command = Command::new(binary()?);
+    command
+        .args(["serve", "--listen", listen, "--data-dir"])
+        .arg(dir)
+        .env("LARDER_LOG", "warn");
+    Ok(command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()?)
+}
+
+/// Row `idle`: what a server with the shipped providers holds in memory.
+pub(crate) fn idle() -> Result<Vec<Row>> {
+    let server = Server::start()?;
+    pause(Duration::from_secs(2));
+    let mib = resident_bytes(&server.child.id().to_string())? as f64 / 1024.0 / 1024.0;
+    let note = "2 s after the shipped providers became active".to_owned();
+    Ok(vec![Row {
+        row: "idle",
+        value: mib,
+        bound: Bound::AtMost(60.0),
+        unit: "MiB resident",
+        note,
+    }])
+}
+
+/// Row `restart`: from the second start to the first answer of `/readyz`.
+pub(crate) fn restart() -> Result<Vec<Row>> {
+    let mut server = Server::start()?;
+    let address = server.url.trim_start_matches("http://").to_owned();
+    let mut times_ms = vec![];
+    for _ in 0..STARTS {
+        server.stop()?;
+        let started = Instant::now();
+        server.child = spawn(server.dir.path(), &address)?;
+        while !is_ready(&address) {
+            if started.elapsed() > START_MAX {
+                bail!("the server did not start again");
+            }
+            pause(Duration::from_millis(1));
+        }
+        times_ms.push(started.elapsed().as_secs_f64() * 1000.0);
+    }
+    times_ms.sort_by(f64::total_cmp);
+    let note = format!(
+        "median of {STARTS}, the slowest {:.1} ms",
+        times_ms[STARTS - 1]
+    );
+    Ok(vec![Row {
+        row: "restart",
+        value: times_ms[STARTS / 2],
+        bound: Bound::AtMost(150.0),
+        unit: "ms to /readyz",
+        note,
+    }])
+}
+
+fn is_ready(address: &str) -> bool {
+    use std::io::{Read, Write};
+    let Ok(mut stream) = std::net::TcpStream::connect(address) else {
+        return false;
+    };
+    let mut answer = [0; 12];
+    let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).is_ok()
+        && stream.read_exact(&mut answer).is_ok()
+        && answer.ends_with(b"200")
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a measurement has nothing else to do meanwhile"
+)]
+fn pause(duration: Duration) {
+    std::thread::sleep(duration);
+}

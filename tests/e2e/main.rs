@@ -1,0 +1,12 @@
+//! Larder from outside: a real `larder serve`, real components, HTTP and the command line. One binary, a module per concern;
+//! the names of the tests say what a user would see.
+
+mod support;
+
+mod addons;
+mod bad_input;
+mod cli;
+mod events;
+mod isolation;
+mod providers;
+mod restart;

@@ -1,0 +1,186 @@
+//! A running `larder serve`.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::client::Answer;
+use super::guest;
+
+/// How long a host may take to start.
+const START_MAX: Duration = Duration::from_secs(30);
+
+/// A host, stopped when dropped. Its data directory outlives restarts.
+pub struct Host {
+    dir: TempDir,
+    child: Child,
+    url: String,
+    token: String,
+    http: reqwest::Client,
+}
+
+impl Host {
+    /// A fresh host with an app `demo` and these guests as active providers.
+    pub async fn start(providers: &[&str]) -> Self {
+        let host = Self::empty().await;
+        for name in providers {
+            let uploaded = host.upload(name, guest(name)).await;
+            assert_eq!(uploaded.body["state"], "active", "{name}: {}", uploaded.body);
+        }
+        host.put("/v1/apps/demo", json!({})).await.expect(201);
+        host
+    }
+
+    /// A fresh host without anything.
+    pub async fn empty() -> Self {
+        // Ignored if another test of this process was first.
+        let _already = rustls::crypto::ring::default_provider().install_default();
+        let dir = TempDir::new().unwrap();
+        let child = spawn(dir.path());
+        let (url, token) = announced(dir.path());
+        Self { dir, child, url, token, http: reqwest::Client::new() }
+    }
+
+    /// Kills the host as a crash would, with SIGKILL.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts a killed host again on the same data.
+    pub fn restart(&mut self) {
+        let _gone = std::fs::remove_file(self.dir.path().join("server.json"));
+        self.child = spawn(self.dir.path());
+        (self.url, self.token) = announced(self.dir.path());
+    }
+
+    /// Where the host keeps its data.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A request with the admin token.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token)
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::GET, path)).await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::PUT, path).json(&body)).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::POST, path).json(&body)).await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::PATCH, path).json(&body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::DELETE, path)).await
+    }
+
+    /// Uploads a component and waits until it was checked.
+    pub async fn upload(&self, name: &str, wasm: Vec<u8>) -> Answer {
+        let request = self.request(Method::POST, &format!("/v1/providers?name={name}"));
+        Answer::of(request.header("content-type", "application/wasm").header("prefer", "wait=60").body(wasm)).await
+    }
+
+    /// Asks for an addon of the app `demo`, without waiting for it.
+    pub async fn create(&self, body: Value) -> Answer {
+        self.post("/v1/apps/demo/addons", body).await
+    }
+
+    /// Asks for an addon of the app `demo` and waits until it is ready or terminal.
+    pub async fn create_and_wait(&self, body: Value) -> Answer {
+        Answer::of(self.request(Method::POST, "/v1/apps/demo/addons").header("prefer", "wait=60").json(&body)).await
+    }
+
+    /// Waits until an addon is ready or terminal.
+    pub async fn settled(&self, id: &str) -> Value {
+        let request = self.request(Method::GET, &format!("/v1/addons/{id}")).header("prefer", "wait=60");
+        Answer::of(request).await.expect(200)
+    }
+
+    /// What the app `demo` sees.
+    pub async fn variables(&self) -> Value {
+        self.get("/v1/apps/demo/config").await.expect(200)["variables"].clone()
+    }
+
+    /// An addon's history, oldest first.
+    pub async fn history(&self, id: &str) -> Vec<Value> {
+        let body = self.get(&format!("/v1/addons/{id}/events?limit=1000")).await.expect(200);
+        body["events"].as_array().unwrap().clone()
+    }
+
+    /// The calls in an addon's history, as `call outcome`.
+    pub async fn calls(&self, id: &str) -> Vec<String> {
+        let history = self.history(id).await;
+        let calls = history.iter().filter(|event| event["kind"] == "call").map(|event| &event["data"]);
+        calls.map(|data| format!("{} {}", data["call"].as_str().unwrap(), data["outcome"].as_str().unwrap())).collect()
+    }
+
+    /// Runs the command line against this host: exit code, standard output, standard error.
+    pub fn cli(&self, args: &[&str]) -> (i32, String, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_larder"))
+            .args(args)
+            .env("LARDER_DATA_DIR", self.dir())
+            .env_remove("LARDER_URL")
+            .env_remove("LARDER_TOKEN")
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+fn spawn(dir: &Path) -> Child {
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("host.log")).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_larder"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap()
+}
+
+/// Waits for the host to say where it listens.
+fn announced(dir: &Path) -> (String, String) {
+    let (path, log) = (dir.join("server.json"), dir.join("host.log"));
+    let deadline = std::time::Instant::now() + START_MAX;
+    // The file appears by a rename, so it is whole once it is there.
+    let (_keep, ticks) = mpsc::channel::<()>();
+    loop {
+        if let Ok(text) = std::fs::read_to_string(&path) {
+            let server: Value = serde_json::from_str(&text).unwrap();
+            let token = std::fs::read_to_string(dir.join("admin.token")).unwrap();
+            return (server["url"].as_str().unwrap().to_owned(), token.trim().to_owned());
+        }
+        let said = || std::fs::read_to_string(&log).unwrap_or_default();
+        assert!(std::time::Instant::now() < deadline, "the host did not start:\n{}", said());
+        let _tick = ticks.recv_timeout(Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,139 @@
+//! What a function can be told to do.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::time::Duration;
+
+use larder_sdk::{Config, Failure, Progress, log, state};
+use serde::Deserialize;
+
+/// One behaviour, written as an object with one member: `{"trap": {}}`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Behaviour {
+    /// Succeed.
+    Ok {},
+    /// Succeed with this text.
+    Message(String),
+    /// Refuse the request.
+    Rejected(String),
+    /// Give up.
+    Failed(String),
+    /// Ask for another call.
+    Retry { after_ms: u64, reason: String },
+    /// Not done yet.
+    Pending { after_ms: u64, message: String, percent: Option<u8> },
+    /// Execute `unreachable`.
+    Trap {},
+    /// Panic with this text.
+    Panic(String),
+    /// Compute for ever.
+    Loop {},
+    /// Take so much memory and touch it.
+    AllocateMib(usize),
+    /// Recurse without end.
+    Recurse {},
+    /// Wait in a host call.
+    SleepMs(u64),
+    /// Print this line.
+    Print(String),
+    /// Print so many bytes.
+    Log { bytes: usize },
+    /// Write to the state.
+    SetState(BTreeMap<String, String>),
+    /// Store the state now.
+    Checkpoint {},
+    /// Give this configuration.
+    Variables(Vec<Entry>),
+    /// One after the other; the last one answers.
+    Do(Vec<Behaviour>),
+}
+
+/// A variable of a configuration.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Entry {
+    name: String,
+    value: String,
+    #[serde(default)]
+    secret: bool,
+}
+
+/// How a behaviour ended.
+pub(crate) enum Answer {
+    /// As the function usually does.
+    Plain,
+    /// With a text.
+    Message(String),
+    /// Not done yet.
+    Pending(Progress),
+    /// With a configuration.
+    Config(Config),
+}
+
+impl Answer {
+    /// For the functions that tell of progress.
+    pub(crate) fn into_progress(self) -> Progress {
+        match self {
+            Self::Pending(progress) => progress,
+            _ => Progress::Done,
+        }
+    }
+}
+
+impl Behaviour {
+    /// Does it.
+    pub(crate) fn act(self) -> Result<Answer, Failure> {
+        match self {
+            Self::Ok {} => {}
+            Self::Message(message) => return Ok(Answer::Message(message)),
+            Self::Rejected(reason) => return Err(Failure::rejected(reason)),
+            Self::Failed(reason) => return Err(Failure::failed(reason)),
+            Self::Retry { after_ms, reason } => return Err(Failure::retry_after(Duration::from_millis(after_ms), reason)),
+            Self::Pending { after_ms, message, percent } => {
+                let after = Duration::from_millis(after_ms);
+                return Ok(Answer::Pending(Progress::Pending { after, message, percent }));
+            }
+            Self::Trap {} => trap(),
+            Self::Panic(message) => panic!("{message}"),
+            Self::Loop {} => compute_for_ever(),
+            Self::AllocateMib(mib) => drop(black_box(vec![1_u8; mib << 20])),
+            Self::Recurse {} => drop(black_box(recurse(0))),
+            Self::SleepMs(ms) => std::thread::sleep(Duration::from_millis(ms)),
+            Self::Print(line) => println!("{line}"),
+            Self::Log { bytes } => log::info("x".repeat(bytes)),
+            Self::SetState(values) => values.into_iter().try_for_each(|(key, value)| state::set(&key, value))?,
+            Self::Checkpoint {} => state::checkpoint()?,
+            Self::Variables(entries) => return Ok(Answer::Config(config(entries))),
+            Self::Do(steps) => {
+                let answers = steps.into_iter().map(Self::act).collect::<Result<Vec<_>, _>>()?;
+                return Ok(answers.into_iter().last().unwrap_or(Answer::Plain));
+            }
+        }
+        Ok(Answer::Plain)
+    }
+}
+
+fn config(entries: Vec<Entry>) -> Config {
+    entries.into_iter().fold(Config::new(), |config, Entry { name, value, secret }| {
+        if secret { config.secret(name, value) } else { config.variable(name, value) }
+    })
+}
+
+fn trap() {
+    #[cfg(target_family = "wasm")]
+    std::arch::wasm32::unreachable();
+}
+
+fn compute_for_ever() {
+    let mut number = 0_u64;
+    loop {
+        number = black_box(number.wrapping_add(1));
+    }
+}
+
+#[expect(unconditional_recursion, reason = "to run out of stack is what it is for")]
+fn recurse(depth: u64) -> [u64; 64] {
+    let mut frame = [depth; 64];
+    frame[1] = black_box(recurse(black_box(depth + 1)))[0];
+    black_box(frame)
+}
