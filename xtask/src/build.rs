@@ -36,9 +36,9 @@ pub(crate) fn guests(
             manifest.display()
         );
     }
-    let target = workspace.guest_target(&toolchain.name);
+    let target = workspace.guest_target(toolchain);
     drop_stale(&target, toolchain)?;
-    let mut cargo = shell::guest_cargo(workspace, &toolchain.name);
+    let mut cargo = shell::guest_cargo(workspace, toolchain);
     cargo
         .args(["build", "--release", "--target", TARGET, "--manifest-path"])
         .arg(manifest);

@@ -72,7 +72,7 @@ fn clippy(workspace: &Workspace, fix: bool) -> Result<()> {
 /// With the profile and target folder of the guests' build, whose macros and build scripts it reuses.
 fn clippy_guests(workspace: &Workspace, fix: bool) -> Result<()> {
     let guest = toolchain::ensure(workspace)?;
-    let mut probe = shell::guest_cargo(workspace, &guest.name);
+    let mut probe = shell::guest_cargo(workspace, &guest);
     let has_clippy = shell::ask(probe.args(["clippy", "--version"]));
     if !has_clippy.is_some_and(|output| output.status.success()) {
         shell::say(&format!(
@@ -81,7 +81,7 @@ fn clippy_guests(workspace: &Workspace, fix: bool) -> Result<()> {
         ));
         return Ok(());
     }
-    let mut cargo = shell::guest_cargo(workspace, &guest.name);
+    let mut cargo = shell::guest_cargo(workspace, &guest);
     cargo.args(["clippy", "--release", "--target", TARGET, "--manifest-path"]);
     cargo
         .arg(workspace.guest_manifest())

@@ -9,6 +9,7 @@ use std::{env, fs, thread};
 
 use anyhow::{Context, Result, bail};
 
+use crate::toolchain::GuestToolchain;
 use crate::workspace::Workspace;
 
 const POLL: Duration = Duration::from_millis(50);
@@ -89,11 +90,11 @@ pub(crate) fn cargo(workspace: &Workspace) -> Command {
 }
 
 /// Cargo with a toolchain of rustup's and the guests' target folder, for code that runs in WebAssembly.
-pub(crate) fn guest_cargo(workspace: &Workspace, toolchain: &str) -> Command {
+pub(crate) fn guest_cargo(workspace: &Workspace, toolchain: &GuestToolchain) -> Command {
     let mut command = tool(workspace, "cargo");
     command
         .env("CARGO_TARGET_DIR", workspace.guest_target(toolchain))
-        .arg(format!("+{toolchain}"));
+        .arg(format!("+{}", toolchain.name));
     command
 }
 

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::toolchain::GuestToolchain;
+
 /// One checkout of the repository.
 pub(crate) struct Workspace {
     /// Top of the checkout, absolute.
@@ -45,13 +47,18 @@ impl Workspace {
         self.root.join("providers/Cargo.toml")
     }
 
-    /// Target folder of the guests for one toolchain. Two toolchains never share one, because cargo
-    /// does not notice that a linked toolchain's standard library is another.
-    pub(crate) fn guest_target(&self, toolchain: &str) -> PathBuf {
-        if self.target == self.root.join("target") {
-            self.root.join("providers/target").join(toolchain)
+    /// Target folder of the guests. Rustup's toolchains use the one that a plain cargo in there would.
+    /// A linked one has a folder to itself, because cargo does not notice that its standard library is
+    /// another.
+    pub(crate) fn guest_target(&self, toolchain: &GuestToolchain) -> PathBuf {
+        let shared = if self.target == self.root.join("target") {
+            self.root.join("providers/target")
         } else {
-            self.target.join("guests").join(toolchain)
+            self.target.join("guests")
+        };
+        match toolchain.std_build {
+            None => shared,
+            Some(_) => shared.join(&toolchain.name),
         }
     }
 

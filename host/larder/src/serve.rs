@@ -15,7 +15,7 @@ use clap::Args;
 use larder_api::{ApiConfig, Tokens};
 use larder_control::{Control, NoSink, Worker, WorkerConfig};
 use larder_sandbox::{Sandbox, SandboxConfig};
-use larder_store::{KeyfileSealer, SqliteStore};
+use larder_store::{KeyfileSealer, SqliteStore, SystemClock};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -57,13 +57,16 @@ pub async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()> {
     let dir = DataDir::prepare(&data_dir)?;
     let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.key_file())?);
     // Locks the directory: from here on it is this process's alone.
-    let store = Arc::new(SqliteStore::open(dir.path(), sealer)?);
+    let store = Arc::new(SqliteStore::open(dir.path(), sealer, Arc::new(SystemClock::new()))?);
     let token = dir.admin_token()?;
     let sandbox = Arc::new(Sandbox::new(SandboxConfig::default())?);
     let control = Control::new(store, sandbox, Arc::new(NoSink));
 
     let listener = TcpListener::bind(args.listen).await.map_err(|error| {
-        anyhow::anyhow!("can't listen on {}: {error}; choose another address with --listen, or port 0 for any free one", args.listen)
+        anyhow::anyhow!(
+            "can't listen on {}: {error}; choose another address with --listen, or port 0 for any free one",
+            args.listen
+        )
     })?;
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 pub use keyfile::KeyError;
 
 /// The bytes of a key.
-pub const KEY_BYTES: usize = 32;
+const KEY_BYTES: usize = 32;
 const FORMAT: u8 = 1;
 const KEY_ID_BYTES: usize = 4;
 const NONCE_BYTES: usize = 24;

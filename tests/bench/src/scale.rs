@@ -13,7 +13,7 @@ use larder_domain::ports::store::{
 use larder_domain::secret::Seed;
 use larder_domain::work::Lease;
 use larder_domain::{AddonId, AddonName, Event, SecretString};
-use larder_store::{KeyfileSealer, SqliteStore};
+use larder_store::{KeyfileSealer, SqliteStore, SystemClock};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -52,7 +52,7 @@ pub(crate) fn measure() -> Result<Vec<Row>> {
 async fn transition_us(addons: usize) -> Result<f64> {
     let dir = TempDir::new()?;
     let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.path().join("key"))?);
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(dir.path(), sealer)?);
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(dir.path(), sealer, Arc::new(SystemClock::new()))?);
     store.create_app(&"bench".parse()?).await?;
     drive(&store, 0..addons).await?;
     let started = Instant::now();

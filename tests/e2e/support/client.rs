@@ -12,16 +12,16 @@ const UNTIL_MAX: Duration = Duration::from_secs(60);
 
 /// A host's answer.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub text: String,
-    pub body: Value,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+    pub(crate) body: Value,
 }
 
 impl Answer {
     /// Sends a request and reads the whole answer.
-    pub async fn of(request: RequestBuilder) -> Self {
+    pub(crate) async fn of(request: RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.unwrap();
@@ -31,14 +31,14 @@ impl Answer {
 
     /// The body of an answer with this status.
     #[track_caller]
-    pub fn expect(self, status: u16) -> Value {
+    pub(crate) fn expect(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text);
         self.body
     }
 
     /// The detail of a problem with this status and code.
     #[track_caller]
-    pub fn problem(self, status: u16, code: &str) -> String {
+    pub(crate) fn problem(self, status: u16, code: &str) -> String {
         assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{}", self.text);
         assert_eq!(self.headers["content-type"], "application/problem+json");
         assert!(self.body["advice"].as_str().is_some_and(|advice| !advice.is_empty()), "{}", self.text);
@@ -47,14 +47,14 @@ impl Answer {
 
     /// The identifier of an addon that was accepted.
     #[track_caller]
-    pub fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         assert!(matches!(self.status, 200..=202), "{}", self.text);
         self.body["id"].as_str().unwrap().to_owned()
     }
 }
 
 /// Asks again until the answer is there.
-pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
     let deadline = Instant::now() + UNTIL_MAX;
     loop {
         if let Some(answer) = ask().await {
@@ -66,6 +66,6 @@ pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl F
 }
 
 /// A request for a `chameleon` that behaves as told.
-pub fn behave(behaviour: Value) -> Value {
+pub(crate) fn behave(behaviour: Value) -> Value {
     json!({ "service": "chameleon", "parameters": behaviour })
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The bytes of a provider or test guest.
-pub fn guest(name: &str) -> Vec<u8> {
+pub(crate) fn guest(name: &str) -> Vec<u8> {
     let path = guest_path(name);
     std::fs::read(&path).unwrap_or_else(|error| {
         panic!("{}: {error}; run the tests with `cargo xtask test`, which builds the guests first", path.display())
@@ -11,7 +11,7 @@ pub fn guest(name: &str) -> Vec<u8> {
 }
 
 /// Where that component lies.
-pub fn guest_path(name: &str) -> PathBuf {
+pub(crate) fn guest_path(name: &str) -> PathBuf {
     let folder = std::env::var_os("LARDER_GUESTS").map_or_else(default_folder, PathBuf::from);
     folder.join(format!("{}.wasm", name.replace('-', "_")))
 }

@@ -16,7 +16,7 @@ use super::guest;
 const START_MAX: Duration = Duration::from_secs(30);
 
 /// A host, stopped when dropped. Its data directory outlives restarts.
-pub struct Host {
+pub(crate) struct Host {
     dir: TempDir,
     child: Child,
     url: String,
@@ -26,7 +26,7 @@ pub struct Host {
 
 impl Host {
     /// A fresh host with an app `demo` and these guests as active providers.
-    pub async fn start(providers: &[&str]) -> Self {
+    pub(crate) async fn start(providers: &[&str]) -> Self {
         let host = Self::empty().await;
         for name in providers {
             let uploaded = host.upload(name, guest(name)).await;
@@ -37,7 +37,7 @@ impl Host {
     }
 
     /// A fresh host without anything.
-    pub async fn empty() -> Self {
+    pub(crate) async fn empty() -> Self {
         // Ignored if another test of this process was first.
         let _already = rustls::crypto::ring::default_provider().install_default();
         let dir = TempDir::new().unwrap();
@@ -47,95 +47,95 @@ impl Host {
     }
 
     /// Kills the host as a crash would, with SIGKILL.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Starts a killed host again on the same data.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         let _gone = std::fs::remove_file(self.dir.path().join("server.json"));
         self.child = spawn(self.dir.path());
         (self.url, self.token) = announced(self.dir.path());
     }
 
     /// Where the host keeps its data.
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
 
     /// Where it listens.
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     /// A request with the admin token.
-    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token)
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         Answer::of(self.request(Method::GET, path)).await
     }
 
-    pub async fn put(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Answer {
         Answer::of(self.request(Method::PUT, path).json(&body)).await
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
         Answer::of(self.request(Method::POST, path).json(&body)).await
     }
 
-    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
         Answer::of(self.request(Method::PATCH, path).json(&body)).await
     }
 
-    pub async fn delete(&self, path: &str) -> Answer {
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
         Answer::of(self.request(Method::DELETE, path)).await
     }
 
     /// Uploads a component and waits until it was checked.
-    pub async fn upload(&self, name: &str, wasm: Vec<u8>) -> Answer {
+    pub(crate) async fn upload(&self, name: &str, wasm: Vec<u8>) -> Answer {
         let request = self.request(Method::POST, &format!("/v1/providers?name={name}"));
         Answer::of(request.header("content-type", "application/wasm").header("prefer", "wait=60").body(wasm)).await
     }
 
     /// Asks for an addon of the app `demo`, without waiting for it.
-    pub async fn create(&self, body: Value) -> Answer {
+    pub(crate) async fn create(&self, body: Value) -> Answer {
         self.post("/v1/apps/demo/addons", body).await
     }
 
     /// Asks for an addon of the app `demo` and waits until it is ready or terminal.
-    pub async fn create_and_wait(&self, body: Value) -> Answer {
+    pub(crate) async fn create_and_wait(&self, body: Value) -> Answer {
         Answer::of(self.request(Method::POST, "/v1/apps/demo/addons").header("prefer", "wait=60").json(&body)).await
     }
 
     /// Waits until an addon is ready or terminal.
-    pub async fn settled(&self, id: &str) -> Value {
+    pub(crate) async fn settled(&self, id: &str) -> Value {
         let request = self.request(Method::GET, &format!("/v1/addons/{id}")).header("prefer", "wait=60");
         Answer::of(request).await.expect(200)
     }
 
     /// What the app `demo` sees.
-    pub async fn variables(&self) -> Value {
+    pub(crate) async fn variables(&self) -> Value {
         self.get("/v1/apps/demo/config").await.expect(200)["variables"].clone()
     }
 
     /// An addon's history, oldest first.
-    pub async fn history(&self, id: &str) -> Vec<Value> {
+    pub(crate) async fn history(&self, id: &str) -> Vec<Value> {
         let body = self.get(&format!("/v1/addons/{id}/events?limit=1000")).await.expect(200);
         body["events"].as_array().unwrap().clone()
     }
 
     /// The calls in an addon's history, as `call outcome`.
-    pub async fn calls(&self, id: &str) -> Vec<String> {
+    pub(crate) async fn calls(&self, id: &str) -> Vec<String> {
         let history = self.history(id).await;
         let calls = history.iter().filter(|event| event["kind"] == "call").map(|event| &event["data"]);
         calls.map(|data| format!("{} {}", data["call"].as_str().unwrap(), data["outcome"].as_str().unwrap())).collect()
     }
 
     /// Runs the command line against this host: exit code, standard output, standard error.
-    pub fn cli(&self, args: &[&str]) -> (i32, String, String) {
+    pub(crate) fn cli(&self, args: &[&str]) -> (i32, String, String) {
         let output = Command::new(env!("CARGO_BIN_EXE_larder"))
             .args(args)
             .env("LARDER_DATA_DIR", self.dir())

@@ -4,6 +4,6 @@ mod client;
 mod guests;
 mod host;
 
-pub use client::{Answer, behave, until};
-pub use guests::{guest, guest_path};
-pub use host::Host;
+pub(crate) use client::{Answer, behave, until};
+pub(crate) use guests::{guest, guest_path};
+pub(crate) use host::Host;

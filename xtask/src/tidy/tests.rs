@@ -199,6 +199,7 @@ fn arrows_follow_the_architecture() {
         ("larder-sandbox", "wasmtime-wasi"),
         ("larder", "larder-sandbox"),
         ("larder-control", "tokio"),
+        ("larder-bench", "wasmtime"),
     ] {
         assert!(!objects(from, to, false), "{from} -> {to}");
     }

@@ -44,7 +44,7 @@ fn world_debian_packages_build_a_component() {
 
     let target = folder.join("target");
     build::drop_stale(&target, &toolchain).unwrap();
-    let mut cargo = shell::guest_cargo(&workspace, &toolchain.name);
+    let mut cargo = shell::guest_cargo(&workspace, &toolchain);
     cargo
         .args(["build", "--release", "--offline", "--target", TARGET])
         .current_dir(&folder);

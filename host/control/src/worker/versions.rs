@@ -67,6 +67,13 @@ async fn examine(
                 format!("`describe` answered with an error: {reason}"),
             ));
         }
+        Err(Fault {
+            code: FaultCode::Host,
+            detail,
+        }) => {
+            tracing::warn!(%provider, %digest, detail, "a version could not be described");
+            return None;
+        }
         Err(fault) => {
             return Some(refused(
                 "describe_failed",

@@ -92,12 +92,16 @@ pub(crate) async fn run(context: &Context, command: ConfigCommand) -> Result<()>
 async fn show(context: &Context, args: &ShowArgs) -> Result<()> {
     let format = match (context.out.json, args.format) {
         (true, None | Some(Format::Json)) => Format::Json,
-        (true, Some(_)) => return Err(Failure::usage("`--json` and `--format` ask for different formats")),
+        (true, Some(_)) => {
+            return Err(Failure::usage("`--json` and `--format` ask for different formats"));
+        }
         (false, format) => format.unwrap_or(Format::Table),
     };
     let call = |name| Call::get(&["v1", "apps", &args.app, "config"]).query("format", name);
     let as_text = match format {
-        Format::Json => return context.out.json(&context.api.call(call("json")).await?.body),
+        Format::Json => {
+            return context.out.json(&context.api.call(call("json")).await?.body);
+        }
         Format::Table => {
             let config: AppConfig = model::read(&context.api.call(call("json")).await?.body)?;
             return context.out.text(&table(&config));

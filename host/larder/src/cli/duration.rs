@@ -61,7 +61,9 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for text in ["", "s", "1x", "-1", "1.5s", "1m30", "redis", "25h", "99999999999999999999s", "18446744073709551615h"] {
+        for text in
+            ["", "s", "1x", "-1", "1.5s", "1m30", "redis", "25h", "99999999999999999999s", "18446744073709551615h"]
+        {
             assert!(parse(text).is_err(), "{text:?} was taken");
         }
     }

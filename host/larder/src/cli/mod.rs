@@ -37,14 +37,13 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Parser;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::data_dir;
 use crate::serve::{self, ServeArgs};
-use crate::{data_dir, serve::ServeError};
 use args::{Cli, Command, Global};
 use context::Context;
 use failure::{Failure, Kind, Result};
@@ -84,19 +83,10 @@ async fn ask_server(global: &Global, command: Command) -> Result<()> {
     }
 }
 
-fn run_server(global: &Global, mut args: ServeArgs) -> Result<()> {
-    args.data_dir = data_dir::resolve(global.data_dir.as_deref());
-    runtime(Builder::new_multi_thread())?.block_on(serve::run(args)).map_err(|error| server_failure(&error))
-}
-
-fn server_failure(error: &ServeError) -> Failure {
-    let mut detail = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        detail = format!("{detail}: {cause}");
-        source = cause.source();
-    }
-    Failure::new(Kind::Failed, "serve_failed", detail)
+fn run_server(global: &Global, args: ServeArgs) -> Result<()> {
+    let data_dir = data_dir::resolve(global.data_dir.as_deref());
+    let failed = |error: anyhow::Error| Failure::new(Kind::Failed, "serve_failed", format!("{error:#}"));
+    runtime(Builder::new_multi_thread())?.block_on(serve::run(data_dir, args)).map_err(failed)
 }
 
 fn runtime(mut builder: Builder) -> Result<Runtime> {

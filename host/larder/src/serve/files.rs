@@ -18,7 +18,9 @@ impl DataDir {
     /// Makes the directory if it isn't there.
     pub(super) fn prepare(path: &Path) -> anyhow::Result<Self> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-        made.with_context(|| format!("can't make the data directory {}; choose another with --data-dir", path.display()))?;
+        made.with_context(|| {
+            format!("can't make the data directory {}; choose another with --data-dir", path.display())
+        })?;
         Ok(Self(path.to_owned()))
     }
 
@@ -41,7 +43,9 @@ impl DataDir {
             }
             Ok(_) => anyhow::bail!("{} is damaged; remove it, and the next start makes a new token", path.display()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error).with_context(|| format!("can't read {}", path.display())),
+            Err(error) => {
+                return Err(error).with_context(|| format!("can't read {}", path.display()));
+            }
         }
         let mut bytes = [0; TOKEN_BYTES];
         getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("the system has no randomness: {error}"))?;

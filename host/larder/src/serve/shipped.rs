@@ -28,10 +28,14 @@ async fn install_one(control: &Control, path: &Path) -> anyhow::Result<()> {
 }
 
 fn files() -> Vec<PathBuf> {
-    let folder = std::env::current_exe().ok().and_then(|exe| exe.parent().map(|dir| dir.join("share/larder/providers")));
-    let Some(entries) = folder.and_then(|folder| std::fs::read_dir(folder).ok()) else { return vec![] };
+    let folder =
+        std::env::current_exe().ok().and_then(|exe| exe.parent().map(|dir| dir.join("share/larder/providers")));
+    let Some(entries) = folder.and_then(|folder| std::fs::read_dir(folder).ok()) else {
+        return vec![];
+    };
     let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-    let mut files: Vec<_> = paths.filter(|path| path.extension().is_some_and(|e| e == "wasm")).take(FILES_MAX).collect();
+    let mut files: Vec<_> =
+        paths.filter(|path| path.extension().is_some_and(|e| e == "wasm")).take(FILES_MAX).collect();
     files.sort();
     files
 }

@@ -116,13 +116,13 @@ const IMPORTS: &str = r#"
 /// The host's functions, lowered.
 const LOWERED: &str = r#"
     (core func $drop-addon (canon resource.drop $addon))
-    (core func $id (canon lower (func $host-addon "[method]addon.id") (memory $libc "memory") (realloc (func $libc "realloc"))))
-    (core func $parameters (canon lower (func $host-addon "[method]addon.parameters-json") (memory $libc "memory") (realloc (func $libc "realloc"))))
-    (core func $log (canon lower (func $host-log "write") (memory $libc "memory")))
-    (core func $password (canon lower (func $host-secrets "password") (memory $libc "memory") (realloc (func $libc "realloc"))))
-    (core func $get (canon lower (func $host-state "get") (memory $libc "memory") (realloc (func $libc "realloc"))))
-    (core func $set (canon lower (func $host-state "set") (memory $libc "memory") (realloc (func $libc "realloc"))))
-    (core func $checkpoint (canon lower (func $host-state "checkpoint") (memory $libc "memory") (realloc (func $libc "realloc"))))"#;
+    (core func $id (canon lower (func $host-addon "[method]addon.id") (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
+    (core func $parameters (canon lower (func $host-addon "[method]addon.parameters-json") (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
+    (core func $log (canon lower (func $host-log "write") (memory (core memory $libc "memory"))))
+    (core func $password (canon lower (func $host-secrets "password") (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
+    (core func $get (canon lower (func $host-state "get") (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
+    (core func $set (canon lower (func $host-state "set") (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
+    (core func $checkpoint (canon lower (func $host-state "checkpoint") (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))"#;
 
 /// The main module's imports.
 const CORE_IMPORTS: &str = r#"
@@ -157,11 +157,11 @@ impl Guest {
         let lift = |name: &str, returns: &str, post_return: &str| {
             format!(
                 r#"(func ${name} (param "addon" (borrow $addon)) (result (result {returns} (error $failure)))
-                    (canon lift (core func $main "{name}") (memory $libc "memory") (realloc (func $libc "realloc")) {post_return}))"#
+                    (canon lift (core func $main "{name}") (memory (core memory $libc "memory")) (realloc (core func $libc "realloc")) {post_return}))"#
             )
         };
         let lifted = [
-            lift("begin-provision", "string", r#"(post-return (func $main "post-return"))"#),
+            lift("begin-provision", "string", r#"(post-return (core func $main "post-return"))"#),
             lift("provision-complete", "$progress", ""),
             lift("get-config", "$config", ""),
             lift("deprovision", "$progress", ""),
@@ -182,7 +182,7 @@ impl Guest {
                 (with "host" (instance {ARGUMENTS} {arguments}))))
             {lifted}
             (func $describe (param "options-json" string) (result (result string (error string)))
-                (canon lift (core func $main "describe") (memory $libc "memory") (realloc (func $libc "realloc"))))
+                (canon lift (core func $main "describe") (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
             (instance $lifecycle
                 (export "begin-provision" (func $begin-provision)) (export "provision-complete" (func $provision-complete))
                 (export "get-config" (func $get-config)) (export "deprovision" (func $deprovision)))

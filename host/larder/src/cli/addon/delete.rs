@@ -14,7 +14,9 @@ pub(crate) async fn run(context: &Context, args: &DeleteArgs) -> Result<()> {
     for addon in &args.addons {
         match delete(context, addon, args.app.as_deref()).await {
             Ok(()) => {}
-            Err(failure) if matches!(failure.kind, Kind::Unreachable | Kind::ReaderGone) => return Err(failure),
+            Err(failure) if matches!(failure.kind, Kind::Unreachable | Kind::ReaderGone) => {
+                return Err(failure);
+            }
             Err(failure) if first.is_none() => first = Some(failure),
             Err(failure) => out::failure(&failure, context.out.json),
         }

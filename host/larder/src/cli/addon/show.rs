@@ -17,7 +17,8 @@ pub(crate) async fn run(context: &Context, args: &WhichArgs) -> Result<()> {
 
 fn show(addon: &Addon) -> String {
     let yes = |is: bool| if is { "yes" } else { "" };
-    let parameters = if addon.parameters.is_empty() { String::new() } else { Value::from(addon.parameters.clone()).to_string() };
+    let parameters =
+        if addon.parameters.is_empty() { String::new() } else { Value::from(addon.parameters.clone()).to_string() };
     let percent = addon.percent.map(|percent| format!("{percent} %")).unwrap_or_default();
     let error = addon.error.as_ref().map(|error| format!("{}: {}", error.code, error.reason)).unwrap_or_default();
     let mut fields = Fields::default();

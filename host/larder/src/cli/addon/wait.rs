@@ -104,7 +104,14 @@ mod tests {
 
     fn addon(state: &str, error: Option<&str>) -> Addon {
         let error = error.map(|code| AddonError { code: code.into(), reason: "disk full".into() });
-        Addon { id: "7".into(), app: Some("web".into()), name: "db".into(), state: state.into(), error, ..Addon::default() }
+        Addon {
+            id: "7".into(),
+            app: Some("web".into()),
+            name: "db".into(),
+            state: state.into(),
+            error,
+            ..Addon::default()
+        }
     }
 
     fn end(addon: &Addon) -> (u8, String) {

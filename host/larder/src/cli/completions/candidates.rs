@@ -57,7 +57,9 @@ pub(crate) fn addons() -> Vec<CompletionCandidate> {
         };
         let answer = api.call(Call::get(&path).query("limit", CANDIDATES_MAX)).await?.body;
         let addons: Vec<Addon> = model::read_list(&answer, "addons")?;
-        let shown = |addon: &Addon| if app.is_some() { addon.name.clone() } else { addon.label() };
+        let shown = |addon: &Addon| {
+            if app.is_some() { addon.name.clone() } else { addon.label() }
+        };
         Ok(addons.into_iter().map(|addon| candidate(&shown(&addon), &addon.state)).collect())
     })
 }
@@ -69,7 +71,9 @@ fn candidate(name: &str, help: &str) -> CompletionCandidate {
 /// Asks the server that the command line being completed means; every failure is just no answer.
 fn ask(question: impl AsyncFnOnce(&Api, &[OsString]) -> Result<Vec<CompletionCandidate>>) -> Vec<CompletionCandidate> {
     let words: Vec<OsString> = std::env::args_os().collect();
-    let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return Vec::new() };
+    let Ok(runtime) = Builder::new_current_thread().enable_all().build() else {
+        return Vec::new();
+    };
     let answer = runtime.block_on(async {
         let api = Api::new(&Settings::find(&global(&words))?)?;
         timeout(PATIENCE, question(&api, &words)).await.unwrap_or_else(|_| Ok(Vec::new()))
@@ -103,9 +107,8 @@ mod tests {
 
     #[test]
     fn options_are_found_in_both_forms() {
-        let words: Vec<OsString> = ["larder", "--url", "http://h", "addon", "show", "--app=web", "--token"]
-            .map(OsString::from)
-            .to_vec();
+        let words: Vec<OsString> =
+            ["larder", "--url", "http://h", "addon", "show", "--app=web", "--token"].map(OsString::from).to_vec();
         assert_eq!(option(&words, "--url").as_deref(), Some("http://h"));
         assert_eq!(option(&words, "--app").as_deref(), Some("web"));
         assert_eq!(option(&words, "--token"), None);

@@ -91,7 +91,8 @@ mod tests {
         };
         let refusal = Refusal { code: "unknown_import".into(), message: "it imports `x`\nuse `y`".into() };
         let refused = Version { refusal: Some(refusal), services: Vec::new(), ..version("b", "refused") };
-        let active = Version { version: Some("1.2.0".into()), description: Some("Redis".into()), ..version("a", "active") };
+        let active =
+            Version { version: Some("1.2.0".into()), description: Some("Redis".into()), ..version("a", "active") };
         let digest = Some(active.digest.clone());
         let versions = vec![refused, active];
         Provider { name: "redis".into(), state: "active".into(), active: digest, live_addons: 2, versions }

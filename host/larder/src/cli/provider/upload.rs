@@ -77,9 +77,8 @@ fn name_of(file: &Path) -> Result<String> {
 }
 
 async fn upload(context: &Context, args: &UploadArgs, name: &str) -> Result<Value> {
-    let unreadable = |error: std::io::Error| {
-        Failure::new(Kind::Failed, "unreadable", format!("`{}`: {error}", args.file.display()))
-    };
+    let unreadable =
+        |error: std::io::Error| Failure::new(Kind::Failed, "unreadable", format!("`{}`: {error}", args.file.display()));
     let file = File::open(&args.file).await.map_err(unreadable)?;
     let metadata = file.metadata().await.map_err(unreadable)?;
     if !metadata.is_file() {
@@ -108,8 +107,12 @@ fn outcome(name: &str, version: &Version, args: &UploadArgs) -> Result<String> {
         ("refused", refusal) => {
             let refusal = refusal.clone().unwrap_or_default();
             let code = if refusal.code.is_empty() { "refused" } else { &refusal.code };
-            Err(Failure::new(Kind::Failed, code, format!("version {digest} of `{name}` was refused: {}", refusal.message))
-                .or_help("mend the provider and upload it again"))
+            Err(Failure::new(
+                Kind::Failed,
+                code,
+                format!("version {digest} of `{name}` was refused: {}", refusal.message),
+            )
+            .or_help("mend the provider and upload it again"))
         }
         ("checking", _) if !args.no_wait => {
             let timeout = duration::show(args.timeout);

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::server::{Reply, Server};
 use crate::cli::args::Cli;
+use crate::cli::args::Command;
 use crate::cli::failure::{Failure, Kind, Result};
 use crate::cli::{addon, app, catalog, config, provider, status};
-use crate::cli::args::Command;
 
 /// Runs a command against a server.
 async fn run(server: &Server, words: &[&str]) -> Result<()> {
@@ -34,7 +34,8 @@ fn addon(name: &str, id: &str, state: &str) -> Value {
 
 #[tokio::test]
 async fn creating_an_app_again_is_no_error() {
-    let server = Server::play([Reply::json(201, &json!({"name": "web"})), Reply::json(200, &json!({"name": "web"}))]).await;
+    let server =
+        Server::play([Reply::json(201, &json!({"name": "web"})), Reply::json(200, &json!({"name": "web"}))]).await;
     for _ in 0..2 {
         assert_eq!(run(&server, &["app", "create", "web"]).await, Ok(()));
     }
@@ -46,7 +47,8 @@ async fn creating_an_app_again_is_no_error() {
 
 #[tokio::test]
 async fn refusals_keep_their_code() {
-    let replies = [Reply::problem(409, "app_not_empty"), Reply::problem(401, "unauthorized"), Reply::problem(403, "forbidden")];
+    let replies =
+        [Reply::problem(409, "app_not_empty"), Reply::problem(401, "unauthorized"), Reply::problem(403, "forbidden")];
     let server = Server::play(replies).await;
     for expected in [(1, "app_not_empty"), (6, "unauthorized"), (6, "forbidden")] {
         let (code, name) = exit(run(&server, &["app", "delete", "web", "--cascade"]).await);
@@ -145,7 +147,8 @@ async fn a_name_alone_is_not_enough() {
 #[tokio::test]
 async fn one_failure_does_not_stop_the_other_deletions() {
     let ids = ["0198a5a0-7c1e-7000-8000-00000000000a", "0198a5a0-7c1e-7000-8000-00000000000b"];
-    let server = Server::play([Reply::problem(409, "protected"), Reply::json(202, &addon("b", "b", "deprovisioned"))]).await;
+    let server =
+        Server::play([Reply::problem(409, "protected"), Reply::json(202, &addon("b", "b", "deprovisioned"))]).await;
     assert_eq!(exit(run(&server, &["addon", "delete", ids[0], ids[1]]).await), (1, "protected".into()));
     assert_eq!(server.lines().len(), 2);
 }
@@ -186,7 +189,8 @@ async fn a_component_is_uploaded_whole_and_followed() {
 #[tokio::test]
 async fn the_beginning_of_a_digest_is_enough_to_activate() {
     let provider = json!({"name": "redis", "versions": [{"digest": "ab12"}, {"digest": "cd34"}]});
-    let server = Server::play([Reply::json(200, &provider), Reply::json(200, &provider), Reply::json(200, &provider)]).await;
+    let server =
+        Server::play([Reply::json(200, &provider), Reply::json(200, &provider), Reply::json(200, &provider)]).await;
     assert_eq!(run(&server, &["provider", "activate", "redis", "cd"]).await, Ok(()));
     assert_eq!(server.lines()[1], "POST /v1/providers/redis/versions/cd34/activate");
     let missing = run(&server, &["provider", "activate", "redis", "ee"]).await;

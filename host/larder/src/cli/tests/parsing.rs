@@ -97,7 +97,9 @@ fn mistakes_are_refused() {
 
 #[test]
 fn global_options_stand_anywhere() {
-    for words in ["larder --json --url x addon list", "larder addon list --url x --json", "larder addon --json list --url x"] {
+    for words in
+        ["larder --json --url x addon list", "larder addon list --url x --json", "larder addon --json list --url x"]
+    {
         let cli = Cli::try_parse_from(words.split_whitespace()).unwrap();
         assert!(cli.global.json && cli.global.url.as_deref() == Some("x"), "{words}");
     }

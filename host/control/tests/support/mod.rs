@@ -1,0 +1,277 @@
+//! A whole host without wasm: the real store and worker over a scripted runtime and sink.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use larder_control::{Control, CreateAddon, Worker, WorkerConfig};
+use larder_domain::config::{RawConfig, RawEntry, Variable};
+use larder_domain::failure::{Fault, GuestFailure};
+use larder_domain::limits::CallLimits;
+use larder_domain::ports::runtime::{Call, CallReport, Export, ProviderRuntime, Reply};
+use larder_domain::ports::{AppSink, SinkError};
+use larder_domain::provider::{Refusal, VersionState};
+use larder_domain::{AddonId, AddonRecord, AppName, Digest, SecretString};
+use larder_store::{Clock, KeyfileSealer, SqliteStore, SystemClock};
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::sync::{Notify, watch};
+
+/// What a provider does in a call.
+pub(crate) type Answer = Result<Result<Reply, GuestFailure>, Fault>;
+
+/// Behaviours by provider; everything succeeds unless told otherwise.
+#[derive(Default)]
+pub(crate) struct Script {
+    /// What each call returns, by provider.
+    pub(crate) answers: Mutex<HashMap<String, Box<dyn Fn(Export) -> Answer + Send + Sync>>>,
+    /// Providers whose calls wait for ever.
+    pub(crate) hanging: Mutex<HashSet<String>>,
+    /// Each call that began: provider and function.
+    pub(crate) calls: Mutex<Vec<(String, Export)>>,
+    /// Woken at each call that begins.
+    pub(crate) called: Notify,
+    under_way: Mutex<HashSet<AddonId>>,
+    /// Whether two calls of one addon ever overlapped.
+    pub(crate) overlapped: AtomicBool,
+}
+
+/// A runtime whose components are just their names.
+pub(crate) struct Scripted(pub Arc<Script>);
+
+/// Marks an addon's call as under way for as long as it lives.
+struct UnderWay(Arc<Script>, AddonId);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.lock().unwrap().remove(&self.1);
+    }
+}
+
+#[async_trait]
+impl ProviderRuntime for Scripted {
+    fn inspect(&self, _wasm: &[u8]) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    async fn load(&self, _digest: Digest, _wasm: Vec<u8>) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn is_loaded(&self, _digest: Digest) -> bool {
+        true
+    }
+
+    fn unload(&self, _digest: Digest) {}
+
+    async fn describe(
+        &self,
+        _: Digest,
+        _: &SecretString,
+        _: CallLimits,
+    ) -> Result<Result<String, String>, Fault> {
+        let plan =
+            json!({ "name": "default", "description": "One", "parameters": { "type": "object" } });
+        let service = json!({ "name": "thing", "description": "A thing", "variables": ["THING"], "plans": [plan] });
+        Ok(Ok(
+            json!({ "version": "1", "description": "Scripted", "services": [service] }).to_string(),
+        ))
+    }
+
+    async fn call(&self, call: Call) -> CallReport {
+        let provider = call.addon.provider.to_string();
+        if !self.0.under_way.lock().unwrap().insert(call.addon.id) {
+            self.0.overlapped.store(true, Ordering::SeqCst);
+        }
+        let _under_way = UnderWay(Arc::clone(&self.0), call.addon.id);
+        self.0
+            .calls
+            .lock()
+            .unwrap()
+            .push((provider.clone(), call.export));
+        self.0.called.notify_waiters();
+        if self.0.hanging.lock().unwrap().contains(&provider) && call.export != Export::Deprovision
+        {
+            std::future::pending::<()>().await;
+        }
+        let scripted = self
+            .0
+            .answers
+            .lock()
+            .unwrap()
+            .get(&provider)
+            .map(|answer| answer(call.export));
+        report(scripted.unwrap_or_else(|| usual(call.export)))
+    }
+}
+
+fn report(outcome: Answer) -> CallReport {
+    CallReport {
+        outcome,
+        state: None,
+        log: vec![],
+        issued: vec![],
+        cpu: Duration::ZERO,
+        wall: Duration::ZERO,
+    }
+}
+
+/// What an honest provider answers.
+pub(crate) fn usual(export: Export) -> Answer {
+    let thing = RawEntry {
+        name: "THING".into(),
+        value: SecretString::new("a thing"),
+        secret: false,
+    };
+    Ok(Ok(match export {
+        Export::BeginProvision => Reply::Begun("begun".into()),
+        Export::ProvisionComplete | Export::Deprovision => Reply::Done,
+        Export::GetConfig => Reply::Config(RawConfig {
+            variables: vec![thing],
+            credentials: vec![],
+        }),
+    }))
+}
+
+/// A sink that can be told to refuse, and remembers what it has.
+#[derive(Default)]
+pub(crate) struct FakeSink {
+    pub(crate) refuses: AtomicBool,
+    pub(crate) has: Mutex<HashSet<AddonId>>,
+}
+
+#[async_trait]
+impl AppSink for FakeSink {
+    async fn set(&self, _: &AppName, addon: AddonId, _: &[Variable]) -> Result<(), SinkError> {
+        if self.refuses.load(Ordering::SeqCst) {
+            return Err(SinkError("the platform does not answer".into()));
+        }
+        self.has.lock().unwrap().insert(addon);
+        Ok(())
+    }
+
+    async fn unset(&self, _: &AppName, addon: AddonId) -> Result<(), SinkError> {
+        self.has.lock().unwrap().remove(&addon);
+        Ok(())
+    }
+}
+
+/// A host with a running worker.
+pub(crate) struct TestHost {
+    pub(crate) control: Control,
+    pub(crate) script: Arc<Script>,
+    pub(crate) sink: Arc<FakeSink>,
+    stop: watch::Sender<bool>,
+    _dir: TempDir,
+}
+
+impl TestHost {
+    /// Starts one with these providers, all of the service `thing`, and the app `demo`.
+    pub(crate) async fn start(providers: &[&str]) -> Self {
+        Self::start_at(providers, Arc::new(SystemClock::new())).await
+    }
+
+    /// The same by another clock.
+    pub(crate) async fn start_at(providers: &[&str], clock: Arc<dyn Clock>) -> Self {
+        let dir = TempDir::new().unwrap();
+        let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.path().join("key")).unwrap());
+        let store = Arc::new(SqliteStore::open(dir.path(), sealer, clock).unwrap());
+        let (script, sink) = (Arc::new(Script::default()), Arc::new(FakeSink::default()));
+        let control = Control::new(store, Arc::new(Scripted(Arc::clone(&script))), sink.clone());
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(Worker::new(control.clone(), WorkerConfig::default()).run(stopped));
+        let host = Self {
+            control,
+            script,
+            sink,
+            stop,
+            _dir: dir,
+        };
+        for name in providers {
+            host.upload(name).await;
+        }
+        host.control
+            .create_app(&"demo".parse().unwrap())
+            .await
+            .unwrap();
+        host
+    }
+
+    async fn upload(&self, name: &str) {
+        let name = name.parse().unwrap();
+        let digest = self
+            .control
+            .upload(&name, name.as_str().as_bytes().to_vec())
+            .await
+            .unwrap()
+            .version
+            .digest;
+        let active = || async {
+            let version = self.control.version(&name, digest).await.unwrap();
+            (version.state == VersionState::Active).then_some(())
+        };
+        until("the provider to become active", active).await;
+    }
+
+    /// Asks for an addon by this provider.
+    pub(crate) async fn create(&self, provider: &str, name: &str) -> AddonRecord {
+        let request = CreateAddon {
+            app: "demo".parse().unwrap(),
+            service: "thing".parse().unwrap(),
+            provider: Some(provider.parse().unwrap()),
+            plan: None,
+            name: Some(name.parse().unwrap()),
+            provision_type: None,
+            attach_as: Some(name.replace('-', "_").parse().unwrap()),
+            parameters: json!({}),
+            protected: false,
+            idempotency: None,
+        };
+        self.control.create_addon(request).await.unwrap().0
+    }
+
+    /// Waits until an addon is ready or terminal.
+    pub(crate) async fn settled(&self, id: AddonId) -> AddonRecord {
+        self.control
+            .wait_for_addon(id, Duration::from_secs(60))
+            .await
+            .unwrap()
+    }
+
+    /// How often this function of this provider was called.
+    pub(crate) fn calls(&self, provider: &str, export: Export) -> usize {
+        self.script
+            .calls
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|call| **call == (provider.to_owned(), export))
+            .count()
+    }
+}
+
+impl Drop for TestHost {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}
+
+/// Asks again until the answer is there.
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut ask: impl FnMut() -> F,
+) -> T {
+    let asked = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), asked)
+        .await
+        .unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}

@@ -1,0 +1,110 @@
+//! What every backend of the store promises, tested through the port alone.
+//!
+//! A test is a function that takes a [`world::World`]: an empty store, its clock, and a way to open it again. To test a
+//! backend, write a file like `sqlite.rs` that makes such a world, and add a line at the end of this file. No test sleeps: time
+//! is a value.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on is to say where")]
+
+mod apps;
+mod cleanup;
+mod create;
+mod fencing;
+mod history;
+mod leases;
+mod lists;
+mod providers;
+mod restart;
+mod sqlite;
+mod variables;
+mod world;
+
+/// Declares every test for a backend.
+macro_rules! conformance {
+    ($backend:ident; $($group:ident { $($test:ident),+ $(,)? })+) => {
+        mod on {
+            pub mod $backend {
+                $(mod $group {
+                    $(#[tokio::test]
+                    async fn $test() {
+                        crate::$group::$test(crate::$backend::world()).await;
+                    })+
+                })+
+            }
+        }
+    };
+}
+
+conformance! { sqlite;
+    create {
+        an_addon_is_created_whole,
+        nothing_is_stored_for_an_unknown_app,
+        a_live_name_is_taken_and_a_dead_one_is_free,
+        reserved_variables_are_taken,
+        the_same_request_is_answered_the_same_for_a_day,
+        many_at_once_all_come_to_be,
+    }
+    fencing {
+        a_result_needs_the_lease,
+        a_delete_takes_the_right_to_write,
+        a_delete_does_not_let_calls_overlap,
+        a_superseded_holder_that_dies_blocks_nobody_for_long,
+        illegal_events_store_nothing,
+        a_checkpoint_needs_the_lease,
+        a_released_lease_is_worth_nothing,
+    }
+    leases {
+        due_work_is_leased_once_until_the_lease_runs_out,
+        renewed_leases_last,
+        released_work_is_due_when_told,
+        waiting_work_is_leased_when_it_is_due,
+        providers_take_turns,
+        one_provider_gets_all_when_alone,
+        saturated_providers_are_left_out,
+        an_overdue_addon_ends_without_a_call,
+        tokens_rise_over_rests,
+        watchers_hear_of_due_work,
+    }
+    variables {
+        variables_appear_when_ready_and_vanish_when_deleted,
+        any_variables_are_claimed_when_they_arrive,
+        a_taken_variable_refuses_the_configuration,
+        addons_without_app_claim_nothing,
+        reserved_names_that_did_not_arrive_stay_reserved,
+    }
+    cleanup {
+        state_and_secrets_go_with_the_cleanup,
+        nothing_begun_needs_no_cleanup,
+        a_failed_cleanup_comes_again,
+        an_error_cleans_up,
+    }
+    history {
+        entries_are_numbered_per_addon_and_ordered_over_all,
+        entries_are_read_page_by_page,
+        watchers_hear_of_entries,
+        state_is_stored_with_the_outcome_or_not_at_all,
+        logs_are_bounded,
+    }
+    apps {
+        apps_are_created_listed_and_deleted,
+        own_variables_are_set_and_unset,
+        a_patch_is_all_or_nothing,
+        an_app_has_a_bounded_number_of_variables,
+    }
+    providers {
+        an_upload_is_checked_and_becomes_active,
+        a_refused_version_is_checked_again_when_it_comes_again,
+        only_checked_versions_can_be_activated,
+        a_provider_in_use_is_not_removed,
+        a_forced_removal_makes_its_work_due,
+        components_go_with_their_last_version,
+    }
+    lists {
+        filters_select_and_pages_follow_each_other,
+    }
+    restart {
+        everything_is_there_after_a_restart,
+        the_clock_goes_on,
+        old_rows_are_forgotten,
+    }
+}
