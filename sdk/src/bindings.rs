@@ -9,6 +9,4 @@ wit_bindgen::generate!({
     default_bindings_module: "larder_sdk::bindings",
 });
 
-pub use larder::provider::types::{
-    Config, Credential, Failure, Pending, Progress, RetryLater, Variable,
-};
+pub use larder::provider::types::{Config, Credential, Failure, Pending, Progress, RetryLater, Variable};

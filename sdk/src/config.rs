@@ -41,26 +41,18 @@ impl Config {
     }
 
     fn with_variable(mut self, name: String, value: String, secret: bool) -> Self {
-        self.variables.push(bindings::Variable {
-            name,
-            value,
-            secret,
-        });
+        self.variables.push(bindings::Variable { name, value, secret });
         self
     }
 
     fn with_credential(mut self, key: String, value: String, secret: bool) -> Self {
-        self.credentials
-            .push(bindings::Credential { key, value, secret });
+        self.credentials.push(bindings::Credential { key, value, secret });
         self
     }
 }
 
 impl From<Config> for bindings::Config {
     fn from(config: Config) -> Self {
-        Self {
-            variables: config.variables,
-            credentials: config.credentials,
-        }
+        Self { variables: config.variables, credentials: config.credentials }
     }
 }

@@ -1,48 +1,64 @@
-//! From a type that implements the traits to a component's exports.
+//! From a type that implements [`Provider`] to a component's exports.
+
+use std::marker::PhantomData;
+
+use crate::bindings::exports::larder::provider::{catalog, lifecycle};
+use crate::{Addon, Options, Provider, bindings};
 
 /// Makes the crate's component out of a type: `export!(MyProvider);`.
 ///
 /// Optional interfaces are named after a colon, since a macro can't see which traits a type implements.
 #[macro_export]
 macro_rules! export {
-    ($provider:ty) => {
+    ($provider:ident $(: $($interface:ident),+ $(,)?)?) => {
         const _: () = {
-            struct Component;
-
-            impl $crate::bindings::exports::larder::provider::lifecycle::Guest for Component {
-                fn begin_provision(addon: &$crate::Addon) -> ::core::result::Result<::std::string::String, $crate::bindings::Failure> {
-                    <$provider as $crate::Provider>::begin_provision(addon).map_err(::core::convert::Into::into)
-                }
-
-                fn provision_complete(addon: &$crate::Addon) -> ::core::result::Result<$crate::bindings::Progress, $crate::bindings::Failure> {
-                    <$provider as $crate::Provider>::provision_complete(addon).map(Into::into).map_err(::core::convert::Into::into)
-                }
-
-                fn get_config(addon: &$crate::Addon) -> ::core::result::Result<$crate::bindings::Config, $crate::bindings::Failure> {
-                    <$provider as $crate::Provider>::get_config(addon).map(Into::into).map_err(::core::convert::Into::into)
-                }
-
-                fn deprovision(addon: &$crate::Addon) -> ::core::result::Result<$crate::bindings::Progress, $crate::bindings::Failure> {
-                    <$provider as $crate::Provider>::deprovision(addon).map(Into::into).map_err(::core::convert::Into::into)
-                }
-            }
-
-            impl $crate::bindings::exports::larder::provider::catalog::Guest for Component {
-                fn describe(options_json: ::std::string::String) -> ::core::result::Result<::std::string::String, ::std::string::String> {
-                    $crate::Options::parse(&options_json)
-                        .and_then(|options| <$provider as $crate::Provider>::manifest(&options))
-                        .map(|manifest| manifest.to_json())
-                }
-            }
-
+            type Component = $crate::Component<$provider>;
             $crate::bindings::__export_provider_world!(Component with_types_in $crate::bindings);
         };
+        $($($crate::__export_optional!($provider: $interface);)+)?
     };
-    ($provider:ty : $($interface:ident),+ $(,)?) => {
+}
+
+/// One arm for each optional interface. The last one is for those that this SDK doesn't know.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_optional {
+    ($provider:ident: $unknown:ident) => {
         ::core::compile_error!(::core::concat!(
-            "this SDK has no optional interface",
-            $(" `", ::core::stringify!($interface), "`",)+
-            ": write `export!(MyProvider);`, or use a newer SDK"
+            "this SDK has no optional interface `",
+            ::core::stringify!($unknown),
+            "` (it has none yet): write `export!(",
+            ::core::stringify!($provider),
+            ");`, or use a newer SDK"
         ));
     };
+}
+
+/// The exports of a provider's component.
+#[derive(Debug)]
+pub struct Component<P>(PhantomData<P>);
+
+impl<P: Provider> catalog::Guest for Component<P> {
+    fn describe(options_json: String) -> Result<String, String> {
+        let options = Options::parse(&options_json)?;
+        P::manifest(&options).map(|manifest| manifest.to_json())
+    }
+}
+
+impl<P: Provider> lifecycle::Guest for Component<P> {
+    fn begin_provision(addon: &Addon) -> Result<String, bindings::Failure> {
+        Ok(P::begin_provision(addon)?)
+    }
+
+    fn provision_complete(addon: &Addon) -> Result<bindings::Progress, bindings::Failure> {
+        Ok(P::provision_complete(addon)?.into())
+    }
+
+    fn get_config(addon: &Addon) -> Result<bindings::Config, bindings::Failure> {
+        Ok(P::get_config(addon)?.into())
+    }
+
+    fn deprovision(addon: &Addon) -> Result<bindings::Progress, bindings::Failure> {
+        Ok(P::deprovision(addon)?.into())
+    }
 }

@@ -36,9 +36,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Rejected(reason) | Self::Retry(_, reason) | Self::Failed(reason) => {
-                f.write_str(reason)
-            }
+            Self::Rejected(reason) | Self::Retry(_, reason) | Self::Failed(reason) => f.write_str(reason),
         }
     }
 }
@@ -47,9 +45,13 @@ impl std::error::Error for Failure {}
 
 impl From<state::Error> for Failure {
     fn from(error: state::Error) -> Self {
+        let reason = error.to_string();
         match error {
-            state::Error::Unavailable(reason) => Self::retry_after(Duration::from_secs(1), reason),
-            other => Self::failed(other.to_string()),
+            // What answers a superseded call is not used; it must only not sound final.
+            state::Error::Unavailable(_) | state::Error::Superseded => {
+                Self::retry_after(Duration::from_secs(1), reason)
+            }
+            _ => Self::failed(reason),
         }
     }
 }
@@ -59,10 +61,7 @@ impl From<Failure> for bindings::Failure {
         match failure {
             Failure::Rejected(reason) => Self::Rejected(reason),
             Failure::Failed(reason) => Self::Failed(reason),
-            Failure::Retry(delay, reason) => Self::Retry(bindings::RetryLater {
-                after_ms: millis(delay),
-                reason,
-            }),
+            Failure::Retry(delay, reason) => Self::Retry(bindings::RetryLater { after_ms: millis(delay), reason }),
         }
     }
 }

@@ -22,15 +22,16 @@
 //! export!(Greeting);
 //! ```
 
+mod addon;
 #[doc(hidden)]
 pub mod bindings;
 mod config;
 mod export;
 mod failure;
+mod json;
 pub mod log;
 mod manifest;
 mod options;
-mod parameters;
 mod progress;
 mod provider;
 pub mod secrets;
@@ -38,8 +39,14 @@ pub mod state;
 
 pub use bindings::larder::host::addon::{Addon, ProvisionType, Role, ServerEntry};
 pub use config::Config;
+#[doc(hidden)]
+pub use export::Component;
 pub use failure::Failure;
 pub use manifest::{Manifest, Plan, Request, Service};
 pub use options::Options;
 pub use progress::Progress;
 pub use provider::Provider;
+pub use serde_json::json;
+
+#[cfg(test)]
+mod tests;

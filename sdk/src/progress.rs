@@ -24,11 +24,16 @@ pub enum Progress {
 impl Progress {
     /// It goes on: ask again after the delay.
     pub fn pending(after: Duration, message: impl Into<String>) -> Self {
-        Self::Pending {
-            after,
-            message: message.into(),
-            percent: None,
+        Self::Pending { after, message: message.into(), percent: None }
+    }
+
+    /// Tells how much of it is done, 0 to 100.
+    #[must_use]
+    pub fn percent(mut self, done: u8) -> Self {
+        if let Self::Pending { percent, .. } = &mut self {
+            *percent = Some(done);
         }
+        self
     }
 }
 
@@ -36,15 +41,9 @@ impl From<Progress> for bindings::Progress {
     fn from(progress: Progress) -> Self {
         match progress {
             Progress::Done => Self::Done,
-            Progress::Pending {
-                after,
-                message,
-                percent,
-            } => Self::Pending(bindings::Pending {
-                after_ms: millis(after),
-                message,
-                percent,
-            }),
+            Progress::Pending { after, message, percent } => {
+                Self::Pending(bindings::Pending { after_ms: millis(after), message, percent })
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::bindings::larder::host::state as host;
+use crate::json;
 
 /// Why the state could not be read or written. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +32,7 @@ impl fmt::Display for Error {
             Self::Superseded => f.write_str("the addon was deleted or taken over during the call"),
             Self::Unavailable(reason) => write!(f, "the state could not be reached: {reason}"),
             Self::NotThat(reason) => {
-                write!(f, "what is stored is not what was asked for: {reason}")
+                write!(f, "the state is not what was asked for: {reason}")
             }
         }
     }
@@ -58,7 +59,16 @@ pub fn get(key: &str) -> Result<Option<Vec<u8>>, Error> {
     Ok(host::get(key)?)
 }
 
-/// Gives a key a value.
+/// The value of a key that was given a text.
+///
+/// # Errors
+/// See [`Error`].
+pub fn get_text(key: &str) -> Result<Option<String>, Error> {
+    let text = |bytes| String::from_utf8(bytes).map_err(|_| Error::NotThat(format!("{key}: not text")));
+    get(key)?.map(text).transpose()
+}
+
+/// Gives a key a value: bytes or a text.
 ///
 /// # Errors
 /// See [`Error`].
@@ -71,12 +81,8 @@ pub fn set(key: &str, value: impl AsRef<[u8]>) -> Result<(), Error> {
 /// # Errors
 /// See [`Error`].
 pub fn get_json<T: DeserializeOwned>(key: &str) -> Result<Option<T>, Error> {
-    let Some(bytes) = get(key)? else {
-        return Ok(None);
-    };
-    serde_json::from_slice(&bytes)
-        .map(Some)
-        .map_err(|error| Error::NotThat(error.to_string()))
+    let value = |text: String| json::read(&text).map_err(|misfit| Error::NotThat(misfit.place(key)));
+    get_text(key)?.map(value).transpose()
 }
 
 /// Gives a key a value that can be written as JSON.

@@ -93,7 +93,10 @@ async fn a_failure_at_any_step_ends_in_error_with_its_reason_and_is_cleaned_up()
             let id = created.id();
             let addon = created.expect(200);
             let reason = failure.as_object().unwrap().values().next().unwrap();
-            assert_eq!((&addon["state"], &addon["error"]["code"], &addon["error"]["reason"]), (&json!("error"), &json!(code), reason));
+            assert_eq!(
+                (&addon["state"], &addon["error"]["code"], &addon["error"]["reason"]),
+                (&json!("error"), &json!(code), reason)
+            );
             until("the cleanup", || async {
                 let addon = host.get(&format!("/v1/addons/{id}")).await.expect(200);
                 (addon["cleanup"]["state"] == "done").then_some(())
@@ -133,7 +136,10 @@ async fn deleting_works_in_every_state_and_wins_over_a_late_success() {
     for behaviour in [waiting, in_a_call, json!({})] {
         let ready = behaviour == json!({});
         let id = host.create(behave(behaviour)).await.id();
-        until("begin-provision", || async { host.calls(&id).await.contains(&"begin-provision done".to_owned()).then_some(()) }).await;
+        until("begin-provision", || async {
+            host.calls(&id).await.contains(&"begin-provision done".to_owned()).then_some(())
+        })
+        .await;
         if ready {
             assert_eq!(host.settled(&id).await["state"], "ready");
         }
@@ -154,12 +160,16 @@ async fn deleting_works_in_every_state_and_wins_over_a_late_success() {
 #[tokio::test]
 async fn deprovisioning_is_started_and_not_awaited() {
     let host = Host::start(&["chameleon"]).await;
-    let slow = json!({ "deprovision": [{ "pending": { "after_ms": 60_000, "message": "tearing down" } }, { "ok": {} }] });
+    let slow =
+        json!({ "deprovision": [{ "pending": { "after_ms": 60_000, "message": "tearing down" } }, { "ok": {} }] });
     let id = host.create_and_wait(behave(slow)).await.id();
     let started = Instant::now();
     assert_eq!(host.delete(&format!("/v1/addons/{id}")).await.expect(202)["state"], "deprovisioned");
     assert!(started.elapsed() < Duration::from_secs(1));
-    until("the first answer", || async { host.calls(&id).await.contains(&"deprovision pending".to_owned()).then_some(()) }).await;
+    until("the first answer", || async {
+        host.calls(&id).await.contains(&"deprovision pending".to_owned()).then_some(())
+    })
+    .await;
     assert_eq!(host.get(&format!("/v1/addons/{id}")).await.expect(200)["cleanup"]["state"], "pending");
 }
 
@@ -202,6 +212,7 @@ async fn state_is_kept_with_a_typed_answer_and_lost_with_a_trap() {
         "complete": [{ "do": [{ "set_state": { "k1": "lost" } }, { "checkpoint": {} }, { "set_state": { "k1": "dropped" } }, { "trap": {} }] }],
     });
     let id = host.create(behave(script)).await.id();
-    until("a trap", || async { host.calls(&id).await.contains(&"provision-complete fault".to_owned()).then_some(()) }).await;
+    until("a trap", || async { host.calls(&id).await.contains(&"provision-complete fault".to_owned()).then_some(()) })
+        .await;
     assert!(host.calls(&id).await.contains(&"begin-provision retry".to_owned()));
 }

@@ -109,7 +109,8 @@ async fn a_variable_and_a_name_belong_to_one_addon() {
     let taken = host.create(json!({ "service": "secret", "name": "second" })).await.problem(409, "variable_taken");
     assert!(taken.contains("SECRET_KEY") && taken.contains(&id), "{taken}");
     host.patch("/v1/apps/demo/config", json!({ "SECRET_KEY": "mine" })).await.problem(409, "variable_owned_by_addon");
-    let late = host.create_and_wait(json!({ "service": "parameters", "parameters": { "SECRET_KEY": "x" } })).await.expect(200);
+    let late =
+        host.create_and_wait(json!({ "service": "parameters", "parameters": { "SECRET_KEY": "x" } })).await.expect(200);
     assert_eq!((&late["state"], &late["error"]["code"]), (&json!("error"), &json!("variable_taken")));
     unharmed(&host, 1).await;
 }
@@ -121,8 +122,13 @@ async fn requests_that_are_no_requests() {
     let url = |path: &str| format!("{}{path}", host.url());
     Answer::of(plain.get(url("/v1/apps"))).await.problem(401, "unauthorized");
     Answer::of(plain.get(url("/v1/apps")).bearer_auth("wrong")).await.problem(401, "unauthorized");
-    Answer::of(host.request(Method::POST, "/v1/apps/demo/addons").body("{}")).await.problem(415, "unsupported_media_type");
-    let broken = host.request(Method::POST, "/v1/apps/demo/addons").header("content-type", "application/json").body("{\"service\":");
+    Answer::of(host.request(Method::POST, "/v1/apps/demo/addons").body("{}"))
+        .await
+        .problem(415, "unsupported_media_type");
+    let broken = host
+        .request(Method::POST, "/v1/apps/demo/addons")
+        .header("content-type", "application/json")
+        .body("{\"service\":");
     Answer::of(broken).await.problem(400, "invalid_json");
     host.get("/v1/nosuch").await.problem(404, "not_found");
     host.delete("/v1/catalog").await.problem(405, "method_not_allowed");

@@ -18,7 +18,8 @@ async fn the_life_of_an_addon_by_command_line() {
     assert!(run(&["catalog"]).contains("SECRET_KEY"));
     run(&["app", "create", "web"]);
     run(&["app", "create", "web"]);
-    let created: Value = serde_json::from_str(&run(&["addon", "create", "secret", "--app", "web", "--wait", "--json"])).unwrap();
+    let created: Value =
+        serde_json::from_str(&run(&["addon", "create", "secret", "--app", "web", "--wait", "--json"])).unwrap();
     assert_eq!(created["state"], "ready");
     run(&["addon", "wait", "web/secret", "--timeout", "5s"]);
     assert!(run(&["addon", "show", "web/secret"]).contains("ready"));

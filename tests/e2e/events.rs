@@ -7,7 +7,13 @@ use serde_json::json;
 use crate::support::{Host, behave};
 
 /// Reads a stream until `kind` of this addon has come; the kinds of all its events on the way, and the last identifier.
-async fn kinds_until(host: &Host, path: &str, last_event_id: Option<u64>, addon: &str, kind: &str) -> (Vec<String>, u64) {
+async fn kinds_until(
+    host: &Host,
+    path: &str,
+    last_event_id: Option<u64>,
+    addon: &str,
+    kind: &str,
+) -> (Vec<String>, u64) {
     let mut request = host.request(Method::GET, path).header("accept", "text/event-stream");
     if let Some(id) = last_event_id {
         request = request.header("last-event-id", id);

@@ -46,7 +46,9 @@ async fn three_faults_in_a_row_are_an_error() {
 #[tokio::test]
 async fn what_a_guest_says_is_in_its_log() {
     let host = Host::start(&["chameleon"]).await;
-    let created = host.create_and_wait(behave(json!({ "begin": { "do": [{ "print": "hello from inside" }, { "ok": {} }] } }))).await;
+    let created = host
+        .create_and_wait(behave(json!({ "begin": { "do": [{ "print": "hello from inside" }, { "ok": {} }] } })))
+        .await;
     let id = created.id();
     let lines = host.get(&format!("/v1/addons/{id}/logs")).await.expect(200);
     let lines = lines["lines"].as_array().unwrap();

@@ -12,7 +12,10 @@ async fn an_upload_becomes_a_version_and_its_services_can_be_had() {
     let version = uploaded.expect(201);
     assert_eq!(host.get(&location).await.expect(200), version);
     let catalog = host.get("/v1/catalog").await.expect(200);
-    assert_eq!((&catalog["services"][0]["name"], &catalog["services"][0]["variables"]), (&json!("secret"), &json!(["SECRET_KEY"])));
+    assert_eq!(
+        (&catalog["services"][0]["name"], &catalog["services"][0]["variables"]),
+        (&json!("secret"), &json!(["SECRET_KEY"]))
+    );
     assert_eq!(host.upload("secret", guest("secret")).await.expect(200)["digest"], version["digest"]);
     let provider = host.get("/v1/providers/secret").await.expect(200);
     assert_eq!((&provider["component_kind"], provider["versions"].as_array().unwrap().len()), (&json!("provider"), 1));
@@ -25,7 +28,10 @@ async fn a_new_version_serves_existing_addons_and_can_be_rolled_back() {
     let first = host.get("/v1/providers/secret").await.expect(200)["active"].as_str().unwrap().to_owned();
     host.upload("secret", guest("second-secret")).await.expect(201);
     assert_ne!(host.get("/v1/providers/secret").await.expect(200)["active"], first);
-    assert!(host.variables().await["SECRET_KEY"].as_str().unwrap().len() == 100, "an existing addon keeps its variables");
+    assert!(
+        host.variables().await["SECRET_KEY"].as_str().unwrap().len() == 100,
+        "an existing addon keeps its variables"
+    );
     let back = host.post(&format!("/v1/providers/secret/versions/{first}/activate"), json!({})).await.expect(200);
     assert_eq!(back["active"], first);
     assert_eq!(host.settled(&id).await["state"], "ready");

@@ -15,13 +15,23 @@ async fn an_addon_in_every_state_goes_on_after_a_kill() {
         request
     };
     let ready = host.create_and_wait(create("ready", json!({}))).await.id();
-    let failed = host.create_and_wait(create("failed", json!({ "begin": { "failed": "no" }, "deprovision": pending(500) }))).await.id();
+    let failed = host
+        .create_and_wait(create("failed", json!({ "begin": { "failed": "no" }, "deprovision": pending(500) })))
+        .await
+        .id();
     let gone = host.create_and_wait(create("gone", json!({ "deprovision": [pending(500), { "ok": {} }] }))).await.id();
     host.delete(&format!("/v1/addons/{gone}")).await.expect(202);
-    let waiting = host.create(create("waiting", json!({ "complete": [pending(500), pending(500), { "ok": {} }] }))).await.id();
-    let in_a_call = host.create(create("incall", json!({ "begin": { "do": [{ "sleep_ms": 1_500 }, { "message": "begun" }] } }))).await.id();
+    let waiting =
+        host.create(create("waiting", json!({ "complete": [pending(500), pending(500), { "ok": {} }] }))).await.id();
+    let in_a_call = host
+        .create(create("incall", json!({ "begin": { "do": [{ "sleep_ms": 1_500 }, { "message": "begun" }] } })))
+        .await
+        .id();
     let before = host.variables().await;
-    until("a first answer", || async { host.calls(&waiting).await.contains(&"provision-complete pending".to_owned()).then_some(()) }).await;
+    until("a first answer", || async {
+        host.calls(&waiting).await.contains(&"provision-complete pending".to_owned()).then_some(())
+    })
+    .await;
 
     host.kill();
     host.restart();
@@ -89,7 +99,8 @@ async fn nothing_secret_is_readable_in_the_data_directory() {
     host.patch("/v1/apps/demo/config", json!({ "OWN": "plain-own-marker-4712" })).await.expect(200);
     let secret = host.variables().await["SECRET_KEY"].as_str().unwrap().to_owned();
     let mut read = 0;
-    for entry in std::fs::read_dir(host.dir()).unwrap().map(Result::unwrap).filter(|e| e.file_type().unwrap().is_file()) {
+    for entry in std::fs::read_dir(host.dir()).unwrap().map(Result::unwrap).filter(|e| e.file_type().unwrap().is_file())
+    {
         let bytes = std::fs::read(entry.path()).unwrap();
         read += bytes.len();
         for needle in [secret.as_str(), marker, "plain-own-marker-4712"] {

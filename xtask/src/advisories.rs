@@ -41,22 +41,13 @@ fn vulnerabilities(workspace: &Workspace) -> bool {
         say("      not checked: the advisory database is out of reach; try again with a network");
         return false;
     }
-    deny::check(workspace, &tool, &["advisories"])
-        .inspect_err(shell::report)
-        .is_err()
+    deny::check(workspace, &tool, &["advisories"]).inspect_err(shell::report).is_err()
 }
 
 /// The line in which cargo tells of a newer compatible release.
 fn newer_sandbox(workspace: &Workspace) -> Option<String> {
     let mut cargo = shell::cargo(workspace);
-    cargo.args([
-        "update",
-        "--dry-run",
-        "--package",
-        SANDBOX,
-        "--color",
-        "never",
-    ]);
+    cargo.args(["update", "--dry-run", "--package", SANDBOX, "--color", "never"]);
     let answer = shell::ask(&mut cargo).filter(|output| output.status.success());
     let Some(answer) = answer else {
         say("      not checked: the registry is out of reach; try again with a network");
@@ -72,10 +63,7 @@ fn newer_sandbox(workspace: &Workspace) -> Option<String> {
 /// Finds `Updating NAME v1 -> v2` among cargo's lines.
 fn update_of(text: &str, name: &str) -> Option<String> {
     let prefix = format!("Updating {name} v");
-    text.lines()
-        .map(str::trim)
-        .find(|line| line.starts_with(&prefix))
-        .map(str::to_owned)
+    text.lines().map(str::trim).find(|line| line.starts_with(&prefix)).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -77,12 +77,7 @@ pub(crate) struct StartOptions {
 
 impl Default for StartOptions {
     fn default() -> Self {
-        Self {
-            exit: false,
-            debug: false,
-            listen: "127.0.0.1:7117".to_owned(),
-            data_dir: None,
-        }
+        Self { exit: false, debug: false, listen: "127.0.0.1:7117".to_owned(), data_dir: None }
     }
 }
 
@@ -136,41 +131,25 @@ fn start(words: Vec<String>) -> Result<StartOptions> {
     Ok(options)
 }
 
-fn value(
-    name: &str,
-    inline: Option<String>,
-    words: &mut impl Iterator<Item = String>,
-) -> Result<String> {
+fn value(name: &str, inline: Option<String>, words: &mut impl Iterator<Item = String>) -> Result<String> {
     match inline.or_else(|| words.next()) {
         Some(value) if !value.is_empty() && !value.starts_with("--") => Ok(value),
-        _ => bail!(
-            "{name} needs a value after it, for example `{}`",
-            example(name)
-        ),
+        _ => bail!("{name} needs a value after it, for example `{}`", example(name)),
     }
 }
 
 fn example(name: &str) -> &'static str {
-    if name == "--listen" {
-        "--listen 127.0.0.1:0"
-    } else {
-        "--data-dir /tmp/larder"
-    }
+    if name == "--listen" { "--listen 127.0.0.1:0" } else { "--data-dir /tmp/larder" }
 }
 
 fn test(words: Vec<String>) -> Result<Task> {
     match words.as_slice() {
         [] => Ok(Task::Test { filter: None }),
-        [filter] if !filter.starts_with('-') => Ok(Task::Test {
-            filter: Some(filter.clone()),
-        }),
+        [filter] if !filter.starts_with('-') => Ok(Task::Test { filter: Some(filter.clone()) }),
         _ => unexpected("test", &words),
     }
 }
 
 fn unexpected<T>(command: &str, words: &[String]) -> Result<T> {
-    bail!(
-        "`{command}` does not understand `{}`; `cargo xtask help` tells what it takes",
-        words.join(" ")
-    )
+    bail!("`{command}` does not understand `{}`; `cargo xtask help` tells what it takes", words.join(" "))
 }

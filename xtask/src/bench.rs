@@ -22,19 +22,10 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<()> {
     })?;
     let mut cargo = shell::cargo(workspace);
     cargo
-        .args([
-            "run",
-            "--release",
-            "--quiet",
-            "--package",
-            "larder-bench",
-            "--",
-        ])
+        .args(["run", "--release", "--quiet", "--package", "larder-bench", "--"])
         .args(args)
         .env("LARDER_GUESTS", &guests)
         .env("LARDER_BIN", &larder);
-    steps.step("The measurements", || {
-        shell::run(&mut cargo, "the lines above tell why")
-    })?;
+    steps.step("The measurements", || shell::run(&mut cargo, "the lines above tell why"))?;
     Ok(())
 }

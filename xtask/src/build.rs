@@ -24,32 +24,20 @@ pub(crate) enum Guests {
 }
 
 /// Builds guests for release; returns the folder with their `.wasm` files.
-pub(crate) fn guests(
-    workspace: &Workspace,
-    toolchain: &GuestToolchain,
-    which: Guests,
-) -> Result<PathBuf> {
+pub(crate) fn guests(workspace: &Workspace, toolchain: &GuestToolchain, which: Guests) -> Result<PathBuf> {
     let manifest = workspace.guest_manifest();
     if !manifest.is_file() {
-        bail!(
-            "{} is missing; restore it from version control",
-            manifest.display()
-        );
+        bail!("{} is missing; restore it from version control", manifest.display());
     }
     let target = workspace.guest_target(toolchain);
     drop_stale(&target, toolchain)?;
     let mut cargo = shell::guest_cargo(workspace, toolchain);
-    cargo
-        .args(["build", "--release", "--target", TARGET, "--manifest-path"])
-        .arg(manifest);
+    cargo.args(["build", "--release", "--target", TARGET, "--manifest-path"]).arg(manifest);
     match which {
         Guests::Shipped => cargo.args(SHIPPED.iter().flat_map(|name| ["--package", name])),
         Guests::All => cargo.args(["--workspace", "--exclude", SHIM]),
     };
-    shell::run(
-        &mut cargo,
-        "mend the guest that the compiler complains about",
-    )?;
+    shell::run(&mut cargo, "mend the guest that the compiler complains about")?;
     Ok(target.join(TARGET).join("release"))
 }
 
@@ -63,12 +51,7 @@ pub(crate) fn drop_stale(target: &Path, toolchain: &GuestToolchain) -> Result<()
     if fs::read_to_string(&stamp).is_ok_and(|present| present == *build) {
         return Ok(());
     }
-    let place = || {
-        format!(
-            "{} cannot be replaced; remove it and try again",
-            target.display()
-        )
-    };
+    let place = || format!("{} cannot be replaced; remove it and try again", target.display());
     if target.exists() {
         fs::remove_dir_all(target).with_context(place)?;
     }

@@ -16,18 +16,11 @@ const VERSION: &str = "0.20.2";
 pub(crate) fn check(workspace: &Workspace, tool: &Tool, what: &[&str]) -> Result<()> {
     let config = workspace.root.join("deny.toml");
     let host = workspace.root.join("Cargo.toml");
-    for manifest in [host, workspace.guest_manifest()]
-        .iter()
-        .filter(|path| path.is_file())
-    {
+    for manifest in [host, workspace.guest_manifest()].iter().filter(|path| path.is_file()) {
         let mut deny = shell::tool(workspace, &tool.0);
-        deny.args(["--all-features", "--manifest-path"])
-            .arg(manifest);
+        deny.args(["--all-features", "--manifest-path"]).arg(manifest);
         deny.arg("--config").arg(&config).arg("check").args(what);
-        shell::run(
-            &mut deny,
-            "drop the dependency, or change deny.toml and say why there",
-        )?;
+        shell::run(&mut deny, "drop the dependency, or change deny.toml and say why there")?;
     }
     Ok(())
 }
@@ -35,9 +28,7 @@ pub(crate) fn check(workspace: &Workspace, tool: &Tool, what: &[&str]) -> Result
 /// Brings the advisory database up to date; tells whether that worked.
 pub(crate) fn fetch_advisories(workspace: &Workspace, tool: &Tool) -> bool {
     let mut deny = shell::tool(workspace, &tool.0);
-    deny.arg("--config")
-        .arg(workspace.root.join("deny.toml"))
-        .args(["fetch", "db"]);
+    deny.arg("--config").arg(workspace.root.join("deny.toml")).args(["fetch", "db"]);
     shell::ask(&mut deny).is_some_and(|output| output.status.success())
 }
 
@@ -57,27 +48,11 @@ pub(crate) fn find_or_install(workspace: &Workspace) -> Result<Tool> {
     let mut cargo = shell::tool(workspace, "cargo");
     // Without optimisation: it runs for seconds, and its release profile takes many minutes to build.
     cargo
-        .args([
-            "install",
-            "cargo-deny",
-            "--locked",
-            "--version",
-            VERSION,
-            "--quiet",
-        ])
-        .args([
-            "--profile",
-            "dev",
-            "--config",
-            "profile.dev.debug=false",
-            "--root",
-        ])
+        .args(["install", "cargo-deny", "--locked", "--version", VERSION, "--quiet"])
+        .args(["--profile", "dev", "--config", "profile.dev.debug=false", "--root"])
         .arg(&folder)
         .env("CARGO_TARGET_DIR", folder.join("build"));
-    shell::run(
-        &mut cargo,
-        "it needs the network once; `cargo install cargo-deny` does as well",
-    )?;
+    shell::run(&mut cargo, "it needs the network once; `cargo install cargo-deny` does as well")?;
     // Only the program is kept.
     let _ = std::fs::remove_dir_all(folder.join("build"));
     Ok(Tool(cached))
@@ -90,11 +65,7 @@ fn works(program: &PathBuf) -> bool {
 
 /// Outside the checkout, so that all checkouts share it.
 fn cache() -> Result<PathBuf> {
-    let absolute = |name: &str| {
-        env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
+    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     absolute("XDG_CACHE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
         .map(|cache| cache.join("larder"))

@@ -15,9 +15,7 @@ const CHECKS: [(&str, Check); 5] = [
     ("Formatting", formatting),
     ("Clippy, host", clippy),
     ("Clippy, guests", clippy_guests),
-    ("Licences, banned crates, sources", |workspace, _| {
-        licences(workspace)
-    }),
+    ("Licences, banned crates, sources", |workspace, _| licences(workspace)),
 ];
 
 /// Runs every check; `fix` lets the tools mend what they can.
@@ -31,25 +29,17 @@ pub(crate) fn run(workspace: &Workspace, fix: bool) -> Result<()> {
         }
     }
     if !failed.is_empty() {
-        bail!(
-            "lint failed: {}; each says above what to do",
-            failed.join(", ")
-        );
+        bail!("lint failed: {}; each says above what to do", failed.join(", "));
     }
     shell::say("lint: all is well");
     Ok(())
 }
 
 fn formatting(workspace: &Workspace, fix: bool) -> Result<()> {
-    let manifests = [
-        workspace.root.join("Cargo.toml"),
-        workspace.guest_manifest(),
-    ];
+    let manifests = [workspace.root.join("Cargo.toml"), workspace.guest_manifest()];
     for manifest in manifests.iter().filter(|manifest| manifest.is_file()) {
         let mut cargo = shell::cargo(workspace);
-        cargo
-            .args(["fmt", "--all", "--manifest-path"])
-            .arg(manifest);
+        cargo.args(["fmt", "--all", "--manifest-path"]).arg(manifest);
         if !fix {
             cargo.arg("--check");
         }
@@ -75,17 +65,12 @@ fn clippy_guests(workspace: &Workspace, fix: bool) -> Result<()> {
     let mut probe = shell::guest_cargo(workspace, &guest);
     let has_clippy = shell::ask(probe.args(["clippy", "--version"]));
     if !has_clippy.is_some_and(|output| output.status.success()) {
-        shell::say(&format!(
-            "      left out: the toolchain `{}` has no clippy",
-            guest.name
-        ));
+        shell::say(&format!("      left out: the toolchain `{}` has no clippy", guest.name));
         return Ok(());
     }
     let mut cargo = shell::guest_cargo(workspace, &guest);
     cargo.args(["clippy", "--release", "--target", TARGET, "--manifest-path"]);
-    cargo
-        .arg(workspace.guest_manifest())
-        .args(["--workspace", "--exclude", "xtask"]);
+    cargo.arg(workspace.guest_manifest()).args(["--workspace", "--exclude", "xtask"]);
     if fix {
         cargo.args(["--fix", "--allow-dirty", "--allow-staged"]);
     }

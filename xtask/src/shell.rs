@@ -25,12 +25,7 @@ pub(crate) struct Steps {
 impl Steps {
     /// A task of `total` steps that begins now.
     pub(crate) fn new(total: usize) -> Self {
-        Self {
-            total,
-            done: 0,
-            began: Instant::now(),
-            on_stderr: false,
-        }
+        Self { total, done: 0, began: Instant::now(), on_stderr: false }
     }
 
     /// The same on standard error, for a task whose standard output another program reads.
@@ -39,11 +34,7 @@ impl Steps {
     }
 
     /// Announces the next step, runs it, tells how long it took.
-    pub(crate) fn step<T>(
-        &mut self,
-        title: &str,
-        work: impl FnOnce() -> Result<T>,
-    ) -> Result<(T, Duration)> {
+    pub(crate) fn step<T>(&mut self, title: &str, work: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
         self.done += 1;
         self.tell(&format!("[{}/{}] {title}", self.done, self.total));
         let began = Instant::now();
@@ -51,18 +42,12 @@ impl Steps {
         let took = began.elapsed();
         let total = self.began.elapsed().as_secs_f64();
         let took_seconds = took.as_secs_f64();
-        self.tell(&format!(
-            "      done in {took_seconds:.1} s ({total:.1} s since the start)"
-        ));
+        self.tell(&format!("      done in {took_seconds:.1} s ({total:.1} s since the start)"));
         Ok((value, took))
     }
 
     fn tell(&self, line: &str) {
-        if self.on_stderr {
-            eprintln!("{line}")
-        } else {
-            say(line)
-        }
+        if self.on_stderr { eprintln!("{line}") } else { say(line) }
     }
 }
 
@@ -92,9 +77,7 @@ pub(crate) fn cargo(workspace: &Workspace) -> Command {
 /// Cargo with a toolchain of rustup's and the guests' target folder, for code that runs in WebAssembly.
 pub(crate) fn guest_cargo(workspace: &Workspace, toolchain: &GuestToolchain) -> Command {
     let mut command = tool(workspace, "cargo");
-    command
-        .env("CARGO_TARGET_DIR", workspace.guest_target(toolchain))
-        .arg(format!("+{}", toolchain.name));
+    command.env("CARGO_TARGET_DIR", workspace.guest_target(toolchain)).arg(format!("+{}", toolchain.name));
     command
 }
 
@@ -112,8 +95,7 @@ fn clean(command: &mut Command) {
     const PREFIXES: [&str; 3] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"];
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
-        if NAMES.contains(&text.as_ref()) || PREFIXES.iter().any(|prefix| text.starts_with(prefix))
-        {
+        if NAMES.contains(&text.as_ref()) || PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
             command.env_remove(&name);
         }
     }
@@ -130,16 +112,9 @@ pub(crate) fn run(command: &mut Command, advice: &str) -> Result<()> {
 
 /// Runs and returns what was printed on standard output; standard error passes through.
 pub(crate) fn read(command: &mut Command, advice: &str) -> Result<String> {
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| not_started(command))?;
+    let output = command.stderr(Stdio::inherit()).output().with_context(|| not_started(command))?;
     if !output.status.success() {
-        bail!(
-            "`{}` failed ({}); {advice}",
-            describe(command),
-            output.status
-        );
+        bail!("`{}` failed ({}); {advice}", describe(command), output.status);
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -153,10 +128,7 @@ pub(crate) fn ask(command: &mut Command) -> Option<Output> {
 pub(crate) fn wait_within(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
     let began = Instant::now();
     loop {
-        if let Some(status) = child
-            .try_wait()
-            .context("a child process cannot be waited for")?
-        {
+        if let Some(status) = child.try_wait().context("a child process cannot be waited for")? {
             return Ok(Some(status));
         }
         if began.elapsed() >= limit {
@@ -167,22 +139,15 @@ pub(crate) fn wait_within(child: &mut Child, limit: Duration) -> Result<Option<E
 }
 
 /// Sleeps.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "another process is polled: no event to wait on"
-)]
+#[expect(clippy::disallowed_methods, reason = "another process is polled: no event to wait on")]
 pub(crate) fn pause(time: Duration) {
     thread::sleep(time);
 }
 
 /// Copies unless the destination holds the same bytes already; tells whether it copied.
 pub(crate) fn copy_if_changed(from: &Path, to: &Path) -> Result<bool> {
-    let bytes = fs::read(from).with_context(|| {
-        format!(
-            "{} was built but cannot be read; build again",
-            from.display()
-        )
-    })?;
+    let bytes =
+        fs::read(from).with_context(|| format!("{} was built but cannot be read; build again", from.display()))?;
     if fs::read(to).is_ok_and(|present| present == bytes) {
         return Ok(false);
     }
@@ -200,10 +165,7 @@ pub(crate) fn copy_if_changed(from: &Path, to: &Path) -> Result<bool> {
 /// The command line, for messages.
 pub(crate) fn describe(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words
-        .map(OsStr::to_string_lossy)
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
 }
 
 fn not_started(command: &Command) -> String {

@@ -53,20 +53,14 @@ pub(crate) fn ensure(workspace: &Workspace) -> Result<GuestToolchain> {
     }
     let active = active_toolchain(workspace)?;
     if has_target(workspace, &active) {
-        return Ok(GuestToolchain {
-            name: active,
-            std_build: None,
-        });
+        return Ok(GuestToolchain { name: active, std_build: None });
     }
     // Made on an earlier run, when rustup could not help: do not wait for its server again.
     if Path::new(DEBIAN_STAMP).exists() {
         return from_debian(workspace);
     }
     if add_by_rustup(workspace, &active)? {
-        return Ok(GuestToolchain {
-            name: active,
-            std_build: None,
-        });
+        return Ok(GuestToolchain { name: active, std_build: None });
     }
     eprintln!("guest toolchain: rustup could not add {TARGET}; taking Debian's packages instead");
     from_debian(workspace)
@@ -81,18 +75,13 @@ fn from_debian(workspace: &Workspace) -> Result<GuestToolchain> {
         .env("TOOLCHAIN", DEBIAN)
         .env("LINKERS", linkers(workspace, &active)?)
         .env("OLDEST", env!("CARGO_PKG_RUST_VERSION"));
-    let status = script
-        .status()
-        .context("`bash` could not be started; install it")?;
+    let status = script.status().context("`bash` could not be started; install it")?;
     if !status.success() {
         bail!("no toolchain for guests: the lines above tell why; then try again");
     }
     let std_build = fs::read_to_string(DEBIAN_STAMP)
         .with_context(|| format!("{DEBIAN_STAMP} cannot be read; remove it and try again"))?;
-    Ok(GuestToolchain {
-        name: DEBIAN.to_owned(),
-        std_build: Some(std_build),
-    })
+    Ok(GuestToolchain { name: DEBIAN.to_owned(), std_build: Some(std_build) })
 }
 
 fn active_toolchain(workspace: &Workspace) -> Result<String> {
@@ -108,11 +97,8 @@ fn active_toolchain(workspace: &Workspace) -> Result<String> {
 fn has_target(workspace: &Workspace, toolchain: &str) -> bool {
     let mut rustup = rustup(workspace);
     rustup.args(["target", "list", "--installed", "--toolchain", toolchain]);
-    shell::ask(&mut rustup).is_some_and(|output| {
-        String::from_utf8_lossy(&output.stdout)
-            .lines()
-            .any(|line| line.trim() == TARGET)
-    })
+    shell::ask(&mut rustup)
+        .is_some_and(|output| String::from_utf8_lossy(&output.stdout).lines().any(|line| line.trim() == TARGET))
 }
 
 /// Tries once more after a refusal, but not after a silence, which would only be as long again.
@@ -128,9 +114,7 @@ fn add_by_rustup(workspace: &Workspace, toolchain: &str) -> Result<bool> {
             Some(status) if status.success() => return Ok(has_target(workspace, toolchain)),
             Some(_) => {}
             None => {
-                child
-                    .kill()
-                    .context("`rustup` does not answer and cannot be ended")?;
+                child.kill().context("`rustup` does not answer and cannot be ended")?;
                 child.wait().context("`rustup` cannot be waited for")?;
                 return Ok(false);
             }
@@ -145,10 +129,7 @@ fn linkers(workspace: &Workspace, toolchain: &str) -> Result<PathBuf> {
     rustc.args(["run", toolchain, "rustc", "--print", "sysroot"]);
     let sysroot = shell::read(&mut rustc, "the active toolchain is broken; reinstall it")?;
     let host = format!("{}-unknown-linux-gnu", env::consts::ARCH);
-    Ok(Path::new(sysroot.trim())
-        .join("lib/rustlib")
-        .join(host)
-        .join("bin"))
+    Ok(Path::new(sysroot.trim()).join("lib/rustlib").join(host).join("bin"))
 }
 
 fn rustup(workspace: &Workspace) -> Command {

@@ -24,16 +24,10 @@ impl Workspace {
         let here = env::current_dir().context("the current folder cannot be read")?;
         let from_cargo = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
         let compiled = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let root = from_cargo
-            .iter()
-            .map(PathBuf::as_path)
-            .chain([here.as_path(), compiled])
-            .find_map(enclosing_checkout);
+        let root =
+            from_cargo.iter().map(PathBuf::as_path).chain([here.as_path(), compiled]).find_map(enclosing_checkout);
         let Some(root) = root else {
-            bail!(
-                "no checkout of Larder around {}; change into one and try again",
-                here.display()
-            )
+            bail!("no checkout of Larder around {}; change into one and try again", here.display())
         };
         let target = match env::var_os("CARGO_TARGET_DIR").filter(|value| !value.is_empty()) {
             Some(folder) => here.join(folder),
@@ -65,16 +59,14 @@ impl Workspace {
     /// A folder for this program's own short-lived files.
     pub(crate) fn scratch(&self) -> Result<PathBuf> {
         let folder = self.target.join("xtask");
-        std::fs::create_dir_all(&folder)
-            .with_context(|| format!("{} cannot be made", folder.display()))?;
+        std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
         Ok(folder)
     }
 }
 
 fn enclosing_checkout(folder: &Path) -> Option<PathBuf> {
-    let is_checkout = |folder: &&Path| {
-        folder.join("xtask/guest-toolchain.sh").is_file() && folder.join("host").is_dir()
-    };
+    let is_checkout =
+        |folder: &&Path| folder.join("xtask/guest-toolchain.sh").is_file() && folder.join("host").is_dir();
     folder.ancestors().find(is_checkout).map(Path::to_path_buf)
 }
 

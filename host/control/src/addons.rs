@@ -25,9 +25,10 @@ impl Control {
     /// # Errors
     /// `unknown_addon`.
     pub async fn addon(&self, id: AddonId) -> Result<AddonRecord, ControlError> {
-        self.store.addon(id).await?.ok_or_else(|| {
-            ControlError::refused(Code::UnknownAddon, format!("there is no addon {id}"))
-        })
+        self.store
+            .addon(id)
+            .await?
+            .ok_or_else(|| ControlError::refused(Code::UnknownAddon, format!("there is no addon {id}")))
     }
 
     /// Addons in order of creation.
@@ -62,32 +63,20 @@ impl Control {
                 format!("the addon {id} is protected against deletion"),
             ));
         }
-        let change = Change {
-            addon: id,
-            event: Event::DeprovisionRequested,
-            fence: Fence::User,
-            state: None,
-            log: vec![],
-        };
+        let change =
+            Change { addon: id, event: Event::DeprovisionRequested, fence: Fence::User, state: None, log: vec![] };
         let applied = self.store.apply(change).await?;
         // The wish is stored; only now may the call under way be dropped, or a crash in between would lose both.
         self.running.cancel(id);
         self.waiters.settled(id);
-        Ok(AddonRecord {
-            addon: applied.addon,
-            ..record
-        })
+        Ok(AddonRecord { addon: applied.addon, ..record })
     }
 
     /// Waits until an addon is ready or terminal, or the time is over; the addon as it is then.
     ///
     /// # Errors
     /// `unknown_addon`.
-    pub async fn wait_for_addon(
-        &self,
-        id: AddonId,
-        at_most: Duration,
-    ) -> Result<AddonRecord, ControlError> {
+    pub async fn wait_for_addon(&self, id: AddonId, at_most: Duration) -> Result<AddonRecord, ControlError> {
         let until = Instant::now() + at_most.min(Duration::from_millis(WAIT_MS_MAX));
         loop {
             let notify = self.waiters.register(id);
@@ -129,12 +118,7 @@ impl Control {
     ///
     /// # Errors
     /// `unknown_addon`.
-    pub async fn addon_log(
-        &self,
-        id: AddonId,
-        after: u64,
-        count_max: usize,
-    ) -> Result<Vec<StoredLog>, ControlError> {
+    pub async fn addon_log(&self, id: AddonId, after: u64, count_max: usize) -> Result<Vec<StoredLog>, ControlError> {
         self.addon(id).await?;
         Ok(self.store.log(id, after, count_max).await?)
     }

@@ -1,9 +1,8 @@
 //! Apps and their variables.
 
-use larder_domain::AppName;
-use larder_domain::ports::store::{
-    APP_VARIABLES_MAX, AddonFilter, AppVariable, ConfigPatch, PatchRefusal,
-};
+use larder_domain::limits::VALUE_BYTES_MAX;
+use larder_domain::ports::store::{APP_VARIABLES_MAX, AddonFilter, AppVariable, ConfigPatch, PatchRefusal};
+use larder_domain::{AppName, VariableName};
 
 use crate::{Code, Control, ControlError};
 
@@ -23,11 +22,7 @@ impl Control {
     ///
     /// # Errors
     /// The store failed.
-    pub async fn apps(
-        &self,
-        after: Option<AppName>,
-        count_max: usize,
-    ) -> Result<Vec<(AppName, u64)>, ControlError> {
+    pub async fn apps(&self, after: Option<AppName>, count_max: usize) -> Result<Vec<(AppName, u64)>, ControlError> {
         Ok(self.store.apps(after, count_max).await?)
     }
 
@@ -36,11 +31,15 @@ impl Control {
     /// # Errors
     /// `unknown_app`.
     pub async fn app(&self, app: &AppName) -> Result<(), ControlError> {
-        if self.store.has_app(app).await? {
-            Ok(())
-        } else {
-            Err(unknown(app))
-        }
+        if self.store.has_app(app).await? { Ok(()) } else { Err(unknown(app)) }
+    }
+
+    /// How many live addons an app has.
+    ///
+    /// # Errors
+    /// `unknown_app`.
+    pub async fn count_addons(&self, app: &AppName) -> Result<u64, ControlError> {
+        self.store.count_addons(app).await?.ok_or_else(|| unknown(app))
     }
 
     /// Deletes an app and its own variables; with `cascade` its addons first.
@@ -54,20 +53,14 @@ impl Control {
         }
         match self.store.delete_app(app).await? {
             Ok(()) => Ok(()),
-            Err(count) => Err(ControlError::refused(
-                Code::AppInUse,
-                format!("the app {app} has {count} addons"),
-            )),
+            Err(count) => Err(ControlError::refused(Code::AppInUse, format!("the app {app} has {count} addons"))),
         }
     }
 
     async fn delete_addons_of(&self, app: &AppName) -> Result<(), ControlError> {
         loop {
-            let filter = AddonFilter {
-                app: Some(app.clone()),
-                count_max: CASCADE_BATCH_ADDONS,
-                ..AddonFilter::default()
-            };
+            let filter =
+                AddonFilter { app: Some(app.clone()), count_max: CASCADE_BATCH_ADDONS, ..AddonFilter::default() };
             let addons = self.store.addons(filter).await?;
             if addons.is_empty() {
                 return Ok(());
@@ -83,21 +76,14 @@ impl Control {
     /// # Errors
     /// `unknown_app`.
     pub async fn app_config(&self, app: &AppName) -> Result<Vec<AppVariable>, ControlError> {
-        self.store
-            .app_config(app)
-            .await?
-            .ok_or_else(|| unknown(app))
+        self.store.app_config(app).await?.ok_or_else(|| unknown(app))
     }
 
     /// Sets and unsets the app's own variables: all or nothing.
     ///
     /// # Errors
     /// `unknown_app`, `variable_owned_by_addon`, `too_many_variables`.
-    pub async fn patch_app_config(
-        &self,
-        app: &AppName,
-        patch: ConfigPatch,
-    ) -> Result<(), ControlError> {
+    pub async fn patch_app_config(&self, app: &AppName, patch: ConfigPatch) -> Result<(), ControlError> {
         match self.store.patch_app_config(app, patch).await? {
             Ok(()) => Ok(()),
             Err(PatchRefusal::NoApp) => Err(unknown(app)),
@@ -115,4 +101,20 @@ impl Control {
 
 pub(crate) fn unknown(app: &AppName) -> ControlError {
     ControlError::refused(Code::UnknownApp, format!("there is no app {app}"))
+}
+
+/// That an app may have this value for a variable of its own.
+///
+/// # Errors
+/// `invalid_variable`: it has a NUL character, or is too long.
+pub fn check_own_value(name: &VariableName, value: Option<&str>) -> Result<(), ControlError> {
+    let value = value.unwrap_or_default();
+    if value.contains('\0') {
+        return Err(ControlError::refused(Code::InvalidVariable, format!("the value of {name} has a NUL character")));
+    }
+    if value.len() > VALUE_BYTES_MAX {
+        let message = format!("the value of {name} has {} bytes; at most {VALUE_BYTES_MAX} are allowed", value.len());
+        return Err(ControlError::refused(Code::InvalidVariable, message));
+    }
+    Ok(())
 }

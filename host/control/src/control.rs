@@ -22,19 +22,8 @@ pub struct Control {
 
 impl Control {
     /// Puts the use cases over their ports.
-    pub fn new(
-        store: Arc<dyn Store>,
-        runtime: Arc<dyn ProviderRuntime>,
-        sink: Arc<dyn AppSink>,
-    ) -> Self {
-        Self {
-            store,
-            runtime,
-            sink,
-            offers: Arc::default(),
-            waiters: Arc::default(),
-            running: Arc::default(),
-        }
+    pub fn new(store: Arc<dyn Store>, runtime: Arc<dyn ProviderRuntime>, sink: Arc<dyn AppSink>) -> Self {
+        Self { store, runtime, sink, offers: Arc::default(), waiters: Arc::default(), running: Arc::default() }
     }
 
     /// What can be provisioned now.

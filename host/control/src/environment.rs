@@ -27,27 +27,16 @@ impl Control {
     ///
     /// # Errors
     /// `unknown_app`.
-    pub async fn app_environment(
-        &self,
-        app: &AppName,
-    ) -> Result<Vec<EnvironmentVariable>, ControlError> {
+    pub async fn app_environment(&self, app: &AppName) -> Result<Vec<EnvironmentVariable>, ControlError> {
         let own = self.app_config(app).await?;
         let mut environment: Vec<EnvironmentVariable> = own
             .into_iter()
-            .map(|v| EnvironmentVariable {
-                name: v.name.into(),
-                value: v.value,
-                secret: v.secret,
-            })
+            .map(|v| EnvironmentVariable { name: v.name.into(), value: v.value, secret: v.secret })
             .collect();
         let services = self.services(app).await?;
         if !services.is_empty() {
             let value = SecretString::new(Value::Object(services).to_string());
-            environment.push(EnvironmentVariable {
-                name: SERVICES_VARIABLE.to_owned(),
-                value,
-                secret: true,
-            });
+            environment.push(EnvironmentVariable { name: SERVICES_VARIABLE.to_owned(), value, secret: true });
         }
         environment.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(environment)
@@ -67,11 +56,8 @@ impl Control {
                 let Some(config) = self.store.addon_config(record.spec.id).await? else {
                     continue;
                 };
-                let credentials: Map<String, Value> = config
-                    .credentials
-                    .iter()
-                    .map(|c| (c.key.clone(), c.value.reveal().into()))
-                    .collect();
+                let credentials: Map<String, Value> =
+                    config.credentials.iter().map(|c| (c.key.clone(), c.value.reveal().into())).collect();
                 let spec = &record.spec;
                 let entry = json!({ "provider": spec.provider, "service": spec.service, "plan": spec.plan, "credentials": credentials });
                 services.insert(spec.name.to_string(), entry);

@@ -52,6 +52,7 @@ codes! {
     UnknownService "unknown_service" 404 "List what can be had with `larder catalog`.",
     UnknownPlan "unknown_plan" 404 "Choose one of the plans that the message names.",
     MethodNotAllowed "method_not_allowed" 405 "See docs/api.md for the methods of this route.",
+    RequestTimeout "request_timeout" 408 "Send the body without long pauses.",
     NameTaken "name_taken" 409 "Choose another name, or delete the addon that has it.",
     VariableTaken "variable_taken" 409 "Attach the addon under another name with `attach_as`, or delete what has the variable.",
     VariableOwnedByAddon "variable_owned_by_addon" 409 "An addon sets this variable: delete the addon, or use another name.",
@@ -93,23 +94,15 @@ pub enum ControlError {
 impl ControlError {
     /// A refusal.
     pub fn refused(code: Code, message: impl Into<String>) -> Self {
-        Self::Refused {
-            code,
-            message: message.into(),
-        }
+        Self::Refused { code, message: message.into() }
     }
 }
 
 impl From<StoreError> for ControlError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Busy => Self::refused(
-                Code::Overloaded,
-                "the store has more to write than it can take",
-            ),
-            StoreError::Missing("addon") => {
-                Self::refused(Code::UnknownAddon, "there is no such addon")
-            }
+            StoreError::Busy => Self::refused(Code::Overloaded, "the store has more to write than it can take"),
+            StoreError::Missing("addon") => Self::refused(Code::UnknownAddon, "there is no such addon"),
             other => Self::Store(other),
         }
     }

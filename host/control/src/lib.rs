@@ -16,6 +16,7 @@ mod waiters;
 pub mod worker;
 
 pub use addons::{CreateAddon, NewAddonState, WAIT_MS_MAX};
+pub use apps::check_own_value;
 pub use control::Control;
 pub use environment::{EnvironmentVariable, SERVICES_VARIABLE};
 pub use error::{Code, ControlError};

@@ -31,16 +31,8 @@ impl Offer {
     ///
     /// # Errors
     /// What is wrong with them.
-    pub fn validate(
-        &self,
-        service: &Service,
-        plan: &Plan,
-        parameters: &serde_json::Value,
-    ) -> Result<(), String> {
-        match self
-            .validators
-            .get(&(service.name.clone(), plan.name.clone()))
-        {
+    pub fn validate(&self, service: &Service, plan: &Plan, parameters: &serde_json::Value) -> Result<(), String> {
+        match self.validators.get(&(service.name.clone(), plan.name.clone())) {
             Some(validator) => schema::validate(validator, parameters),
             None => Err("the plan's schema is missing".into()),
         }
@@ -53,13 +45,8 @@ pub struct Offers(pub BTreeMap<ProviderName, Arc<Offer>>);
 
 impl Offers {
     /// Who offers a service.
-    pub fn of<'a>(
-        &'a self,
-        service: &'a ServiceName,
-    ) -> impl Iterator<Item = (&'a Arc<Offer>, &'a Service)> {
-        self.0
-            .values()
-            .filter_map(move |offer| offer.manifest.service(service).map(|found| (offer, found)))
+    pub fn of<'a>(&'a self, service: &'a ServiceName) -> impl Iterator<Item = (&'a Arc<Offer>, &'a Service)> {
+        self.0.values().filter_map(move |offer| offer.manifest.service(service).map(|found| (offer, found)))
     }
 }
 
@@ -85,8 +72,7 @@ impl OfferCache {
             return Ok(Arc::clone(offers));
         }
         let offers = Arc::new(read(store).await?);
-        *self.read.write().unwrap_or_else(PoisonError::into_inner) =
-            Some((generation, Arc::clone(&offers)));
+        *self.read.write().unwrap_or_else(PoisonError::into_inner) = Some((generation, Arc::clone(&offers)));
         Ok(offers)
     }
 }
@@ -109,13 +95,7 @@ async fn read(store: &dyn Store) -> Result<Offers, StoreError> {
             }
         };
         let options = store.provider_options(&provider.name).await?;
-        let offer = Offer {
-            provider: provider.name.clone(),
-            digest: version.digest,
-            manifest,
-            options,
-            validators,
-        };
+        let offer = Offer { provider: provider.name.clone(), digest: version.digest, manifest, options, validators };
         offers.insert(provider.name, Arc::new(offer));
     }
     Ok(Offers(offers))
@@ -125,19 +105,13 @@ async fn read(store: &dyn Store) -> Result<Offers, StoreError> {
 ///
 /// # Errors
 /// Which one is wrong, and why.
-pub(crate) fn compile_all(
-    manifest: &Manifest,
-) -> Result<HashMap<(ServiceName, PlanName), Validator>, String> {
-    schema::compile(&manifest.options)
-        .map_err(|reason| format!("the schema of its options: {reason}"))?;
+pub(crate) fn compile_all(manifest: &Manifest) -> Result<HashMap<(ServiceName, PlanName), Validator>, String> {
+    schema::compile(&manifest.options).map_err(|reason| format!("the schema of its options: {reason}"))?;
     let mut validators = HashMap::new();
     for service in &manifest.services {
         for plan in &service.plans {
             let validator = schema::compile(&plan.parameters).map_err(|reason| {
-                format!(
-                    "service {}, plan {}: the schema of its parameters: {reason}",
-                    service.name, plan.name
-                )
+                format!("service {}, plan {}: the schema of its parameters: {reason}", service.name, plan.name)
             })?;
             validators.insert((service.name.clone(), plan.name.clone()), validator);
         }

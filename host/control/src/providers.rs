@@ -1,11 +1,17 @@
 //! Providers: uploaded, listed, activated, removed.
 
+use std::time::Duration;
+
 use larder_domain::ports::store::{RemoveRefusal, UploadOutcome};
-use larder_domain::provider::{Provider, Version};
+use larder_domain::provider::{Provider, Version, VersionState};
 use larder_domain::{Digest, ProviderName};
 use sha2::{Digest as _, Sha256};
+use tokio::time::{Instant, sleep};
 
 use crate::{Code, Control, ControlError};
+
+/// How often a version's check is looked at by whoever waits for it, in milliseconds. Uploads are rare, and any node may do the check.
+const CHECK_POLL_MS: u64 = 25;
 
 /// What came of an upload.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,11 +28,7 @@ impl Control {
     ///
     /// # Errors
     /// The component can't be a provider, or the store failed.
-    pub async fn upload(
-        &self,
-        name: &ProviderName,
-        wasm: Vec<u8>,
-    ) -> Result<Uploaded, ControlError> {
+    pub async fn upload(&self, name: &ProviderName, wasm: Vec<u8>) -> Result<Uploaded, ControlError> {
         self.runtime.inspect(&wasm)?;
         let digest = Digest(Sha256::digest(&wasm).into());
         let (version, known) = match self.store.upload(name, digest, wasm).await? {
@@ -50,42 +52,46 @@ impl Control {
     /// # Errors
     /// `unknown_provider`.
     pub async fn provider(&self, name: &ProviderName) -> Result<Provider, ControlError> {
-        self.store
-            .provider(name)
-            .await?
-            .ok_or_else(|| unknown(name))
+        self.store.provider(name).await?.ok_or_else(|| unknown(name))
     }
 
     /// One version of a provider.
     ///
     /// # Errors
     /// `unknown_provider`, `unknown_version`.
-    pub async fn version(
+    pub async fn version(&self, name: &ProviderName, digest: Digest) -> Result<Version, ControlError> {
+        let versions = self.provider(name).await?.versions;
+        let found = versions.into_iter().find(|version| version.digest == digest);
+        found.ok_or_else(|| {
+            ControlError::refused(Code::UnknownVersion, format!("the provider {name} has no version {digest}"))
+        })
+    }
+
+    /// Waits until a version has left its check, or the time is over; the version as it is then.
+    ///
+    /// # Errors
+    /// `unknown_provider`, `unknown_version`.
+    pub async fn wait_for_version(
         &self,
         name: &ProviderName,
         digest: Digest,
+        at_most: Duration,
     ) -> Result<Version, ControlError> {
-        let versions = self.provider(name).await?.versions;
-        let found = versions
-            .into_iter()
-            .find(|version| version.digest == digest);
-        found.ok_or_else(|| {
-            ControlError::refused(
-                Code::UnknownVersion,
-                format!("the provider {name} has no version {digest}"),
-            )
-        })
+        let until = Instant::now() + at_most;
+        loop {
+            let version = self.version(name, digest).await?;
+            if version.state != VersionState::Checking || Instant::now() >= until {
+                return Ok(version);
+            }
+            sleep(Duration::from_millis(CHECK_POLL_MS)).await;
+        }
     }
 
     /// Makes a checked version the one that serves; rolling back is the same.
     ///
     /// # Errors
     /// `unknown_provider`, `unknown_version`, `version_not_usable`.
-    pub async fn activate(
-        &self,
-        name: &ProviderName,
-        digest: Digest,
-    ) -> Result<Provider, ControlError> {
+    pub async fn activate(&self, name: &ProviderName, digest: Digest) -> Result<Provider, ControlError> {
         let version = self.version(name, digest).await?;
         let done = self.store.activate(name, digest).await?;
         self.offers.invalidate();
@@ -100,31 +106,19 @@ impl Control {
     ///
     /// # Errors
     /// `unknown_provider`; `provider_in_use` without `force`.
-    pub async fn remove_provider(
-        &self,
-        name: &ProviderName,
-        force: bool,
-    ) -> Result<(), ControlError> {
+    pub async fn remove_provider(&self, name: &ProviderName, force: bool) -> Result<(), ControlError> {
         let provider = self.provider(name).await?;
         let removed = self.store.remove_provider(name, force).await?;
         self.offers.invalidate();
         if let Err(RemoveRefusal::InUse(count)) = removed {
-            let message = format!(
-                "the provider {name} is needed by {count} addons that live or are being cleaned up"
-            );
+            let message = format!("the provider {name} is needed by {count} addons that live or are being cleaned up");
             return Err(ControlError::refused(Code::ProviderInUse, message));
         }
-        provider
-            .versions
-            .iter()
-            .for_each(|version| self.runtime.unload(version.digest));
+        provider.versions.iter().for_each(|version| self.runtime.unload(version.digest));
         Ok(())
     }
 }
 
 pub(crate) fn unknown(name: &ProviderName) -> ControlError {
-    ControlError::refused(
-        Code::UnknownProvider,
-        format!("there is no provider {name}"),
-    )
+    ControlError::refused(Code::UnknownProvider, format!("there is no provider {name}"))
 }

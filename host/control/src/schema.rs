@@ -15,10 +15,7 @@ pub(crate) fn compile(schema: &Value) -> Result<Validator, String> {
     if schema.get("type").and_then(Value::as_str) != Some("object") {
         return Err("its `type` must be \"object\"".into());
     }
-    jsonschema::options()
-        .with_pattern_options(PatternOptions::regex())
-        .build(schema)
-        .map_err(|error| error.to_string())
+    jsonschema::options().with_pattern_options(PatternOptions::regex()).build(schema).map_err(|error| error.to_string())
 }
 
 /// Checks a value. Problems name the place and the rule, and quote no value: it may be a secret.
@@ -26,11 +23,7 @@ pub(crate) fn compile(schema: &Value) -> Result<Validator, String> {
 /// # Errors
 /// What is wrong with the value, for whoever sent it.
 pub(crate) fn validate(validator: &Validator, value: &Value) -> Result<(), String> {
-    let mut problems: Vec<String> = validator
-        .iter_errors(value)
-        .take(PROBLEMS_MAX + 1)
-        .map(|e| describe(&e))
-        .collect();
+    let mut problems: Vec<String> = validator.iter_errors(value).take(PROBLEMS_MAX + 1).map(|e| describe(&e)).collect();
     if problems.is_empty() {
         return Ok(());
     }
@@ -43,11 +36,7 @@ pub(crate) fn validate(validator: &Validator, value: &Value) -> Result<(), Strin
 
 fn describe(error: &jsonschema::ValidationError<'_>) -> String {
     let at = error.instance_path().to_string();
-    let place = if at.is_empty() {
-        "the parameters".to_owned()
-    } else {
-        at
-    };
+    let place = if at.is_empty() { "the parameters".to_owned() } else { at };
     format!("{place}: {}", error.masked())
 }
 
@@ -59,13 +48,13 @@ mod tests {
 
     #[test]
     fn a_problem_names_the_place_and_not_the_value() {
-        let schema = compile(&json!({ "type": "object", "properties": { "size": { "type": "integer", "maximum": 9 } } })).unwrap();
+        let schema =
+            compile(&json!({ "type": "object", "properties": { "size": { "type": "integer", "maximum": 9 } } }))
+                .unwrap();
         assert_eq!(validate(&schema, &json!({ "size": 3 })), Ok(()));
         let problem = validate(&schema, &json!({ "size": "hunter2" })).unwrap_err();
         assert!(
-            problem.starts_with("/size: ")
-                && problem.contains("integer")
-                && !problem.contains("hunter2"),
+            problem.starts_with("/size: ") && problem.contains("integer") && !problem.contains("hunter2"),
             "{problem}"
         );
     }

@@ -11,12 +11,7 @@ pub struct NoSink;
 
 #[async_trait]
 impl AppSink for NoSink {
-    async fn set(
-        &self,
-        _app: &AppName,
-        _addon: AddonId,
-        _variables: &[Variable],
-    ) -> Result<(), SinkError> {
+    async fn set(&self, _app: &AppName, _addon: AddonId, _variables: &[Variable]) -> Result<(), SinkError> {
         Ok(())
     }
 

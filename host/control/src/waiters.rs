@@ -13,23 +13,12 @@ pub(crate) struct Waiters(Mutex<HashMap<AddonId, Arc<Notify>>>);
 impl Waiters {
     /// Registers; read the addon's state only after this.
     pub(crate) fn register(&self, addon: AddonId) -> Arc<Notify> {
-        Arc::clone(
-            self.0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .entry(addon)
-                .or_default(),
-        )
+        Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(addon).or_default())
     }
 
     /// The addon has settled: it is ready or terminal.
     pub(crate) fn settled(&self, addon: AddonId) {
-        if let Some(notify) = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&addon)
-        {
+        if let Some(notify) = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&addon) {
             notify.notify_waiters();
         }
     }

@@ -52,10 +52,7 @@ pub struct WorkerConfig {
 
 impl Default for WorkerConfig {
     fn default() -> Self {
-        Self {
-            limits: CallLimits::default(),
-            shutdown_grace: Duration::from_secs(5),
-        }
+        Self { limits: CallLimits::default(), shutdown_grace: Duration::from_secs(5) }
     }
 }
 
@@ -74,14 +71,7 @@ impl Worker {
     #[must_use]
     pub fn new(control: Control, config: WorkerConfig) -> Self {
         let node = NodeId::generate();
-        Self {
-            control,
-            config,
-            node,
-            tasks: JoinSet::new(),
-            busy: HashMap::new(),
-            per_provider: HashMap::new(),
-        }
+        Self { control, config, node, tasks: JoinSet::new(), busy: HashMap::new(), per_provider: HashMap::new() }
     }
 
     /// Works until `shutdown` turns true, then lets calls under way finish within the grace and drops the rest.
@@ -115,12 +105,7 @@ impl Worker {
         if room == 0 {
             return 0;
         }
-        let leased = match self
-            .control
-            .store
-            .lease_due(self.node, room, self.saturated())
-            .await
-        {
+        let leased = match self.control.store.lease_due(self.node, room, self.saturated()).await {
             Ok(leased) => leased,
             Err(error) => {
                 tracing::warn!(%error, "due work could not be leased");
@@ -143,15 +128,8 @@ impl Worker {
         *self.per_provider.entry(provider.clone()).or_default() += 1;
         let handle = self.tasks.spawn(async move {
             match work {
-                Leased::Addon {
-                    lease,
-                    record,
-                    next,
-                    seed,
-                } => {
-                    drive::Drive::new(control, lease, *record, seed, limits, stop)
-                        .run(next)
-                        .await;
+                Leased::Addon { lease, record, next, seed } => {
+                    drive::Drive::new(control, lease, *record, seed, limits, stop).run(next).await;
                 }
                 Leased::Other(lease) => versions::check(control, lease, limits).await,
             }
@@ -181,10 +159,7 @@ impl Worker {
     }
 
     fn saturated(&self) -> Vec<ProviderName> {
-        let full = self
-            .per_provider
-            .iter()
-            .filter(|(_, count)| **count >= CALLS_PER_PROVIDER_MAX);
+        let full = self.per_provider.iter().filter(|(_, count)| **count >= CALLS_PER_PROVIDER_MAX);
         full.map(|(provider, _)| provider.clone()).collect()
     }
 
@@ -206,11 +181,7 @@ impl Worker {
 
     async fn stop(&mut self) {
         let grace = self.config.shutdown_grace;
-        let all_done = timeout(grace, async {
-            while self.tasks.join_next().await.is_some() {}
-        })
-        .await
-        .is_ok();
+        let all_done = timeout(grace, async { while self.tasks.join_next().await.is_some() {} }).await.is_ok();
         if !all_done {
             tracing::info!(
                 calls = self.tasks.len(),
@@ -240,9 +211,7 @@ async fn renew_leases(control: Control) {
             continue;
         }
         match control.store.renew(&leases).await {
-            Ok(lost) => lost
-                .iter()
-                .for_each(|subject| control.running.stop(subject)),
+            Ok(lost) => lost.iter().for_each(|subject| control.running.stop(subject)),
             Err(error) => tracing::warn!(%error, "leases could not be renewed"),
         }
     }

@@ -21,10 +21,7 @@ async fn variables_reach_the_sink_before_ready_and_leave_it_with_the_addon() {
     assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
     assert!(host.sink.has.lock().unwrap().contains(&id));
     host.control.delete_addon(id).await.unwrap();
-    until("the sink to forget it", || async {
-        (!host.sink.has.lock().unwrap().contains(&id)).then_some(())
-    })
-    .await;
+    until("the sink to forget it", || async { (!host.sink.has.lock().unwrap().contains(&id)).then_some(()) }).await;
 }
 
 #[tokio::test]
@@ -35,25 +32,13 @@ async fn a_sink_that_keeps_refusing_ends_in_error_and_the_provider_cleans_up_onc
     let id = host.create("honest", "one").await.spec.id;
     let refusals = || async {
         let history = host.control.history(Some(id), 0, 100).await.unwrap();
-        history
-            .iter()
-            .filter(|entry| entry.data["call"] == "set-variables")
-            .count()
+        history.iter().filter(|entry| entry.data["call"] == "set-variables").count()
     };
     let mut seen = 0;
     while host.control.addon(id).await.unwrap().addon.state != AddonState::Error {
-        until("another refusal", || async {
-            (refusals().await > seen).then_some(())
-        })
-        .await;
+        until("another refusal", || async { (refusals().await > seen).then_some(()) }).await;
         seen = refusals().await;
-        assert!(
-            host.control
-                .app_config(&"demo".parse().unwrap())
-                .await
-                .unwrap()
-                .is_empty()
-        );
+        assert!(host.control.app_config(&"demo".parse().unwrap()).await.unwrap().is_empty());
         clock.advance_ms(60_000);
     }
     let record = host.control.addon(id).await.unwrap();
@@ -63,13 +48,7 @@ async fn a_sink_that_keeps_refusing_ends_in_error_and_the_provider_cleans_up_onc
     })
     .await;
     assert_eq!(host.calls("honest", Export::Deprovision), 1);
-    assert!(
-        host.control
-            .app_config(&"demo".parse().unwrap())
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(host.control.app_config(&"demo".parse().unwrap()).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -77,18 +56,13 @@ async fn a_deletion_drops_the_call_under_way_and_cleans_up_without_overlap() {
     let host = TestHost::start(&["stuck"]).await;
     host.script.hanging.lock().unwrap().insert("stuck".into());
     let id = host.create("stuck", "one").await.spec.id;
-    until("the call", || async {
-        (host.calls("stuck", Export::BeginProvision) > 0).then_some(())
-    })
-    .await;
+    until("the call", || async { (host.calls("stuck", Export::BeginProvision) > 0).then_some(()) }).await;
     let deleted = host.control.delete_addon(id).await.unwrap();
     assert_eq!(deleted.addon.state, AddonState::Deprovisioned);
     let cleanup = until("the cleanup", || async {
         (host.control.addon(id).await.unwrap().addon.cleanup == Cleanup::Done).then_some(())
     });
-    tokio::time::timeout(Duration::from_secs(5), cleanup)
-        .await
-        .expect("long before the lease would have run out");
+    tokio::time::timeout(Duration::from_secs(5), cleanup).await.expect("long before the lease would have run out");
     assert!(!host.script.overlapped.load(Ordering::SeqCst));
     assert_eq!(host.calls("stuck", Export::BeginProvision), 1);
 }
@@ -101,23 +75,14 @@ async fn a_provider_that_never_answers_takes_its_share_and_no_more() {
         host.create("stuck", &format!("stuck-{number}")).await;
     }
     until("the stuck provider's share to be used up", || async {
-        (host.calls("stuck", Export::BeginProvision)
-            == larder_control::worker::CALLS_PER_PROVIDER_MAX)
-            .then_some(())
+        (host.calls("stuck", Export::BeginProvision) == larder_control::worker::CALLS_PER_PROVIDER_MAX).then_some(())
     })
     .await;
     for number in 0..50 {
-        let id = host
-            .create("honest", &format!("honest-{number}"))
-            .await
-            .spec
-            .id;
+        let id = host.create("honest", &format!("honest-{number}")).await.spec.id;
         assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
     }
-    assert_eq!(
-        host.calls("stuck", Export::BeginProvision),
-        larder_control::worker::CALLS_PER_PROVIDER_MAX
-    );
+    assert_eq!(host.calls("stuck", Export::BeginProvision), larder_control::worker::CALLS_PER_PROVIDER_MAX);
 }
 
 #[tokio::test]
@@ -125,23 +90,15 @@ async fn a_fault_of_the_hosts_own_is_no_attempt_of_the_providers() {
     let host = TestHost::start(&["honest"]).await;
     let failures = std::sync::atomic::AtomicU32::new(0);
     let answer = move |export| match export {
-        Export::BeginProvision if failures.fetch_add(1, Ordering::SeqCst) < 2 => Err(Fault {
-            code: FaultCode::Host,
-            detail: "no room for another call".into(),
-        }),
+        Export::BeginProvision if failures.fetch_add(1, Ordering::SeqCst) < 2 => {
+            Err(Fault { code: FaultCode::Host, detail: "no room for another call".into() })
+        }
         other => usual(other),
     };
-    host.script
-        .answers
-        .lock()
-        .unwrap()
-        .insert("honest".into(), Box::new(answer));
+    host.script.answers.lock().unwrap().insert("honest".into(), Box::new(answer));
     let id = host.create("honest", "one").await.spec.id;
     let record = host.settled(id).await;
-    assert_eq!(
-        (record.addon.state, record.addon.attempts),
-        (AddonState::Ready, 0)
-    );
+    assert_eq!((record.addon.state, record.addon.attempts), (AddonState::Ready, 0));
     assert_eq!(host.calls("honest", Export::BeginProvision), 3);
 }
 
@@ -152,18 +109,8 @@ async fn an_answer_that_a_function_can_not_give_is_never_believed() {
         Export::ProvisionComplete => Ok(Ok(Reply::Begun("I am done, trust me".into()))),
         other => usual(other),
     };
-    host.script
-        .answers
-        .lock()
-        .unwrap()
-        .insert("liar".into(), Box::new(answer));
+    host.script.answers.lock().unwrap().insert("liar".into(), Box::new(answer));
     let id = host.create("liar", "one").await.spec.id;
-    until("the answer", || async {
-        (host.calls("liar", Export::ProvisionComplete) > 0).then_some(())
-    })
-    .await;
-    assert_eq!(
-        host.control.addon(id).await.unwrap().addon.state,
-        AddonState::WaitingForProvision
-    );
+    until("the answer", || async { (host.calls("liar", Export::ProvisionComplete) > 0).then_some(()) }).await;
+    assert_eq!(host.control.addon(id).await.unwrap().addon.state, AddonState::WaitingForProvision);
 }

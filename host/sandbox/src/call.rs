@@ -46,10 +46,9 @@ pub(crate) async fn describe(
     let work = enter::<DescribeParam, Described>(&mut store, loaded, &loaded.describe, param);
     let ended = metered(limits, work).await;
     match settle(ended, &store.into_data()).0? {
-        (Ok(manifest),) if manifest.len() > MANIFEST_BYTES_MAX => Err(invalid_answer(format!(
-            "the manifest has {} bytes; {MANIFEST_BYTES_MAX} are allowed",
-            manifest.len()
-        ))),
+        (Ok(manifest),) if manifest.len() > MANIFEST_BYTES_MAX => {
+            Err(invalid_answer(format!("the manifest has {} bytes; {MANIFEST_BYTES_MAX} are allowed", manifest.len())))
+        }
         (answer,) => Ok(answer.map_err(bounded_text)),
     }
 }

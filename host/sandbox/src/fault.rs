@@ -53,7 +53,7 @@ impl Circumstances<'_> {
             FaultCode::Trap => self.fault(FaultCode::Trap, trapped(error)),
             FaultCode::Host => host(&format!("the sandbox could not run it: {}", short(error))),
             FaultCode::InvalidAnswer => {
-                self.fault(FaultCode::InvalidAnswer, format!("the answer can't be read: {}", short(error)))
+                self.fault(FaultCode::InvalidAnswer, format!("its answer breaks the contract: {}", short(error)))
             }
             code => self.of(code),
         }
@@ -164,7 +164,11 @@ fn trapped(error: &wasmtime::Error) -> String {
 }
 
 fn seconds(time: Duration) -> String {
-    if time < Duration::from_secs(1) { format!("{} ms", time.as_millis()) } else { format!("{:.1} s", time.as_secs_f64()) }
+    if time < Duration::from_secs(1) {
+        format!("{} ms", time.as_millis())
+    } else {
+        format!("{:.1} s", time.as_secs_f64())
+    }
 }
 
 fn cut(mut detail: String) -> String {

@@ -24,10 +24,8 @@ pub(crate) const LIFECYCLE: &str = "larder:provider/lifecycle@0.1.0";
 pub(crate) const CATALOG: &str = "larder:provider/catalog@0.1.0";
 
 /// What a provider exports.
-const EXPECTED: [(&str, &[&str]); 2] = [
-    (LIFECYCLE, &["begin-provision", "provision-complete", "get-config", "deprovision"]),
-    (CATALOG, &["describe"]),
-];
+const EXPECTED: [(&str, &[&str]); 2] =
+    [(LIFECYCLE, &["begin-provision", "provision-complete", "get-config", "deprovision"]), (CATALOG, &["describe"])];
 
 /// How many names a message lists.
 const NAMES_LISTED: usize = 6;
@@ -150,7 +148,10 @@ fn missing(interface: &str, exports: &[Export]) -> Refusal {
 fn other_version(does: &str, found: &str, ours: &str) -> Refusal {
     Refusal::new(
         "unsupported_version",
-        format!("the component {does} {}; this host has {ours}. Build it against that version, or update the host", quoted(found)),
+        format!(
+            "the component {does} {}; this host has {ours}. Build it against that version, or update the host",
+            quoted(found)
+        ),
     )
 }
 

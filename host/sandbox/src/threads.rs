@@ -14,6 +14,11 @@ use crate::config::StartError;
 
 /// Threads for what blocks. Guests have nothing that does; compilers do.
 const BLOCKING_THREADS_MAX: usize = 4;
+/// A thread looks for new calls after so many of its turns, each of which a guest may stretch to a tick. Left to itself,
+/// the scheduler would look after a hundred.
+const TURNS_PER_LOOK_FOR_CALLS: u32 = 2;
+/// A thread looks for timers that are due after so many of its turns.
+const TURNS_PER_LOOK_FOR_TIMERS: u32 = 4;
 
 /// The threads, for as long as this lives.
 pub(crate) struct GuestThreads {
@@ -31,6 +36,8 @@ impl GuestThreads {
             .worker_threads(threads.max(1))
             .max_blocking_threads(BLOCKING_THREADS_MAX)
             .thread_name("guest")
+            .global_queue_interval(TURNS_PER_LOOK_FOR_CALLS)
+            .event_interval(TURNS_PER_LOOK_FOR_TIMERS)
             .enable_all()
             .build()
             .map_err(StartError::Threads)?;

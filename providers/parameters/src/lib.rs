@@ -1,21 +1,23 @@
-//! Parameters that become environment variables: `{"GREETING": "hello"}` sets `GREETING` to `hello`. For
-//! settings that an app needs and that no server hands out.
+//! Parameters that become environment variables: `{"GREETING": "hello"}` sets `GREETING` to `hello`. For settings that an app needs
+//! and that no server hands out.
 //!
-//! It shows how a plan describes its parameters. The host checks them against the schema before any call
-//! is made, and tells the developer what is wrong, so `get_config` only has to read them.
+//! It shows how a plan describes its parameters. The host checks them against the schema before it makes any call, and tells the
+//! developer what is wrong; so the provider only has to read them.
 
 use std::collections::BTreeMap;
 
-use larder_sdk::{Addon, Config, Failure, Manifest, Options, Plan, Provider, Service};
-use serde_json::json;
+use larder_sdk::{Addon, Config, Failure, Manifest, Options, Plan, Provider, Service, json};
+
+/// Name and value of each variable.
+type Variables = BTreeMap<String, String>;
 
 struct Parameters;
 
 impl Provider for Parameters {
-    fn manifest(_: &Options) -> Result<Manifest, String> {
+    fn manifest(_options: &Options) -> Result<Manifest, String> {
         let variables = json!({
             "type": "object",
-            "description": "Names and values of environment variables",
+            "description": "Environment variables, by name",
             "minProperties": 1,
             "maxProperties": 64,
             "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_]{0,127}$" },
@@ -25,16 +27,17 @@ impl Provider for Parameters {
             .tag("variables")
             .any_variables()
             .plan(Plan::new("default", "Up to 64 variables").parameters(variables));
-        Ok(Manifest::new(env!("CARGO_PKG_VERSION"), env!("CARGO_PKG_DESCRIPTION")).service(service))
+        let about = "Turns parameters into environment variables";
+        Ok(Manifest::new(env!("CARGO_PKG_VERSION"), about).service(service))
     }
 
     fn begin_provision(addon: &Addon) -> Result<String, Failure> {
-        let variables: BTreeMap<String, String> = addon.parameters()?;
-        Ok(format!("{} variables, as given", variables.len()))
+        let variables: Variables = addon.parameters()?;
+        Ok(format!("Setting {} variables", variables.len()))
     }
 
     fn get_config(addon: &Addon) -> Result<Config, Failure> {
-        let variables: BTreeMap<String, String> = addon.parameters()?;
+        let variables: Variables = addon.parameters()?;
         let set = |config: Config, (name, value)| config.variable(name, value);
         Ok(variables.into_iter().fold(Config::new(), set))
     }

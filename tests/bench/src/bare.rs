@@ -32,20 +32,13 @@ struct Data {
 
 impl WasiView for Data {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
-            table: &mut self.table,
-        }
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }
 
 impl WasiHttpView for Data {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView {
-            ctx: &mut self.http,
-            table: &mut self.table,
-            hooks: Default::default(),
-        }
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: Default::default() }
     }
 }
 
@@ -132,25 +125,16 @@ impl Bare {
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
         Provider::add_to_linker::<_, wasmtime::component::HasSelf<_>>(&mut linker, |data| data)?;
         let pre: InstancePre<Data> = linker.instantiate_pre(&Component::new(&engine, wasm)?)?;
-        Ok(Self {
-            engine,
-            pre: ProviderPre::new(pre)?,
-        })
+        Ok(Self { engine, pre: ProviderPre::new(pre)? })
     }
 
     /// A fresh store and instance, one call of `provision-complete`, and the end of both.
     pub(crate) async fn provision_complete(&self) -> Result<()> {
-        let data = Data {
-            wasi: WasiCtx::builder().build(),
-            http: WasiHttpCtx::new(),
-            table: ResourceTable::new(),
-        };
+        let data = Data { wasi: WasiCtx::builder().build(), http: WasiHttpCtx::new(), table: ResourceTable::new() };
         let mut store = Store::new(&self.engine, data);
         let provider = self.pre.instantiate_async(&mut store).await?;
         let lifecycle = provider.larder_provider_lifecycle();
-        let answer = lifecycle
-            .call_provision_complete(&mut store, Resource::new_borrow(0))
-            .await?;
+        let answer = lifecycle.call_provision_complete(&mut store, Resource::new_borrow(0)).await?;
         anyhow::ensure!(answer.is_ok(), "the guest failed");
         Ok(())
     }

@@ -24,17 +24,9 @@ pub(crate) fn measure() -> Result<Vec<Row>> {
     let wasm = fixture::guest("secret")?;
     let digest = fixture::digest(&wasm);
     let bare = Arc::new(Bare::new(&wasm)?);
-    let sandbox = Arc::new(Sandbox::new(SandboxConfig {
-        guest_threads: THREADS,
-        ..SandboxConfig::default()
-    })?);
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(THREADS)
-        .enable_all()
-        .build()?;
-    runtime
-        .block_on(sandbox.load(digest, wasm))
-        .map_err(|refusal| anyhow::anyhow!(refusal.message))?;
+    let sandbox = Arc::new(Sandbox::new(SandboxConfig { guest_threads: THREADS, ..SandboxConfig::default() })?);
+    let runtime = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
+    runtime.block_on(sandbox.load(digest, wasm)).map_err(|refusal| anyhow::anyhow!(refusal.message))?;
     let addon = Arc::new(fixture::spec("secret", json!({}))?);
 
     let (mut bare_rates, mut sandbox_rates) = (vec![], vec![]);
@@ -47,31 +39,18 @@ pub(crate) fn measure() -> Result<Vec<Row>> {
         let (sandbox, addon) = (Arc::clone(&sandbox), Arc::clone(&addon));
         let threads = sandbox.guest_threads().clone();
         sandbox_rates.push(rate(&threads, &runtime, move || {
-            let (sandbox, call) = (
-                Arc::clone(&sandbox),
-                fixture::call(digest, Export::ProvisionComplete, Arc::clone(&addon)),
-            );
+            let (sandbox, call) =
+                (Arc::clone(&sandbox), fixture::call(digest, Export::ProvisionComplete, Arc::clone(&addon)));
             async move {
-                ensure!(
-                    matches!(sandbox.call(call).await.outcome, Ok(Ok(_))),
-                    "the guest failed"
-                );
+                ensure!(matches!(sandbox.call(call).await.outcome, Ok(Ok(_))), "the guest failed");
                 Ok(())
             }
         })?);
     }
     let (bare, ours) = (median(bare_rates), median(sandbox_rates));
-    let note = format!(
-        "{ours:.0} calls/s in the sandbox, {bare:.0}/s in bare wasmtime, {THREADS} threads"
-    );
+    let note = format!("{ours:.0} calls/s in the sandbox, {bare:.0}/s in bare wasmtime, {THREADS} threads");
     Ok(vec![
-        Row {
-            row: "call",
-            value: bare / ours,
-            bound: Bound::AtMost(1.25),
-            unit: "× bare wasmtime",
-            note,
-        },
+        Row { row: "call", value: bare / ours, bound: Bound::AtMost(1.25), unit: "× bare wasmtime", note },
         Row {
             row: "call_rate",
             value: ours,

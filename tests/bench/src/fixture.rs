@@ -16,11 +16,9 @@ use sha2::{Digest as _, Sha256};
 
 /// The bytes of a guest that was built before.
 pub(crate) fn guest(name: &str) -> Result<Vec<u8>> {
-    let folder = std::env::var_os("LARDER_GUESTS")
-        .context("LARDER_GUESTS is not set: run `cargo xtask bench`")?;
+    let folder = std::env::var_os("LARDER_GUESTS").context("LARDER_GUESTS is not set: run `cargo xtask bench`")?;
     let path = PathBuf::from(folder).join(format!("{name}.wasm"));
-    fs::read(&path)
-        .with_context(|| format!("{} can't be read: run `cargo xtask bench`", path.display()))
+    fs::read(&path).with_context(|| format!("{} can't be read: run `cargo xtask bench`", path.display()))
 }
 
 /// A component's identity.

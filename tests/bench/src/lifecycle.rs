@@ -23,54 +23,26 @@ const ADDONS: usize = CLIENTS * ADDONS_EACH;
 
 pub(crate) fn measure() -> Result<Vec<Row>> {
     let mut server = Server::start()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let elapsed = runtime.block_on(create_all(&server))?;
     let rate = ADDONS as f64 / elapsed;
     server.stop()?;
     let (bare, rows) = bare_rate(&server.dir().join("larder.db"))?;
-    let note = format!(
-        "{rate:.0} addons/s, bare rusqlite {bare:.0}/s with {rows} rows in groups of {GROUP_ADDONS}"
-    );
+    let note = format!("{rate:.0} addons/s, bare rusqlite {bare:.0}/s with {rows} rows in groups of {GROUP_ADDONS}");
     let rate_note = format!("{ADDONS} addons by {CLIENTS} clients on the same cores");
     Ok(vec![
-        Row {
-            row: "lifecycle",
-            value: rate / bare,
-            bound: Bound::AtLeast(0.05),
-            unit: "× bare rusqlite",
-            note,
-        },
-        Row {
-            row: "lifecycle_rate",
-            value: rate,
-            bound: Bound::AtLeast(2000.0),
-            unit: "addons/s",
-            note: rate_note,
-        },
+        Row { row: "lifecycle", value: rate / bare, bound: Bound::AtLeast(0.05), unit: "× bare rusqlite", note },
+        Row { row: "lifecycle_rate", value: rate, bound: Bound::AtLeast(2000.0), unit: "addons/s", note: rate_note },
     ])
 }
 
 /// Each client has an app of its own, and creates one addon after the other; seconds for all of them.
 async fn create_all(server: &Server) -> Result<f64> {
-    let http = reqwest::Client::builder()
-        .pool_max_idle_per_host(CLIENTS)
-        .build()?;
+    let http = reqwest::Client::builder().pool_max_idle_per_host(CLIENTS).build()?;
     for client in 0..CLIENTS {
         let url = format!("{}/v1/apps/bench-{client}", server.url);
-        let made = http
-            .put(url)
-            .bearer_auth(&server.token)
-            .json(&json!({}))
-            .send()
-            .await?;
-        ensure!(
-            made.status().is_success(),
-            "the app was not created: {}",
-            made.status()
-        );
+        let made = http.put(url).bearer_auth(&server.token).json(&json!({})).send().await?;
+        ensure!(made.status().is_success(), "the app was not created: {}", made.status());
     }
     let (url, token) = (Arc::new(server.url.clone()), Arc::new(server.token.clone()));
     let started = Instant::now();
@@ -79,7 +51,8 @@ async fn create_all(server: &Server) -> Result<f64> {
             let (http, url, token) = (http.clone(), Arc::clone(&url), Arc::clone(&token));
             tokio::spawn(async move {
                 for number in 0..ADDONS_EACH {
-                    let body = json!({ "service": "secret", "name": format!("s{number}"), "attach_as": format!("s{number}") });
+                    let body =
+                        json!({ "service": "secret", "name": format!("s{number}"), "attach_as": format!("s{number}") });
                     let request = http.post(format!("{url}/v1/apps/bench-{client}/addons")).bearer_auth(token.as_str());
                     let answer = request.header("prefer", "wait=60").json(&body).send().await?;
                     let status = answer.status().as_u16();
@@ -110,9 +83,8 @@ fn bare_rate(database: &Path) -> Result<(f64, usize)> {
     let target = Connection::open(dir.path().join("bare.db"))?;
     target.pragma_update(None, "journal_mode", "WAL")?;
     target.pragma_update(None, "synchronous", "FULL")?;
-    let mut schema = source.prepare(
-        "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'",
-    )?;
+    let mut schema =
+        source.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")?;
     for sql in schema.query_map([], |row| row.get::<_, String>(0))? {
         target.execute_batch(&sql?)?;
     }
@@ -131,35 +103,24 @@ fn bare_rate(database: &Path) -> Result<(f64, usize)> {
         target.execute_batch("COMMIT")?;
     }
     let seconds = started.elapsed().as_secs_f64();
-    Ok((
-        ADDONS as f64 / seconds,
-        tables.iter().map(|table| table.rows.len()).sum(),
-    ))
+    Ok((ADDONS as f64 / seconds, tables.iter().map(|table| table.rows.len()).sum()))
 }
 
 /// The tables that grow with addons.
 fn tables(source: &Connection) -> Result<Vec<Table>> {
-    let mut names = source.prepare(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
-    )?;
-    let names: Vec<String> = names
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+    let mut names =
+        source.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")?;
+    let names: Vec<String> = names.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let mut tables = vec![];
     for name in names {
         let mut select = source.prepare(&format!("SELECT * FROM {name}"))?;
         let columns = select.column_count();
         let rows: Vec<Vec<Cell>> = select
-            .query_map([], |row| {
-                (0..columns).map(|column| row.get(column)).collect()
-            })?
+            .query_map([], |row| (0..columns).map(|column| row.get(column)).collect())?
             .collect::<Result<_, _>>()?;
         if rows.len() >= ADDONS {
             let places = vec!["?"; columns].join(", ");
-            tables.push(Table {
-                insert: format!("INSERT INTO {name} VALUES ({places})"),
-                rows,
-            });
+            tables.push(Table { insert: format!("INSERT INTO {name} VALUES ({places})"), rows });
         }
     }
     Ok(tables)

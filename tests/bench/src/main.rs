@@ -37,16 +37,10 @@ fn main() -> Result<()> {
     let known = |name: &str| MEASUREMENTS.iter().any(|(known, _)| *known == name);
     if let Some(name) = wanted.filter(|name| !known(name)) {
         let names: Vec<&str> = MEASUREMENTS.iter().map(|(name, _)| *name).collect();
-        bail!(
-            "there is no row {name:?}; choose one of {}",
-            names.join(", ")
-        );
+        bail!("there is no row {name:?}; choose one of {}", names.join(", "));
     }
     let mut rows = vec![];
-    for (name, measure) in MEASUREMENTS
-        .iter()
-        .filter(|(name, _)| wanted.is_none_or(|wanted| wanted == name))
-    {
+    for (name, measure) in MEASUREMENTS.iter().filter(|(name, _)| wanted.is_none_or(|wanted| wanted == name)) {
         report::progress(name);
         rows.extend(measure()?);
     }

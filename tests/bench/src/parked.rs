@@ -21,36 +21,19 @@ pub(crate) fn measure() -> Result<Vec<Row>> {
     let wasm = fixture::guest("chameleon")?;
     let digest = fixture::digest(&wasm);
     let sandbox = Arc::new(Sandbox::new(SandboxConfig::default())?);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        sandbox
-            .load(digest, wasm)
-            .await
-            .map_err(|refusal| anyhow::anyhow!(refusal.message))?;
+        sandbox.load(digest, wasm).await.map_err(|refusal| anyhow::anyhow!(refusal.message))?;
         let quick = Arc::new(fixture::spec("chameleon", json!({}))?);
-        let warm = sandbox
-            .call(fixture::call(digest, Export::BeginProvision, quick))
-            .await;
-        ensure!(
-            matches!(warm.outcome, Ok(Ok(_))),
-            "the guest failed: {:?}",
-            warm.outcome
-        );
+        let warm = sandbox.call(fixture::call(digest, Export::BeginProvision, quick)).await;
+        ensure!(matches!(warm.outcome, Ok(Ok(_))), "the guest failed: {:?}", warm.outcome);
 
         let before = resident_bytes("self")?;
-        let waiting = Arc::new(fixture::spec(
-            "chameleon",
-            json!({ "begin": { "sleep_ms": WAIT_MS } }),
-        )?);
+        let waiting = Arc::new(fixture::spec("chameleon", json!({ "begin": { "sleep_ms": WAIT_MS } }))?);
         let calls: Vec<_> = (0..CALLS)
             .map(|_| {
-                let (sandbox, call) = (
-                    Arc::clone(&sandbox),
-                    fixture::call(digest, Export::BeginProvision, Arc::clone(&waiting)),
-                );
+                let (sandbox, call) =
+                    (Arc::clone(&sandbox), fixture::call(digest, Export::BeginProvision, Arc::clone(&waiting)));
                 tokio::spawn(async move { sandbox.call(call).await })
             })
             .collect();
@@ -58,31 +41,18 @@ pub(crate) fn measure() -> Result<Vec<Row>> {
         let parked = resident_bytes("self")?;
         for call in calls {
             let report = call.await?;
-            ensure!(
-                matches!(report.outcome, Ok(Ok(_))),
-                "a waiting call failed: {:?}",
-                report.outcome
-            );
+            ensure!(matches!(report.outcome, Ok(Ok(_))), "a waiting call failed: {:?}", report.outcome);
         }
         let each_kib = parked.saturating_sub(before) as f64 / CALLS as f64 / 1024.0;
         let note = format!("growth of the process while {CALLS} calls waited");
-        Ok(vec![Row {
-            row: "parked",
-            value: each_kib,
-            bound: Bound::AtMost(100.0),
-            unit: "KiB a waiting call",
-            note,
-        }])
+        Ok(vec![Row { row: "parked", value: each_kib, bound: Bound::AtMost(100.0), unit: "KiB a waiting call", note }])
     })
 }
 
 /// What a process holds in memory.
 pub(crate) fn resident_bytes(process: &str) -> Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .context("the kernel does not tell VmRSS")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the kernel does not tell VmRSS")?;
     let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kib * 1024)
 }

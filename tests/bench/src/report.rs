@@ -47,10 +47,7 @@ pub(crate) fn progress(name: &str) {
 /// Prints all rows, for people or one JSON object a line.
 pub(crate) fn print(rows: &[Row], as_json: bool) {
     if !as_json {
-        println!(
-            "{:<16} {:>14} {:>14}  {:<22} {:<4} note",
-            "row", "value", "bound", "unit", "ok"
-        );
+        println!("{:<16} {:>14} {:>14}  {:<22} {:<4} note", "row", "value", "bound", "unit", "ok");
     }
     for row in rows {
         let (sign, bound) = match row.bound {
@@ -58,15 +55,13 @@ pub(crate) fn print(rows: &[Row], as_json: bool) {
             Bound::AtLeast(bound) => ("≥", bound),
         };
         if as_json {
-            let line = json!({ "row": row.row, "value": row.value, "bound": bound, "unit": row.unit, "ok": row.is_ok() });
+            let line =
+                json!({ "row": row.row, "value": row.value, "bound": bound, "unit": row.unit, "ok": row.is_ok() });
             println!("{line}");
         } else {
             let ok = if row.is_ok() { "yes" } else { "NO" };
             let bound = format!("{sign} {bound}");
-            println!(
-                "{:<16} {:>14.3} {bound:>14}  {:<22} {ok:<4} {}",
-                row.row, row.value, row.unit, row.note
-            );
+            println!("{:<16} {:>14.3} {bound:>14}  {:<22} {ok:<4} {}", row.row, row.value, row.unit, row.note);
         }
     }
 }

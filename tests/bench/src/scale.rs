@@ -30,22 +30,13 @@ const TRANSITIONS_EACH: usize = 4;
 const BATCH: usize = 128;
 
 pub(crate) fn measure() -> Result<Vec<Row>> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let small = runtime.block_on(transition_us(SMALL))?;
     let large = runtime.block_on(transition_us(LARGE))?;
     let note = format!(
         "{large:.1} µs a transition with {LARGE} ready addons, {small:.1} µs with {SMALL}; fresh addons, {BATCH} at once"
     );
-    Ok(vec![Row {
-        row: "scale",
-        value: large / small,
-        bound: Bound::AtMost(1.2),
-        unit: "× a small store",
-        note,
-    }])
+    Ok(vec![Row { row: "scale", value: large / small, bound: Bound::AtMost(1.2), unit: "× a small store", note }])
 }
 
 /// Fills a store with ready addons; then microseconds per transition of further ones.
@@ -74,8 +65,7 @@ async fn drive(store: &Arc<dyn Store>, numbers: std::ops::Range<usize>) -> Resul
                 bail!("{left} addons are not due");
             }
             left -= leased.len();
-            futures_util::future::try_join_all(leased.into_iter().map(|work| ready(store, work)))
-                .await?;
+            futures_util::future::try_join_all(leased.into_iter().map(|work| ready(store, work))).await?;
         }
         next = end;
     }
@@ -87,13 +77,7 @@ async fn create(store: &Arc<dyn Store>, number: usize) -> Result<()> {
     spec.name = format!("s{number}").parse::<AddonName>()?;
     let variable = format!("S{number}_SECRET_KEY").parse()?;
     let addon = Addon::new(spec.id, 900_000, 3, store.now());
-    let new = NewAddon {
-        spec,
-        addon,
-        seed: Seed([7; 32]),
-        reserve: vec![variable],
-        idempotency: None,
-    };
+    let new = NewAddon { spec, addon, seed: Seed([7; 32]), reserve: vec![variable], idempotency: None };
     match store.create_addon(new).await? {
         Ok(Created::New(_)) => Ok(()),
         other => bail!("an addon was not created: {other:?}"),
@@ -101,47 +85,21 @@ async fn create(store: &Arc<dyn Store>, number: usize) -> Result<()> {
 }
 
 async fn ready(store: &Arc<dyn Store>, work: Leased) -> Result<()> {
-    let Leased::Addon { lease, record, .. } = work else {
-        bail!("other work than an addon's is due")
-    };
+    let Leased::Addon { lease, record, .. } = work else { bail!("other work than an addon's is due") };
     let id = record.spec.id;
-    let name = record
-        .spec
-        .name
-        .as_str()
-        .strip_prefix('s')
-        .context("a name that was not given")?;
+    let name = record.spec.name.as_str().strip_prefix('s').context("a name that was not given")?;
     let variable = Variable {
         name: format!("S{name}_SECRET_KEY").parse()?,
         value: SecretString::new("x".repeat(100)),
         secret: true,
     };
-    let config = AddonConfig {
-        variables: vec![variable],
-        credentials: vec![],
-    };
-    say(
-        store,
-        &lease,
-        id,
-        Event::Begun {
-            message: "begun".into(),
-        },
-    )
-    .await?;
+    let config = AddonConfig { variables: vec![variable], credentials: vec![] };
+    say(store, &lease, id, Event::Begun { message: "begun".into() }).await?;
     say(store, &lease, id, Event::Configured(Box::new(config))).await?;
     say(store, &lease, id, Event::VariablesSet).await
 }
 
 async fn say(store: &Arc<dyn Store>, lease: &Lease, addon: AddonId, event: Event) -> Result<()> {
-    store
-        .apply(Change {
-            addon,
-            event,
-            fence: Fence::Lease(lease.clone()),
-            state: None,
-            log: vec![],
-        })
-        .await?;
+    store.apply(Change { addon, event, fence: Fence::Lease(lease.clone()), state: None, log: vec![] }).await?;
     Ok(())
 }

@@ -30,18 +30,10 @@ impl Server {
     pub(crate) fn start() -> Result<Self> {
         let dir = TempDir::new()?;
         let child = spawn(dir.path(), "127.0.0.1:0")?;
-        let mut server = Self {
-            dir,
-            child,
-            url: String::new(),
-            token: String::new(),
-        };
+        let mut server = Self { dir, child, url: String::new(), token: String::new() };
         let announced = server.wait_for("server.json")?;
         let announced: Value = serde_json::from_str(&announced)?;
-        server.url = announced["url"]
-            .as_str()
-            .context("server.json has no url")?
-            .to_owned();
+        server.url = announced["url"].as_str().context("server.json has no url")?.to_owned();
         server.token = server.wait_for("admin.token")?.trim().to_owned();
         server.until_active()?;
         Ok(server)
@@ -54,9 +46,7 @@ impl Server {
 
     /// Ends the server in good order; its directory stays as long as this does.
     pub(crate) fn stop(&mut self) -> Result<()> {
-        Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
-            .status()?;
+        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
         self.child.wait()?;
         Ok(())
     }
@@ -79,25 +69,14 @@ impl Server {
     }
 
     fn until_active(&self) -> Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let http = reqwest::Client::new();
             let deadline = Instant::now() + START_MAX;
             while Instant::now() < deadline {
                 let url = format!("{}/v1/catalog", self.url);
-                let catalog: Value = http
-                    .get(url)
-                    .bearer_auth(&self.token)
-                    .send()
-                    .await?
-                    .json()
-                    .await?;
-                if catalog["services"]
-                    .as_array()
-                    .is_some_and(|services| services.len() >= 2)
-                {
+                let catalog: Value = http.get(url).bearer_auth(&self.token).send().await?.json().await?;
+                if catalog["services"].as_array().is_some_and(|services| services.len() >= 2) {
                     return Ok(());
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -116,26 +95,14 @@ impl Drop for Server {
 }
 
 fn binary() -> Result<PathBuf> {
-    std::env::var_os("LARDER_BIN")
-        .map(PathBuf::from)
-        .context("LARDER_BIN is not set: run `cargo xtask bench`")
+    std::env::var_os("LARDER_BIN").map(PathBuf::from).context("LARDER_BIN is not set: run `cargo xtask bench`")
 }
 
 fn spawn(dir: &Path, listen: &str) -> Result<Child> {
-    let log = fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(dir.join("log"))?;
+    let log = fs::OpenOptions::new().create(true).append(true).open(dir.join("log"))?;
     let mut command = Command::new(binary()?);
-    command
-        .args(["serve", "--listen", listen, "--data-dir"])
-        .arg(dir)
-        .env("LARDER_LOG", "warn");
-    Ok(command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()?)
+    command.args(["serve", "--listen", listen, "--data-dir"]).arg(dir).env("LARDER_LOG", "warn");
+    Ok(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?)
 }
 
 /// Row `idle`: what a server with the shipped providers holds in memory.
@@ -144,13 +111,7 @@ pub(crate) fn idle() -> Result<Vec<Row>> {
     pause(Duration::from_secs(2));
     let mib = resident_bytes(&server.child.id().to_string())? as f64 / 1024.0 / 1024.0;
     let note = "2 s after the shipped providers became active".to_owned();
-    Ok(vec![Row {
-        row: "idle",
-        value: mib,
-        bound: Bound::AtMost(60.0),
-        unit: "MiB resident",
-        note,
-    }])
+    Ok(vec![Row { row: "idle", value: mib, bound: Bound::AtMost(60.0), unit: "MiB resident", note }])
 }
 
 /// Row `restart`: from the second start to the first answer of `/readyz`.
@@ -171,10 +132,7 @@ pub(crate) fn restart() -> Result<Vec<Row>> {
         times_ms.push(started.elapsed().as_secs_f64() * 1000.0);
     }
     times_ms.sort_by(f64::total_cmp);
-    let note = format!(
-        "median of {STARTS}, the slowest {:.1} ms",
-        times_ms[STARTS - 1]
-    );
+    let note = format!("median of {STARTS}, the slowest {:.1} ms", times_ms[STARTS - 1]);
     Ok(vec![Row {
         row: "restart",
         value: times_ms[STARTS / 2],
@@ -191,15 +149,10 @@ fn is_ready(address: &str) -> bool {
     };
     let mut answer = [0; 12];
     let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).is_ok()
-        && stream.read_exact(&mut answer).is_ok()
-        && answer.ends_with(b"200")
+    stream.write_all(request.as_bytes()).is_ok() && stream.read_exact(&mut answer).is_ok() && answer.ends_with(b"200")
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a measurement has nothing else to do meanwhile"
-)]
+#[expect(clippy::disallowed_methods, reason = "a measurement has nothing else to do meanwhile")]
 fn pause(duration: Duration) {
     std::thread::sleep(duration);
 }

@@ -19,10 +19,7 @@ fn nothing_and_help_print_the_help() {
 
 #[test]
 fn start_has_defaults_and_takes_both_spellings_of_a_value() {
-    assert_eq!(
-        parsed("start").unwrap(),
-        Task::Start(StartOptions::default())
-    );
+    assert_eq!(parsed("start").unwrap(), Task::Start(StartOptions::default()));
     let expected = Task::Start(StartOptions {
         exit: true,
         debug: true,
@@ -44,16 +41,9 @@ fn a_value_that_is_missing_or_an_option_is_refused() {
 
 #[test]
 fn what_is_unknown_is_named_with_a_way_on() {
-    for (line, word) in [
-        ("stat", "stat"),
-        ("start --port=1", "--port=1"),
-        ("lint --all", "--all"),
-    ] {
+    for (line, word) in [("stat", "stat"), ("start --port=1", "--port=1"), ("lint --all", "--all")] {
         let message = refused(line);
-        assert!(
-            message.contains(word) && message.contains("cargo xtask help"),
-            "{message}"
-        );
+        assert!(message.contains(word) && message.contains("cargo xtask help"), "{message}");
     }
     assert!(refused("start --exit=yes").contains("--exit=yes"));
     assert!(refused("test a b").contains("a b"));
@@ -63,12 +53,7 @@ fn what_is_unknown_is_named_with_a_way_on() {
 #[test]
 fn the_other_commands() {
     assert_eq!(parsed("test").unwrap(), Task::Test { filter: None });
-    assert_eq!(
-        parsed("test retry").unwrap(),
-        Task::Test {
-            filter: Some("retry".to_owned())
-        }
-    );
+    assert_eq!(parsed("test retry").unwrap(), Task::Test { filter: Some("retry".to_owned()) });
     assert_eq!(parsed("lint").unwrap(), Task::Lint { fix: false });
     assert_eq!(parsed("lint --fix").unwrap(), Task::Lint { fix: true });
     assert_eq!(parsed("guest-toolchain").unwrap(), Task::GuestToolchain);

@@ -31,12 +31,7 @@ impl Demo<'_> {
         if self.addon()?.is_none() {
             let wait = format!("{}s", PROVISION_LIMIT.as_secs());
             let (app, name) = (["--app", APP], ["--name", SERVICE]);
-            let create = [
-                &["addon", "create", SERVICE],
-                &app[..],
-                &name,
-                &["--wait", &wait],
-            ];
+            let create = [&["addon", "create", SERVICE], &app[..], &name, &["--wait", &wait]];
             self.do_it(&create.concat())?;
         }
         self.wait_for_variables(server)
@@ -56,11 +51,7 @@ impl Demo<'_> {
             shell::pause(POLL);
         }
         let state = self.addon()?.unwrap_or(Value::Null);
-        let state = state
-            .get("state")
-            .and_then(Value::as_str)
-            .unwrap_or("gone")
-            .to_owned();
+        let state = state.get("state").and_then(Value::as_str).unwrap_or("gone").to_owned();
         bail!(
             "the addon `{SERVICE}` gave no {VARIABLE}… within {} s (its state is {state}); look with \
              `larder addon events {SERVICE} --app {APP}`, or remove the data directory and start anew",
@@ -77,17 +68,11 @@ impl Demo<'_> {
     }
 
     fn do_it(&self, words: &[&str]) -> Result<()> {
-        shell::run(
-            &mut self.command(words),
-            "the server's log and the message above tell why",
-        )
+        shell::run(&mut self.command(words), "the server's log and the message above tell why")
     }
 
     fn tell(&self, words: &[&str]) -> Result<String> {
-        shell::read(
-            &mut self.command(words),
-            "the server's log and the message above tell why",
-        )
+        shell::read(&mut self.command(words), "the server's log and the message above tell why")
     }
 
     fn command(&self, words: &[&str]) -> Command {

@@ -29,9 +29,7 @@ pub(crate) fn run(workspace: &Workspace, options: &StartOptions) -> Result<()> {
         shell::say(&format!("      {}", toolchain.name));
         Ok(toolchain)
     })?;
-    let (guests, _) = steps.step("The providers", || {
-        build::guests(workspace, &guest, Guests::Shipped)
-    })?;
+    let (guests, _) = steps.step("The providers", || build::guests(workspace, &guest, Guests::Shipped))?;
     let title = "The server and command line (some minutes the first time)";
     let (larder, _) = steps.step(title, || {
         let larder = build::larder(workspace, options.debug)?;
@@ -39,28 +37,15 @@ pub(crate) fn run(workspace: &Workspace, options: &StartOptions) -> Result<()> {
         Ok(larder)
     })?;
     signals::watch()?;
-    let title = format!(
-        "A server on {}, state in {}",
-        options.listen,
-        data_dir.display()
-    );
+    let title = format!("A server on {}, state in {}", options.listen, data_dir.display());
     let (mut server, _) = steps.step(&title, || {
         let server = Server::spawn(&larder, &data_dir, &options.listen)?;
         shell::say(&format!("      ready at {}", server.url));
         Ok(server)
     })?;
-    let demo = Demo {
-        larder: &larder,
-        data_dir: &data_dir,
-    };
+    let demo = Demo { larder: &larder, data_dir: &data_dir };
     let (variables, _) = steps.step("A first addon", || demo.provision(&mut server))?;
-    shell::say(&what_next(
-        workspace,
-        &larder,
-        &data_dir,
-        &server.url,
-        &variables,
-    ));
+    shell::say(&what_next(workspace, &larder, &data_dir, &server.url, &variables));
     if options.exit {
         shell::say("Stopping, as --exit asks for.");
     } else {
@@ -81,19 +66,10 @@ fn data_dir(workspace: &Workspace, options: &StartOptions) -> Result<PathBuf> {
     }
 }
 
-fn what_next(
-    workspace: &Workspace,
-    larder: &Path,
-    data_dir: &Path,
-    url: &str,
-    variables: &str,
-) -> String {
+fn what_next(workspace: &Workspace, larder: &Path, data_dir: &Path, url: &str, variables: &str) -> String {
     let command = format!("{} --data-dir {}", shown(larder), shown(data_dir));
     let documents = ["README.md", "docs"].map(|name| workspace.root.join(name));
-    let documents = documents
-        .iter()
-        .filter(|path| path.exists())
-        .map(|path| shown(path));
+    let documents = documents.iter().filter(|path| path.exists()).map(|path| shown(path));
     format!(
         "\nThe app `demo` now has an addon, and with it these variables:\n\n{}\n\n\
          Larder is at {url}. Try, in another terminal:\n\n  \
@@ -110,15 +86,9 @@ fn what_next(
 /// Relative to the current folder where that is shorter, for commands to be copied.
 fn shown(path: &Path) -> String {
     let here = env::current_dir().unwrap_or_default();
-    path.strip_prefix(here)
-        .unwrap_or(path)
-        .display()
-        .to_string()
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
 }
 
 fn indented(text: &str) -> String {
-    text.lines()
-        .map(|line| format!("  {line}"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }

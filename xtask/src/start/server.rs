@@ -44,27 +44,17 @@ impl Server {
             .args(["serve", "--listen", listen, "--data-dir"])
             .arg(data_dir)
             .stdin(Stdio::null())
-            .stdout(
-                writer
-                    .try_clone()
-                    .context("no pipe for the server's output")?,
-            )
+            .stdout(writer.try_clone().context("no pipe for the server's output")?)
             .stderr(writer)
             .process_group(0);
         end_with_parent(&mut command);
-        let child = command.spawn().with_context(|| {
-            format!("{} could not be started; build it again", larder.display())
-        })?;
+        let child =
+            command.spawn().with_context(|| format!("{} could not be started; build it again", larder.display()))?;
         // Ours is the last copy of the pipe's writing end: the log ends when the server does.
         drop(command);
         let log = Log::default();
         let reader = Some(log.follow(output));
-        let mut server = Self {
-            child,
-            log,
-            reader,
-            url: String::new(),
-        };
+        let mut server = Self { child, log, reader, url: String::new() };
         server.url = server.wait_until_ready(&announcement)?;
         Ok(server)
     }
@@ -79,10 +69,7 @@ impl Server {
             shell::pause(POLL);
         }
         self.show_log();
-        bail!(
-            "the server was not ready within {} s; see its log above",
-            READY_LIMIT.as_secs()
-        )
+        bail!("the server was not ready within {} s; see its log above", READY_LIMIT.as_secs())
     }
 
     /// Fails if the server has ended or somebody wants us to stop.
@@ -90,11 +77,7 @@ impl Server {
         if signals::stop_asked() {
             bail!("stopped on request before everything was ready");
         }
-        match self
-            .child
-            .try_wait()
-            .context("the server cannot be watched")?
-        {
+        match self.child.try_wait().context("the server cannot be watched")? {
             None => Ok(()),
             Some(status) => self.ended_early(status),
         }
@@ -125,10 +108,7 @@ impl Server {
             Some(status) => self.ended_early(status),
             None => {
                 self.show_log();
-                bail!(
-                    "the server did not stop within {} s and was killed",
-                    STOP_LIMIT.as_secs()
-                )
+                bail!("the server did not stop within {} s and was killed", STOP_LIMIT.as_secs())
             }
         }
     }
@@ -177,27 +157,22 @@ impl Announcement {
         }
         let value: Value = serde_json::from_slice(&fs::read(&self.file).ok()?).ok()?;
         let ours = value.get("pid")?.as_u64()? == u64::from(pid);
-        ours.then(|| value.get("url")?.as_str().map(str::to_owned))
-            .flatten()
+        ours.then(|| value.get("url")?.as_str().map(str::to_owned)).flatten()
     }
 }
 
 fn modified(file: &Path) -> Option<SystemTime> {
-    fs::metadata(file)
-        .and_then(|metadata| metadata.modified())
-        .ok()
+    fs::metadata(file).and_then(|metadata| metadata.modified()).ok()
 }
 
 #[cfg(target_os = "linux")]
 fn end_with_parent(command: &mut Command) {
     // SAFETY: between fork and exec only this one system call is made, which touches no memory.
     unsafe {
-        command.pre_exec(
-            || match libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) {
-                0 => Ok(()),
-                _ => Err(io::Error::last_os_error()),
-            },
-        );
+        command.pre_exec(|| match libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        });
     }
 }
 

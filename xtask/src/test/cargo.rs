@@ -36,44 +36,27 @@ impl Tests<'_> {
         let mut command = self.command(workspace);
         // One pipe for both streams keeps "Running …" before the results it belongs to.
         let (output, writer) = io::pipe().context("no pipe for cargo's output")?;
-        command
-            .stdout(writer.try_clone().context("no pipe for cargo's output")?)
-            .stderr(writer);
+        command.stdout(writer.try_clone().context("no pipe for cargo's output")?).stderr(writer);
         let began = Instant::now();
-        let mut child = command
-            .spawn()
-            .context("`cargo` could not be started; put it on PATH, then try again")?;
+        let mut child = command.spawn().context("`cargo` could not be started; put it on PATH, then try again")?;
         // Ours is the last copy of the pipe's writing end: the output ends when cargo does.
         drop(command);
         let (mut reader, mut build) = (Reader::default(), None);
         let mut lines = BufReader::new(output).split(b'\n');
-        while let Some(line) = lines
-            .next()
-            .transpose()
-            .context("cargo's output broke off")?
-        {
-            reader.line(&String::from_utf8_lossy(&line), &mut |line| {
-                shell::say(line)
-            });
+        while let Some(line) = lines.next().transpose().context("cargo's output broke off")? {
+            reader.line(&String::from_utf8_lossy(&line), &mut |line| shell::say(line));
             if build.is_none() && reader.has_started() {
                 build = Some(began.elapsed());
             }
         }
         let status = child.wait().context("cargo cannot be waited for")?;
         let build = build.unwrap_or_else(|| began.elapsed());
-        Ok(Ended {
-            outcome: reader.finish(status.success()),
-            build,
-        })
+        Ok(Ended { outcome: reader.finish(status.success()), build })
     }
 
     fn command(&self, workspace: &Workspace) -> Command {
         let mut command = shell::cargo(workspace);
-        let colour = if io::stdout().is_terminal() {
-            "always"
-        } else {
-            "never"
-        };
+        let colour = if io::stdout().is_terminal() { "always" } else { "never" };
         command
             .args(["test", "--workspace", "--no-fail-fast", "--color", colour])
             .args(self.words)

@@ -42,11 +42,7 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> ExitCode {
     }
     let (text, is_well) = summary.close(workspace::in_ci());
     shell::say(&text);
-    if is_well {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn attempt(workspace: &Workspace, filter: Option<&str>, summary: &mut Summary) -> Result<()> {
@@ -60,12 +56,7 @@ fn attempt(workspace: &Workspace, filter: Option<&str>, summary: &mut Summary) -
 
     let skips = Skips::new(workspace)?;
     let rings = Rings::read(workspace)?;
-    let mut cargo_test = CargoTest {
-        workspace,
-        guests: &guests,
-        skips: &skips,
-        rings: &rings,
-    };
+    let mut cargo_test = CargoTest { workspace, guests: &guests, skips: &skips, rings: &rings };
     match filter {
         Some(filter) => {
             cargo_test.run(&mut steps, summary, "Tests", &["--", filter], None)?;
@@ -102,11 +93,7 @@ impl CargoTest<'_> {
         words: &[&str],
         ring: Option<Ring>,
     ) -> Result<bool> {
-        let tests = Tests {
-            guests: self.guests,
-            skips: self.skips.file(),
-            words,
-        };
+        let tests = Tests { guests: self.guests, skips: self.skips.file(), words };
         let (ended, took) = steps.step(title, || tests.run(self.workspace))?;
         summary.phase(&format!("{title}: build of the host"), ended.build);
         summary.phase(&format!("{title}: run"), took.saturating_sub(ended.build));

@@ -84,13 +84,7 @@ impl Reader {
         } else if let Some((passed, failed, seconds)) = result(&plain) {
             self.pass_on(line, show);
             if let Some((name, is_doc)) = self.current.take() {
-                let binary = Binary {
-                    name,
-                    is_doc,
-                    passed,
-                    failed,
-                    seconds,
-                };
+                let binary = Binary { name, is_doc, passed, failed, seconds };
                 self.outcome.binaries.push(binary);
             }
         } else {
@@ -118,10 +112,7 @@ impl Reader {
     }
 
     fn test_line(&mut self, plain: &str) {
-        let Some((name, verdict)) = plain
-            .strip_prefix("test ")
-            .and_then(|rest| rest.split_once(" ... "))
-        else {
+        let Some((name, verdict)) = plain.strip_prefix("test ").and_then(|rest| rest.split_once(" ... ")) else {
             return;
         };
         if verdict == "FAILED" {
@@ -129,10 +120,7 @@ impl Reader {
             self.outcome.failures.push(format!("{binary}: {name}"));
         } else if let Some(reason) = verdict.strip_prefix("ignored") {
             let reason = reason.trim_start_matches([',', ' ']).to_owned();
-            self.outcome.ignored.push(Ignored {
-                name: name.to_owned(),
-                reason,
-            });
+            self.outcome.ignored.push(Ignored { name: name.to_owned(), reason });
         }
     }
 
@@ -175,31 +163,17 @@ fn header(plain: &str) -> Option<(String, bool)> {
 /// `running 12 tests`.
 fn running(plain: &str) -> Option<usize> {
     let (count, unit) = plain.strip_prefix("running ")?.split_once(' ')?;
-    matches!(unit, "test" | "tests")
-        .then(|| count.parse().ok())
-        .flatten()
+    matches!(unit, "test" | "tests").then(|| count.parse().ok()).flatten()
 }
 
 /// `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.01s`.
 fn result(plain: &str) -> Option<(usize, usize, f64)> {
     let rest = plain.strip_prefix("test result: ")?.split_once(". ")?.1;
     let mut parts = rest.split("; ");
-    let mut count = |unit: &str| {
-        parts
-            .next()?
-            .strip_suffix(unit)?
-            .trim()
-            .parse::<usize>()
-            .ok()
-    };
+    let mut count = |unit: &str| parts.next()?.strip_suffix(unit)?.trim().parse::<usize>().ok();
     let (passed, failed) = (count("passed")?, count("failed")?);
     count("ignored")?;
-    let seconds = rest
-        .rsplit_once("finished in ")?
-        .1
-        .strip_suffix('s')?
-        .parse()
-        .ok()?;
+    let seconds = rest.rsplit_once("finished in ")?.1.strip_suffix('s')?.parse().ok()?;
     Some((passed, failed, seconds))
 }
 

@@ -96,8 +96,7 @@ impl Rings {
 
     /// Reads the output of `cargo metadata`.
     pub(crate) fn parse(metadata: &str) -> Result<Self> {
-        let metadata: Value =
-            serde_json::from_str(metadata).context("`cargo metadata` printed no JSON")?;
+        let metadata: Value = serde_json::from_str(metadata).context("`cargo metadata` printed no JSON")?;
         let mut packages = BTreeMap::new();
         for package in items(&metadata, "packages") {
             let name = text(package, "name");
@@ -120,18 +119,12 @@ impl Rings {
         if name.starts_with("world") {
             return Some(Ring::World);
         }
-        Some(Ring::of_package(
-            self.packages.get(&name).map_or("", String::as_str),
-        ))
+        Some(Ring::of_package(self.packages.get(&name).map_or("", String::as_str)))
     }
 }
 
 fn items<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
-    value
-        .get(field)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
+    value.get(field).and_then(Value::as_array).into_iter().flatten()
 }
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {

@@ -23,9 +23,7 @@ pub(crate) struct Skips {
 impl Skips {
     /// A new, empty file, this run's own.
     pub(crate) fn new(workspace: &Workspace) -> Result<Self> {
-        let file = workspace
-            .scratch()?
-            .join(format!("skips-{}", std::process::id()));
+        let file = workspace.scratch()?.join(format!("skips-{}", std::process::id()));
         File::create(&file).with_context(|| format!("{} cannot be written", file.display()))?;
         Ok(Self { file })
     }
@@ -37,26 +35,18 @@ impl Skips {
 
     /// Reads what was noted and removes the file.
     pub(crate) fn finish(self) -> Result<Vec<Ignored>> {
-        let text = fs::read_to_string(&self.file)
-            .with_context(|| format!("{} cannot be read", self.file.display()))?;
-        fs::remove_file(&self.file)
-            .with_context(|| format!("{} cannot be removed", self.file.display()))?;
+        let text = fs::read_to_string(&self.file).with_context(|| format!("{} cannot be read", self.file.display()))?;
+        fs::remove_file(&self.file).with_context(|| format!("{} cannot be removed", self.file.display()))?;
         Ok(parse(&text))
     }
 }
 
 /// One entry a line; what a test noted twice counts once.
 pub(crate) fn parse(text: &str) -> Vec<Ignored> {
-    let lines: BTreeSet<&str> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
+    let lines: BTreeSet<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let entry = |line: &str| {
         let (name, reason) = line.split_once('\t').unwrap_or((line, ""));
-        Ignored {
-            name: name.trim().to_owned(),
-            reason: reason.trim().to_owned(),
-        }
+        Ignored { name: name.trim().to_owned(), reason: reason.trim().to_owned() }
     };
     lines.into_iter().map(entry).collect()
 }

@@ -46,11 +46,7 @@ impl Summary {
         }
         let counted = outcome.binaries.iter().any(|binary| binary.failed > 0);
         if !outcome.succeeded && explained == 0 && !counted {
-            let what = if outcome.compiled() {
-                "`cargo test` failed"
-            } else {
-                "does not compile"
-            };
+            let what = if outcome.compiled() { "`cargo test` failed" } else { "does not compile" };
             self.broken(format!("{what}: see above"));
         }
         self.failures.extend(outcome.failures);
@@ -76,11 +72,7 @@ impl Summary {
 
     /// The numbers as they stand.
     pub(crate) fn counts(&self) -> Counts {
-        Counts {
-            passed: self.passed,
-            failed: self.failed,
-            skipped: self.skipped.len(),
-        }
+        Counts { passed: self.passed, failed: self.failed, skipped: self.skipped.len() }
     }
 
     /// The text to end with, the closing line last, and whether all is well.
@@ -98,18 +90,13 @@ impl Summary {
         if nothing_ran {
             text += "\nNo test ran: no name contains that word. `cargo xtask test` runs all.\n";
         }
-        let Counts {
-            passed,
-            failed,
-            skipped,
-        } = self.counts();
+        let Counts { passed, failed, skipped } = self.counts();
         text += &format!("\n{passed} passed, {failed} failed, {skipped} skipped");
         (text, failed == 0 && !nothing_ran && !(in_ci && skipped > 0))
     }
 
     fn phase_table(&self) -> String {
-        let line =
-            |(name, took): &(String, Duration)| format!("{name:<28} {:>7.1}\n", took.as_secs_f64());
+        let line = |(name, took): &(String, Duration)| format!("{name:<28} {:>7.1}\n", took.as_secs_f64());
         let lines: String = self.phases.iter().map(line).collect();
         format!("\nphase                        seconds\n{lines}")
     }
@@ -123,9 +110,7 @@ impl Summary {
                 Verdict::Within => "",
                 Verdict::Over => "   over budget: make its slowest test faster or move it outwards",
                 Verdict::TooSlow => {
-                    self.broken(format!(
-                        "ring {title}: {seconds:.1} s, its budget is {budget} s"
-                    ));
+                    self.broken(format!("ring {title}: {seconds:.1} s, its budget is {budget} s"));
                     "   FAR over budget"
                 }
             };
@@ -136,11 +121,7 @@ impl Summary {
 
     fn lists(&self) -> String {
         let skip = |Ignored { name, reason }: &Ignored| {
-            let reason = if reason.is_empty() {
-                "no reason given"
-            } else {
-                reason
-            };
+            let reason = if reason.is_empty() { "no reason given" } else { reason };
             format!("  {name}: {reason}\n")
         };
         let failure = |failure: &String| format!("  {failure}\n");
@@ -150,9 +131,5 @@ impl Summary {
 }
 
 fn titled(title: &str, lines: String) -> String {
-    if lines.is_empty() {
-        lines
-    } else {
-        format!("\n{title}:\n{lines}")
-    }
+    if lines.is_empty() { lines } else { format!("\n{title}:\n{lines}") }
 }

@@ -84,29 +84,16 @@ fn counted(runs: &[(&str, bool)], skips: &str) -> Counts {
 }
 
 fn binary(name: &str) -> Binary {
-    Binary {
-        name: name.to_owned(),
-        is_doc: false,
-        passed: 1,
-        failed: 0,
-        seconds: 0.1,
-    }
+    Binary { name: name.to_owned(), is_doc: false, passed: 1, failed: 0, seconds: 0.1 }
 }
 
 #[test]
 fn results_are_read_per_binary() {
     let (outcome, _) = read(GOOD, true);
-    let domain = Binary {
-        passed: 2,
-        seconds: 0.25,
-        ..binary("larder_domain")
-    };
+    let domain = Binary { passed: 2, seconds: 0.25, ..binary("larder_domain") };
     assert_eq!(outcome.binaries[0], domain);
     assert!(outcome.binaries[2].is_doc);
-    let ignored = Ignored {
-        name: "docker::tests::pulls".into(),
-        reason: "needs Docker".into(),
-    };
+    let ignored = Ignored { name: "docker::tests::pulls".into(), reason: "needs Docker".into() };
     assert_eq!(outcome.ignored, [ignored]);
     assert!(outcome.crashed.is_empty() && outcome.failures.is_empty());
 }
@@ -132,56 +119,25 @@ fn failures_and_crashes_both_count() {
     let (outcome, _) = read(BAD, false);
     assert_eq!(outcome.failures, ["e2e: lifecycle::restart"]);
     assert_eq!(outcome.crashed, ["worker"]);
-    assert_eq!(
-        counted(&[(BAD, false)], ""),
-        Counts {
-            passed: 1,
-            failed: 2,
-            skipped: 0
-        }
-    );
+    assert_eq!(counted(&[(BAD, false)], ""), Counts { passed: 1, failed: 2, skipped: 0 });
 }
 
 #[test]
 fn a_compile_error_is_one_failure_and_no_pass() {
     let text = "error[E0308]: mismatched types\nerror: could not compile `larder`";
-    assert_eq!(
-        counted(&[(text, false)], ""),
-        Counts {
-            passed: 0,
-            failed: 1,
-            skipped: 0
-        }
-    );
+    assert_eq!(counted(&[(text, false)], ""), Counts { passed: 0, failed: 1, skipped: 0 });
 }
 
 #[test]
 fn cargo_failing_after_good_results_is_a_failure() {
-    assert_eq!(
-        counted(&[(GOOD, false)], ""),
-        Counts {
-            passed: 3,
-            failed: 1,
-            skipped: 1
-        }
-    );
+    assert_eq!(counted(&[(GOOD, false)], ""), Counts { passed: 3, failed: 1, skipped: 1 });
 }
 
 #[test]
 fn noted_skips_leave_the_passed() {
     let noted = "world_docker\tno engine\nworld_docker\tno engine\n";
-    assert_eq!(
-        counted(&[(GOOD, true)], noted),
-        Counts {
-            passed: 2,
-            failed: 0,
-            skipped: 2
-        }
-    );
-    let entry = Ignored {
-        name: "world_docker".into(),
-        reason: "no engine".into(),
-    };
+    assert_eq!(counted(&[(GOOD, true)], noted), Counts { passed: 2, failed: 0, skipped: 2 });
+    let entry = Ignored { name: "world_docker".into(), reason: "no engine".into() };
     assert_eq!(skips::parse(noted), [entry]);
 }
 
@@ -191,10 +147,7 @@ fn colours_do_not_disturb() {
         .replace("     Running", "\u{1b}[1m\u{1b}[92m     Running\u{1b}[0m")
         .replace(". 2 passed", "\u{1b}[m. 2 passed")
         .replace(" ... ok", " ... \u{1b}[32mok\u{1b}[m");
-    assert_eq!(
-        read(&coloured, true).0.binaries,
-        read(GOOD, true).0.binaries
-    );
+    assert_eq!(read(&coloured, true).0.binaries, read(GOOD, true).0.binaries);
 }
 
 #[test]
@@ -212,13 +165,7 @@ fn binaries_belong_to_the_ring_of_their_crate() {
     for (name, ring) in expected {
         assert_eq!(rings.of(&binary(name)), Some(ring), "{name}");
     }
-    assert_eq!(
-        rings.of(&Binary {
-            is_doc: true,
-            ..binary("larder_domain")
-        }),
-        None
-    );
+    assert_eq!(rings.of(&Binary { is_doc: true, ..binary("larder_domain") }), None);
 }
 
 #[test]
@@ -253,11 +200,7 @@ fn the_closing_text_names_what_was_skipped_and_what_failed() {
     summary.add(read(BAD, false).0, &Rings::parse(METADATA).unwrap(), None);
     let (text, is_well) = summary.close(false);
     assert!(!is_well);
-    for part in [
-        "docker::tests::pulls: needs Docker",
-        "e2e: lifecycle::restart",
-        "3 wasm",
-    ] {
+    for part in ["docker::tests::pulls: needs Docker", "e2e: lifecycle::restart", "3 wasm"] {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert_eq!(text.lines().last(), Some("4 passed, 2 failed, 1 skipped"));

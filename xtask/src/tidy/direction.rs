@@ -65,17 +65,12 @@ pub(crate) fn wrong_arrows(workspace: &Workspace) -> Result<Vec<Problem>> {
         let path = manifest.strip_prefix(&format!("{}/", workspace.root.display()));
         let complain = |what: String| Problem::at(path.unwrap_or(manifest), 1, what);
         if !ARROWS.iter().any(|(known, _)| *known == name) {
-            let what =
-                "is a new crate: write into xtask/src/tidy/direction.rs which crates it may use";
+            let what = "is a new crate: write into xtask/src/tidy/direction.rs which crates it may use";
             problems.push(complain(what.to_owned()));
         }
         for dependency in list(package, "dependencies") {
             let only_tests = text_of(dependency, "kind") == "dev";
-            let arrow = Arrow {
-                from: name,
-                to: text_of(dependency, "name"),
-                only_tests,
-            };
+            let arrow = Arrow { from: name, to: text_of(dependency, "name"), only_tests };
             problems.extend(objection(arrow).map(complain));
         }
     }
@@ -84,11 +79,7 @@ pub(crate) fn wrong_arrows(workspace: &Workspace) -> Result<Vec<Problem>> {
 
 /// Why a crate may not use another, if it may not.
 pub(crate) fn objection(arrow: Arrow<'_>) -> Option<String> {
-    let Arrow {
-        from,
-        to,
-        only_tests,
-    } = arrow;
+    let Arrow { from, to, only_tests } = arrow;
     if only_tests && !NEVER_IN_TESTS.iter().any(|name| to.starts_with(name)) {
         return None;
     }
@@ -100,31 +91,21 @@ pub(crate) fn objection(arrow: Arrow<'_>) -> Option<String> {
         && !users.contains(&from)
     {
         let users = users.join(", ");
-        return Some(format!(
-            "uses `{to}`, which only {users} may: go through a port of the domain"
-        ));
+        return Some(format!("uses `{to}`, which only {users} may: go through a port of the domain"));
     }
     if from == "larder-domain" && NOT_IN_DOMAIN.iter().any(|name| to.starts_with(name)) {
-        return Some(format!(
-            "uses `{to}`: the domain decides and acts on nothing; make it a port"
-        ));
+        return Some(format!("uses `{to}`: the domain decides and acts on nothing; make it a port"));
     }
     let is_ours = ARROWS.iter().any(|(ours, _)| *ours == to);
     let (_, allowed) = ARROWS.iter().find(|(known, _)| *known == from)?;
     if is_ours && !allowed.contains(&"*") && !allowed.contains(&to) {
-        return Some(format!(
-            "uses `{to}` against the direction of the architecture: use a port"
-        ));
+        return Some(format!("uses `{to}` against the direction of the architecture: use a port"));
     }
     None
 }
 
 fn list<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
-    value
-        .get(field)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
+    value.get(field).and_then(Value::as_array).into_iter().flatten()
 }
 
 fn text_of<'a>(value: &'a Value, field: &str) -> &'a str {

@@ -36,9 +36,7 @@ pub(crate) fn top_level(file: &File) -> Vec<Problem> {
 
 /// The first line of a source file is the beginning of its documentation.
 pub(crate) fn module_doc(file: &File) -> Vec<Problem> {
-    let concerned = DOCUMENTED
-        .iter()
-        .any(|folder| file.path.starts_with(folder));
+    let concerned = DOCUMENTED.iter().any(|folder| file.path.starts_with(folder));
     if !file.is_rust() || !concerned || file.text.starts_with("//!") {
         return Vec::new();
     }
@@ -56,9 +54,6 @@ pub(crate) fn no_allow(file: &File) -> Vec<Problem> {
         let line = line.replace(' ', "");
         line.contains("#[allow(") || line.contains("#![allow(")
     });
-    let what =
-        "`allow` hides a lint for ever: mend the code, or write #[expect(lint, reason = \"…\")]";
-    silenced
-        .map(|(index, _)| Problem::at(&file.path, index + 1, what))
-        .collect()
+    let what = "`allow` hides a lint for ever: mend the code, or write #[expect(lint, reason = \"…\")]";
+    silenced.map(|(index, _)| Problem::at(&file.path, index + 1, what)).collect()
 }

@@ -43,10 +43,7 @@ pub(crate) fn local_targets(text: &str) -> Vec<(usize, String)> {
 /// `[text](target "title")`.
 fn inline(line: &str) -> Vec<String> {
     let pieces = line.split("](").skip(1);
-    pieces
-        .filter_map(|piece| piece.split_once(')'))
-        .map(|(target, _)| target.to_owned())
-        .collect()
+    pieces.filter_map(|piece| piece.split_once(')')).map(|(target, _)| target.to_owned()).collect()
 }
 
 /// `[name]: target`.
@@ -57,11 +54,7 @@ fn reference(line: &str) -> Option<String> {
 
 /// The path of a link, if it stays in the repository.
 fn local(link: &str) -> Option<String> {
-    let target = link
-        .split_whitespace()
-        .next()?
-        .trim_start_matches('<')
-        .trim_end_matches('>');
+    let target = link.split_whitespace().next()?.trim_start_matches('<').trim_end_matches('>');
     let path = target.split('#').next().unwrap_or_default();
     let elsewhere = path.contains("://") || path.starts_with("mailto:") || path.is_empty();
     (!elsewhere).then(|| path.to_owned())
@@ -70,7 +63,5 @@ fn local(link: &str) -> Option<String> {
 /// Blanks what stands between backticks.
 fn without_code(line: &str) -> String {
     let pieces = line.split('`').enumerate();
-    pieces
-        .map(|(index, piece)| if index % 2 == 0 { piece } else { "" })
-        .collect()
+    pieces.map(|(index, piece)| if index % 2 == 0 { piece } else { "" }).collect()
 }

@@ -47,19 +47,11 @@ pub(crate) struct Problem {
 impl Problem {
     /// In one line of a file; `what` says what is wrong and what to do.
     fn at(path: &str, line: usize, what: impl Into<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            line,
-            what: what.into(),
-            is_warning: false,
-        }
+        Self { path: path.to_owned(), line, what: what.into(), is_warning: false }
     }
 
     fn warning(self) -> Self {
-        Self {
-            is_warning: true,
-            ..self
-        }
+        Self { is_warning: true, ..self }
     }
 }
 
@@ -73,37 +65,22 @@ impl fmt::Display for Problem {
 /// A rule that looks at one file.
 type FileRule = fn(&File) -> Vec<Problem>;
 
-const FILE_RULES: [FileRule; 6] = [
-    size::file_length,
-    size::function_length,
-    layout::module_doc,
-    layout::no_allow,
-    words::banned,
-    layout::top_level,
-];
+const FILE_RULES: [FileRule; 6] =
+    [size::file_length, size::function_length, layout::module_doc, layout::no_allow, words::banned, layout::top_level];
 
 /// Checks everything, prints what is broken.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let files = files(workspace)?;
-    let mut problems: Vec<Problem> = files
-        .iter()
-        .flat_map(|file| FILE_RULES.iter().flat_map(|rule| rule(file)))
-        .collect();
-    problems.extend(
-        files
-            .iter()
-            .flat_map(|file| links::broken(file, &workspace.root)),
-    );
+    let mut problems: Vec<Problem> =
+        files.iter().flat_map(|file| FILE_RULES.iter().flat_map(|rule| rule(file))).collect();
+    problems.extend(files.iter().flat_map(|file| links::broken(file, &workspace.root)));
     problems.extend(direction::wrong_arrows(workspace)?);
     problems.sort();
     problems.dedup();
     for problem in &problems {
         shell::say(&problem.to_string());
     }
-    let broken = problems
-        .iter()
-        .filter(|problem| !problem.is_warning)
-        .count();
+    let broken = problems.iter().filter(|problem| !problem.is_warning).count();
     if broken > 0 {
         bail!("house rules broken: {broken}; each line above says what to do");
     }
@@ -114,24 +91,12 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 /// All files that version control holds or would take in.
 fn files(workspace: &Workspace) -> Result<Vec<File>> {
     let mut git = shell::tool(workspace, "git");
-    git.args([
-        "ls-files",
-        "-z",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-    ]);
-    let listed = shell::read(
-        &mut git,
-        "the house rules need git and a checkout made with it",
-    )?;
+    git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
+    let listed = shell::read(&mut git, "the house rules need git and a checkout made with it")?;
     let read = |path: &str| {
         let bytes = fs::read(workspace.root.join(path)).ok()?;
         let text = String::from_utf8(bytes).unwrap_or_default();
-        Some(File {
-            path: path.to_owned(),
-            text,
-        })
+        Some(File { path: path.to_owned(), text })
     };
     // Those listed twice are in a merge; those that cannot be read are deleted or links to nowhere.
     let mut paths: Vec<&str> = listed.split('\0').filter(|path| !path.is_empty()).collect();

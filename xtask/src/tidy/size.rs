@@ -32,16 +32,10 @@ pub(crate) fn function_length(file: &File) -> Vec<Problem> {
     let too_long = |function: &Function| function.lines > FUNCTION_LINES_MAX;
     let problem = |function: Function| {
         let Function { name, line, lines } = function;
-        let what = format!(
-            "`{name}` has {lines} lines, at most {FUNCTION_LINES_MAX}: give a part of it a name"
-        );
+        let what = format!("`{name}` has {lines} lines, at most {FUNCTION_LINES_MAX}: give a part of it a name");
         Problem::at(&file.path, line, what)
     };
-    functions(production(&code))
-        .into_iter()
-        .filter(too_long)
-        .map(problem)
-        .collect()
+    functions(production(&code)).into_iter().filter(too_long).map(problem).collect()
 }
 
 /// Tests tell stories, and stories may be long.
@@ -64,11 +58,7 @@ pub(crate) fn functions(code: &str) -> Vec<Function> {
     for (start, line) in lines.iter().enumerate() {
         let Some(name) = declared(line) else { continue };
         if let Some(length) = body_end(&lines[start..]) {
-            found.push(Function {
-                name: name.to_owned(),
-                line: start + 1,
-                lines: length,
-            });
+            found.push(Function { name: name.to_owned(), line: start + 1, lines: length });
         }
     }
     found
@@ -80,10 +70,7 @@ fn declared(line: &str) -> Option<&str> {
     let (before, after) = line.split_once("fn ")?;
     let is_qualifier = |word: &str| word.starts_with("pub") || BEFORE.contains(&word);
     let visible_to = |word: &str| word == "crate)" || word.ends_with(')');
-    if !before
-        .split_whitespace()
-        .all(|word| is_qualifier(word) || visible_to(word))
-    {
+    if !before.split_whitespace().all(|word| is_qualifier(word) || visible_to(word)) {
         return None;
     }
     let end = after.find(|character: char| !character.is_alphanumeric() && character != '_')?;

@@ -3,10 +3,7 @@
 
 /// A copy in which comments, strings and character literals are spaces.
 pub(crate) fn code_only(source: &str) -> String {
-    let mut blanker = Blanker {
-        rest: source,
-        code: String::with_capacity(source.len()),
-    };
+    let mut blanker = Blanker { rest: source, code: String::with_capacity(source.len()) };
     while let Some(first) = blanker.rest.chars().next() {
         blanker.token(first);
     }
@@ -55,10 +52,7 @@ impl Blanker<'_> {
         } else if first.is_alphanumeric() || first == '_' {
             // A whole word at once, so that the end of one is not taken for the prefix of a string.
             let inside = |character: char| character.is_alphanumeric() || character == '_';
-            self.keep(
-                rest.find(|character| !inside(character))
-                    .unwrap_or(rest.len()),
-            );
+            self.keep(rest.find(|character| !inside(character)).unwrap_or(rest.len()));
         } else {
             self.keep(first.len_utf8());
         }
@@ -72,10 +66,7 @@ impl Blanker<'_> {
 
     fn blank(&mut self, length: usize) {
         let (gone, rest) = self.rest.split_at(length);
-        self.code.extend(
-            gone.chars()
-                .map(|character| if character == '\n' { '\n' } else { ' ' }),
-        );
+        self.code.extend(gone.chars().map(|character| if character == '\n' { '\n' } else { ' ' }));
         self.rest = rest;
     }
 }
@@ -103,17 +94,12 @@ fn comment_length(rest: &str) -> usize {
 
 /// `r"…"`, `r#"…"#`, with `b` or `c` before it.
 fn raw_string_length(rest: &str) -> Option<usize> {
-    let after_prefix = rest
-        .strip_prefix(['b', 'c'])
-        .unwrap_or(rest)
-        .strip_prefix('r')?;
+    let after_prefix = rest.strip_prefix(['b', 'c']).unwrap_or(rest).strip_prefix('r')?;
     let text = after_prefix.trim_start_matches('#');
     let hashes = after_prefix.len() - text.len();
     let body = text.strip_prefix('"')?;
     let close = format!("\"{}", "#".repeat(hashes));
-    let end = body
-        .find(&close)
-        .map_or(body.len(), |found| found + close.len());
+    let end = body.find(&close).map_or(body.len(), |found| found + close.len());
     Some(rest.len() - body.len() + end)
 }
 
@@ -140,7 +126,5 @@ fn character_length(rest: &str) -> Option<usize> {
         return Some(2 + skipped + end + 1);
     }
     let character = body.chars().next()?;
-    body[character.len_utf8()..]
-        .starts_with('\'')
-        .then(|| 1 + character.len_utf8() + 1)
+    body[character.len_utf8()..].starts_with('\'').then(|| 1 + character.len_utf8() + 1)
 }

@@ -8,10 +8,7 @@ use super::source::{code_only, production};
 use super::*;
 
 fn file(path: &str, text: &str) -> File {
-    File {
-        path: path.to_owned(),
-        text: text.to_owned(),
-    }
+    File { path: path.to_owned(), text: text.to_owned() }
 }
 
 fn lines(count: usize) -> String {
@@ -37,10 +34,7 @@ fn code_only_blanks_prose_and_keeps_lines() {
 #[test]
 fn production_ends_where_inline_tests_begin() {
     let code = "fn a() {}\n#[cfg(test)]\nmod tests;\nfn b() {}\n#[cfg(test)]\nmod more {\n}\n";
-    assert_eq!(
-        production(code),
-        "fn a() {}\n#[cfg(test)]\nmod tests;\nfn b() {}\n"
-    );
+    assert_eq!(production(code), "fn a() {}\n#[cfg(test)]\nmod tests;\nfn b() {}\n");
     assert_eq!(production("fn a() {}\n"), "fn a() {}\n");
 }
 
@@ -50,38 +44,19 @@ fn long_files_warn_then_fail() {
     assert!(problems(400).is_empty());
     assert!(problems(401)[0].is_warning);
     assert!(!problems(451)[0].is_warning);
-    let with_tests = format!(
-        "{}#[cfg(test)]\nmod tests {{\n{}}}\n",
-        lines(300),
-        lines(300)
-    );
+    let with_tests = format!("{}#[cfg(test)]\nmod tests {{\n{}}}\n", lines(300), lines(300));
     assert!(size::file_length(&file("host/a/src/lib.rs", &with_tests)).is_empty());
-    for path in [
-        "host/a/src/tests.rs",
-        "tests/e2e/main.rs",
-        "host/a/benches/b.rs",
-        "README.md",
-    ] {
-        assert!(
-            size::file_length(&file(path, &lines(500))).is_empty(),
-            "{path}"
-        );
+    for path in ["host/a/src/tests.rs", "tests/e2e/main.rs", "host/a/benches/b.rs", "README.md"] {
+        assert!(size::file_length(&file(path, &lines(500))).is_empty(), "{path}");
     }
 }
 
 #[test]
 fn long_functions_fail_by_name_and_line() {
-    let long = format!(
-        "//! Doc.\n\npub(crate) async fn long(\n) {{\n{}}}\n",
-        lines(68)
-    );
+    let long = format!("//! Doc.\n\npub(crate) async fn long(\n) {{\n{}}}\n", lines(68));
     let found = size::function_length(&file("host/a/src/lib.rs", &long));
     assert_eq!((found.len(), found[0].line), (1, 3));
-    assert!(
-        found[0].what.contains("`long` has 71 lines"),
-        "{}",
-        found[0]
-    );
+    assert!(found[0].what.contains("`long` has 71 lines"), "{}", found[0]);
     let short = format!("fn short() {{\n{}}}\n", lines(68));
     assert!(size::function_length(&file("host/a/src/lib.rs", &short)).is_empty());
 }
@@ -95,10 +70,7 @@ fn functions_are_found_with_and_without_bodies() {
         "pub(in crate::a) fn generic<T>(t: T)\nwhere\n    T: Fn(u8) -> u8,\n{\n}\n",
     );
     let found = functions(code);
-    let found: Vec<_> = found
-        .iter()
-        .map(|f| (f.name.as_str(), f.line, f.lines))
-        .collect();
+    let found: Vec<_> = found.iter().map(|f| (f.name.as_str(), f.line, f.lines)).collect();
     assert_eq!(found, [("given", 3, 2), ("one", 6, 1), ("generic", 9, 5)]);
 }
 
@@ -113,27 +85,15 @@ fn files_begin_with_their_reason() {
 
 #[test]
 fn lints_are_expected_not_allowed() {
-    let text =
-        "//! Doc.\n#[expect(a, reason = \"b\")]\n#[allow(a)]\nconst T: &str = \"#[allow(\";\n";
+    let text = "//! Doc.\n#[expect(a, reason = \"b\")]\n#[allow(a)]\nconst T: &str = \"#[allow(\";\n";
     let found = layout::no_allow(&file("host/a/src/lib.rs", text));
-    assert_eq!(
-        found.iter().map(|problem| problem.line).collect::<Vec<_>>(),
-        [3]
-    );
-    assert_eq!(
-        layout::no_allow(&file("a.rs", "#![allow(dead_code)]\n")).len(),
-        1
-    );
+    assert_eq!(found.iter().map(|problem| problem.line).collect::<Vec<_>>(), [3]);
+    assert_eq!(layout::no_allow(&file("a.rs", "#![allow(dead_code)]\n")).len(), 1);
 }
 
 #[test]
 fn the_top_level_is_closed() {
-    for path in [
-        "Cargo.toml",
-        "host/a/src/lib.rs",
-        "xtask/src/main.rs",
-        ".ci/run",
-    ] {
+    for path in ["Cargo.toml", "host/a/src/lib.rs", "xtask/src/main.rs", ".ci/run"] {
         assert!(layout::top_level(&file(path, "")).is_empty(), "{path}");
     }
     for path in ["notes.md", "scripts/run.sh"] {
@@ -147,10 +107,7 @@ fn places_and_servers_are_banned() {
     let server = ["index.Crates", ".io"].concat();
     let text = format!("see {place}main\nsrc{place}queue.rs\n\"{place}a\"\nfrom {server}\n");
     let found = words::banned(&file("docs/a.md", &text));
-    assert_eq!(
-        found.iter().map(|problem| problem.line).collect::<Vec<_>>(),
-        [1, 3, 4]
-    );
+    assert_eq!(found.iter().map(|problem| problem.line).collect::<Vec<_>>(), [1, 3, 4]);
     assert!(words::banned(&file("Cargo.lock", &text)).is_empty());
 }
 
@@ -162,10 +119,7 @@ fn links_into_the_repository_are_found() {
     );
     let found = links::local_targets(text);
     let expected = [(1, "there.md"), (1, "sub/other.md"), (7, "ref.md")];
-    assert_eq!(
-        found,
-        expected.map(|(line, target)| (line, target.to_owned()))
-    );
+    assert_eq!(found, expected.map(|(line, target)| (line, target.to_owned())));
 }
 
 #[test]
@@ -174,25 +128,12 @@ fn broken_links_are_told_apart_from_whole_ones() {
     let text = "[a](../Cargo.toml) [b](/src/main.rs) [c](gone.md)\n";
     let found = links::broken(&file("src/a.md", text), root);
     assert_eq!(found.len(), 1);
-    assert!(
-        found[0]
-            .to_string()
-            .starts_with("src/a.md:1: the link to `gone.md`"),
-        "{}",
-        found[0]
-    );
+    assert!(found[0].to_string().starts_with("src/a.md:1: the link to `gone.md`"), "{}", found[0]);
 }
 
 #[test]
 fn arrows_follow_the_architecture() {
-    let objects = |from, to, only_tests| {
-        objection(Arrow {
-            from,
-            to,
-            only_tests,
-        })
-        .is_some()
-    };
+    let objects = |from, to, only_tests| objection(Arrow { from, to, only_tests }).is_some();
     for (from, to) in [
         ("larder-control", "larder-domain"),
         ("larder-api", "larder-control"),

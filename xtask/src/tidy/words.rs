@@ -22,17 +22,14 @@ pub(crate) fn banned(file: &File) -> Vec<Problem> {
         return Vec::new();
     }
     let lines = file.text.lines().enumerate();
-    lines
-        .flat_map(|(index, line)| in_line(&file.path, index + 1, line))
-        .collect()
+    lines.flat_map(|(index, line)| in_line(&file.path, index + 1, line)).collect()
 }
 
 fn in_line(path: &str, number: usize, line: &str) -> Vec<Problem> {
     let mut problems = Vec::new();
     for place in PLACES.map(|(first, second)| format!("{first}{second}")) {
         if begins_a_path(line, &place) {
-            let what =
-                format!("`{place}` is one machine's folder: use a relative or temporary path");
+            let what = format!("`{place}` is one machine's folder: use a relative or temporary path");
             problems.push(Problem::at(path, number, what));
         }
     }

@@ -12,11 +12,7 @@ const COMPONENT: [u8; 8] = [0, b'a', b's', b'm', 0x0d, 0, 1, 0];
 fn skip(name: &str, reason: &str) {
     eprintln!("skipped: {name}: {reason}");
     if let Some(file) = env::var_os("LARDER_TEST_SKIPS") {
-        let mut file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(file)
-            .unwrap();
+        let mut file = OpenOptions::new().append(true).create(true).open(file).unwrap();
         writeln!(file, "{name}\t{reason}").unwrap();
     }
 }
@@ -36,18 +32,12 @@ fn world_debian_packages_build_a_component() {
     let manifest = "[package]\nname = \"hello\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
         [workspace]\n[profile.release]\nlto = true\npanic = \"abort\"\n";
     fs::write(folder.join("Cargo.toml"), manifest).unwrap();
-    fs::write(
-        folder.join("src/main.rs"),
-        "fn main() { println!(\"hello\"); }\n",
-    )
-    .unwrap();
+    fs::write(folder.join("src/main.rs"), "fn main() { println!(\"hello\"); }\n").unwrap();
 
     let target = folder.join("target");
     build::drop_stale(&target, &toolchain).unwrap();
     let mut cargo = shell::guest_cargo(&workspace, &toolchain);
-    cargo
-        .args(["build", "--release", "--offline", "--target", TARGET])
-        .current_dir(&folder);
+    cargo.args(["build", "--release", "--offline", "--target", TARGET]).current_dir(&folder);
     cargo.env("CARGO_TARGET_DIR", &target);
     shell::run(&mut cargo, "see above").unwrap();
 

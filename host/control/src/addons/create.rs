@@ -9,8 +9,8 @@ use larder_domain::ports::store::{CreateRefusal, Created, Idempotency, NewAddon}
 use larder_domain::secret::Seed;
 use larder_domain::variables::Prefix;
 use larder_domain::{
-    Addon, AddonId, AddonName, AddonRecord, AddonSpec, AppName, ComponentKind, PlanName,
-    ProviderName, ProvisionType, Role, ServiceName, VariableName, WallTime,
+    Addon, AddonId, AddonName, AddonRecord, AddonSpec, AppName, ComponentKind, PlanName, ProviderName, ProvisionType,
+    Role, ServiceName, VariableName, WallTime,
 };
 use serde_json::Value;
 
@@ -57,10 +57,7 @@ impl Control {
     ///
     /// # Errors
     /// Everything in the request that can't be had; nothing is stored then.
-    pub async fn create_addon(
-        &self,
-        request: CreateAddon,
-    ) -> Result<(AddonRecord, NewAddonState), ControlError> {
+    pub async fn create_addon(&self, request: CreateAddon) -> Result<(AddonRecord, NewAddonState), ControlError> {
         let offers = self.offers().await?;
         let (offer, service) = choose(&offers, &request)?;
         let plan = choose_plan(service, request.plan.as_ref())?;
@@ -84,10 +81,7 @@ impl Control {
     }
 }
 
-fn choose<'a>(
-    offers: &'a Offers,
-    request: &'a CreateAddon,
-) -> Result<(&'a Arc<Offer>, &'a Service), ControlError> {
+fn choose<'a>(offers: &'a Offers, request: &'a CreateAddon) -> Result<(&'a Arc<Offer>, &'a Service), ControlError> {
     let service = &request.service;
     if let Some(provider) = &request.provider {
         let offer = offers.0.get(provider).ok_or_else(|| {
@@ -98,121 +92,65 @@ fn choose<'a>(
         })?;
         let found = offer.manifest.service(service).map(|found| (offer, found));
         return found.ok_or_else(|| {
-            ControlError::refused(
-                Code::UnknownService,
-                format!("the provider {provider} offers no service {service}"),
-            )
+            ControlError::refused(Code::UnknownService, format!("the provider {provider} offers no service {service}"))
         });
     }
     let mut found = offers.of(service);
     let first = found.next().ok_or_else(|| {
-        ControlError::refused(
-            Code::UnknownService,
-            format!("no provider offers the service {service}"),
-        )
+        ControlError::refused(Code::UnknownService, format!("no provider offers the service {service}"))
     })?;
     let others: Vec<&str> = found.map(|(offer, _)| offer.provider.as_str()).collect();
     if others.is_empty() {
         return Ok(first);
     }
-    let names = [&[first.0.provider.as_str()], others.as_slice()]
-        .concat()
-        .join(", ");
-    Err(ControlError::refused(
-        Code::AmbiguousService,
-        format!("the service {service} is offered by {names}"),
-    ))
+    let names = [&[first.0.provider.as_str()], others.as_slice()].concat().join(", ");
+    Err(ControlError::refused(Code::AmbiguousService, format!("the service {service} is offered by {names}")))
 }
 
-fn choose_plan<'a>(
-    service: &'a Service,
-    plan: Option<&PlanName>,
-) -> Result<&'a Plan, ControlError> {
+fn choose_plan<'a>(service: &'a Service, plan: Option<&PlanName>) -> Result<&'a Plan, ControlError> {
     service.plan(plan).ok_or_else(|| {
-        let plans: Vec<&str> = service
-            .plans
-            .iter()
-            .map(|plan| plan.name.as_str())
-            .collect();
+        let plans: Vec<&str> = service.plans.iter().map(|plan| plan.name.as_str()).collect();
         let asked = plan.map(PlanName::as_str).unwrap_or_default();
-        let message = format!(
-            "the service {} has no plan {asked}; it has {}",
-            service.name,
-            plans.join(", ")
-        );
+        let message = format!("the service {} has no plan {asked}; it has {}", service.name, plans.join(", "));
         ControlError::refused(Code::UnknownPlan, message)
     })
 }
 
-fn check_provision_type(
-    service: &Service,
-    asked: Option<ProvisionType>,
-) -> Result<(), ControlError> {
+fn check_provision_type(service: &Service, asked: Option<ProvisionType>) -> Result<(), ControlError> {
     let asked = asked.unwrap_or(ProvisionType::Independent);
     if !service.provision_types.contains(&asked) {
         let offered: Vec<&str> = service.provision_types.iter().map(|t| t.as_str()).collect();
-        let message = format!(
-            "the service {} is not offered as {asked}, only as {}",
-            service.name,
-            offered.join(", ")
-        );
-        return Err(ControlError::refused(
-            Code::ProvisionTypeNotOffered,
-            message,
-        ));
+        let message = format!("the service {} is not offered as {asked}, only as {}", service.name, offered.join(", "));
+        return Err(ControlError::refused(Code::ProvisionTypeNotOffered, message));
     }
     if asked != ProvisionType::Independent {
-        return Err(ControlError::refused(
-            Code::NotSupported,
-            format!("this host can't make {asked} addons"),
-        ));
+        return Err(ControlError::refused(Code::NotSupported, format!("this host can't make {asked} addons")));
     }
     Ok(())
 }
 
-fn check_parameters(
-    offer: &Offer,
-    service: &Service,
-    plan: &Plan,
-    parameters: &Value,
-) -> Result<(), ControlError> {
+fn check_parameters(offer: &Offer, service: &Service, plan: &Plan, parameters: &Value) -> Result<(), ControlError> {
     let refuse = |reason: String| ControlError::refused(Code::InvalidParameters, reason);
     let bytes = parameters.to_string().len();
     if bytes > PARAMETERS_BYTES_MAX {
-        return Err(refuse(format!(
-            "the parameters have {bytes} bytes; at most {PARAMETERS_BYTES_MAX} are allowed"
-        )));
+        return Err(refuse(format!("the parameters have {bytes} bytes; at most {PARAMETERS_BYTES_MAX} are allowed")));
     }
     offer.validate(service, plan, parameters).map_err(refuse)
 }
 
-fn names_to_reserve(
-    service: &Service,
-    prefix: Option<&Prefix>,
-) -> Result<Vec<VariableName>, ControlError> {
+fn names_to_reserve(service: &Service, prefix: Option<&Prefix>) -> Result<Vec<VariableName>, ControlError> {
     match &service.variables {
         DeclaredVariables::Any(_) => Ok(vec![]),
-        DeclaredVariables::Names(names) => Ok(names
-            .iter()
-            .map(|n| n.prefixed(prefix))
-            .collect::<Result<_, _>>()?),
+        DeclaredVariables::Names(names) => Ok(names.iter().map(|n| n.prefixed(prefix)).collect::<Result<_, _>>()?),
     }
 }
 
-fn spec(
-    id: AddonId,
-    request: CreateAddon,
-    offer: &Offer,
-    service: &Service,
-    plan: &Plan,
-) -> AddonSpec {
+fn spec(id: AddonId, request: CreateAddon, offer: &Offer, service: &Service, plan: &Plan) -> AddonSpec {
     AddonSpec {
         id,
         kind: ComponentKind::Provider,
         app: Some(request.app),
-        name: request
-            .name
-            .unwrap_or_else(|| AddonName::from(&service.name)),
+        name: request.name.unwrap_or_else(|| AddonName::from(&service.name)),
         provider: offer.provider.clone(),
         service: service.name.clone(),
         plan: plan.name.clone(),
@@ -229,12 +167,8 @@ fn spec(
 
 fn new_seed() -> Result<Seed, ControlError> {
     let mut seed = Seed([0; 32]);
-    getrandom::fill(&mut seed.0).map_err(|error| {
-        ControlError::refused(
-            Code::Internal,
-            format!("the system has no randomness: {error}"),
-        )
-    })?;
+    getrandom::fill(&mut seed.0)
+        .map_err(|error| ControlError::refused(Code::Internal, format!("the system has no randomness: {error}")))?;
     Ok(seed)
 }
 
@@ -242,20 +176,11 @@ fn refused(refusal: CreateRefusal, request: &CreateAddon) -> ControlError {
     match refusal {
         CreateRefusal::NoApp(app) => unknown_app(&app),
         CreateRefusal::NameTaken => {
-            let name = request
-                .name
-                .as_ref()
-                .map_or(request.service.as_str(), AddonName::as_str);
-            ControlError::refused(
-                Code::NameTaken,
-                format!("the app {} has an addon named {name} already", request.app),
-            )
+            let name = request.name.as_ref().map_or(request.service.as_str(), AddonName::as_str);
+            ControlError::refused(Code::NameTaken, format!("the app {} has an addon named {name} already", request.app))
         }
         CreateRefusal::VariableTaken { variable, owner } => {
-            let owner = owner.map_or_else(
-                || "is the app's own".to_owned(),
-                |id| format!("belongs to the addon {id}"),
-            );
+            let owner = owner.map_or_else(|| "is the app's own".to_owned(), |id| format!("belongs to the addon {id}"));
             ControlError::refused(
                 Code::VariableTaken,
                 format!("the app {} has {variable} already: it {owner}", request.app),

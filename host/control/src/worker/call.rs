@@ -17,17 +17,11 @@ pub(super) struct Context {
 #[async_trait]
 impl CallContext for Context {
     async fn load_state(&self) -> Result<GuestState, ContextError> {
-        self.store
-            .guest_state(self.addon)
-            .await
-            .map_err(context_error)
+        self.store.guest_state(self.addon).await.map_err(context_error)
     }
 
     async fn checkpoint(&self, state: &GuestState) -> Result<(), ContextError> {
-        self.store
-            .checkpoint(&self.lease, self.addon, state)
-            .await
-            .map_err(context_error)
+        self.store.checkpoint(&self.lease, self.addon, state).await.map_err(context_error)
     }
 }
 

@@ -23,10 +23,7 @@ use crate::addons::is_settled;
 /// How often a result is written before the lease is left to run out.
 const WRITE_ATTEMPTS_MAX: u32 = 6;
 /// Between these attempts. Together they stay within a lease.
-const WRITE_BACKOFF: Backoff = Backoff {
-    first_ms: 100,
-    longest_ms: 2_000,
-};
+const WRITE_BACKOFF: Backoff = Backoff { first_ms: 100, longest_ms: 2_000 };
 
 /// What performing a step brought.
 struct Outcome {
@@ -37,11 +34,7 @@ struct Outcome {
 
 impl From<Event> for Outcome {
     fn from(event: Event) -> Self {
-        Self {
-            event,
-            state: None,
-            log: vec![],
-        }
+        Self { event, state: None, log: vec![] }
     }
 }
 
@@ -64,14 +57,7 @@ impl Drive {
         limits: CallLimits,
         stop: Stop,
     ) -> Self {
-        Self {
-            control,
-            lease,
-            record,
-            seed,
-            limits,
-            stop,
-        }
+        Self { control, lease, record, seed, limits, stop }
     }
 
     /// Goes on from `next` until the addon rests or waits, or the lease is lost.
@@ -104,20 +90,12 @@ impl Drive {
     async fn write(&self, outcome: Outcome) -> Option<Applied> {
         let Outcome { event, state, log } = outcome;
         let fence = Fence::Lease(self.lease.clone());
-        let change = Change {
-            addon: self.record.spec.id,
-            event,
-            fence,
-            state,
-            log,
-        };
+        let change = Change { addon: self.record.spec.id, event, fence, state, log };
         for attempt in 1..=WRITE_ATTEMPTS_MAX {
             match self.control.store.apply(change.clone()).await {
                 Ok(applied) => return Some(applied),
                 Err(StoreError::Fenced) => return None,
-                Err(error @ (StoreError::Busy | StoreError::Database(_)))
-                    if attempt < WRITE_ATTEMPTS_MAX =>
-                {
+                Err(error @ (StoreError::Busy | StoreError::Database(_))) if attempt < WRITE_ATTEMPTS_MAX => {
                     tracing::warn!(%error, addon = %self.record.spec.id, "a result could not be written; trying again");
                     sleep(Duration::from_millis(WRITE_BACKOFF.wait_ms(attempt))).await;
                 }
@@ -162,10 +140,7 @@ impl Drive {
         config.into_outcome(Step::Complete, |reply| match reply {
             Reply::Config(raw) => Some(match config::check(raw, &self.record.spec) {
                 Ok(config) => Event::Configured(Box::new(config)),
-                Err(error) => Event::ConfigRefused {
-                    code: "invalid_config",
-                    reason: error.to_string(),
-                },
+                Err(error) => Event::ConfigRefused { code: "invalid_config", reason: error.to_string() },
             }),
             _ => None,
         })
@@ -180,12 +155,7 @@ impl Drive {
             Ok(config) => config.unwrap_or_default().variables,
             Err(error) => return failed(error.to_string()),
         };
-        match self
-            .control
-            .sink
-            .set(app, self.record.spec.id, &variables)
-            .await
-        {
+        match self.control.sink.set(app, self.record.spec.id, &variables).await {
             Ok(()) => Event::VariablesSet,
             Err(error) => failed(bounded_text(error.0)),
         }
@@ -209,11 +179,7 @@ impl Drive {
         let Some(app) = &self.record.spec.app else {
             return Ok(());
         };
-        self.control
-            .sink
-            .unset(app, self.record.spec.id)
-            .await
-            .map_err(|error| bounded_text(error.0))
+        self.control.sink.unset(app, self.record.spec.id).await.map_err(|error| bounded_text(error.0))
     }
 
     /// Calls the provider's active version, with every secret that the guest was given blotted out of what it said.
@@ -221,11 +187,7 @@ impl Drive {
         let offer = match loaded::active(&self.control, &self.record.spec.provider).await {
             Ok(offer) => offer,
             Err(failure) => {
-                return Called {
-                    answer: Err(failure),
-                    state,
-                    log: vec![],
-                };
+                return Called { answer: Err(failure), state, log: vec![] };
             }
         };
         let context = call::Context {
@@ -257,36 +219,17 @@ struct Called {
 
 impl Called {
     fn new(report: CallReport) -> Self {
-        let CallReport {
-            outcome,
-            state,
-            log,
-            issued,
-            ..
-        } = report;
+        let CallReport { outcome, state, log, issued, .. } = report;
         let say = |text: String| bounded_text(redact(text, &issued));
         let answer = match outcome {
             Ok(Ok(Reply::Begun(message))) => Ok(Reply::Begun(say(message))),
-            Ok(Ok(Reply::Pending(pending))) => Ok(Reply::Pending(Pending {
-                message: say(pending.message),
-                ..pending
-            })),
+            Ok(Ok(Reply::Pending(pending))) => Ok(Reply::Pending(Pending { message: say(pending.message), ..pending })),
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(failure)) => Err(StepFailure::Guest(bounded_failure(failure, say))),
-            Err(Fault {
-                code: FaultCode::Host,
-                detail,
-            }) => Err(StepFailure::Host(say(detail))),
-            Err(Fault { code, detail }) => Err(StepFailure::Fault(Fault {
-                code,
-                detail: say(detail),
-            })),
+            Err(Fault { code: FaultCode::Host, detail }) => Err(StepFailure::Host(say(detail))),
+            Err(Fault { code, detail }) => Err(StepFailure::Fault(Fault { code, detail: say(detail) })),
         };
-        Self {
-            answer,
-            state,
-            log: redact_log(log, &issued),
-        }
+        Self { answer, state, log: redact_log(log, &issued) }
     }
 
     /// The event that the answer means. `expected` gives none for an answer that this function can't give.
@@ -298,11 +241,7 @@ impl Called {
             }),
             Err(failure) => Event::Failed(step, failure),
         };
-        Outcome {
-            event,
-            state: self.state,
-            log: self.log,
-        }
+        Outcome { event, state: self.state, log: self.log }
     }
 }
 
@@ -310,10 +249,9 @@ fn bounded_failure(failure: GuestFailure, say: impl Fn(String) -> String) -> Gue
     match failure {
         GuestFailure::Rejected(reason) => GuestFailure::Rejected(say(reason)),
         GuestFailure::Failed(reason) => GuestFailure::Failed(say(reason)),
-        GuestFailure::Retry { after_ms, reason } => GuestFailure::Retry {
-            after_ms: after_ms.min(AFTER_MS_MAX),
-            reason: say(reason),
-        },
+        GuestFailure::Retry { after_ms, reason } => {
+            GuestFailure::Retry { after_ms: after_ms.min(AFTER_MS_MAX), reason: say(reason) }
+        }
     }
 }
 

@@ -10,25 +10,15 @@ use crate::Control;
 use crate::offers::Offer;
 
 /// Finds the provider's active version and loads it into the sandbox if it isn't there yet.
-pub(super) async fn active(
-    control: &Control,
-    provider: &ProviderName,
-) -> Result<Arc<Offer>, StepFailure> {
-    let offers = control
-        .offers()
-        .await
-        .map_err(|error| StepFailure::Host(error.to_string()))?;
+pub(super) async fn active(control: &Control, provider: &ProviderName) -> Result<Arc<Offer>, StepFailure> {
+    let offers = control.offers().await.map_err(|error| StepFailure::Host(error.to_string()))?;
     let Some(offer) = offers.0.get(provider) else {
         return Err(missing(control, provider).await);
     };
-    load(control, offer.digest)
-        .await
-        .map_err(|error| match error {
-            LoadError::Host(reason) => StepFailure::Host(reason),
-            LoadError::Refused(refusal) => StepFailure::Host(format!(
-                "the provider {provider} can't be loaded: {refusal}"
-            )),
-        })?;
+    load(control, offer.digest).await.map_err(|error| match error {
+        LoadError::Host(reason) => StepFailure::Host(reason),
+        LoadError::Refused(refusal) => StepFailure::Host(format!("the provider {provider} can't be loaded: {refusal}")),
+    })?;
     Ok(Arc::clone(offer))
 }
 
@@ -36,9 +26,7 @@ pub(super) async fn active(
 async fn missing(control: &Control, provider: &ProviderName) -> StepFailure {
     match control.store.provider(provider).await {
         Ok(None) => StepFailure::ProviderGone(format!("the provider {provider} was removed")),
-        Ok(Some(_)) => StepFailure::Host(format!(
-            "the provider {provider} has no active version at the moment"
-        )),
+        Ok(Some(_)) => StepFailure::Host(format!("the provider {provider} has no active version at the moment")),
         Err(error) => StepFailure::Host(error.to_string()),
     }
 }
@@ -57,14 +45,8 @@ pub(super) async fn load(control: &Control, digest: Digest) -> Result<(), LoadEr
         return Ok(());
     }
     match control.store.component(digest).await {
-        Ok(Some(wasm)) => control
-            .runtime
-            .load(digest, wasm)
-            .await
-            .map_err(LoadError::Refused),
-        Ok(None) => Err(LoadError::Host(format!(
-            "the store has no component {digest}"
-        ))),
+        Ok(Some(wasm)) => control.runtime.load(digest, wasm).await.map_err(LoadError::Refused),
+        Ok(None) => Err(LoadError::Host(format!("the store has no component {digest}"))),
         Err(error) => Err(LoadError::Host(error.to_string())),
     }
 }

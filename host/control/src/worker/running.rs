@@ -17,8 +17,7 @@ impl Running {
     /// Work has begun under this lease.
     pub(crate) fn begin(&self, lease: Lease) -> Stop {
         let stop = Arc::new(Notify::new());
-        self.lock()
-            .insert(lease.subject.clone(), (lease, Arc::clone(&stop)));
+        self.lock().insert(lease.subject.clone(), (lease, Arc::clone(&stop)));
         stop
     }
 
@@ -26,10 +25,7 @@ impl Running {
     pub(crate) fn end(&self, lease: &Lease) {
         let mut running = self.lock();
         // The same subject may have been leased again meanwhile.
-        if running
-            .get(&lease.subject)
-            .is_some_and(|(held, _)| held.token == lease.token)
-        {
+        if running.get(&lease.subject).is_some_and(|(held, _)| held.token == lease.token) {
             running.remove(&lease.subject);
         }
     }
@@ -49,10 +45,7 @@ impl Running {
 
     /// Every lease that is held.
     pub(crate) fn all(&self) -> Vec<Lease> {
-        self.lock()
-            .values()
-            .map(|(lease, _)| lease.clone())
-            .collect()
+        self.lock().values().map(|(lease, _)| lease.clone()).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Subject, (Lease, Stop)>> {

@@ -22,22 +22,12 @@ pub(super) async fn check(control: Control, lease: Lease, limits: CallLimits) {
     control.running.end(&lease);
 }
 
-async fn finish(
-    control: &Control,
-    lease: &Lease,
-    provider: &ProviderName,
-    digest: Digest,
-    outcome: CheckOutcome,
-) {
+async fn finish(control: &Control, lease: &Lease, provider: &ProviderName, digest: Digest, outcome: CheckOutcome) {
     if let CheckOutcome::Refused { code, message } = &outcome {
         tracing::info!(%provider, %digest, code, message, "a version was refused");
         control.runtime.unload(digest);
     }
-    if let Err(error) = control
-        .store
-        .finish_check(lease, provider, digest, outcome)
-        .await
-    {
+    if let Err(error) = control.store.finish_check(lease, provider, digest, outcome).await {
         tracing::warn!(%error, %provider, %digest, "the outcome of a check could not be stored; it is repeated");
     }
     control.offers.invalidate();
@@ -62,23 +52,14 @@ async fn examine(
     let text = match control.runtime.describe(digest, &options, limits).await {
         Ok(Ok(text)) => text,
         Ok(Err(reason)) => {
-            return Some(refused(
-                "describe_failed",
-                format!("`describe` answered with an error: {reason}"),
-            ));
+            return Some(refused("describe_failed", format!("`describe` answered with an error: {reason}")));
         }
-        Err(Fault {
-            code: FaultCode::Host,
-            detail,
-        }) => {
+        Err(Fault { code: FaultCode::Host, detail }) => {
             tracing::warn!(%provider, %digest, detail, "a version could not be described");
             return None;
         }
         Err(fault) => {
-            return Some(refused(
-                "describe_failed",
-                format!("`describe` broke down: {}", fault.detail),
-            ));
+            return Some(refused("describe_failed", format!("`describe` broke down: {}", fault.detail)));
         }
     };
     Some(accept(&text))
@@ -86,10 +67,7 @@ async fn examine(
 
 fn accept(text: &str) -> CheckOutcome {
     let invalid = |reason: String| {
-        refused(
-            "invalid_manifest",
-            format!("the manifest that `describe` returned is not accepted: {reason}"),
-        )
+        refused("invalid_manifest", format!("the manifest that `describe` returned is not accepted: {reason}"))
     };
     let manifest = match Manifest::parse(text) {
         Ok(manifest) => manifest,
@@ -109,8 +87,5 @@ fn accept(text: &str) -> CheckOutcome {
 }
 
 fn refused(code: &str, message: String) -> CheckOutcome {
-    CheckOutcome::Refused {
-        code: code.to_owned(),
-        message: bounded_text(message),
-    }
+    CheckOutcome::Refused { code: code.to_owned(), message: bounded_text(message) }
 }

@@ -66,18 +66,10 @@ impl ProviderRuntime for Scripted {
 
     fn unload(&self, _digest: Digest) {}
 
-    async fn describe(
-        &self,
-        _: Digest,
-        _: &SecretString,
-        _: CallLimits,
-    ) -> Result<Result<String, String>, Fault> {
-        let plan =
-            json!({ "name": "default", "description": "One", "parameters": { "type": "object" } });
+    async fn describe(&self, _: Digest, _: &SecretString, _: CallLimits) -> Result<Result<String, String>, Fault> {
+        let plan = json!({ "name": "default", "description": "One", "parameters": { "type": "object" } });
         let service = json!({ "name": "thing", "description": "A thing", "variables": ["THING"], "plans": [plan] });
-        Ok(Ok(
-            json!({ "version": "1", "description": "Scripted", "services": [service] }).to_string(),
-        ))
+        Ok(Ok(json!({ "version": "1", "description": "Scripted", "services": [service] }).to_string()))
     }
 
     async fn call(&self, call: Call) -> CallReport {
@@ -86,52 +78,27 @@ impl ProviderRuntime for Scripted {
             self.0.overlapped.store(true, Ordering::SeqCst);
         }
         let _under_way = UnderWay(Arc::clone(&self.0), call.addon.id);
-        self.0
-            .calls
-            .lock()
-            .unwrap()
-            .push((provider.clone(), call.export));
+        self.0.calls.lock().unwrap().push((provider.clone(), call.export));
         self.0.called.notify_waiters();
-        if self.0.hanging.lock().unwrap().contains(&provider) && call.export != Export::Deprovision
-        {
+        if self.0.hanging.lock().unwrap().contains(&provider) && call.export != Export::Deprovision {
             std::future::pending::<()>().await;
         }
-        let scripted = self
-            .0
-            .answers
-            .lock()
-            .unwrap()
-            .get(&provider)
-            .map(|answer| answer(call.export));
+        let scripted = self.0.answers.lock().unwrap().get(&provider).map(|answer| answer(call.export));
         report(scripted.unwrap_or_else(|| usual(call.export)))
     }
 }
 
 fn report(outcome: Answer) -> CallReport {
-    CallReport {
-        outcome,
-        state: None,
-        log: vec![],
-        issued: vec![],
-        cpu: Duration::ZERO,
-        wall: Duration::ZERO,
-    }
+    CallReport { outcome, state: None, log: vec![], issued: vec![], cpu: Duration::ZERO, wall: Duration::ZERO }
 }
 
 /// What an honest provider answers.
 pub(crate) fn usual(export: Export) -> Answer {
-    let thing = RawEntry {
-        name: "THING".into(),
-        value: SecretString::new("a thing"),
-        secret: false,
-    };
+    let thing = RawEntry { name: "THING".into(), value: SecretString::new("a thing"), secret: false };
     Ok(Ok(match export {
         Export::BeginProvision => Reply::Begun("begun".into()),
         Export::ProvisionComplete | Export::Deprovision => Reply::Done,
-        Export::GetConfig => Reply::Config(RawConfig {
-            variables: vec![thing],
-            credentials: vec![],
-        }),
+        Export::GetConfig => Reply::Config(RawConfig { variables: vec![thing], credentials: vec![] }),
     }))
 }
 
@@ -182,32 +149,17 @@ impl TestHost {
         let control = Control::new(store, Arc::new(Scripted(Arc::clone(&script))), sink.clone());
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(Worker::new(control.clone(), WorkerConfig::default()).run(stopped));
-        let host = Self {
-            control,
-            script,
-            sink,
-            stop,
-            _dir: dir,
-        };
+        let host = Self { control, script, sink, stop, _dir: dir };
         for name in providers {
             host.upload(name).await;
         }
-        host.control
-            .create_app(&"demo".parse().unwrap())
-            .await
-            .unwrap();
+        host.control.create_app(&"demo".parse().unwrap()).await.unwrap();
         host
     }
 
     async fn upload(&self, name: &str) {
         let name = name.parse().unwrap();
-        let digest = self
-            .control
-            .upload(&name, name.as_str().as_bytes().to_vec())
-            .await
-            .unwrap()
-            .version
-            .digest;
+        let digest = self.control.upload(&name, name.as_str().as_bytes().to_vec()).await.unwrap().version.digest;
         let active = || async {
             let version = self.control.version(&name, digest).await.unwrap();
             (version.state == VersionState::Active).then_some(())
@@ -234,21 +186,12 @@ impl TestHost {
 
     /// Waits until an addon is ready or terminal.
     pub(crate) async fn settled(&self, id: AddonId) -> AddonRecord {
-        self.control
-            .wait_for_addon(id, Duration::from_secs(60))
-            .await
-            .unwrap()
+        self.control.wait_for_addon(id, Duration::from_secs(60)).await.unwrap()
     }
 
     /// How often this function of this provider was called.
     pub(crate) fn calls(&self, provider: &str, export: Export) -> usize {
-        self.script
-            .calls
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(|call| **call == (provider.to_owned(), export))
-            .count()
+        self.script.calls.lock().unwrap().iter().filter(|call| **call == (provider.to_owned(), export)).count()
     }
 }
 
@@ -259,10 +202,7 @@ impl Drop for TestHost {
 }
 
 /// Asks again until the answer is there.
-pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
-    what: &str,
-    mut ask: impl FnMut() -> F,
-) -> T {
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
     let asked = async {
         loop {
             if let Some(answer) = ask().await {
@@ -271,7 +211,5 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), asked)
-        .await
-        .unwrap_or_else(|_| panic!("waited in vain for {what}"))
+    tokio::time::timeout(Duration::from_secs(30), asked).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }

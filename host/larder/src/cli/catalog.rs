@@ -16,11 +16,12 @@ pub(crate) async fn run(context: &Context) -> Result<()> {
 }
 
 fn show(services: &[Service]) -> String {
-    let mut table = Table::new(["SERVICE", "PLAN", "PROVIDER", "TYPES", "DESCRIPTION"]);
+    let mut table = Table::new(["SERVICE", "PLAN", "PROVIDER", "TYPES", "VARIABLES", "DESCRIPTION"]);
     for service in services {
         for plan in &service.plans {
             let types = service.provision_types.join(",");
-            table.row([&service.name, &plan.name, &service.provider, &types, describe(service, plan)]);
+            let variables = service.variable_names().join(",");
+            table.row([&service.name, &plan.name, &service.provider, &types, &variables, describe(service, plan)]);
         }
     }
     if table.is_empty() { String::new() } else { table.render() }
@@ -34,6 +35,8 @@ fn describe<'a>(service: &'a Service, plan: &'a Plan) -> &'a str {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -44,14 +47,17 @@ mod tests {
             description: Some("A random secret".into()),
             provider: "secret".into(),
             provision_types: vec!["independent".into(), "shared".into()],
+            variables: json!(["SECRET_KEY", {"name": "SECRET_OLD", "secret": true}]),
             plans: vec![plan("default", ""), plan("long", "256 characters")],
         }];
         let expected = "\
-SERVICE  PLAN     PROVIDER  TYPES               DESCRIPTION
-secret   default  secret    independent,shared  A random secret
-secret   long     secret    independent,shared  256 characters
+SERVICE  PLAN     PROVIDER  TYPES               VARIABLES              DESCRIPTION
+secret   default  secret    independent,shared  SECRET_KEY,SECRET_OLD  A random secret
+secret   long     secret    independent,shared  SECRET_KEY,SECRET_OLD  256 characters
 ";
         assert_eq!(show(&services), expected);
         assert_eq!(show(&[]), "");
+        let any = Service { variables: json!("any"), ..Service::default() };
+        assert_eq!(any.variable_names(), ["any"]);
     }
 }

@@ -103,6 +103,8 @@ pub(crate) struct Service {
     pub(crate) description: Option<String>,
     pub(crate) provider: String,
     pub(crate) provision_types: Vec<String>,
+    /// The names of those it sets, or `any`.
+    pub(crate) variables: Value,
     pub(crate) plans: Vec<Plan>,
 }
 
@@ -167,6 +169,22 @@ pub(crate) fn id_text(value: &Value) -> String {
         Value::Number(number) => number.to_string(),
         _ => String::new(),
     }
+}
+
+impl Service {
+    /// The names of the variables that an addon of it sets; `any` where its parameters decide.
+    pub(crate) fn variable_names(&self) -> Vec<&str> {
+        match &self.variables {
+            Value::String(word) => vec![word],
+            Value::Array(variables) => variables.iter().filter_map(variable_name).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// A variable is declared by its name, or by an object that says more.
+fn variable_name(variable: &Value) -> Option<&str> {
+    variable.as_str().or_else(|| variable.get("name")?.as_str())
 }
 
 impl Addon {

@@ -198,8 +198,9 @@ fn whole_characters(bytes: &[u8]) -> usize {
 
 /// The text with everything escaped that a terminal would obey.
 fn printable(text: &str) -> String {
-    let obeyed =
-        |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    let obeyed = |c: char| {
+        c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    };
     if !text.contains(obeyed) {
         return text.to_owned();
     }

@@ -131,3 +131,6 @@ fn refused(error: &ContextError) -> Error {
         ContextError::Unavailable(why) => Error::Unavailable(why.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests;

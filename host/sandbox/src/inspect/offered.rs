@@ -35,6 +35,8 @@ pub(super) const OFFERED: [(&str, &str, &[&str]); 9] = [
 
 /// How many near names are told.
 const NEAR_MAX: usize = 3;
+/// A name is near if so few characters are other.
+const DISTANCE_MAX: usize = 2;
 
 /// What the host has for an import.
 #[derive(Debug, PartialEq, Eq)]
@@ -125,7 +127,7 @@ fn near(path: &str) -> Vec<String> {
     }
     let mut near: Vec<(usize, String)> = all()
         .map(|ours| (distance(path.as_bytes(), Name::of(&ours).path.as_bytes()), ours))
-        .filter(|(distance, ours)| *distance * 4 <= ours.len())
+        .filter(|(distance, _)| *distance <= DISTANCE_MAX)
         .collect();
     near.sort();
     near.into_iter().take(NEAR_MAX).map(|(_, ours)| ours).collect()

@@ -4,8 +4,10 @@
 //! rules that will hold later. The ceilings are ours: those of the parser allow a million functions of seven megabytes,
 //! and it is a compiler's nature to take a hundred times the memory of what it reads.
 
+use std::collections::HashSet;
+
 use larder_domain::provider::Refusal;
-use wasmparser::component_types::{ComponentEntityType, ComponentItem};
+use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType, ComponentItem, ResourceId};
 use wasmparser::types::TypesRef;
 use wasmparser::{Parser, Payload, ValidPayload, Validator};
 use wasmtime::WasmFeatures;
@@ -111,9 +113,10 @@ impl Walk {
     }
 
     fn outline(self, types: TypesRef<'_>) -> Outline {
+        let mut resources = HashSet::new();
         let import = |name: String| {
             let item = types.component_item_for_import(&name);
-            Import { needs_nothing: item.is_some_and(|item| needs_nothing(types, &item.ty)), name }
+            Import { needs_nothing: item.is_some_and(|item| needs_nothing(types, &item.ty, &mut resources)), name }
         };
         let export = |name: String| {
             let item = types.component_item_for_export(&name);
@@ -126,12 +129,18 @@ impl Walk {
     }
 }
 
-/// Whether an import asks for nothing that would have to be provided.
-fn needs_nothing(types: TypesRef<'_>, import: &ComponentEntityType) -> bool {
+/// Whether an import asks for nothing that would have to be provided. Resources that an earlier import brought may be
+/// named again.
+fn needs_nothing(types: TypesRef<'_>, import: &ComponentEntityType, known: &mut HashSet<ResourceId>) -> bool {
     let ComponentEntityType::Instance(id) = import else { return false };
-    let interface = &types[*id];
-    let is_type = |item: &ComponentItem| matches!(item.ty, ComponentEntityType::Type { .. });
-    interface.exports.values().all(is_type) && interface.defined_resources.is_empty()
+    let brings = |item: &ComponentItem, known: &mut HashSet<ResourceId>| match item.ty {
+        ComponentEntityType::Type { created: ComponentAnyTypeId::Resource(resource), .. } => {
+            known.insert(resource.resource())
+        }
+        ComponentEntityType::Type { .. } => false,
+        _ => true,
+    };
+    types[*id].exports.values().filter(|item| brings(item, known)).count() == 0
 }
 
 fn functions(types: TypesRef<'_>, export: &ComponentEntityType) -> Vec<String> {

@@ -45,11 +45,15 @@ impl Default for Guest {
     fn default() -> Self {
         let text = |body: &str| body.to_owned();
         Self {
-            begin: text("(i32.store (i32.const 20) (i32.const 1024)) (i32.store (i32.const 24) (i32.const 4)) (i32.const 16)"),
+            begin: text(
+                "(i32.store (i32.const 20) (i32.const 1024)) (i32.store (i32.const 24) (i32.const 4)) (i32.const 16)",
+            ),
             complete: text(ZEROES),
             config: text(ZEROES),
             deprovision: text(ZEROES),
-            describe: text("(i32.store (i32.const 20) (i32.const 1028)) (i32.store (i32.const 24) (i32.const 2)) (i32.const 16)"),
+            describe: text(
+                "(i32.store (i32.const 20) (i32.const 1028)) (i32.store (i32.const 24) (i32.const 2)) (i32.const 16)",
+            ),
             realloc: text(REALLOC),
             post_return: String::new(),
             start: String::new(),
@@ -145,13 +149,11 @@ const ARGUMENTS: &str = r#"
 impl Guest {
     /// The component.
     pub(crate) fn wasm(&self) -> Vec<u8> {
-        match wat::parse_str(self.text()) {
-            Ok(wasm) => wasm,
-            Err(error) => panic!("{error}"),
-        }
+        assemble(&self.text())
     }
 
-    fn text(&self) -> String {
+    /// The same as text.
+    pub(crate) fn text(&self) -> String {
         let Self { realloc, pages, component, lowered, arguments, epilogue, .. } = self;
         let main = self.main_module();
         let lift = |name: &str, returns: &str, post_return: &str| {
@@ -198,7 +200,11 @@ impl Guest {
         let function = |name: &str, body: &str| {
             // Those who want the addon itself say so by its name; for the others its handle is dropped at once.
             let drop = if body.contains("$addon") { "" } else { "(call $drop-addon (local.get 0))" };
-            format!(r#"(func (export "{name}") (param $addon i32) (result i32) {} {drop} {})"#, locals(body).0, locals(body).1)
+            format!(
+                r#"(func (export "{name}") (param $addon i32) (result i32) {} {drop} {})"#,
+                locals(body).0,
+                locals(body).1
+            )
         };
         let functions = [
             function("begin-provision", begin),
@@ -215,6 +221,11 @@ impl Guest {
             {start})"#
         )
     }
+}
+
+/// Turns text into a binary.
+pub(crate) fn assemble(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A body's leading line of locals, and the rest of it.

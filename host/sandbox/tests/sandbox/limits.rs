@@ -63,7 +63,8 @@ async fn describe_is_limited_like_all_others() {
 
 #[tokio::test]
 async fn bulk_operations_do_not_hide_a_loop() {
-    let begin = "(loop $for-ever (memory.fill (i32.const 0) (i32.const 0) (i32.const 131072)) (br $for-ever)) (unreachable)";
+    let begin =
+        "(loop $for-ever (memory.fill (i32.const 0) (i32.const 0) (i32.const 131072)) (br $for-ever)) (unreachable)";
     let report = try_one(&Guest { begin: begin.to_owned(), ..Guest::default() }, Export::BeginProvision).await;
     assert_eq!(code(&report), FaultCode::CpuLimit);
 }
@@ -105,7 +106,8 @@ async fn growth_beyond_the_limit_fails_and_does_not_kill() {
     let report = try_one(&Guest { begin: format!("{begin} {good}"), ..Guest::default() }, Export::BeginProvision).await;
     assert_eq!(reply(report), Reply::Begun("made".to_owned()));
 
-    let report = try_one(&Guest { begin: format!("{begin} (unreachable)"), ..Guest::default() }, Export::BeginProvision).await;
+    let report =
+        try_one(&Guest { begin: format!("{begin} (unreachable)"), ..Guest::default() }, Export::BeginProvision).await;
     assert_eq!(code(&report), FaultCode::MemoryLimit);
     let detail = report.outcome.unwrap_err().detail;
     assert_eq!(detail, "wanted 4259840 bytes of memory in all; 4194304 are allowed");
@@ -149,10 +151,12 @@ async fn recursion_ends_at_the_stack() {
 async fn answers_and_host_calls_are_bounded_in_bytes() {
     let huge = Guest {
         pages: 10,
-        begin: "(i32.store (i32.const 20) (i32.const 0)) (i32.store (i32.const 24) (i32.const 300000)) (i32.const 16)".to_owned(),
+        begin: "(i32.store (i32.const 20) (i32.const 0)) (i32.store (i32.const 24) (i32.const 300000)) (i32.const 16)"
+            .to_owned(),
         complete: format!("(call $log (i32.const 1) (i32.const 0) (i32.const 300000)) {ZEROES}"),
         // 20,000 variables of nothing, which are 28 bytes each in the guest and more in the host.
-        config: "(i32.store (i32.const 20) (i32.const 0)) (i32.store (i32.const 24) (i32.const 20000)) (i32.const 16)".to_owned(),
+        config: "(i32.store (i32.const 20) (i32.const 0)) (i32.store (i32.const 24) (i32.const 20000)) (i32.const 16)"
+            .to_owned(),
         ..Guest::default()
     };
     let sandbox = sandbox();
@@ -230,21 +234,20 @@ async fn a_trap_tells_where_it_was() {
 }
 
 #[tokio::test]
-async fn a_handle_that_is_kept_or_forged_traps() {
-    for begin in [
-        // Forgets to drop the addon's handle.
-        "(drop (local.get $addon)) (i32.const 64)",
-        // Drops one that it never had.
-        "(call $drop-addon (i32.const 77)) (i32.const 64)",
+async fn handles_can_neither_be_kept_nor_forged() {
+    for (begin, expected) in [
+        ("(drop (local.get $addon)) (i32.const 64)", FaultCode::InvalidAnswer),
+        ("(call $drop-addon (i32.const 77)) (i32.const 64)", FaultCode::Trap),
     ] {
         let report = try_one(&Guest { begin: begin.to_owned(), ..Guest::default() }, Export::BeginProvision).await;
-        assert_eq!(code(&report), FaultCode::Trap, "{:?}", report.outcome);
+        assert_eq!(code(&report), expected, "{:?}", report.outcome);
     }
 }
 
 /// Asks for the addon's parameters, a text, for which the host calls `realloc`.
 fn ask_for_parameters() -> String {
-    "(call $parameters (local.get $addon) (i32.const 32)) (call $drop-addon (local.get $addon)) (i32.const 64)".to_owned()
+    "(call $parameters (local.get $addon) (i32.const 32)) (call $drop-addon (local.get $addon)) (i32.const 64)"
+        .to_owned()
 }
 
 /// Reads the state, for which the host waits, and answers well.

@@ -4,4 +4,9 @@
 mod guest;
 mod host;
 
+mod answers;
 mod limits;
+mod neighbours;
+mod state;
+mod uploads;
+mod wasi;

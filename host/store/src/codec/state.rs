@@ -53,6 +53,9 @@ mod tests {
         let plain = encode_state(&state);
         assert_eq!(decode_state(&plain).ok(), Some(state));
         assert_eq!(decode_state(&[]).ok(), Some(GuestState::new()));
-        assert!((1..plain.len()).filter(|end| decode_state(&plain[..*end]).is_ok()).count() < 3, "cut off between entries");
+        assert!(
+            (1..plain.len()).filter(|end| decode_state(&plain[..*end]).is_ok()).count() < 3,
+            "cut off between entries"
+        );
     }
 }

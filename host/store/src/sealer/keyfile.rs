@@ -84,7 +84,9 @@ fn create(path: &Path) -> io::Result<()> {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     getrandom::fill(&mut *key).map_err(|error| io::Error::other(error.to_string()))?;
     let mut text = Zeroizing::new(String::with_capacity(2 * KEY_BYTES + 1));
-    key.iter().for_each(|byte| text.extend([byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[digit as usize]))));
+    key.iter().for_each(|byte| {
+        text.extend([byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[digit as usize])))
+    });
     text.push('\n');
 
     let unfinished = path.with_extension(format!("new-{}", std::process::id()));

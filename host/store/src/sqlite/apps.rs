@@ -27,6 +27,11 @@ impl AppStore for SqliteStore {
         self.readers.read(move |conn| Ok(live_addons(conn, &app)?.is_some())).await
     }
 
+    async fn count_addons(&self, app: &AppName) -> Result<Option<u64>, StoreError> {
+        let app = app.clone();
+        self.readers.read(move |conn| live_addons(conn, &app)).await
+    }
+
     async fn apps(&self, after: Option<AppName>, count_max: usize) -> Result<Vec<(AppName, u64)>, StoreError> {
         let query = move |conn: &Connection| {
             list(

@@ -46,7 +46,9 @@ pub enum OpenError {
     #[error("the database can't be opened")]
     Database(#[from] rusqlite::Error),
     /// A newer version of Larder has been here.
-    #[error("the database has schema {found}, and this version knows {known}: start the version that wrote it, or a newer one")]
+    #[error(
+        "the database has schema {found}, and this version knows {known}: start the version that wrote it, or a newer one"
+    )]
     Newer {
         /// The schema that was found.
         found: usize,

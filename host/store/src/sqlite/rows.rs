@@ -61,7 +61,8 @@ impl<'r, 's> Columns<'r, 's> {
     fn text_with<T>(&mut self, what: &'static str, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>> {
         let value = self.row.get_ref(self.next)?;
         self.next += 1;
-        let Some(text) = value.as_str_or_null().map_err(|_| Failure::corrupt(format!("{what} that is no text")))? else {
+        let Some(text) = value.as_str_or_null().map_err(|_| Failure::corrupt(format!("{what} that is no text")))?
+        else {
             return Ok(None);
         };
         read(text).map(Some).ok_or_else(|| Failure::corrupt(format!("{what} {text:?}")))

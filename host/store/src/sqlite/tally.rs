@@ -37,7 +37,8 @@ pub(super) fn change(tx: &Tx<'_>, now: &Progress, before: Counts) -> Result<bool
     }
     match &now.app {
         Some(app) if live != 0 => {
-            let booked = tx.execute("UPDATE app SET live_addons = live_addons + ? WHERE name = ?", (live, app.as_str()))?;
+            let booked =
+                tx.execute("UPDATE app SET live_addons = live_addons + ? WHERE name = ?", (live, app.as_str()))?;
             Ok(booked == 1)
         }
         _ => Ok(true),

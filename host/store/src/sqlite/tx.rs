@@ -46,7 +46,12 @@ impl Tx<'_> {
     }
 
     /// The first row that a query finds.
-    pub(super) fn find<T>(&self, sql: &str, params: impl Params, read: impl Fn(&mut Columns<'_, '_>) -> Result<T>) -> Result<Option<T>> {
+    pub(super) fn find<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl Fn(&mut Columns<'_, '_>) -> Result<T>,
+    ) -> Result<Option<T>> {
         find(self.conn, sql, params, read)
     }
 

@@ -42,7 +42,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(committer: Committer, queue_jobs_max: usize, queue_wait_max: Duration) -> std::io::Result<Self> {
+    pub(super) fn start(
+        committer: Committer,
+        queue_jobs_max: usize,
+        queue_wait_max: Duration,
+    ) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(queue_jobs_max);
         let thread = thread::Builder::new().name("store-writer".into()).spawn(move || work(jobs, committer))?;
         Ok(Self { queue: Some(queue), queue_wait_max, thread: Some(thread) })

@@ -11,7 +11,8 @@ use larder_domain::ports::store::{Applied, Change, Created, Fence, Leased, NewAd
 use larder_domain::secret::Seed;
 use larder_domain::work::Lease;
 use larder_domain::{
-    Addon, AddonId, AddonRecord, AddonSpec, AppName, Event, Next, ProviderName, SecretString, Step, VariableName, WallTime,
+    Addon, AddonId, AddonRecord, AddonSpec, AppName, Event, Next, ProviderName, SecretString, Step, VariableName,
+    WallTime,
 };
 use larder_store::ManualClock;
 use serde_json::json;

@@ -37,23 +37,40 @@ pub(crate) enum Behaviour {
     SleepMs(u64),
     /// Print this line.
     Print(String),
-    /// Print so many bytes.
-    Log { bytes: usize },
+    /// Write so many lines of so many bytes to the log.
+    Log {
+        bytes: usize,
+        #[serde(default = "one")]
+        lines: usize,
+    },
     /// Write to the state.
     SetState(BTreeMap<String, String>),
     /// Store the state now.
     Checkpoint {},
     /// Give this configuration.
+    Config {
+        #[serde(default)]
+        variables: Vec<Entry>,
+        #[serde(default)]
+        credentials: Vec<Entry>,
+    },
+    /// Give these variables and no credentials.
     Variables(Vec<Entry>),
     /// One after the other; the last one answers.
     Do(Vec<Behaviour>),
 }
 
-/// A variable of a configuration.
+/// A variable or credential of a configuration.
 #[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
+    #[serde(alias = "key")]
     name: String,
+    #[serde(default)]
     value: String,
+    /// So many more bytes, for values that no parameters could hold.
+    #[serde(default)]
+    value_bytes: usize,
     #[serde(default)]
     secret: bool,
 }
@@ -88,22 +105,27 @@ impl Behaviour {
             Self::Message(message) => return Ok(Answer::Message(message)),
             Self::Rejected(reason) => return Err(Failure::rejected(reason)),
             Self::Failed(reason) => return Err(Failure::failed(reason)),
-            Self::Retry { after_ms, reason } => return Err(Failure::retry_after(Duration::from_millis(after_ms), reason)),
+            Self::Retry { after_ms, reason } => {
+                return Err(Failure::retry_after(Duration::from_millis(after_ms), reason));
+            }
             Self::Pending { after_ms, message, percent } => {
                 let after = Duration::from_millis(after_ms);
                 return Ok(Answer::Pending(Progress::Pending { after, message, percent }));
             }
             Self::Trap {} => trap(),
-            Self::Panic(message) => panic!("{message}"),
+            Self::Panic(message) => give_up(&message),
             Self::Loop {} => compute_for_ever(),
             Self::AllocateMib(mib) => drop(black_box(vec![1_u8; mib << 20])),
-            Self::Recurse {} => drop(black_box(recurse(0))),
-            Self::SleepMs(ms) => std::thread::sleep(Duration::from_millis(ms)),
+            Self::Recurse {} => {
+                black_box(recurse(0));
+            }
+            Self::SleepMs(ms) => sleep(Duration::from_millis(ms)),
             Self::Print(line) => println!("{line}"),
-            Self::Log { bytes } => log::info("x".repeat(bytes)),
+            Self::Log { bytes, lines } => (0..lines).for_each(|_| log::info("x".repeat(bytes))),
             Self::SetState(values) => values.into_iter().try_for_each(|(key, value)| state::set(&key, value))?,
             Self::Checkpoint {} => state::checkpoint()?,
-            Self::Variables(entries) => return Ok(Answer::Config(config(entries))),
+            Self::Variables(variables) => return Ok(Answer::Config(config(variables, vec![]))),
+            Self::Config { variables, credentials } => return Ok(Answer::Config(config(variables, credentials))),
             Self::Do(steps) => {
                 let answers = steps.into_iter().map(Self::act).collect::<Result<Vec<_>, _>>()?;
                 return Ok(answers.into_iter().last().unwrap_or(Answer::Plain));
@@ -113,10 +135,35 @@ impl Behaviour {
     }
 }
 
-fn config(entries: Vec<Entry>) -> Config {
-    entries.into_iter().fold(Config::new(), |config, Entry { name, value, secret }| {
-        if secret { config.secret(name, value) } else { config.variable(name, value) }
+fn config(variables: Vec<Entry>, credentials: Vec<Entry>) -> Config {
+    let config = variables.into_iter().fold(Config::new(), |config, entry| {
+        let add = if entry.secret { Config::secret } else { Config::variable };
+        add(config, entry.name.clone(), entry.value())
+    });
+    credentials.into_iter().fold(config, |config, entry| {
+        let add = if entry.secret { Config::secret_credential } else { Config::credential };
+        add(config, entry.name.clone(), entry.value())
     })
+}
+
+impl Entry {
+    fn value(&self) -> String {
+        format!("{}{}", self.value, "x".repeat(self.value_bytes))
+    }
+}
+
+fn one() -> usize {
+    1
+}
+
+#[expect(clippy::panic, reason = "to panic is what it is for")]
+fn give_up(message: &str) {
+    panic!("{message}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "to be parked in a host call is what it is for")]
+fn sleep(time: Duration) {
+    std::thread::sleep(time);
 }
 
 fn trap() {
@@ -132,8 +179,7 @@ fn compute_for_ever() {
 }
 
 #[expect(unconditional_recursion, reason = "to run out of stack is what it is for")]
-fn recurse(depth: u64) -> [u64; 64] {
-    let mut frame = [depth; 64];
-    frame[1] = black_box(recurse(black_box(depth + 1)))[0];
-    black_box(frame)
+fn recurse(depth: u64) -> u64 {
+    // Small frames: the stack of the machine has to end before the one that the guest keeps in its memory.
+    black_box(depth) + recurse(depth + 1)
 }

@@ -6,7 +6,9 @@
 mod behaviour;
 mod script;
 
-use larder_sdk::{Addon, Config, Failure, Manifest, Options, Plan, Progress, Provider, Service, export, secrets, state};
+use larder_sdk::{
+    Addon, Config, Failure, Manifest, Options, Plan, Progress, Provider, Service, export, secrets, state,
+};
 use serde_json::json;
 
 use behaviour::Answer;
@@ -17,13 +19,15 @@ impl Provider for Chameleon {
     fn manifest(_options: &Options) -> Result<Manifest, String> {
         let anything = json!({ "type": "object" });
         let plan = Plan::new("default", "As told").parameters(anything.clone());
-        let hasty = Plan::new("hasty", "Gives up soon").parameters(anything).provision_deadline_s(3).failed_attempts_max(1);
-        let named = Service::new("chameleon", "Does what it is told").variable("CHAMELEON_URL").variable("CHAMELEON_TOKEN");
+        let hasty =
+            Plan::new("hasty", "Gives up soon").parameters(anything).provision_deadline_s(3).failed_attempts_max(1);
+        let named =
+            Service::new("chameleon", "Does what it is told").variable("CHAMELEON_URL").variable("CHAMELEON_TOKEN");
         let any = Service::new("chameleon-any", "Sets what it is told").any_variables();
         let manifest = Manifest::new("0.1.0", "Misbehaves on demand");
-        Ok([named, any].into_iter().fold(manifest, |manifest, service| {
-            manifest.service(service.plan(plan.clone()).plan(hasty.clone()))
-        }))
+        Ok([named, any]
+            .into_iter()
+            .fold(manifest, |manifest, service| manifest.service(service.plan(plan.clone()).plan(hasty.clone()))))
     }
 
     fn begin_provision(addon: &Addon) -> Result<String, Failure> {
@@ -49,13 +53,15 @@ impl Provider for Chameleon {
     }
 }
 
-/// What an honest provider would give, and the state's `k1`, so that tests see what was stored.
+/// What an honest provider would give. Tests see what was stored: the state's `k1` is a credential, and its `generation` that of
+/// the token.
 fn usual_config(addon: &Addon) -> Result<Config, Failure> {
+    let generation = state::get_json("generation")?.unwrap_or(0);
     let config = Config::new()
         .variable("CHAMELEON_URL", format!("chameleon://{}", addon.id()))
-        .secret("CHAMELEON_TOKEN", secrets::password("token", 0, 40)?);
-    Ok(match state::get("k1")? {
-        Some(value) => config.credential("k1", String::from_utf8_lossy(&value)),
+        .secret("CHAMELEON_TOKEN", secrets::password("token", generation, 40)?);
+    Ok(match state::get_text("k1")? {
+        Some(value) => config.credential("k1", value),
         None => config,
     })
 }

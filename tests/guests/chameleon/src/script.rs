@@ -15,6 +15,7 @@ pub(crate) fn play(addon: &Addon, function: &str) -> Result<Answer, Failure> {
     };
     let key = format!("calls/{function}");
     let calls: usize = state::get_json(&key)?.unwrap_or(0);
+    // Before acting, so that a checkpoint counts the call even if it traps afterwards.
     state::set_json(&key, &(calls + 1))?;
     let due = behaviours.get(calls).or(behaviours.last()).cloned().unwrap_or(Value::Null);
     let behaviour: Behaviour = serde_json::from_value(due).map_err(|error| Failure::rejected(error.to_string()))?;

@@ -6,7 +6,8 @@ struct SecondSecret;
 
 impl Provider for SecondSecret {
     fn manifest(_options: &Options) -> Result<Manifest, String> {
-        let service = Service::new("secret", "Always the same").variable("SECRET_KEY").plan(Plan::new("default", "One"));
+        let service =
+            Service::new("secret", "Always the same").variable("SECRET_KEY").plan(Plan::new("default", "One"));
         Ok(Manifest::new("0.1.0", "A second provider of secrets").service(service))
     }
 

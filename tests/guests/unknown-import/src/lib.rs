@@ -2,7 +2,9 @@
 
 use larder_sdk::{Addon, Config, Failure, Manifest, Options, Plan, Provider, Service, export};
 
-wit_bindgen::generate!({ path: "wit", world: "acme:magic/magician" });
+mod bindings {
+    wit_bindgen::generate!({ path: "wit", world: "acme:magic/magician" });
+}
 
 struct UnknownImport;
 
@@ -13,7 +15,7 @@ impl Provider for UnknownImport {
     }
 
     fn get_config(addon: &Addon) -> Result<Config, Failure> {
-        Ok(Config::new().variable("SPELL", acme::magic::spells::cast(&addon.name())))
+        Ok(Config::new().variable("SPELL", bindings::acme::magic::spells::cast(&addon.name())))
     }
 }
 

@@ -49,6 +49,9 @@ pub trait AppStore: Send + Sync + 'static {
     /// Whether there is such an app.
     async fn has_app(&self, app: &AppName) -> Result<bool, StoreError>;
 
+    /// How many live addons the app has; none if there is no such app.
+    async fn count_addons(&self, app: &AppName) -> Result<Option<u64>, StoreError>;
+
     /// All apps in order of their names after `after`, each with the number of its live addons; at most `count_max`.
     async fn apps(&self, after: Option<AppName>, count_max: usize) -> Result<Vec<(AppName, u64)>, StoreError>;
 

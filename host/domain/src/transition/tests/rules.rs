@@ -59,7 +59,11 @@ fn begin_is_never_called_without_a_stored_intent() {
 fn variables_are_attached_only_on_the_way_to_ready() {
     every_transition(|label, before, done| {
         let attaches = writes(done, &Write::AttachVariables);
-        assert_eq!(attaches, before.state == AddonState::Provisioned && done.addon.state == AddonState::Ready, "{label}");
+        assert_eq!(
+            attaches,
+            before.state == AddonState::Provisioned && done.addon.state == AddonState::Ready,
+            "{label}"
+        );
     });
 }
 
@@ -75,7 +79,8 @@ fn a_user_may_always_want_an_addon_gone() {
 #[test]
 fn nothing_live_is_ever_left_without_a_next_step() {
     every_transition(|label, _, done| {
-        let finished = done.addon.state == AddonState::Ready || (done.addon.state.is_terminal() && !done.addon.cleanup.is_due());
+        let finished =
+            done.addon.state == AddonState::Ready || (done.addon.state.is_terminal() && !done.addon.cleanup.is_due());
         assert_eq!(done.next == Next::Rest, finished && done.next != Next::Unchanged, "{label}");
     });
 }
@@ -84,7 +89,10 @@ fn nothing_live_is_ever_left_without_a_next_step() {
 fn deleting_an_addon_in_error_keeps_the_error_and_cleans_up_again() {
     let (_, failed) = situations().into_iter().find(|(name, _)| *name == "error, cleanup done").unwrap();
     let done = apply(&failed, Event::DeprovisionRequested);
-    assert_eq!((done.addon.state, done.addon.cleanup, done.addon.delete_wanted), (AddonState::Error, Cleanup::Pending, true));
+    assert_eq!(
+        (done.addon.state, done.addon.cleanup, done.addon.delete_wanted),
+        (AddonState::Error, Cleanup::Pending, true)
+    );
 }
 
 #[test]
@@ -164,7 +172,8 @@ fn a_sink_that_keeps_failing_ends_in_error_and_cleanup() {
     addon.patience = Patience::new(Addon::SINK_LIMIT_MS, NOW);
     let mut now = NOW;
     while addon.state == AddonState::Provisioned {
-        let done = transition(&addon, Event::Failed(Step::SetVariables, StepFailure::Host("refused".into())), now).unwrap();
+        let done =
+            transition(&addon, Event::Failed(Step::SetVariables, StepFailure::Host("refused".into())), now).unwrap();
         addon = done.addon;
         if let Next::At(at) = done.next {
             now = at;

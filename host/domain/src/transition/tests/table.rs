@@ -29,7 +29,10 @@ fn the_documented_table_is_the_machine() {
         std::fs::write(&path, &made).unwrap();
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == made, "docs/states.md is not what the state machine does; run the tests once with UPDATE_DOCS=1");
+    assert!(
+        written == made,
+        "docs/states.md is not what the state machine does; run the tests once with UPDATE_DOCS=1"
+    );
 }
 
 fn document() -> String {
@@ -39,7 +42,15 @@ fn document() -> String {
         for event in events(&addon) {
             let label = event.name();
             if let Ok(done) = transition(&addon, event, NOW) {
-                writeln!(text, "| {label} | {} | {} | {} | {} |", state(&done), cleanup(&done), next(&done), also(&done)).unwrap();
+                writeln!(
+                    text,
+                    "| {label} | {} | {} | {} | {} |",
+                    state(&done),
+                    cleanup(&done),
+                    next(&done),
+                    also(&done)
+                )
+                .unwrap();
             }
         }
     }

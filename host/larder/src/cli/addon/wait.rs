@@ -1,7 +1,7 @@
 //! `larder addon wait`, and the waiting of `larder addon create --wait`.
 //!
 //! The server does the waiting, in calls that end when there is news. Somebody who looks at the spinner gets
-//! news every second; a script just waits. A server that restarts meanwhile is waited for as well.
+//! news every second; a script just waits. A server that restarts meanwhile is waited for, some seconds long.
 
 use std::time::Duration;
 
@@ -23,6 +23,12 @@ const AWAY_MAX: u32 = 40;
 
 pub(crate) async fn run(context: &Context, args: &WaitArgs) -> Result<()> {
     let id = reference::find(&context.api, &args.which.addon, args.which.app.as_deref()).await?;
+    // A wrong id, or a server that is away from the start, is told at once.
+    let answer = context.api.call(Call::get(&["v1", "addons", &id])).await?.body;
+    let addon: Addon = model::read(&answer)?;
+    if addon.is_settled() || args.timeout.is_zero() {
+        return report(context, &answer, &addon, args.timeout);
+    }
     let (answer, addon) = until_settled(context, &id, args.timeout).await?;
     report(context, &answer, &addon, args.timeout)
 }

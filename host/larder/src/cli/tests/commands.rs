@@ -4,8 +4,8 @@ use clap::Parser;
 use serde_json::{Value, json};
 
 use super::server::{Reply, Server};
-use crate::cli::args::Cli;
-use crate::cli::args::Command;
+use crate::cli::args::{Cli, Command, Global};
+use crate::cli::context::Context;
 use crate::cli::failure::{Failure, Kind, Result};
 use crate::cli::{addon, app, catalog, config, provider, status};
 
@@ -68,17 +68,13 @@ async fn what_is_not_larder_is_called_so() {
 
 #[tokio::test]
 async fn nobody_at_the_address_has_its_own_exit_code() {
-    let server = Server::play([]).await;
-    let context = {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let global = crate::cli::args::Global { url: Some(format!("http://{free}")), ..Default::default() };
-        crate::cli::context::Context::new(&global).unwrap()
-    };
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let context = Context::new(&Global { url: Some(free.to_string()), ..Global::default() }).unwrap();
     let failure = catalog::run(&context).await.unwrap_err();
     assert_eq!((failure.kind, failure.code.as_str()), (Kind::Unreachable, "unreachable"));
-    assert!(failure.detail.contains(context.api.url()) && failure.detail.contains("refused"), "{}", failure.detail);
+    assert!(failure.detail.contains(&free.to_string()) && failure.detail.contains("refused"), "{}", failure.detail);
     assert!(failure.advice.unwrap().contains("larder serve"));
-    assert_eq!(server.lines(), [""; 0]);
 }
 
 #[tokio::test]
@@ -108,6 +104,19 @@ async fn the_end_of_waiting_decides_the_exit_code() {
     assert_eq!(exit(run(&server, &["addon", "wait", id]).await), (4, "provider_failed".into()));
     assert_eq!(exit(run(&server, &["addon", "wait", id, "--timeout", "0"]).await), (5, "timeout".into()));
     assert_eq!(server.seen()[1].header("prefer"), None);
+}
+
+#[tokio::test]
+async fn a_request_whose_answer_was_lost_is_sent_again_with_the_same_key() {
+    let replies = [Reply::lost(), Reply::json(202, &addon("redis", "7", "waiting_for_provision"))];
+    let server = Server::play(replies).await;
+    assert_eq!(run(&server, &["addon", "create", "redis", "--app", "web"]).await, Ok(()));
+    let keys: Vec<_> = server.seen().iter().map(|seen| seen.header("idempotency-key").map(str::to_owned)).collect();
+    assert!(keys.len() == 2 && keys[0] == keys[1] && keys[0].is_some(), "{keys:?}");
+    let server = Server::play([Reply::lost(), Reply::lost(), Reply::lost()]).await;
+    let result = run(&server, &["addon", "create", "redis", "--app", "web", "--idempotency-key", "mine"]).await;
+    assert_eq!(exit(result), (3, "connection_lost".into()));
+    assert_eq!(server.seen()[2].header("idempotency-key"), Some("mine"));
 }
 
 #[tokio::test]

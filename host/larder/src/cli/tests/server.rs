@@ -32,6 +32,11 @@ impl Reply {
         Self { status, content_type: "application/problem+json", body: body.to_string() }
     }
 
+    /// No answer: the connection breaks.
+    pub(super) fn lost() -> Self {
+        Self { status: 0, content_type: "", body: String::new() }
+    }
+
     pub(super) fn text(status: u16, content_type: &'static str, body: &str) -> Self {
         Self { status, content_type, body: body.to_owned() }
     }
@@ -103,6 +108,8 @@ async fn answer(State(script): State<Arc<Script>>, request: Request) -> Response
     script.seen.lock().unwrap().push(Seen { line, headers: head.headers, body });
     let reply = script.replies.lock().unwrap().pop_front();
     let reply = reply.unwrap_or_else(|| Reply::problem(500, "script_over"));
+    // The task of a connection that panics takes the connection with it.
+    assert_ne!(reply.status, 0, "as the test wants it");
     let builder = Response::builder().status(reply.status).header("content-type", reply.content_type);
     builder.body(Body::from(reply.body)).unwrap()
 }

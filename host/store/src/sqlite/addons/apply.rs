@@ -41,7 +41,12 @@ pub(super) fn apply(tx: &mut Tx<'_>, addon: AddonId, event: Event, fence: &Fence
 }
 
 /// Applies an event and writes all of its answer but the plan.
-pub(in crate::sqlite) fn step(tx: &mut Tx<'_>, before: &Progress, event: Event, brought: Brought) -> Result<(Progress, Next)> {
+pub(in crate::sqlite) fn step(
+    tx: &mut Tx<'_>,
+    before: &Progress,
+    event: Event,
+    brought: Brought,
+) -> Result<(Progress, Next)> {
     let Transition { addon, writes, next } = decide(tx, before, event)?;
     let mut after = Progress { addon, ..before.clone() };
     // Before the writes, one of which may be to forget it.

@@ -33,7 +33,12 @@ pub(super) fn insert(tx: &mut Tx<'_>, addon: AddonId, seq: u64, entry: &Entry) -
     Ok(())
 }
 
-pub(super) fn read(conn: &Connection, addon: Option<AddonId>, after: u64, count_max: usize) -> Result<Vec<StoredEntry>> {
+pub(super) fn read(
+    conn: &Connection,
+    addon: Option<AddonId>,
+    after: u64,
+    count_max: usize,
+) -> Result<Vec<StoredEntry>> {
     let count_max = count_max.min(PAGE_ROWS_MAX);
     match addon {
         None => list(

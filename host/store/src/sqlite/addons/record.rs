@@ -79,7 +79,8 @@ pub(super) struct SealedParts {
     pub(super) seed: Vec<u8>,
 }
 
-const INSERT: &str = "INSERT INTO addon (entries, log_lines, log_bytes, begin_intended, begun, message, percent, attempts, host_faults,
+const INSERT: &str =
+    "INSERT INTO addon (entries, log_lines, log_bytes, begin_intended, begun, message, percent, attempts, host_faults,
      waited_ms, limit_ms, since, expected_ms, cleanup, cleanup_attempts, cleanup_error,
      id, attempts_max, state, delete_wanted, created_at, updated_at, component_kind, app, name, provider, service, plan,
      provision_type, role, attach_as, protected, external_id)

@@ -21,7 +21,9 @@ pub(super) fn claim(dir: &Path) -> Result<File, OpenError> {
     let mut file = private(&path).map_err(failed("opened", &path))?;
     match file.try_lock() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { dir: dir.to_owned(), holder: holder(&mut file) }),
+        Err(TryLockError::WouldBlock) => {
+            return Err(OpenError::InUse { dir: dir.to_owned(), holder: holder(&mut file) });
+        }
         Err(TryLockError::Error(source)) => return Err(failed("locked", &path)(source)),
     }
     sign(&mut file).map_err(failed("written", &path))?;

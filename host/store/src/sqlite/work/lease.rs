@@ -46,7 +46,8 @@ pub(super) fn lease_due(
     count_max: usize,
     saturated: &[ProviderName],
 ) -> Result<Vec<SealedLease>> {
-    let mut round = Round { owner, left: count_max.min(LEASES_PER_CALL_MAX), passes_left: PASSED_PER_CALL_MAX, leased: vec![] };
+    let mut round =
+        Round { owner, left: count_max.min(LEASES_PER_CALL_MAX), passes_left: PASSED_PER_CALL_MAX, leased: vec![] };
     // The first time round finds out who has due work; the others go round these alone.
     let mut hungry = VecDeque::new();
     let start = tx.memory.turn.clone();

@@ -13,15 +13,19 @@ use crate::sqlite::error::Result;
 use crate::sqlite::tx::Tx;
 
 /// Makes work due for a subject that has none.
-pub(in crate::sqlite) fn begin(tx: &mut Tx<'_>, kind: WorkKind, subject: &Subject, provider: &ProviderName) -> Result<()> {
+pub(in crate::sqlite) fn begin(
+    tx: &mut Tx<'_>,
+    kind: WorkKind,
+    subject: &Subject,
+    provider: &ProviderName,
+) -> Result<()> {
     wish(tx, kind, subject, provider, tx.now)
 }
 
 /// Whether a token is still the one under which the subject is driven.
 pub(in crate::sqlite) fn holds(conn: &Connection, kind: WorkKind, subject: &Subject, token: Token) -> Result<bool> {
-    let mut statement = conn.prepare_cached(
-        "SELECT 1 FROM work WHERE subject = ?1 AND kind = ?2 AND token = ?3 AND lease_token = ?3",
-    )?;
+    let mut statement =
+        conn.prepare_cached("SELECT 1 FROM work WHERE subject = ?1 AND kind = ?2 AND token = ?3 AND lease_token = ?3")?;
     let found = statement.query_row((subject.to_string(), kind.as_str(), token.0), |_| Ok(())).optional()?;
     Ok(found.is_some())
 }

@@ -66,7 +66,11 @@ impl Committer {
 
     /// Keeps what `run` wrote if it says so. Fails if SQLite could not go on and has rolled back the whole transaction
     /// (a full disk does that): then there is no savepoint to release.
-    fn in_savepoint(&mut self, moment: (StoreTime, WallTime), run: impl FnOnce(&mut Tx<'_>) -> bool) -> rusqlite::Result<()> {
+    fn in_savepoint(
+        &mut self,
+        moment: (StoreTime, WallTime),
+        run: impl FnOnce(&mut Tx<'_>) -> bool,
+    ) -> rusqlite::Result<()> {
         self.step("SAVEPOINT job")?;
         let (now, wall) = moment;
         let keep = run(&mut Tx { conn: &self.conn, now, wall, memory: &mut self.memory });

@@ -1,0 +1,134 @@
+//! Many guests at once: none harms another, and none is left behind.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use larder_domain::failure::FaultCode;
+use larder_domain::ports::{Export, ProviderRuntime, Reply};
+use larder_sandbox::{Sandbox, SandboxConfig};
+use tokio::time::timeout;
+
+use crate::guest::{Guest, LOOP};
+use crate::host::{Store, call, call_with, code, load, reply, sandbox};
+
+fn looper() -> Guest {
+    Guest { begin: LOOP.to_owned(), ..Guest::default() }
+}
+
+fn for_few_calls(calls_max: u32) -> Sandbox {
+    Sandbox::new(SandboxConfig { calls_max, guest_threads: 2, ..SandboxConfig::default() }).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn loopers_share_their_threads_with_others() {
+    let sandbox = Arc::new(sandbox());
+    let digest = load(&sandbox, &looper()).await;
+    let mut loopers = Vec::new();
+    for _ in 0..8 {
+        let sandbox = Arc::clone(&sandbox);
+        let mut call = call(digest, Export::BeginProvision);
+        call.limits.cpu = Duration::from_millis(250);
+        loopers.push(tokio::spawn(async move { sandbox.call(call).await }));
+    }
+    let mut slowest = Duration::ZERO;
+    while !loopers.iter().all(tokio::task::JoinHandle::is_finished) {
+        let began = Instant::now();
+        let report = sandbox.call(call(digest, Export::ProvisionComplete)).await;
+        slowest = slowest.max(began.elapsed());
+        assert_eq!(reply(report), Reply::Done);
+    }
+    for looper in loopers {
+        assert_eq!(code(&looper.await.unwrap()), FaultCode::CpuLimit);
+    }
+    // Each of two threads has four loopers, which take 5 ms each.
+    assert!(slowest < Duration::from_millis(200), "a neighbour waited for {slowest:?}");
+}
+
+#[tokio::test]
+async fn dropping_the_future_ends_the_call() {
+    let sandbox = for_few_calls(1);
+    let digest = load(&sandbox, &looper()).await;
+    let waiting = load(
+        &sandbox,
+        &Guest {
+            begin: format!("(call $get (i32.const 1024) (i32.const 4) (i32.const 32)) {}", Guest::default().begin),
+            ..Guest::default()
+        },
+    )
+    .await;
+    let slow = Arc::new(Store { delay: Duration::from_secs(60), ..Store::default() });
+    let mut endless = call(digest, Export::BeginProvision);
+    endless.limits.cpu = Duration::from_secs(60);
+    for call in [endless, call_with(waiting, Export::BeginProvision, slow)] {
+        timeout(Duration::from_millis(30), sandbox.call(call)).await.unwrap_err();
+        // The only slot is free again, at the next tick at the latest.
+        let next = sandbox.call(self::call(digest, Export::ProvisionComplete));
+        assert_eq!(reply(timeout(Duration::from_secs(2), next).await.unwrap()), Reply::Done);
+    }
+}
+
+#[tokio::test]
+async fn further_calls_wait_for_a_slot() {
+    let sandbox = Arc::new(for_few_calls(2));
+    let guest = Guest {
+        begin: format!("(call $get (i32.const 1024) (i32.const 4) (i32.const 32)) {}", Guest::default().begin),
+        ..Guest::default()
+    };
+    let digest = load(&sandbox, &guest).await;
+    let slow = Arc::new(Store { delay: Duration::from_millis(50), ..Store::default() });
+    let began = Instant::now();
+    let calls: Vec<_> = (0..6)
+        .map(|_| {
+            let (sandbox, call) = (Arc::clone(&sandbox), call_with(digest, Export::BeginProvision, slow.clone()));
+            tokio::spawn(async move { sandbox.call(call).await })
+        })
+        .collect();
+    for call in calls {
+        let report = call.await.unwrap();
+        assert!(report.wall < Duration::from_millis(140), "waiting for a slot is not the guest's time");
+        reply(report);
+    }
+    assert!(began.elapsed() >= Duration::from_millis(150));
+}
+
+#[tokio::test]
+async fn calls_from_a_guests_thread_are_no_different() {
+    let sandbox = Arc::new(sandbox());
+    let digest = load(&sandbox, &looper()).await;
+    let inner = Arc::clone(&sandbox);
+    let both = sandbox.guest_threads().spawn(async move {
+        let done = inner.call(call(digest, Export::ProvisionComplete)).await;
+        (done, inner.call(call(digest, Export::BeginProvision)).await)
+    });
+    let (done, endless) = both.await.unwrap();
+    assert_eq!(reply(done), Reply::Done);
+    assert_eq!(code(&endless), FaultCode::CpuLimit);
+}
+
+#[tokio::test]
+async fn versions_come_and_go_and_calls_under_way_finish() {
+    let sandbox = Arc::new(sandbox());
+    let digest = load(&sandbox, &looper()).await;
+    assert!(sandbox.is_loaded(digest));
+    sandbox.load(digest, b"is not even looked at".to_vec()).await.unwrap();
+
+    let inner = Arc::clone(&sandbox);
+    let under_way = tokio::spawn(async move { inner.call(call(digest, Export::BeginProvision)).await });
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    sandbox.unload(digest);
+    assert!(!sandbox.is_loaded(digest));
+    let report = sandbox.call(call(digest, Export::ProvisionComplete)).await;
+    assert_eq!(code(&report), FaultCode::Host);
+    assert_eq!(code(&under_way.await.unwrap()), FaultCode::CpuLimit);
+}
+
+#[tokio::test]
+async fn the_clock_goes_on_after_a_rest() {
+    let sandbox = sandbox();
+    let digest = load(&sandbox, &looper()).await;
+    for _ in 0..2 {
+        assert_eq!(code(&sandbox.call(call(digest, Export::BeginProvision)).await), FaultCode::CpuLimit);
+        // Longer than the ticker stays awake without a call.
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}

@@ -1,0 +1,150 @@
+//! Groups: what one job's failure means for the others, and what happens at the bounds.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use larder_domain::StoreTime;
+use larder_domain::ports::StoreError;
+use rusqlite::Connection;
+use tokio::join;
+
+use super::{Committer, Writer};
+use crate::ManualClock;
+use crate::sqlite::clock::StoreClock;
+use crate::sqlite::error::{Failure, Result, Stop};
+use crate::sqlite::tx::{Counters, Tx};
+use crate::sqlite::watch::Pokes;
+
+fn writer(queue_jobs_max: usize) -> Writer {
+    let conn = Connection::open_in_memory().unwrap();
+    conn.execute_batch(
+        "CREATE TABLE installation (clock_ms, last_token, last_entry, last_line);
+         CREATE TABLE idempotency (id INTEGER PRIMARY KEY, since);
+         CREATE TABLE word (text TEXT PRIMARY KEY);
+         CREATE TABLE echo (text TEXT REFERENCES word (text) DEFERRABLE INITIALLY DEFERRED)",
+    )
+    .unwrap();
+    let clock = StoreClock::resume(Arc::new(ManualClock::default()), StoreTime(0));
+    let committer = Committer::new(conn, clock, Pokes::default(), Counters::default());
+    Writer::start(committer, queue_jobs_max, Duration::ZERO).unwrap()
+}
+
+fn say(text: &'static str) -> impl FnOnce(&mut Tx<'_>) -> Result<()> + Send {
+    move |tx| tx.execute("INSERT INTO word VALUES (?)", [text]).map(|_| ())
+}
+
+async fn said(writer: &Writer) -> Vec<String> {
+    let all = |tx: &mut Tx<'_>| {
+        crate::sqlite::tx::list(tx.conn, "SELECT text FROM word ORDER BY rowid", [], |row| row.take())
+    };
+    writer.run(all).await.unwrap()
+}
+
+/// A job that keeps the writer busy until it is told to go on, so that others queue up behind it.
+fn wait_for(go_on: Receiver<()>) -> impl FnOnce(&mut Tx<'_>) -> Result<()> + Send {
+    move |_| {
+        go_on.recv().unwrap();
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_fails_takes_back_only_what_it_wrote() {
+    let writer = writer(16);
+    let (go_on, gate) = channel();
+    let fails = |tx: &mut Tx<'_>| say("failed")(tx).and(Err::<(), _>(Failure(StoreError::Fenced)));
+    let refuses = |tx: &mut Tx<'_>| {
+        say("refused")(tx)?;
+        Err::<(), _>(Stop::Refused("no"))
+    };
+    let panics = |tx: &mut Tx<'_>| {
+        say("panicked")(tx)?;
+        let nothing: Option<()> = None;
+        Ok(nothing.unwrap())
+    };
+    let (_, first, failed, refused, panicked, last, ()) = join!(
+        writer.run(wait_for(gate)),
+        writer.run(say("first")),
+        writer.run(fails),
+        writer.attempt(refuses),
+        writer.run(panics),
+        writer.run(say("last")),
+        async { go_on.send(()).unwrap() },
+    );
+    assert!(first.is_ok() && last.is_ok());
+    assert!(matches!(failed, Err(StoreError::Fenced)));
+    assert!(matches!(refused, Ok(Err("no"))));
+    assert!(matches!(panicked, Err(StoreError::Database(_))));
+    assert_eq!(said(&writer).await, ["first", "last"]);
+}
+
+#[tokio::test]
+async fn a_group_that_is_not_committed_fails_for_every_job() {
+    let writer = writer(16);
+    let (go_on, gate) = channel();
+    let breaks_the_commit = |tx: &mut Tx<'_>| tx.execute("INSERT INTO echo VALUES ('of nothing')", []);
+    let refuses = |_: &mut Tx<'_>| Err::<(), _>(Stop::Refused("because of the first"));
+    let (_, first, broken, refused, ()) = join!(
+        writer.run(wait_for(gate)),
+        writer.run(say("first")),
+        writer.run(breaks_the_commit),
+        writer.attempt(refuses),
+        async { go_on.send(()).unwrap() },
+    );
+    assert!(matches!(first, Err(StoreError::Database(_))));
+    assert!(matches!(broken, Err(StoreError::Database(_))));
+    assert!(matches!(refused, Err(StoreError::Database(_))));
+    writer.run(say("second")).await.unwrap();
+    assert_eq!(said(&writer).await, ["second"], "the next group is on its own");
+}
+
+#[tokio::test]
+async fn a_full_disk_fails_jobs_and_not_the_writer() {
+    let writer = writer(16);
+    writer.run(say("before")).await.unwrap();
+    let pages = |pages: u32| move |tx: &mut Tx<'_>| Ok(tx.conn.pragma_update(None, "max_page_count", pages)?);
+    writer.run(pages(1)).await.unwrap();
+    let large = |tx: &mut Tx<'_>| tx.execute("INSERT INTO word VALUES (hex(zeroblob(1000000)))", []);
+    assert!(matches!(writer.run(large).await, Err(StoreError::Database(_))));
+    writer.run(pages(1_000_000)).await.unwrap();
+    writer.run(large).await.unwrap();
+    assert_eq!(said(&writer).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_full_queue_is_busy() {
+    let writer = writer(1);
+    let (go_on, gate) = channel();
+    let (running, runs) = tokio::sync::oneshot::channel();
+    let blocks = move |tx: &mut Tx<'_>| {
+        let _ = running.send(());
+        wait_for(gate)(tx)
+    };
+    let (blocked, (queued, refused)) = join!(writer.run(blocks), async {
+        runs.await.unwrap();
+        join!(writer.run(say("queued")), async {
+            let refused = writer.run(say("too many")).await;
+            go_on.send(()).unwrap();
+            refused
+        })
+    });
+    assert!(blocked.is_ok() && queued.is_ok());
+    assert!(matches!(refused, Err(StoreError::Busy)));
+    assert_eq!(said(&writer).await, ["queued"]);
+}
+
+#[tokio::test]
+async fn what_is_queued_is_done_before_the_end() {
+    let writer = Arc::new(writer(16));
+    let (go_on, gate) = channel();
+    let ask = |job: &'static str| {
+        let writer = Arc::clone(&writer);
+        tokio::spawn(async move { writer.run(say(job)).await })
+    };
+    let (told, told_too) = (ask("one"), ask("two"));
+    let (blocked, ()) = join!(writer.run(wait_for(gate)), async { go_on.send(()).unwrap() });
+    blocked.unwrap();
+    assert!(told.await.unwrap().is_ok() && told_too.await.unwrap().is_ok());
+    drop(writer);
+}

@@ -1,0 +1,92 @@
+//! History, logs, and what is stored together.
+
+use larder_domain::ports::StoreError;
+use larder_domain::ports::runtime::{GuestState, LogLine};
+use larder_domain::ports::store::{Change, Fence};
+use larder_domain::{AddonId, Event};
+
+use crate::world::{Build, Turn, World, change, config, new_addon};
+
+pub(crate) async fn entries_are_numbered_per_addon_and_ordered_over_all(world: World) {
+    let app = world.app("shop").await;
+    let first = world.ready(new_addon(&world, Some(&app)), config(&[])).await;
+    let second = world.create(new_addon(&world, Some(&app)).named("b")).await;
+    world.delete(first).await;
+    world.delete(second).await;
+
+    let all = world.store.history(None, 0, 100).await.unwrap();
+    let line = |of: AddonId| all.iter().filter(move |e| e.addon == of).map(|e| (e.seq, e.kind.as_str()));
+    let ready = ["created", "call", "call", "provisioned", "ready", "deprovisioned"];
+    assert_eq!(line(first).collect::<Vec<_>>(), (1..).zip(ready).collect::<Vec<_>>());
+    assert_eq!(line(second).collect::<Vec<_>>(), [(1, "created"), (2, "deprovisioned")]);
+    assert!(all.is_sorted_by(|a, b| a.id < b.id));
+    let of_first = world.store.history(Some(first), 0, 100).await.unwrap();
+    assert_eq!(of_first, all.iter().filter(|e| e.addon == first).cloned().collect::<Vec<_>>());
+    assert_eq!(of_first[1].data["call"], "begin-provision");
+}
+
+pub(crate) async fn entries_are_read_page_by_page(world: World) {
+    let mut ids = vec![];
+    for n in 0..5 {
+        ids.push(world.create(new_addon(&world, None).named(&format!("a-{n}"))).await);
+    }
+    let (mut after, mut seen) = (0, vec![]);
+    loop {
+        let page = world.store.history(None, after, 2).await.unwrap();
+        assert!(page.len() <= 2);
+        let Some(last) = page.last() else { break };
+        after = last.id;
+        seen.extend(page.into_iter().map(|entry| entry.addon));
+    }
+    assert_eq!(seen, ids);
+}
+
+pub(crate) async fn watchers_hear_of_entries(world: World) {
+    let mut watcher = world.store.watch_history();
+    world.create(new_addon(&world, None)).await;
+    world.create(new_addon(&world, None)).await;
+    assert!(watcher.changed().await);
+    assert_eq!(world.store.history(None, 0, 9).await.unwrap().len(), 2, "what was told of is there");
+    drop(world);
+    assert!(!watcher.changed().await, "two commits were one word, and the store is closed");
+}
+
+pub(crate) async fn state_is_stored_with_the_outcome_or_not_at_all(world: World) {
+    let id = world.create(new_addon(&world, None)).await;
+    let turn = world.turn().await.unwrap();
+    let state = GuestState::from([("id".into(), b"container".to_vec())]);
+    let log = vec![LogLine { stream: "info", text: "made it".into() }];
+    let with = |event| Change { state: Some(state.clone()), log: log.clone(), ..by(&turn, event) };
+
+    assert!(matches!(world.store.apply(with(Event::VariablesSet)).await, Err(StoreError::Illegal(_))));
+    assert!(world.store.guest_state(id).await.unwrap().is_empty());
+    assert_eq!(world.store.log(id, 0, 9).await.unwrap(), []);
+
+    world.store.apply(with(Event::Begun { message: String::new() })).await.unwrap();
+    assert_eq!(world.store.guest_state(id).await.unwrap(), state);
+    let lines = world.store.log(id, 0, 9).await.unwrap();
+    assert_eq!(lines.iter().map(|l| (l.stream.as_str(), l.text.as_str())).collect::<Vec<_>>(), [("info", "made it")]);
+    assert_eq!(world.store.log(id, lines[0].id, 9).await.unwrap(), []);
+}
+
+pub(crate) async fn logs_are_bounded(world: World) {
+    let id = world.create(new_addon(&world, None)).await;
+    let turn = world.turn().await.unwrap();
+    let line = |text: String| LogLine { stream: "stdout", text };
+    let many = (0..2_500).map(|n| line(n.to_string())).collect();
+    let begun = by(&turn, Event::Begun { message: String::new() });
+    world.store.apply(Change { log: many, ..begun }).await.unwrap();
+    let lines = world.store.log(id, 0, 5_000).await.unwrap();
+    let texts = [&lines[0], &lines[lines.len() - 1]].map(|line| line.text.as_str());
+    assert_eq!((lines.len(), texts), (2_000, ["500", "2499"]), "the oldest have gone");
+
+    let long = (0..40).map(|_| line("x".repeat(64 * 1024))).collect();
+    let configured = by(&turn, Event::Configured(Box::new(config(&[]))));
+    world.store.apply(Change { log: long, ..configured }).await.unwrap();
+    let bytes: usize = world.store.log(id, 0, 5_000).await.unwrap().iter().map(|line| line.text.len()).sum();
+    assert_eq!(bytes, 1024 * 1024);
+}
+
+fn by(turn: &Turn, event: Event) -> Change {
+    change(turn.record.spec.id, event, Fence::Lease(turn.lease.clone()))
+}

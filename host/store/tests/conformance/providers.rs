@@ -1,0 +1,159 @@
+//! Providers and their versions.
+
+use larder_domain::ids::Digest;
+use larder_domain::manifest::Manifest;
+use larder_domain::ports::StoreError;
+use larder_domain::ports::store::{CheckOutcome, Leased, RemoveRefusal, UploadOutcome};
+use larder_domain::provider::VersionState::{self, Active, Checking, Inactive, Refused, WaitingForApproval};
+use larder_domain::work::{Lease, Subject, WorkKind};
+use larder_domain::{Event, Step};
+use serde_json::json;
+
+use crate::world::{Build, World, config, new_addon, provider};
+
+const ONE: Digest = Digest([1; 32]);
+const TWO: Digest = Digest([2; 32]);
+
+fn manifest(version: &str) -> Manifest {
+    let plan = json!({ "name": "small", "description": "small" });
+    let service =
+        json!({ "name": "postgres", "description": "a database", "variables": ["DATABASE_URL"], "plans": [plan] });
+    Manifest::parse(&json!({ "version": version, "description": "pg", "services": [service] }).to_string()).unwrap()
+}
+
+async fn upload(world: &World, digest: Digest) -> UploadOutcome {
+    world.store.upload(&provider("pg"), digest, vec![digest.0[0]; 100]).await.unwrap()
+}
+
+async fn check(world: &World) -> Lease {
+    match world.store.lease_due(world.node, 1, vec![]).await.unwrap().pop() {
+        Some(Leased::Other(lease)) if lease.kind == WorkKind::CheckVersion => lease,
+        other => crate::world::panic_with(&format!("{other:?} is no check")),
+    }
+}
+
+async fn finish(world: &World, digest: Digest, outcome: CheckOutcome) {
+    let lease = check(world).await;
+    assert_eq!(lease.subject, Subject::Version(provider("pg"), digest));
+    world.store.finish_check(&lease, &provider("pg"), digest, outcome).await.unwrap();
+}
+
+async fn states(world: &World) -> Vec<(u8, VersionState)> {
+    let found = world.store.provider(&provider("pg")).await.unwrap().unwrap();
+    found.versions.iter().map(|version| (version.digest.0[0], version.state)).collect()
+}
+
+pub(crate) async fn an_upload_is_checked_and_becomes_active(world: World) {
+    assert_eq!(world.store.provider(&provider("pg")).await.unwrap(), None);
+    assert!(matches!(upload(&world, ONE).await, UploadOutcome::New(v) if v.state == Checking && v.size_bytes == 100));
+    assert!(matches!(upload(&world, ONE).await, UploadOutcome::Known(v) if v.state == Checking));
+    assert_eq!(world.store.component(ONE).await.unwrap(), Some(vec![1; 100]));
+    finish(&world, ONE, CheckOutcome::Active(manifest("1.0"))).await;
+    assert_eq!(world.store.next_due(vec![]).await.unwrap(), None);
+    upload(&world, TWO).await;
+    assert_eq!(states(&world).await, [(2, Checking), (1, Active)]);
+    finish(&world, TWO, CheckOutcome::Active(manifest("2.0"))).await;
+
+    let found = world.store.provider(&provider("pg")).await.unwrap().unwrap();
+    assert_eq!(states(&world).await, [(2, Active), (1, Inactive)], "the newest first");
+    assert_eq!(found.active().unwrap().manifest, Some(manifest("2.0")));
+    assert_eq!(world.store.providers().await.unwrap(), [found]);
+    assert_eq!(world.store.provider_options(&provider("pg")).await.unwrap().reveal(), "{}");
+}
+
+pub(crate) async fn a_refused_version_is_checked_again_when_it_comes_again(world: World) {
+    upload(&world, ONE).await;
+    let lease = check(&world).await;
+    let refused = || CheckOutcome::Refused { code: "unknown_import".into(), message: "no".into() };
+    world.store.finish_check(&lease, &provider("pg"), ONE, refused()).await.unwrap();
+    let again = world.store.finish_check(&lease, &provider("pg"), ONE, refused()).await;
+    assert!(matches!(again, Err(StoreError::Fenced)));
+    let found = world.store.provider(&provider("pg")).await.unwrap().unwrap();
+    assert_eq!(found.versions[0].refusal, Some(("unknown_import".into(), "no".into())));
+
+    assert!(matches!(upload(&world, ONE).await, UploadOutcome::Known(v) if v.state == Checking && v.refusal.is_none()));
+    finish(&world, ONE, CheckOutcome::WaitingForApproval(manifest("1.0"))).await;
+    assert!(matches!(upload(&world, ONE).await, UploadOutcome::Known(v) if v.state == WaitingForApproval));
+    assert_eq!(world.store.next_due(vec![]).await.unwrap(), None);
+}
+
+pub(crate) async fn only_checked_versions_can_be_activated(world: World) {
+    let pg = provider("pg");
+    assert!(!world.store.activate(&pg, ONE).await.unwrap());
+    upload(&world, ONE).await;
+    assert!(!world.store.activate(&pg, ONE).await.unwrap());
+    finish(&world, ONE, CheckOutcome::Active(manifest("1.0"))).await;
+    upload(&world, TWO).await;
+    finish(&world, TWO, CheckOutcome::Refused { code: "c".into(), message: "m".into() }).await;
+    assert!(!world.store.activate(&pg, TWO).await.unwrap());
+    upload(&world, TWO).await;
+    finish(&world, TWO, CheckOutcome::WaitingForApproval(manifest("2.0"))).await;
+    assert!(world.store.activate(&pg, TWO).await.unwrap());
+    assert_eq!(states(&world).await, [(2, Active), (1, Inactive)]);
+    assert!(world.store.activate(&pg, ONE).await.unwrap());
+    assert_eq!(states(&world).await, [(2, Inactive), (1, Active)]);
+}
+
+pub(crate) async fn a_provider_in_use_is_not_removed(world: World) {
+    let pg = provider("pg");
+    assert!(matches!(world.store.remove_provider(&pg, false).await, Err(StoreError::Missing("provider"))));
+    upload(&world, ONE).await;
+    finish(&world, ONE, CheckOutcome::Active(manifest("1.0"))).await;
+    let app = world.app("shop").await;
+    let ready = world.ready(new_addon(&world, Some(&app)), config(&[])).await;
+    let fresh = world.create(new_addon(&world, Some(&app)).named("b")).await;
+    assert_eq!(world.store.provider(&pg).await.unwrap().unwrap().live_addons, 2);
+    assert_eq!(world.store.remove_provider(&pg, false).await.unwrap(), Err(RemoveRefusal::InUse(2)));
+    world.delete(fresh).await;
+    world.delete(ready).await;
+    assert_eq!(world.store.provider(&pg).await.unwrap().unwrap().live_addons, 0);
+    assert_eq!(
+        world.store.remove_provider(&pg, false).await.unwrap(),
+        Err(RemoveRefusal::InUse(1)),
+        "to be cleaned up"
+    );
+    let cleanup = world.turn().await.unwrap();
+    world.result(&cleanup.lease, Event::CleanedUp).await.unwrap();
+    assert_eq!(world.store.remove_provider(&pg, false).await.unwrap(), Ok(()));
+    assert_eq!(world.store.providers().await.unwrap(), []);
+    assert_eq!(world.store.component(ONE).await.unwrap(), None);
+}
+
+pub(crate) async fn a_forced_removal_makes_its_work_due(world: World) {
+    let pg = provider("pg");
+    upload(&world, ONE).await;
+    finish(&world, ONE, CheckOutcome::Active(manifest("1.0"))).await;
+    world.create(new_addon(&world, None)).await;
+    let waiting = world.turn().await.unwrap();
+    world.store.release(&waiting.lease, world.store.now().plus_ms(50_000)).await.unwrap();
+    world.create(new_addon(&world, None).named("b")).await;
+    let running = world.turn().await.unwrap();
+    upload(&world, TWO).await;
+    let checking = check(&world).await;
+    assert!(world.turn().await.is_none());
+
+    assert_eq!(world.store.remove_provider(&pg, true).await.unwrap(), Ok(()));
+    let late = CheckOutcome::Active(manifest("2.0"));
+    assert!(matches!(world.store.finish_check(&checking, &pg, TWO, late).await, Err(StoreError::Fenced)));
+    assert_eq!(world.turn().await.unwrap().record.spec.id, waiting.record.spec.id, "due at once");
+    assert!(world.turn().await.is_none());
+    world.store.release(&running.lease, world.store.now().plus_ms(50_000)).await.unwrap();
+    let next = world.turn().await.unwrap();
+    assert_eq!((next.record.spec.id, next.step), (running.record.spec.id, Step::Begin));
+    upload(&world, TWO).await;
+    assert_eq!(
+        world.store.provider(&pg).await.unwrap().unwrap().live_addons,
+        2,
+        "it has them still when it comes back"
+    );
+}
+
+pub(crate) async fn components_go_with_their_last_version(world: World) {
+    upload(&world, ONE).await;
+    world.store.upload(&provider("other"), ONE, vec![1; 100]).await.unwrap();
+    assert_eq!(world.store.remove_provider(&provider("pg"), false).await.unwrap(), Ok(()));
+    assert!(world.store.component(ONE).await.unwrap().is_some());
+    assert_eq!(check(&world).await.provider, provider("other"), "the removed one's check has gone");
+    assert_eq!(world.store.remove_provider(&provider("other"), false).await.unwrap(), Ok(()));
+    assert_eq!(world.store.component(ONE).await.unwrap(), None);
+}
