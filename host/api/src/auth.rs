@@ -1,77 +1,104 @@
-//! Who may ask: the bearer of a token, by a name that this server answers to.
+//! Who may call: whoever has the admin token. Only its hash is kept, and hashes are compared in constant time.
 
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, HOST};
-use axum::http::uri::Authority;
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
-use axum::response::Response;
-use larder_control::{Code, ControlError};
+use axum::response::{IntoResponse, Response};
+use larder_control::Code;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::ApiState;
 use crate::problem::Problem;
+use crate::state::Shared;
 
-/// The tokens that are accepted, as hashes: the server holds no token itself.
-#[derive(Debug, Clone)]
+/// The tokens that open the API, as hashes.
 pub struct Tokens {
-    admin: [u8; 32],
+    admin_sha256: [u8; 32],
 }
 
 impl Tokens {
-    /// The one token of an administrator.
+    /// One token that may do everything.
     #[must_use]
     pub fn admin(token: &str) -> Self {
-        Self { admin: Sha256::digest(token).into() }
+        Self { admin_sha256: Sha256::digest(token).into() }
     }
 
-    fn accepts(&self, token: &str) -> bool {
+    /// Whose token this is.
+    fn caller(&self, token: &[u8]) -> Option<Caller> {
         let hash: [u8; 32] = Sha256::digest(token).into();
-        hash.ct_eq(&self.admin).into()
+        bool::from(hash.ct_eq(&self.admin_sha256)).then_some(Caller { name: "admin" })
     }
 }
 
-/// Lets requests through that carry a token.
-pub(crate) async fn require_token(
-    State(state): State<ApiState>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
-    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token =
-        header.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    match token {
-        Some((_, token)) if state.config.tokens.accepts(token.trim()) => Ok(next.run(request).await),
-        Some(_) => Err(ControlError::refused(Code::Unauthorized, "the token is not one that this server knows").into()),
-        None => Err(ControlError::refused(Code::Unauthorized, "the request has no bearer token").into()),
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tokens(…)")
     }
 }
 
-/// Lets requests through that call the server by an address or by a name of its own. A page in a browser whose name was made to lead here
-/// (DNS rebinding) sends its own name.
-pub(crate) async fn require_host(
-    State(state): State<ApiState>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
-    let named = host(request.headers());
-    let known = named.as_deref().is_some_and(|host| {
-        host == "localhost" || is_address(host) || state.config.hosts.iter().any(|own| own.eq_ignore_ascii_case(host))
+/// Who calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Caller {
+    /// The token's name.
+    pub(crate) name: &'static str,
+}
+
+/// Lets a request through if it has a token, with its [`Caller`] as an extension.
+pub(crate) async fn require_token(State(api): State<Shared>, mut request: Request, next: Next) -> Response {
+    let caller = bearer(request.headers()).and_then(|token| {
+        let unknown = || Problem::new(Code::Unauthorized, "the token is none of this server's");
+        api.tokens.caller(token).ok_or_else(unknown)
     });
-    if known {
-        return Ok(next.run(request).await);
+    match caller {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
     }
-    let named = named.unwrap_or_default();
-    let message = format!("this server is not known as {named:?}; start it with --allow-host to make it so");
-    Err(ControlError::refused(Code::Forbidden, message).into())
 }
 
-fn host(headers: &HeaderMap) -> Option<String> {
-    let authority: Authority = headers.get(HOST)?.to_str().ok()?.parse().ok()?;
-    Some(authority.host().to_ascii_lowercase())
+/// The token of the one `Authorization` header (RFC 6750, section 2.1).
+fn bearer(headers: &HeaderMap) -> Result<&[u8], Problem> {
+    let missing = |detail| Problem::new(Code::Unauthorized, detail);
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let value = values.next().ok_or_else(|| missing("the request has no token"))?;
+    if values.next().is_some() {
+        return Err(missing("the request has several Authorization headers"));
+    }
+    match value.as_bytes().split_at_checked("bearer ".len()) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => Ok(token.trim_ascii()),
+        _ => Err(missing("the Authorization header does not begin with Bearer")),
+    }
 }
 
-fn is_address(host: &str) -> bool {
-    host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>().is_ok()
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn headers(values: &[&'static str]) -> HeaderMap {
+        values.iter().map(|value| (header::AUTHORIZATION, HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn only_the_one_token_opens() {
+        let tokens = Tokens::admin("larder_abc");
+        assert_eq!(tokens.caller(b"larder_abc"), Some(Caller { name: "admin" }));
+        for wrong in [&b""[..], b"larder_ab", b"larder_abcd", b"LARDER_ABC"] {
+            assert_eq!(tokens.caller(wrong), None);
+        }
+        assert!(!format!("{tokens:?}").contains("larder_abc"));
+    }
+
+    #[test]
+    fn the_scheme_may_be_written_anyhow_and_the_header_is_there_once() {
+        for value in ["Bearer t", "bearer t", "BEARER   t "] {
+            assert_eq!(bearer(&headers(&[value])).unwrap(), b"t");
+        }
+        for values in [&[][..], &["Basic dDp0"], &["t"], &["Bearer"], &["Bearer t", "Bearer t"]] {
+            assert!(bearer(&headers(values)).is_err(), "{values:?}");
+        }
+    }
 }

@@ -1,52 +1,32 @@
-//! The HTTP API. A handler parses, makes one call of [`Control`], converts.
+//! The HTTP interface: routes, problem documents, event streams.
 //!
-//! What is strict here: unknown members of a body are refused by name, every refusal is a problem document (RFC 9457) with a stable code, and
-//! every body, wait and list is bounded.
+//! A handler parses, calls [`larder_control::Control`], converts. Everything that a client can get wrong is found out here or there
+//! before anything is stored, and answered as a problem document (RFC 9457) with a stable code; nothing below this crate
+//! knows HTTP. What goes over the wire has types of its own (`views` out, `input` in), so that the domain can change
+//! without the interface changing with it.
+//!
+//! Layers, from the outside: [`observe`] (one span and one identifier a request), a net for panics, [`hosts`] (who may be
+//! called), [`auth`] (who may call), the routes.
 
 mod auth;
+mod body;
+mod config;
 mod extract;
-mod lists;
+mod hosts;
+mod input;
+mod observe;
+mod page;
 mod problem;
 mod render;
+mod router;
 mod routes;
 mod sse;
+mod state;
 mod time;
 mod upload;
 mod views;
 
-use std::sync::Arc;
-
-use axum::Router;
-use larder_control::Control;
-
 pub use auth::Tokens;
-pub use upload::UPLOAD_BYTES_MAX;
-
-/// How the API is set up.
-#[derive(Debug, Clone)]
-pub struct ApiConfig {
-    tokens: Tokens,
-    hosts: Arc<[String]>,
-}
-
-impl ApiConfig {
-    /// Answers to whoever knows a token, and calls the server by an address, as `localhost`, or by one of these names.
-    #[must_use]
-    pub fn new(tokens: Tokens, hosts: Vec<String>) -> Self {
-        Self { tokens, hosts: hosts.into() }
-    }
-}
-
-/// What handlers share.
-#[derive(Clone)]
-pub(crate) struct ApiState {
-    control: Control,
-    config: ApiConfig,
-    uploads: Arc<tokio::sync::Semaphore>,
-}
-
-/// All routes.
-pub fn router(control: Control, config: ApiConfig) -> Router {
-    let uploads = Arc::new(tokio::sync::Semaphore::new(upload::UPLOADS_AT_ONCE_MAX));
-    routes::all(ApiState { control, config, uploads })
-}
+pub use config::{ApiConfig, UploadLimits};
+pub use problem::{ErrorCode, error_codes};
+pub use router::router;

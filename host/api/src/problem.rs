@@ -1,78 +1,154 @@
-//! The one place where failures become HTTP: problem documents (RFC 9457) with a stable `code`, a `detail` that says what was found, and an
-//! `advice` that says what to do.
+//! Everything that a client is told when it does not get what it asked for: problem documents (RFC 9457) with a stable code.
+//!
+//! This is the one place where errors of the use cases become HTTP. What went wrong inside is logged here, once and with its
+//! causes; the client learns no more of it than that it happened.
 
 use std::error::Error;
+use std::iter;
 
-use axum::Json;
-use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use larder_control::{Code, ControlError};
-use serde_json::json;
+use serde::Serialize;
 
-/// What an author can do about a component that was refused.
-const COMPONENT_ADVICE: &str =
-    "Mend the component as the detail says, build it again and upload it; docs/providers.md has an example.";
+/// A problem's kind: what programs go by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ErrorCode {
+    /// The stable name.
+    pub code: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// What the person can do.
+    pub advice: &'static str,
+}
 
-/// A failure on its way out.
-#[derive(Debug)]
-pub(crate) struct Problem(ControlError);
+/// The body came too slowly.
+pub(crate) const REQUEST_TIMEOUT: ErrorCode = ErrorCode {
+    code: "request_timeout",
+    status: 408,
+    advice: "Send the body faster, or over a better connection; the message names the limit.",
+};
+/// The body broke off.
+pub(crate) const INCOMPLETE_BODY: ErrorCode = ErrorCode {
+    code: "incomplete_body",
+    status: 400,
+    advice: "Send the request again, with its whole body.",
+};
+/// A value that a format has no way to write.
+pub(crate) const UNREPRESENTABLE_VALUE: ErrorCode = ErrorCode {
+    code: "unrepresentable_value",
+    status: 422,
+    advice: "Ask for another format: `env`, `systemd` and `json` can hold every value.",
+};
 
-impl From<ControlError> for Problem {
-    fn from(error: ControlError) -> Self {
-        Self(error)
+/// Codes that only requests over HTTP can meet with.
+const OWN: [ErrorCode; 3] = [REQUEST_TIMEOUT, INCOMPLETE_BODY, UNREPRESENTABLE_VALUE];
+
+/// The status of an upload that can't be a provider; its code is the refusal's.
+const REFUSED_COMPONENT_STATUS: u16 = 422;
+const REFUSED_COMPONENT_ADVICE: &str = "Correct the component as the message says, build it again, and upload it again.";
+/// When to come back to a server that has too much to do, in seconds.
+const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
+
+/// Every code that a problem document can have, but for those of components that were refused.
+pub fn error_codes() -> impl Iterator<Item = ErrorCode> {
+    Code::ALL.iter().copied().map(ErrorCode::from).chain(OWN)
+}
+
+impl From<Code> for ErrorCode {
+    fn from(code: Code) -> Self {
+        Self { code: code.as_str(), status: code.status(), advice: code.advice() }
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        match self.0 {
-            ControlError::Refused { code, message } => document(code.status(), code.as_str(), &message, code.advice()),
-            ControlError::Component(refusal) => document(422, refusal.code, &refusal.message, COMPONENT_ADVICE),
-            ControlError::Store(error) => {
-                let cause = error.source().map(ToString::to_string).unwrap_or_default();
-                tracing::error!(%error, cause, "the store failed");
-                let code = Code::Internal;
-                document(code.status(), code.as_str(), "the host could not reach its store", code.advice())
+/// A request that does not get what it asked for.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    kind: ErrorCode,
+    detail: String,
+}
+
+impl Problem {
+    pub(crate) fn new(kind: impl Into<ErrorCode>, detail: impl Into<String>) -> Self {
+        Self { kind: kind.into(), detail: detail.into() }
+    }
+
+    /// Something inside failed. The causes are for the log alone.
+    pub(crate) fn internal(error: &(dyn Error + 'static)) -> Self {
+        tracing::error!(error = causes(error), "a request failed");
+        Self::new(Code::Internal, error.to_string())
+    }
+}
+
+impl From<ControlError> for Problem {
+    fn from(error: ControlError) -> Self {
+        match error {
+            ControlError::Refused { code: Code::Internal, .. } | ControlError::Store(_) => Self::internal(&error),
+            ControlError::Refused { code, message } => Self::new(code, message),
+            ControlError::Component(refusal) => {
+                let kind = ErrorCode {
+                    code: refusal.code,
+                    status: REFUSED_COMPONENT_STATUS,
+                    advice: REFUSED_COMPONENT_ADVICE,
+                };
+                Self::new(kind, refusal.message)
             }
         }
     }
 }
 
-fn document(status: u16, code: &str, detail: &str, advice: &str) -> Response {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = json!({
-        "type": format!("urn:larder:error:{code}"),
-        "title": status.canonical_reason().unwrap_or("Failed"),
-        "status": status.as_u16(),
-        "code": code,
-        "detail": detail,
-        "advice": advice,
-    });
-    let mut response = (status, Json(body)).into_response();
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    if status == StatusCode::UNAUTHORIZED {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+/// An error and what it came from.
+pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
+    let chain: Vec<String> = iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
+    chain.join(": ")
+}
+
+/// The document.
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: String,
+    title: String,
+    status: u16,
+    code: &'a str,
+    detail: &'a str,
+    advice: &'a str,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let ErrorCode { code, status, advice } = self.kind;
+        let document = Document {
+            r#type: format!("urn:larder:error:{code}"),
+            title: title(code),
+            status,
+            code,
+            detail: &self.detail,
+            advice,
+        };
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        // Texts and numbers can always be written.
+        let body = serde_json::to_vec(&document).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, RETRY_AFTER_S);
+        }
+        response
     }
-    response
 }
 
-/// A handler that panicked.
-pub(crate) fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
-    let said =
-        panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
-    tracing::error!(said, "a handler panicked");
-    let code = Code::Internal;
-    document(code.status(), code.as_str(), "the host made a mistake", code.advice())
+/// `unknown_app` becomes `Unknown app`.
+fn title(code: &str) -> String {
+    let mut title = code.replace('_', " ");
+    if let Some(first) = title.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    title
 }
 
-/// No such route.
-pub(crate) async fn not_found(uri: axum::http::Uri) -> Problem {
-    ControlError::refused(Code::NotFound, format!("there is no route {}", uri.path())).into()
-}
-
-/// A route without that method.
-pub(crate) async fn method_not_allowed(method: axum::http::Method, uri: axum::http::Uri) -> Problem {
-    ControlError::refused(Code::MethodNotAllowed, format!("{} has no method {method}", uri.path())).into()
-}
+#[cfg(test)]
+mod tests;

@@ -27,21 +27,21 @@ const CONNECTION_GRACE: Duration = Duration::from_secs(2);
 
 /// What `larder serve` can be told.
 #[derive(Debug, Clone, Args)]
-pub struct ServeArgs {
+pub(crate) struct ServeArgs {
     /// Address to listen on; port 0 picks a free one
     #[arg(long, env = "LARDER_LISTEN", default_value = "127.0.0.1:7117")]
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     /// Host names beside the listen address by which clients may call this server
     #[arg(long, value_name = "NAME")]
-    pub allow_host: Vec<String>,
+    pub(crate) allow_host: Vec<String>,
     /// How to write the log
     #[arg(long, value_enum, default_value = "text")]
-    pub log_format: LogFormat,
+    pub(crate) log_format: LogFormat,
 }
 
 /// How the server writes its log to standard error.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// Lines for people
     Text,
     /// One JSON object a line
@@ -52,7 +52,7 @@ pub enum LogFormat {
 ///
 /// # Errors
 /// Whatever kept it from starting, with what to do about it.
-pub async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()> {
+pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()> {
     start_log(args.log_format);
     let dir = DataDir::prepare(&data_dir)?;
     let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.key_file())?);
@@ -72,7 +72,7 @@ pub async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()> {
     let (stop, stopped) = watch::channel(false);
     let worker = tokio::spawn(Worker::new(control.clone(), WorkerConfig::default()).run(stopped.clone()));
 
-    let config = ApiConfig::new(Tokens::admin(&token), address, args.allow_host);
+    let config = ApiConfig::new(Tokens::admin(&token), args.allow_host);
     let router = larder_api::router(control.clone(), config);
     let server = tokio::spawn(shutdown::serve(listener, router, stopped));
     shipped::install(&control).await;

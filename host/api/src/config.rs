@@ -1,0 +1,74 @@
+//! What the API is told when it starts. Every bound on what a client may take stands here or beside the code that keeps it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::auth::Tokens;
+use crate::hosts::AllowedHosts;
+
+/// How the API works.
+#[derive(Debug)]
+pub struct ApiConfig {
+    pub(crate) tokens: Tokens,
+    pub(crate) hosts: AllowedHosts,
+    pub(crate) uploads: UploadLimits,
+    pub(crate) streams_at_once_max: usize,
+}
+
+impl ApiConfig {
+    /// How many event streams may be open at once, unless told otherwise.
+    pub const STREAMS_AT_ONCE_MAX: usize = 1024;
+
+    /// A server that listens on `listen` and may also be called by the names in `extra_hosts`.
+    #[must_use]
+    pub fn new(tokens: Tokens, listen: SocketAddr, extra_hosts: Vec<String>) -> Self {
+        Self {
+            tokens,
+            hosts: AllowedHosts::new(listen.ip(), extra_hosts),
+            uploads: UploadLimits::default(),
+            streams_at_once_max: Self::STREAMS_AT_ONCE_MAX,
+        }
+    }
+
+    /// The same with other bounds for uploads.
+    #[must_use]
+    pub fn with_uploads(self, uploads: UploadLimits) -> Self {
+        Self { uploads, ..self }
+    }
+
+    /// The same with room for another number of event streams.
+    #[must_use]
+    pub fn with_streams_at_once_max(self, streams_at_once_max: usize) -> Self {
+        Self { streams_at_once_max, ..self }
+    }
+}
+
+/// What uploads may take.
+#[derive(Debug, Clone)]
+pub struct UploadLimits {
+    /// The largest component, in bytes.
+    pub bytes_max: usize,
+    /// How many are received at once; each may take `bytes_max` of memory.
+    pub at_once_max: usize,
+    /// How many more may wait for their turn; nothing of them is read meanwhile.
+    pub waiting_max: usize,
+    /// How long one waits for its turn.
+    pub turn_wait: Duration,
+    /// How long a client may be silent.
+    pub chunk_wait: Duration,
+    /// How long one may take as a whole.
+    pub whole_wait: Duration,
+}
+
+impl Default for UploadLimits {
+    fn default() -> Self {
+        Self {
+            bytes_max: 64 * 1024 * 1024,
+            at_once_max: 4,
+            waiting_max: 64,
+            turn_wait: Duration::from_secs(30),
+            chunk_wait: Duration::from_secs(30),
+            whole_wait: Duration::from_secs(600),
+        }
+    }
+}
