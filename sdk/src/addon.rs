@@ -8,8 +8,8 @@ impl Addon {
     /// The developer's parameters as a type of the provider's own.
     ///
     /// # Errors
-    /// A [`Failure::Rejected`] that says where they don't fit. The host has checked them against the plan's schema, so this
-    /// happens only where the type asks for more.
+    /// A [`Failure::Rejected`] that says where they don't fit. The host has checked them against the plan's schema, so
+    /// this happens only where the type asks for more.
     pub fn parameters<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         json::read(&self.parameters_json()).map_err(|misfit| Failure::rejected(misfit.in_full("parameters")))
     }

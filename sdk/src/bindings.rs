@@ -1,4 +1,5 @@
-//! The contract in Rust, generated from `wit/`. Nothing else in this crate names generated paths but what is re-exported.
+//! The contract in Rust, generated from `wit/`. Nothing else in this crate names generated paths but what is
+//! re-exported.
 
 wit_bindgen::generate!({
     path: ["../wit/host", "../wit/provider"],

@@ -28,7 +28,8 @@ impl Config {
         self.with_variable(name.into(), value.into(), true)
     }
 
-    /// Adds a credential that anybody may see. Standard keys: `uri`, `protocol`, `hostname`, `port`, `username`, `password`, `database`.
+    /// Adds a credential that anybody may see. Standard keys: `uri`, `protocol`, `hostname`, `port`, `username`,
+    /// `password`, `database`.
     #[must_use]
     pub fn credential(self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.with_credential(key.into(), value.into(), false)

@@ -4,13 +4,15 @@
 //! [`Addon`] that a call is about, its [`state`], its [`secrets`], and its [`log`].
 //!
 //! ```ignore
-//! use larder_sdk::*;
+//! use larder_sdk::{Addon, Config, Failure, Manifest, Options, Plan, Provider, Service};
 //!
 //! struct Greeting;
 //!
 //! impl Provider for Greeting {
 //!     fn manifest(_options: &Options) -> Result<Manifest, String> {
-//!         let service = Service::new("greeting", "A friendly word").variable("GREETING").plan(Plan::new("default", "The only size"));
+//!         let service = Service::new("greeting", "A friendly word")
+//!             .variable("GREETING")
+//!             .plan(Plan::new("default", "The only size"));
 //!         Ok(Manifest::new("0.1.0", "Greets every app").service(service))
 //!     }
 //!
@@ -19,8 +21,10 @@
 //!     }
 //! }
 //!
-//! export!(Greeting);
+//! larder_sdk::export!(Greeting);
 //! ```
+//!
+//! Every call gets a fresh instance: a `static` is forgotten, and what must be remembered goes into the [`state`].
 
 mod addon;
 #[doc(hidden)]

@@ -1,5 +1,5 @@
-//! The manifest: what a provider says of itself. Its JSON form is described in docs/manifest.schema.json; what is not said is left
-//! out of it, and the host's defaults hold.
+//! The manifest: what a provider says of itself. Its JSON form is described in docs/manifest.schema.json; what is not
+//! said is left out of it, and the host's defaults hold.
 
 mod plan;
 mod request;

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use crate::json;
 
-/// What the operator set for this provider: a JSON object that passed the schema in the manifest. Empty until then. May hold
-/// secrets, so it can't be printed.
+/// What the operator set for this provider: a JSON object that passed the schema in the manifest. Empty until then. May
+/// hold secrets, so it can't be printed.
 #[derive(Clone, PartialEq)]
 pub struct Options(Value);
 

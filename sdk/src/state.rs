@@ -1,5 +1,5 @@
-//! A small store of the addon's own, encrypted at rest. Writes are stored together with the call's typed answer; a trap discards
-//! those since the last [`checkpoint`].
+//! A small store of the addon's own, encrypted at rest. Writes are stored together with the call's typed answer; a trap
+//! discards those since the last [`checkpoint`].
 
 use std::fmt;
 

@@ -70,7 +70,7 @@ impl Shared {
     fn run(&self, engine: &Engine) {
         let mut idle_ticks = 0;
         while !self.stopped.load(Ordering::SeqCst) {
-            thread::sleep(Duration::from_millis(TICK_MS));
+            thread::park_timeout(Duration::from_millis(TICK_MS));
             engine.increment_epoch();
             idle_ticks = if self.is_idle() { idle_ticks + 1 } else { 0 };
             if idle_ticks >= IDLE_TICKS {

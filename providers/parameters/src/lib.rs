@@ -1,8 +1,8 @@
-//! Parameters that become environment variables: `{"GREETING": "hello"}` sets `GREETING` to `hello`. For settings that an app needs
-//! and that no server hands out.
+//! Parameters that become environment variables: `{"GREETING": "hello"}` sets `GREETING` to `hello`. For settings that
+//! an app needs and that no server hands out.
 //!
-//! It shows how a plan describes its parameters. The host checks them against the schema before it makes any call, and tells the
-//! developer what is wrong; so the provider only has to read them.
+//! It shows how a plan describes its parameters. The host checks them against the schema before it makes any call, and
+//! tells the developer what is wrong; so the provider only has to read them.
 
 use std::collections::BTreeMap;
 

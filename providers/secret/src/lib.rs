@@ -1,8 +1,8 @@
 //! The smallest useful provider: every addon is a secret of 100 characters, handed to its app as `SECRET_KEY`.
 //!
-//! Nothing is made and nothing is stored: the host derives the secret from a seed that it keeps with the addon, so every call finds
-//! the same one. That is why three of the five functions of [`Provider`] are not here: there is nothing to begin, to wait for, or to
-//! remove. The provider `parameters` is the one to read next.
+//! Nothing is made and nothing is stored: the host derives the secret from a seed that it keeps with the addon, so
+//! every call finds the same one. That is why three of the five functions of [`Provider`] are not here: there is
+//! nothing to begin, to wait for, or to remove. The provider `parameters` is the one to read next.
 
 use larder_sdk::{Addon, Config, Failure, Manifest, Options, Plan, Provider, Service, secrets};
 

@@ -1,7 +1,7 @@
 //! The API's answers as far as people get to see them. `--json` passes the answers on unread.
 //!
-//! Every field may be missing, and unknown ones are skipped: an older command line can look at a newer
-//! server.
+//! Every field may be missing or `null`, and unknown ones are skipped: an older command line can look at a
+//! newer server.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,23 @@ use super::failure::{Failure, Kind, Result};
 
 /// Reads one of the types below.
 pub(crate) fn read<T: DeserializeOwned>(value: &Value) -> Result<T> {
-    T::deserialize(value).map_err(|error| unexpected(&error))
+    T::deserialize(without_nulls(value)).map_err(|error| unexpected(&error))
+}
+
+/// A field that is `null` is as good as missing, save among an addon's parameters, which are its user's.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let known = fields.iter().filter(|(_, value)| !value.is_null());
+            let kept = |(name, value): (&String, &Value)| match name.as_str() {
+                "parameters" => (name.clone(), value.clone()),
+                _ => (name.clone(), without_nulls(value)),
+            };
+            Value::Object(known.map(kept).collect())
+        }
+        Value::Array(values) => Value::Array(values.iter().map(without_nulls).collect()),
+        other => other.clone(),
+    }
 }
 
 /// Reads the entries of a list, `{"name": [...]}`.
@@ -209,5 +225,31 @@ impl Addon {
             Some(percent) => format!("{message} ({percent} %)"),
             None => message,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_null_is_as_good_as_nothing_but_among_parameters() {
+        let addon = json!({"id": "7", "state": null, "cleanup": {"state": null}, "parameters": {"size": null}});
+        let addon: Addon = read(&addon).unwrap();
+        assert_eq!((addon.state.as_str(), addon.cleanup.state.as_str()), ("", ""));
+        assert_eq!(Value::from(addon.parameters), json!({"size": null}));
+    }
+
+    #[test]
+    fn identifiers_of_entries_may_be_numbers() {
+        let lines: Vec<LogLine> = read_list(&json!({"lines": [{"id": 7}, {"id": "8"}, {}]}), "lines").unwrap();
+        assert_eq!(lines.iter().map(|line| line.id.as_str()).collect::<Vec<_>>(), ["7", "8", ""]);
+    }
+
+    #[test]
+    fn what_is_not_as_expected_is_called_so() {
+        assert_eq!(read::<Addon>(&json!({"id": 7})).unwrap_err().code, "bad_answer");
     }
 }

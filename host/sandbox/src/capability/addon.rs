@@ -10,13 +10,18 @@ use crate::bindings::addon::{Host, HostAddon, ProvisionType, Role, ServerEntry};
 
 /// The addon of a call.
 pub(crate) struct AddonFacts {
-    about: Option<(Arc<AddonSpec>, Vec<(String, String)>)>,
+    about: Option<About>,
+}
+
+struct About {
+    spec: Arc<AddonSpec>,
+    server_config: Vec<(String, String)>,
 }
 
 impl AddonFacts {
     /// This one.
     pub(crate) fn of(spec: Arc<AddonSpec>, server_config: Vec<(String, String)>) -> Self {
-        Self { about: Some((spec, server_config)) }
+        Self { about: Some(About { spec, server_config }) }
     }
 
     /// The call is about no addon.
@@ -26,7 +31,7 @@ impl AddonFacts {
 
     fn spec(&self) -> wasmtime::Result<&AddonSpec> {
         match &self.about {
-            Some((spec, _)) => Ok(spec),
+            Some(about) => Ok(&about.spec),
             None => wasmtime::bail!("this call is about no addon"),
         }
     }
@@ -76,7 +81,7 @@ impl HostAddon for AddonFacts {
     }
 
     fn server_config(&mut self, _: Resource<TheAddon>) -> wasmtime::Result<Vec<ServerEntry>> {
-        let entries = self.about.as_ref().map_or(&[][..], |(_, entries)| entries);
+        let entries = self.about.as_ref().map_or(&[][..], |about| &about.server_config);
         Ok(entries.iter().map(|(key, value)| ServerEntry { key: key.clone(), value: value.clone() }).collect())
     }
 

@@ -1,10 +1,13 @@
 //! The sandbox against real and hostile guests. The hostile ones are written by hand, in WebAssembly's text format: see
 //! [`guest::Guest`].
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on is to say where")]
+
 mod guest;
 mod host;
 
 mod answers;
+mod built;
 mod limits;
 mod neighbours;
 mod state;

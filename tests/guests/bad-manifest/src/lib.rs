@@ -1,5 +1,5 @@
-//! A provider whose manifest is wrong. Without options it declares a variable that the dynamic loader obeys: whoever could set it
-//! would run code in every app. With options such as `{"return": "no-json"}` it is wrong in another way.
+//! A provider whose manifest is wrong. Without options it declares a variable that the dynamic loader obeys: whoever
+//! could set it would run code in every app. With options such as `{"return": "no-json"}` it is wrong in another way.
 
 use larder_sdk::bindings::exports::larder::provider::{catalog, lifecycle};
 use larder_sdk::bindings::{Config, Failure, Progress};

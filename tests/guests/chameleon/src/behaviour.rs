@@ -1,11 +1,13 @@
 //! What a function can be told to do.
 
 use std::collections::BTreeMap;
-use std::hint::black_box;
 use std::time::Duration;
 
 use larder_sdk::{Config, Failure, Progress, log, state};
 use serde::Deserialize;
+
+use crate::entry::{self, Entry};
+use crate::harm;
 
 /// One behaviour, written as an object with one member: `{"trap": {}}`.
 #[derive(Debug, Clone, Deserialize)]
@@ -60,21 +62,6 @@ pub(crate) enum Behaviour {
     Do(Vec<Behaviour>),
 }
 
-/// A variable or credential of a configuration.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Entry {
-    #[serde(alias = "key")]
-    name: String,
-    #[serde(default)]
-    value: String,
-    /// So many more bytes, for values that no parameters could hold.
-    #[serde(default)]
-    value_bytes: usize,
-    #[serde(default)]
-    secret: bool,
-}
-
 /// How a behaviour ended.
 pub(crate) enum Answer {
     /// As the function usually does.
@@ -112,20 +99,20 @@ impl Behaviour {
                 let after = Duration::from_millis(after_ms);
                 return Ok(Answer::Pending(Progress::Pending { after, message, percent }));
             }
-            Self::Trap {} => trap(),
-            Self::Panic(message) => give_up(&message),
-            Self::Loop {} => compute_for_ever(),
-            Self::AllocateMib(mib) => drop(black_box(vec![1_u8; mib << 20])),
-            Self::Recurse {} => {
-                black_box(recurse(0));
-            }
-            Self::SleepMs(ms) => sleep(Duration::from_millis(ms)),
+            Self::Trap {} => harm::trap(),
+            Self::Panic(message) => harm::give_up(&message),
+            Self::Loop {} => harm::compute_for_ever(),
+            Self::AllocateMib(mib) => harm::allocate(mib),
+            Self::Recurse {} => harm::overflow_stack(),
+            Self::SleepMs(ms) => harm::sleep(Duration::from_millis(ms)),
             Self::Print(line) => println!("{line}"),
             Self::Log { bytes, lines } => (0..lines).for_each(|_| log::info("x".repeat(bytes))),
             Self::SetState(values) => values.into_iter().try_for_each(|(key, value)| state::set(&key, value))?,
             Self::Checkpoint {} => state::checkpoint()?,
-            Self::Variables(variables) => return Ok(Answer::Config(config(variables, vec![]))),
-            Self::Config { variables, credentials } => return Ok(Answer::Config(config(variables, credentials))),
+            Self::Variables(variables) => return Ok(Answer::Config(entry::config(variables, vec![]))),
+            Self::Config { variables, credentials } => {
+                return Ok(Answer::Config(entry::config(variables, credentials)));
+            }
             Self::Do(steps) => {
                 let answers = steps.into_iter().map(Self::act).collect::<Result<Vec<_>, _>>()?;
                 return Ok(answers.into_iter().last().unwrap_or(Answer::Plain));
@@ -135,51 +122,6 @@ impl Behaviour {
     }
 }
 
-fn config(variables: Vec<Entry>, credentials: Vec<Entry>) -> Config {
-    let config = variables.into_iter().fold(Config::new(), |config, entry| {
-        let add = if entry.secret { Config::secret } else { Config::variable };
-        add(config, entry.name.clone(), entry.value())
-    });
-    credentials.into_iter().fold(config, |config, entry| {
-        let add = if entry.secret { Config::secret_credential } else { Config::credential };
-        add(config, entry.name.clone(), entry.value())
-    })
-}
-
-impl Entry {
-    fn value(&self) -> String {
-        format!("{}{}", self.value, "x".repeat(self.value_bytes))
-    }
-}
-
 fn one() -> usize {
     1
-}
-
-#[expect(clippy::panic, reason = "to panic is what it is for")]
-fn give_up(message: &str) {
-    panic!("{message}");
-}
-
-#[expect(clippy::disallowed_methods, reason = "to be parked in a host call is what it is for")]
-fn sleep(time: Duration) {
-    std::thread::sleep(time);
-}
-
-fn trap() {
-    #[cfg(target_family = "wasm")]
-    std::arch::wasm32::unreachable();
-}
-
-fn compute_for_ever() {
-    let mut number = 0_u64;
-    loop {
-        number = black_box(number.wrapping_add(1));
-    }
-}
-
-#[expect(unconditional_recursion, reason = "to run out of stack is what it is for")]
-fn recurse(depth: u64) -> u64 {
-    // Small frames: the stack of the machine has to end before the one that the guest keeps in its memory.
-    black_box(depth) + recurse(depth + 1)
 }

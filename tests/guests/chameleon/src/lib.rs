@@ -1,9 +1,12 @@
 //! A provider whose every function does what the addon's parameters tell it: fail, wait, trap, loop, eat memory, lie.
 //!
-//! `{"begin": B, "complete": B, "config": B, "deprovision": B}`, where `B` is one behaviour or a list of them, one for each call that
-//! ends with a typed answer (a trap stores nothing, so the same behaviour comes again); the last one repeats.
+//! `{"begin": B, "complete": B, "config": B, "deprovision": B}`, where `B` is one behaviour or a list of them, one for
+//! each call; the last one repeats. The place in a list is kept in the state, which a trap discards: the same behaviour
+//! comes again, unless it made a checkpoint first.
 
 mod behaviour;
+mod entry;
+mod harm;
 mod script;
 
 use larder_sdk::{
@@ -53,8 +56,8 @@ impl Provider for Chameleon {
     }
 }
 
-/// What an honest provider would give. Tests see what was stored: the state's `k1` is a credential, and its `generation` that of
-/// the token.
+/// What an honest provider would give. Tests see what was stored: the state's `k1` is a credential, and its
+/// `generation` that of the token.
 fn usual_config(addon: &Addon) -> Result<Config, Failure> {
     let generation = state::get_json("generation")?.unwrap_or(0);
     let config = Config::new()

@@ -1,0 +1,56 @@
+//! The body of `POST /v1/apps/{app}/addons`.
+
+use std::str::FromStr;
+
+use larder_control::{Code, ControlError, CreateAddon};
+use larder_domain::ports::store::Idempotency;
+use larder_domain::variables::Prefix;
+use larder_domain::{AppName, NameError, ProvisionType};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// Names are texts here, so that a bad one gets a code of its own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CreateBody {
+    service: String,
+    provider: Option<String>,
+    plan: Option<String>,
+    name: Option<String>,
+    provision_type: Option<ProvisionType>,
+    attach_as: Option<String>,
+    parameters: Option<Map<String, Value>>,
+    protected: Option<bool>,
+    shared_experiment_name: Option<String>,
+    shared_app_name: Option<String>,
+}
+
+impl CreateBody {
+    /// The use case's request.
+    pub(crate) fn into_request(self, app: AppName, idempotency: Option<Idempotency>) -> Result<CreateAddon, ControlError> {
+        if self.shared_app_name.is_some() || self.shared_experiment_name.is_some() {
+            let reason = "shared_app_name and shared_experiment_name can't be used: this host can't share addons yet";
+            return Err(ControlError::refused(Code::NotSupported, reason));
+        }
+        Ok(CreateAddon {
+            app,
+            service: self.service.parse()?,
+            provider: name(self.provider)?,
+            plan: name(self.plan)?,
+            name: name(self.name)?,
+            provision_type: self.provision_type,
+            attach_as: self.attach_as.as_deref().map(prefix).transpose()?,
+            parameters: Value::Object(self.parameters.unwrap_or_default()),
+            protected: self.protected.unwrap_or_default(),
+            idempotency,
+        })
+    }
+}
+
+fn name<T: FromStr<Err = NameError>>(text: Option<String>) -> Result<Option<T>, ControlError> {
+    Ok(text.as_deref().map(str::parse).transpose()?)
+}
+
+fn prefix(text: &str) -> Result<Prefix, ControlError> {
+    text.parse().map_err(|error| ControlError::refused(Code::InvalidAttachAs, format!("{error}")))
+}

@@ -1,0 +1,111 @@
+//! Guests that were built with the SDK, as operators upload them. `LARDER_GUESTS` names the folder with their components;
+//! without it, the folder is where the guests' workspace puts them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use larder_domain::failure::{FaultCode, GuestFailure};
+use larder_domain::ports::{Call, CallReport, Export, ProviderRuntime, Reply};
+use larder_domain::secret::SecretString;
+use larder_sandbox::Sandbox;
+use serde_json::{Value, json};
+
+use crate::host::{call, code, failure, limits, load_wasm, reply, sandbox};
+
+fn guest(name: &str) -> Vec<u8> {
+    let folder = std::env::var_os("LARDER_GUESTS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../providers/target/wasm32-wasip2/release"),
+        PathBuf::from,
+    );
+    let path = folder.join(name).with_extension("wasm");
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; build the guests first", path.display()))
+}
+
+/// What the chameleon does when it is told to, by calling `begin-provision`.
+async fn told(sandbox: &Sandbox, behaviour: Value, change: impl FnOnce(&mut Call)) -> CallReport {
+    let digest = load_wasm(sandbox, guest("chameleon")).await;
+    let mut call = call(digest, Export::BeginProvision);
+    let mut addon = (*call.addon).clone();
+    addon.parameters = json!({ "begin": behaviour });
+    call.addon = Arc::new(addon);
+    change(&mut call);
+    sandbox.call(call).await
+}
+
+#[tokio::test]
+async fn a_secret_is_provided() {
+    let sandbox = sandbox();
+    let digest = load_wasm(&sandbox, guest("secret")).await;
+    let manifest = sandbox.describe(digest, &SecretString::new("{}"), limits()).await.unwrap().unwrap();
+    assert!(manifest.contains("SECRET_KEY"), "{manifest}");
+    reply(sandbox.call(call(digest, Export::BeginProvision)).await);
+    assert_eq!(reply(sandbox.call(call(digest, Export::ProvisionComplete)).await), Reply::Done);
+    let report = sandbox.call(call(digest, Export::GetConfig)).await;
+    let issued = report.issued.clone();
+    let Reply::Config(config) = reply(report) else { panic!("it is a configuration") };
+    assert_eq!(config.variables[0].name, "SECRET_KEY");
+    assert_eq!(config.variables[0].value, issued[0]);
+    assert_eq!(issued[0].reveal().len(), 100);
+}
+
+#[tokio::test]
+async fn a_panic_is_told_with_its_words_and_its_place() {
+    let report = told(&sandbox(), json!({ "panic": "no such plan" }), |_| {}).await;
+    assert_eq!(code(&report), FaultCode::Trap);
+    assert!(report.log.iter().any(|line| line.stream == "stderr" && line.text == "no such plan"), "{:?}", report.log);
+    let detail = report.outcome.unwrap_err().detail;
+    assert!(detail.starts_with("trapped: "), "{detail}");
+    assert!(detail.ends_with("no such plan") && detail.contains("behaviour.rs"), "{detail}");
+}
+
+#[tokio::test]
+async fn whatever_it_does_ends_as_what_it_is() {
+    let sandbox = sandbox();
+    for (behaviour, expected) in [
+        (json!({ "loop": {} }), FaultCode::CpuLimit),
+        (json!({ "recurse": {} }), FaultCode::StackLimit),
+        (json!({ "allocate_mib": 8 }), FaultCode::MemoryLimit),
+        (json!({ "sleep_ms": 60_000 }), FaultCode::WallLimit),
+        (json!({ "message": "x".repeat(300_000) }), FaultCode::HostcallLimit),
+        (json!({ "trap": {} }), FaultCode::Trap),
+    ] {
+        let told_to = behaviour.to_string().chars().take(40).collect::<String>();
+        let report = told(&sandbox, behaviour, |call| {
+            call.limits.wall = Duration::from_millis(400);
+            call.limits.cpu = Duration::from_millis(200);
+        })
+        .await;
+        assert_eq!(code(&report), expected, "{told_to}: {:?}", report.outcome);
+        assert_eq!(report.state, None, "{told_to}");
+    }
+    let retry = json!({ "retry": { "after_ms": 5, "reason": "busy" } });
+    let expected = GuestFailure::Retry { after_ms: 5, reason: "busy".to_owned() };
+    assert_eq!(failure(told(&sandbox, retry, |_| {}).await), expected);
+}
+
+#[tokio::test]
+async fn state_and_log_go_with_the_answer() {
+    let behaviour = json!({ "do": [{ "set_state": { "k1": "v1" } }, { "print": "hello" }, { "log": { "bytes": 3 } }] });
+    let report = told(&sandbox(), behaviour, |_| {}).await;
+    let log: Vec<_> = report.log.iter().map(|line| (line.stream, line.text.as_str())).collect();
+    assert_eq!(log, [("info", "xxx"), ("stdout", "hello")]);
+    assert_eq!(report.state.unwrap()["k1"], b"v1");
+}
+
+#[tokio::test]
+async fn what_is_no_provider_is_refused() {
+    let sandbox = sandbox();
+    assert_eq!(sandbox.inspect(&guest("unknown_import")).unwrap_err().code, "unknown_import");
+    let command = sandbox.inspect(&guest("command")).unwrap_err();
+    assert_eq!(command.code, "wrong_world");
+    assert!(command.message.contains("wasi:cli/run@0.2"), "{command}");
+}
+
+#[test]
+fn inspecting_takes_milliseconds() {
+    let (wasm, sandbox) = (guest("chameleon"), sandbox());
+    let began = std::time::Instant::now();
+    sandbox.inspect(&wasm).unwrap();
+    assert!(began.elapsed() < Duration::from_millis(250), "{:?}", began.elapsed());
+}
