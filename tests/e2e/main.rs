@@ -9,4 +9,5 @@ mod cli;
 mod events;
 mod isolation;
 mod providers;
+mod readme;
 mod restart;

@@ -8,4 +8,4 @@ mod query;
 pub(crate) use headers::{EventsWanted, IdempotencyKey, Wait, require_media_type};
 pub(crate) use json::{JsonBody, NoBody};
 pub(crate) use path::InPath;
-pub(crate) use query::Query;
+pub(crate) use query::{NoQuery, Query};

@@ -11,11 +11,6 @@ use crate::page::Limit;
 pub(crate) use config::ConfigPatchBody;
 pub(crate) use create::CreateBody;
 
-/// No parameters.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NoQuery {}
-
 /// `POST /v1/providers`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

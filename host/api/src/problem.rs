@@ -4,7 +4,6 @@
 //! causes; the client learns no more of it than that it happened.
 
 use std::error::Error;
-use std::iter;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -99,8 +98,13 @@ impl From<ControlError> for Problem {
 
 /// An error and what it came from.
 pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
-    let chain: Vec<String> = iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
-    chain.join(": ")
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// The document.

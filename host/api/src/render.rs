@@ -1,84 +1,65 @@
-//! An environment in the formats that programs read.
+//! An app's variables as files that other programs read. Each format has its own way of writing what is not plain, and each is
+//! written so that its reader gets the very same value, or not at all.
 
-use larder_control::{Code, ControlError, EnvironmentVariable};
+use larder_control::EnvironmentVariable;
 
-/// How to write an environment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Format {
-    /// One JSON object.
-    Json,
-    /// Assignments that a POSIX shell can read.
-    Env,
-    /// `docker run --env-file`: what stands after the first `=` is the value, to the letter.
-    Docker,
-    /// systemd's `EnvironmentFile=`.
-    Systemd,
+use crate::problem::{Problem, UNREPRESENTABLE_VALUE};
+
+/// Docker reads env-files in lines up to this length, in bytes.
+const DOCKER_LINE_BYTES_MAX: usize = 64 * 1024 - 1;
+
+/// Lines for a POSIX shell: `set -a; . ./file`.
+pub(crate) fn posix_shell(variables: &[EnvironmentVariable]) -> String {
+    lines(variables, |value| {
+        if is_plain(value) { value.to_owned() } else { format!("'{}'", value.replace('\'', r"'\''")) }
+    })
 }
 
-/// One line a variable.
-pub(crate) fn render(environment: &[EnvironmentVariable], format: Format) -> Result<String, ControlError> {
-    let mut text = String::new();
-    for variable in environment {
-        let value = variable.value.reveal();
-        let written = match format {
-            Format::Json | Format::Env => shell(value),
-            Format::Docker => docker(&variable.name, value)?,
-            Format::Systemd => systemd(value),
-        };
-        text.push_str(&format!("{}={written}\n", variable.name));
-    }
-    Ok(text)
-}
-
-/// Single quotes where anything else than plain characters is in it (POSIX.1-2024, Shell Command Language, section 2.2.2).
-fn shell(value: &str) -> String {
-    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./:@%+,".contains(&b)) {
-        return value.to_owned();
-    }
-    format!("'{}'", value.replace('\'', "'\\''"))
-}
-
-fn docker(name: &str, value: &str) -> Result<String, ControlError> {
-    if value.contains(['\n', '\r']) {
-        let message =
-            format!("the value of {name} has several lines, which this format can't express; use format=json");
-        return Err(ControlError::refused(Code::InvalidQuery, message));
-    }
-    Ok(value.to_owned())
-}
-
-/// Double quotes with C-like escapes (systemd.exec(5), `EnvironmentFile=`).
-fn systemd(value: &str) -> String {
-    let mut quoted = String::from("\"");
-    for character in value.chars() {
-        if matches!(character, '"' | '\\' | '`' | '$') {
-            quoted.push('\\');
+/// Lines for systemd's `EnvironmentFile=` (systemd.exec(5)): within double quotes, four characters have a meaning.
+pub(crate) fn systemd(variables: &[EnvironmentVariable]) -> String {
+    lines(variables, |value| {
+        if is_plain(value) {
+            return value.to_owned();
         }
-        quoted.push(character);
+        let mut quoted = String::with_capacity(value.len() + 2);
+        quoted.push('"');
+        for c in value.chars() {
+            if matches!(c, '"' | '\\' | '`' | '$') {
+                quoted.push('\\');
+            }
+            quoted.push(c);
+        }
+        quoted.push('"');
+        quoted
+    })
+}
+
+/// Lines for `docker run --env-file`, which knows no quotes: everything after `=` is the value.
+pub(crate) fn docker(variables: &[EnvironmentVariable]) -> Result<String, Problem> {
+    let refuse = |name: &str, reason: &str| {
+        let detail = format!("Docker's env-file can't hold the value of {name}: it {reason}");
+        Err(Problem::new(UNREPRESENTABLE_VALUE, detail))
+    };
+    for variable in variables {
+        let value = variable.value.reveal();
+        if value.contains(['\n', '\r']) {
+            return refuse(&variable.name, "has a line break");
+        }
+        if variable.name.len() + 1 + value.len() > DOCKER_LINE_BYTES_MAX {
+            return refuse(&variable.name, "is longer than the 64 KiB that Docker reads of a line");
+        }
     }
-    quoted.push('"');
-    quoted
+    Ok(lines(variables, str::to_owned))
+}
+
+fn lines(variables: &[EnvironmentVariable], write: impl Fn(&str) -> String) -> String {
+    variables.iter().map(|variable| format!("{}={}\n", variable.name, write(variable.value.reveal()))).collect()
+}
+
+/// Whether no reader finds a meaning in it. A `~` has one after `=`.
+fn is_plain(value: &str) -> bool {
+    value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte))
 }
 
 #[cfg(test)]
-mod tests {
-    use larder_domain::SecretString;
-
-    use super::*;
-
-    fn rendered(value: &str, format: Format) -> String {
-        let variable = EnvironmentVariable { name: "A".into(), value: SecretString::new(value), secret: false };
-        render(&[variable], format).map_or_else(|error| error.to_string(), |text| text.trim_end().to_owned())
-    }
-
-    #[test]
-    fn each_format_quotes_in_its_own_way() {
-        assert_eq!(rendered("postgres://u:p@h:5432/d", Format::Env), "A=postgres://u:p@h:5432/d");
-        assert_eq!(rendered("it's $HOME", Format::Env), "A='it'\\''s $HOME'");
-        assert_eq!(rendered("", Format::Env), "A=''");
-        assert_eq!(rendered("it's \"$x\"", Format::Docker), "A=it's \"$x\"");
-        assert!(rendered("a\nb", Format::Docker).contains("several lines"));
-        assert_eq!(rendered("a \"$b\" \\", Format::Systemd), "A=\"a \\\"\\$b\\\" \\\\\"");
-    }
-}
+mod tests;

@@ -1,70 +1,88 @@
-//! The history as server-sent events: first what was, then what comes.
+//! The history as a stream of server-sent events (WHATWG HTML, section 9.2): first what was, then what comes.
 //!
-//! A stream reads the store in portions, each when the client has taken the one before: a slow client is simply behind. It begins to watch
-//! before it reads, so that nothing is committed unseen in between.
+//! A follower begins to watch, then reads; so nothing falls between the two. Each event carries its place in the history as `id`, and a
+//! client that comes back with the last one goes on behind it. The next batch is read when the client has taken
+//! this one: a slow client costs one batch of memory, however far it is behind.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
-use larder_control::Control;
+use futures_util::{StreamExt, stream};
+use larder_control::{Code, Control};
 use larder_domain::AddonId;
 use larder_domain::history::StoredEntry;
 use larder_domain::ports::store::Watcher;
+use tokio::sync::OwnedSemaphorePermit;
 
-use crate::views;
+use crate::problem::{Problem, causes};
+use crate::state::Shared;
+use crate::views::EventView;
 
-/// How many entries are read in one go.
-const PORTION: usize = 256;
-/// How often a silent stream shows that it lives.
+/// How many entries are read at once.
+const BATCH_ENTRIES: usize = 256;
+/// How often a silent stream shows that it is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-struct Follower {
-    control: Control,
-    addon: Option<AddonId>,
-    after: u64,
-    watcher: Box<dyn Watcher>,
-    read: VecDeque<StoredEntry>,
+/// Streams the history behind entry `after`, of one addon or of all.
+pub(crate) async fn follow(api: &Shared, addon: Option<AddonId>, after: u64) -> Result<Response, Problem> {
+    let full = |_| Problem::new(Code::Overloaded, "too many event streams are open");
+    let place = api.streams.clone().try_acquire_owned().map_err(full)?;
+    let watcher = api.control.watch_history();
+    // Read before the answer begins, since a stream has no way to say that there is no such addon.
+    let first = api.control.history(addon, after, BATCH_ENTRIES).await?;
+    let follower =
+        Follower { control: api.control.clone(), watcher, addon, after, first: Some(first), is_behind: true, _place: place };
+    let batches = stream::unfold(follower, |mut follower| async { Some((follower.batch().await?, follower)) });
+    let events = batches.flat_map(|batch| stream::iter(batch.into_iter().filter_map(event)));
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
-/// Streams everything after entry `after`.
-pub(crate) fn follow(control: Control, addon: Option<AddonId>, after: u64) -> Response {
-    let watcher = control.watch_history();
-    let follower = Follower { control, addon, after, watcher, read: VecDeque::new() };
-    let events = stream::unfold(follower, |mut follower| async move {
-        let entry = follower.next().await?;
-        Some((Ok::<_, Infallible>(event(&entry)), follower))
-    });
-    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+/// How far one client has come.
+struct Follower {
+    control: Control,
+    watcher: Box<dyn Watcher>,
+    addon: Option<AddonId>,
+    after: u64,
+    first: Option<Vec<StoredEntry>>,
+    /// Whether there may be more that was there already.
+    is_behind: bool,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Follower {
-    /// The next entry, when there is one. None ends the stream: the store is closed, or failed, and the client comes again.
-    async fn next(&mut self) -> Option<StoredEntry> {
+    /// The next entries, as soon as there are some. None when the store is closed or fails: the client comes back by itself.
+    async fn batch(&mut self) -> Option<Vec<StoredEntry>> {
         loop {
-            if let Some(entry) = self.read.pop_front() {
-                self.after = entry.id;
-                return Some(entry);
+            if !self.is_behind && !self.watcher.changed().await {
+                return None;
             }
-            match self.control.history(self.addon, self.after, PORTION).await {
-                Ok(entries) if entries.is_empty() => {
-                    if !self.watcher.changed().await {
-                        return None;
-                    }
-                }
-                Ok(entries) => self.read = entries.into(),
-                Err(error) => {
-                    tracing::warn!(%error, "a stream of events ends, since the store failed");
-                    return None;
-                }
+            let batch = match self.first.take() {
+                Some(first) => first,
+                None => self.read().await?,
+            };
+            self.is_behind = batch.len() >= BATCH_ENTRIES;
+            if let Some(last) = batch.last() {
+                self.after = last.id;
+                return Some(batch);
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Option<Vec<StoredEntry>> {
+        match self.control.history(self.addon, self.after, BATCH_ENTRIES).await {
+            Ok(batch) => Some(batch),
+            Err(error) => {
+                tracing::warn!(error = causes(&error), "a stream of events ended early");
+                None
             }
         }
     }
 }
 
-fn event(entry: &StoredEntry) -> Event {
-    Event::default().id(entry.id.to_string()).event(&entry.kind).data(views::event(entry).to_string())
+fn event(entry: StoredEntry) -> Option<Result<Event, Infallible>> {
+    let event = Event::default().id(entry.id.to_string()).event(&entry.kind);
+    // Whatever was read from the store as JSON can be written as JSON.
+    event.json_data(EventView::from(&entry)).ok().map(Ok)
 }

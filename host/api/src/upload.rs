@@ -1,53 +1,58 @@
-//! Bodies of components: read with bounds on size, on time, and on how many come at once.
+//! Receiving components. The store takes one as a whole, so it is kept in memory; therefore only few are received at once, and a
+//! client that is silent, or endless, doesn't keep its place.
 
-use std::time::Duration;
+use axum::extract::Request;
+use larder_control::Code;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 
-use axum::body::Body;
-use axum::http::HeaderMap;
-use axum::http::header::CONTENT_LENGTH;
-use futures_util::StreamExt;
-use larder_control::{Code, ControlError};
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout, timeout_at};
+use crate::body::{self, BodyLimits};
+use crate::config::UploadLimits;
+use crate::extract::require_media_type;
+use crate::problem::Problem;
 
-/// The largest component, in bytes.
-pub const UPLOAD_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// How many uploads are read at once, since each is held in memory.
-pub(crate) const UPLOADS_AT_ONCE_MAX: usize = 4;
-/// How long an upload waits for its turn.
-const TURN_MAX: Duration = Duration::from_secs(30);
-/// How long the next bytes may take.
-const CHUNK_MAX: Duration = Duration::from_secs(30);
-/// How long the whole upload may take.
-const UPLOAD_MAX: Duration = Duration::from_secs(600);
+const WASM: &str = "application/wasm";
 
-/// Reads a component.
-pub(crate) async fn read(headers: &HeaderMap, body: Body, turns: &Semaphore) -> Result<Vec<u8>, ControlError> {
-    let announced =
-        headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
-    if announced.is_some_and(|bytes: u64| bytes > UPLOAD_BYTES_MAX as u64) {
-        return Err(too_large());
+/// Places for uploads.
+pub(crate) struct Uploads {
+    limits: UploadLimits,
+    /// For those under way and those that wait.
+    doors: Semaphore,
+    /// For those under way.
+    turns: Semaphore,
+}
+
+/// A component that has come in, and its place, which is free again when this is dropped.
+pub(crate) struct Received<'a> {
+    pub(crate) wasm: Vec<u8>,
+    _turn: SemaphorePermit<'a>,
+    _door: SemaphorePermit<'a>,
+}
+
+impl Uploads {
+    pub(crate) fn new(limits: UploadLimits) -> Self {
+        let doors = Semaphore::new(limits.at_once_max.saturating_add(limits.waiting_max).min(Semaphore::MAX_PERMITS));
+        let turns = Semaphore::new(limits.at_once_max.min(Semaphore::MAX_PERMITS));
+        Self { limits, doors, turns }
     }
-    let _turn = timeout(TURN_MAX, turns.acquire()).await.ok().and_then(Result::ok).ok_or_else(|| {
-        ControlError::refused(Code::Overloaded, format!("{UPLOADS_AT_ONCE_MAX} other uploads are under way"))
-    })?;
-    let deadline = Instant::now() + UPLOAD_MAX;
-    let (mut stream, mut bytes) = (body.into_data_stream(), Vec::new());
-    loop {
-        let chunk = timeout_at(deadline.min(Instant::now() + CHUNK_MAX), stream.next()).await;
-        match chunk.map_err(|_| ControlError::refused(Code::RequestTimeout, "the upload came too slowly"))? {
-            None => return Ok(bytes),
-            Some(Err(_)) => {
-                return Err(ControlError::refused(Code::InvalidQuery, "the upload broke off"));
-            }
-            Some(Ok(chunk)) if bytes.len() + chunk.len() > UPLOAD_BYTES_MAX => {
-                return Err(too_large());
-            }
-            Some(Ok(chunk)) => bytes.extend_from_slice(&chunk),
-        }
+
+    /// Reads a request's component. What the headers tell already is refused before anything is read.
+    pub(crate) async fn receive(&self, request: Request) -> Result<Received<'_>, Problem> {
+        let limits = BodyLimits {
+            bytes_max: self.limits.bytes_max,
+            chunk_wait: self.limits.chunk_wait,
+            whole_wait: self.limits.whole_wait,
+        };
+        require_media_type(request.headers(), WASM)?;
+        let announced = body::check_announced(request.headers(), &limits)?;
+        let door = self.doors.try_acquire().map_err(|_| overloaded())?;
+        let turn = timeout(self.limits.turn_wait, self.turns.acquire()).await;
+        let turn = turn.map_err(|_| overloaded())?.map_err(|_| overloaded())?;
+        let wasm = body::read(request.into_body(), announced, &limits).await?;
+        Ok(Received { wasm, _turn: turn, _door: door })
     }
 }
 
-fn too_large() -> ControlError {
-    ControlError::refused(Code::TooLarge, format!("a component has at most {UPLOAD_BYTES_MAX} bytes"))
+fn overloaded() -> Problem {
+    Problem::new(Code::Overloaded, "too many components are being uploaded")
 }

@@ -1,9 +1,13 @@
-//! What goes out, apart from what it is inside: nothing is written as JSON merely because it could be.
+//! What the API shows. Types of their own, so that nothing of the domain is told just because it is there.
 
 mod addon;
-mod event;
+mod app;
+mod catalog;
+mod history;
 mod provider;
 
-pub(crate) use addon::{addon, config};
-pub(crate) use event::{event, log_line};
-pub(crate) use provider::{catalog, provider, version};
+pub(crate) use addon::{AddonConfigView, AddonView, AddonsView};
+pub(crate) use app::{AppConfigView, AppNameView, AppView, AppsView};
+pub(crate) use catalog::CatalogView;
+pub(crate) use history::{EventView, EventsView, LogView};
+pub(crate) use provider::{ProviderView, ProvidersView, VersionView};

@@ -48,6 +48,24 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body, turns: &Semaphore) -> 
     }
 }
 
+/// Takes in the rest of a body that is not wanted, within the bounds of a wanted one: a client that is still sending would not read the
+/// refusal.
+pub(crate) async fn discard(body: Body) {
+    let all = body.into_data_stream().take_while(|chunk| std::future::ready(chunk.is_ok()));
+    let mut left = UPLOAD_BYTES_MAX;
+    let mut all = std::pin::pin!(all);
+    // Whether it ends well is nothing to anybody.
+    let _ended = timeout(CHUNK_MAX, async {
+        while let Some(Ok(chunk)) = all.next().await {
+            left = left.saturating_sub(chunk.len());
+            if left == 0 {
+                break;
+            }
+        }
+    })
+    .await;
+}
+
 fn too_large() -> ControlError {
     ControlError::refused(Code::TooLarge, format!("a component has at most {UPLOAD_BYTES_MAX} bytes"))
 }

@@ -1,7 +1,8 @@
 //! JSON Schemas that providers declare. They are a guest's data: patterns run on an engine without back-tracking, and
 //! references lead nowhere outside the schema itself.
 
-use jsonschema::{PatternOptions, Validator};
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
 /// How many problems one message lists.
@@ -23,7 +24,8 @@ pub(crate) fn compile(schema: &Value) -> Result<Validator, String> {
 /// # Errors
 /// What is wrong with the value, for whoever sent it.
 pub(crate) fn validate(validator: &Validator, value: &Value) -> Result<(), String> {
-    let mut problems: Vec<String> = validator.iter_errors(value).take(PROBLEMS_MAX + 1).map(|e| describe(&e)).collect();
+    let mut problems: Vec<String> =
+        validator.iter_errors(value).take(PROBLEMS_MAX + 1).map(|e| describe(&e, value)).collect();
     if problems.is_empty() {
         return Ok(());
     }
@@ -34,10 +36,19 @@ pub(crate) fn validate(validator: &Validator, value: &Value) -> Result<(), Strin
     Err(problems.join("; "))
 }
 
-fn describe(error: &jsonschema::ValidationError<'_>) -> String {
+fn describe(error: &ValidationError<'_>, value: &Value) -> String {
     let at = error.instance_path().to_string();
-    let place = if at.is_empty() { "the parameters".to_owned() } else { at };
-    format!("{place}: {}", error.masked())
+    let place = if at.is_empty() { "the parameters" } else { at.as_str() };
+    match (error.kind(), value.pointer(&at)) {
+        // Where nothing is allowed, the library says only that; the names say what is too much.
+        (ValidationErrorKind::FalseSchema, Some(Value::Object(members))) => {
+            let names: Vec<String> =
+                members.keys().take(PROBLEMS_MAX).map(|name| name.chars().take(40).collect()).collect();
+            format!("{place}: nothing is allowed here, found {}", names.join(", "))
+        }
+        (ValidationErrorKind::FalseSchema, _) => format!("{place}: nothing is allowed here"),
+        _ => format!("{place}: {}", error.masked()),
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::ids::AddonId;
@@ -140,7 +141,7 @@ pub struct AddonSpec {
 }
 
 /// Which variables a service sets, as its catalog declared them when the addon was created; without prefix.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum DeclaredVariables {
     /// Whatever comes: for a service whose parameters decide it.
@@ -150,11 +151,25 @@ pub enum DeclaredVariables {
 }
 
 /// The word `any` in a manifest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum AnyVariable {
     /// The word itself.
     #[serde(rename = "any")]
     Any,
+}
+
+impl<'de> Deserialize<'de> for DeclaredVariables {
+    /// By hand, so that an author is told what is wrong with a name, and not just that nothing fits.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(word) if word == "any" => Ok(Self::Any(AnyVariable::Any)),
+            Value::Array(names) => {
+                let names = names.into_iter().map(serde_json::from_value).collect::<Result<_, _>>();
+                names.map(Self::Names).map_err(D::Error::custom)
+            }
+            _ => Err(D::Error::custom("`variables` must be a list of names, or the word \"any\"")),
+        }
+    }
 }
 
 /// What is left to do with what a provider made, once the addon is terminal.

@@ -108,8 +108,8 @@ pub enum Write {
     ReleaseVariables,
     /// The provider's state for the addon.
     ForgetState,
-    /// The kept configuration and the seed.
-    ForgetSecrets,
+    /// The kept configuration. The seed stays with the addon: a cleanup that is asked for again must find the same passwords.
+    ForgetConfig,
 }
 
 /// What is to be done after the writes.

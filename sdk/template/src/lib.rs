@@ -9,7 +9,8 @@ impl Provider for MyProvider {
         let service = Service::new("{{name}}", "What apps get, in a sentence")
             .variable("EXAMPLE_PASSWORD")
             .plan(Plan::new("default", "The only size"));
-        Ok(Manifest::new(env!("CARGO_PKG_VERSION"), "What this makes, in a sentence").service(service))
+        let about = "What this makes, in a sentence";
+        Ok(Manifest::new(env!("CARGO_PKG_VERSION"), about).service(service))
     }
 
     fn get_config(_addon: &Addon) -> Result<Config, Failure> {

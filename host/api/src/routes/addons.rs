@@ -1,185 +1,104 @@
-//! Addons.
+//! Addons: created, listed, shown, deleted.
 
-use axum::Json;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use larder_control::{Code, ControlError, CreateAddon};
+use axum::{Extension, Json};
 use larder_domain::ports::store::AddonFilter;
-use larder_domain::{AddonRecord, AddonState, ProvisionType};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use larder_domain::{AddonId, AddonRecord, AddonState, AppName};
 
-use crate::extract::{Strict, StrictJson, addon_id, idempotency, name, wait};
+use crate::auth::Caller;
+use crate::extract::{IdempotencyKey, InPath, JsonBody, NoQuery, Query, Wait};
+use crate::input::{AddonsQuery, CreateBody};
 use crate::problem::Problem;
-use crate::{ApiState, lists, views};
+use crate::state::Shared;
+use crate::views::{AddonConfigView, AddonView, AddonsView};
 
-/// The body of a creation. Names are read as text, so that each wrong one has its own refusal.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Creation {
-    service: String,
-    provider: Option<String>,
-    plan: Option<String>,
-    name: Option<String>,
-    provision_type: Option<ProvisionType>,
-    shared_experiment_name: Option<String>,
-    shared_app_name: Option<String>,
-    attach_as: Option<String>,
-    #[serde(default)]
-    parameters: Map<String, Value>,
-    #[serde(default)]
-    protected: bool,
-}
-
-impl Creation {
-    fn request(self, app: &str) -> Result<CreateAddon, ControlError> {
-        if self.shared_experiment_name.is_some() || self.shared_app_name.is_some() {
-            return Err(ControlError::refused(Code::NotSupported, "this host can't make shared addons"));
-        }
-        let attach_as = self.attach_as.map(|prefix| prefix.parse()).transpose();
-        Ok(CreateAddon {
-            app: name(app)?,
-            service: name(&self.service)?,
-            provider: self.provider.as_deref().map(name).transpose()?,
-            plan: self.plan.as_deref().map(name).transpose()?,
-            name: self.name.as_deref().map(name).transpose()?,
-            provision_type: self.provision_type,
-            attach_as: attach_as.map_err(|error: larder_domain::variables::BadPrefix| {
-                ControlError::refused(Code::InvalidAttachAs, error.to_string())
-            })?,
-            parameters: Value::Object(self.parameters),
-            protected: self.protected,
-            idempotency: None,
-        })
-    }
-}
-
-pub(crate) async fn create(
-    State(state): State<ApiState>,
-    Path(app): Path<String>,
-    headers: HeaderMap,
-    body: StrictJson<Creation>,
+/// `POST /v1/apps/{app}/addons`
+pub(super) async fn create(
+    State(api): State<Shared>,
+    InPath(app): InPath<AppName>,
+    Extension(caller): Extension<Caller>,
+    _: NoQuery,
+    key: IdempotencyKey,
+    wait: Wait,
+    body: JsonBody<CreateBody>,
 ) -> Result<Response, Problem> {
-    let wait = wait(&headers)?;
-    let mut request = body.value.request(&app)?;
-    request.idempotency = idempotency(&headers, &format!("POST /v1/apps/{app}/addons"), body.sha256)?;
-    let (mut record, _) = state.control.create_addon(request).await?;
-    if let Some(at_most) = wait {
-        record = state.control.wait_for_addon(record.spec.id, at_most).await?;
+    let idempotency = key.with(caller, &format!("apps/{app}/addons"), &body.bytes);
+    let (mut record, _) = api.control.create_addon(body.value.into_request(app, idempotency)?).await?;
+    if let Some(at_most) = wait.at_most() {
+        record = api.control.wait_for_addon(record.spec.id, at_most).await?;
     }
-    let status = match record.addon.state {
-        AddonState::Ready if wait.is_some() => StatusCode::CREATED,
-        AddonState::Error | AddonState::Deprovisioned if wait.is_some() => StatusCode::OK,
-        _ => StatusCode::ACCEPTED,
-    };
-    Ok(located(status, &record, wait.map(|wait| wait.as_secs())))
+    let location = [(header::LOCATION, format!("/v1/addons/{}", record.spec.id))];
+    Ok(wait.applied((created(&record, wait), location, Json(AddonView::from(&record)))))
 }
 
-fn located(status: StatusCode, record: &AddonRecord, waited_s: Option<u64>) -> Response {
-    let mut response = (status, Json(views::addon(record))).into_response();
-    let mut set = |name: &'static str, value: String| {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            response.headers_mut().insert(name, value);
-        }
-    };
-    set("location", format!("/v1/addons/{}", record.spec.id));
-    if let Some(seconds) = waited_s {
-        set("preference-applied", format!("wait={seconds}"));
-    }
-    response
-}
-
-/// `?state=&provider=&after=&limit=`
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Selection {
-    state: Option<String>,
-    provider: Option<String>,
-    after: Option<String>,
-    limit: Option<usize>,
-}
-
-impl Selection {
-    fn filter(self) -> Result<AddonFilter, ControlError> {
-        let state = |text: &str| {
-            AddonState::from_name(text.trim()).ok_or_else(|| {
-                let known: Vec<&str> = AddonState::ALL.iter().map(|state| state.as_str()).collect();
-                ControlError::refused(Code::InvalidQuery, format!("{text:?} is no state; use {}", known.join(", ")))
-            })
-        };
-        Ok(AddonFilter {
-            app: None,
-            provider: self.provider.as_deref().map(name).transpose()?,
-            states: self.state.iter().flat_map(|list| list.split(',')).map(state).collect::<Result<_, _>>()?,
-            after: self.after.as_deref().map(addon_id).transpose()?,
-            count_max: lists::count(self.limit)?,
-        })
+/// Who waited is told by the status how it ended.
+fn created(record: &AddonRecord, wait: Wait) -> StatusCode {
+    match record.addon.state {
+        _ if wait.at_most().is_none() => StatusCode::ACCEPTED,
+        AddonState::WaitingForProvision | AddonState::Provisioned => StatusCode::ACCEPTED,
+        AddonState::Ready => StatusCode::CREATED,
+        AddonState::Deprovisioned | AddonState::Error => StatusCode::OK,
     }
 }
 
-pub(crate) async fn list_of_app(
-    State(state): State<ApiState>,
-    Path(app): Path<String>,
-    Strict(selection): Strict<Selection>,
-) -> Result<Json<Value>, Problem> {
-    let filter = AddonFilter { app: Some(name(&app)?), ..selection.filter()? };
-    listed(&state, filter).await
+/// `GET /v1/apps/{app}/addons`
+pub(super) async fn of_app(
+    State(api): State<Shared>,
+    InPath(app): InPath<AppName>,
+    Query(query): Query<AddonsQuery>,
+) -> Result<Response, Problem> {
+    list(&api, Some(app), query).await
 }
 
-pub(crate) async fn list(
-    State(state): State<ApiState>,
-    Strict(selection): Strict<Selection>,
-) -> Result<Json<Value>, Problem> {
-    listed(&state, selection.filter()?).await
+/// `GET /v1/addons`
+pub(super) async fn of_all(
+    State(api): State<Shared>,
+    Query(query): Query<AddonsQuery>,
+) -> Result<Response, Problem> {
+    list(&api, None, query).await
 }
 
-async fn listed(state: &ApiState, filter: AddonFilter) -> Result<Json<Value>, Problem> {
-    let count = filter.count_max;
-    let addons = state.control.addons(filter).await?;
-    let next = lists::next(&addons, count, |record| record.spec.id);
-    Ok(Json(json!({ "addons": addons.iter().map(views::addon).collect::<Vec<_>>(), "next": next })))
-}
-
-pub(crate) async fn show(
-    State(state): State<ApiState>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
-    let id = addon_id(&id)?;
-    let record = match wait(&headers)? {
-        Some(at_most) => state.control.wait_for_addon(id, at_most).await?,
-        None => state.control.addon(id).await?,
+async fn list(api: &Shared, app: Option<AppName>, query: AddonsQuery) -> Result<Response, Problem> {
+    let filter = AddonFilter {
+        app,
+        provider: query.provider,
+        states: query.state.0,
+        after: query.after,
+        count_max: query.limit.to_read(),
     };
-    Ok(Json(views::addon(&record)))
+    let mut addons = api.control.addons(filter).await?;
+    let next = query.limit.cut(&mut addons, |record| record.spec.id);
+    Ok(Json(AddonsView::new(&addons, next)).into_response())
 }
 
-pub(crate) async fn delete(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Response, Problem> {
-    let record = state.control.delete_addon(addon_id(&id)?).await?;
-    Ok(located(StatusCode::ACCEPTED, &record, None))
+/// `GET /v1/addons/{id}`
+pub(super) async fn show(
+    State(api): State<Shared>,
+    InPath(id): InPath<AddonId>,
+    _: NoQuery,
+    wait: Wait,
+) -> Result<Response, Problem> {
+    let record = match wait.at_most() {
+        Some(at_most) => api.control.wait_for_addon(id, at_most).await?,
+        None => api.control.addon(id).await?,
+    };
+    Ok(wait.applied(Json(AddonView::from(&record))))
 }
 
-pub(crate) async fn config(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
-    let config = state.control.addon_config(addon_id(&id)?).await?;
-    Ok(Json(views::config(&config.unwrap_or_default())))
+/// `DELETE /v1/addons/{id}`
+pub(super) async fn delete(
+    State(api): State<Shared>,
+    InPath(id): InPath<AddonId>,
+    _: NoQuery,
+) -> Result<Response, Problem> {
+    let record = api.control.delete_addon(id).await?;
+    Ok((StatusCode::ACCEPTED, Json(AddonView::from(&record))).into_response())
 }
 
-/// `?after=&limit=`
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Lines {
-    #[serde(default)]
-    after: u64,
-    limit: Option<usize>,
-}
-
-pub(crate) async fn logs(
-    State(state): State<ApiState>,
-    Path(id): Path<String>,
-    Strict(query): Strict<Lines>,
-) -> Result<Json<Value>, Problem> {
-    let count = lists::count(query.limit)?;
-    let lines = state.control.addon_log(addon_id(&id)?, query.after, count).await?;
-    let next = lines.last().map_or(query.after, |line| line.id);
-    Ok(Json(json!({ "lines": lines.iter().map(views::log_line).collect::<Vec<_>>(), "next": next })))
+/// `GET /v1/addons/{id}/config`
+pub(super) async fn config(State(api): State<Shared>, InPath(id): InPath<AddonId>, _: NoQuery) -> Result<Response, Problem> {
+    let config = api.control.addon_config(id).await?.unwrap_or_default();
+    Ok(Json(AddonConfigView::from(&config)).into_response())
 }

@@ -1,118 +1,68 @@
-//! Apps and their variables.
-
-use std::collections::BTreeMap;
+//! Apps: created, listed, deleted.
 
 use axum::Json;
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use larder_domain::ports::store::AppVariable;
-use larder_domain::{AppName, SecretString, VariableName};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use larder_control::{Control, ControlError};
+use larder_domain::AppName;
+use larder_domain::ports::store::AddonFilter;
 
-use crate::extract::{Strict, StrictJson, name};
+use crate::extract::{InPath, NoBody, NoQuery, Query};
+use crate::input::{AppsQuery, DeleteAppQuery};
 use crate::problem::Problem;
-use crate::render::{Format, render};
-use crate::{ApiState, lists};
+use crate::state::Shared;
+use crate::views::{AppNameView, AppView, AppsView};
 
-/// `?after=&limit=`
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Portion {
-    after: Option<String>,
-    limit: Option<usize>,
+/// How many addons are counted in one go.
+const COUNT_ADDONS: usize = 1000;
+
+/// `GET /v1/apps`
+pub(super) async fn list(State(api): State<Shared>, Query(query): Query<AppsQuery>) -> Result<Response, Problem> {
+    let mut apps = api.control.apps(query.after, query.limit.to_read()).await?;
+    let next = query.limit.cut(&mut apps, |(name, _)| name.clone());
+    Ok(Json(AppsView::new(&apps, next.as_ref())).into_response())
 }
 
-pub(crate) async fn list(
-    State(state): State<ApiState>,
-    Strict(query): Strict<Portion>,
-) -> Result<Json<Value>, Problem> {
-    let count = lists::count(query.limit)?;
-    let after = query.after.map(|after| name(&after)).transpose()?;
-    let apps = state.control.apps(after, count).await?;
-    let next = lists::next(&apps, count, |(app, _)| app.clone());
-    let apps: Vec<Value> = apps.iter().map(|(app, addons)| json!({ "name": app, "addons": addons })).collect();
-    Ok(Json(json!({ "apps": apps, "next": next })))
+/// `GET /v1/apps/{app}`
+pub(super) async fn show(State(api): State<Shared>, InPath(app): InPath<AppName>, _: NoQuery) -> Result<Response, Problem> {
+    let addons = live_addons(&api.control, &app).await?;
+    Ok(Json(AppView { name: app.as_str(), addons }).into_response())
 }
 
-pub(crate) async fn create(State(state): State<ApiState>, Path(app): Path<String>) -> Result<Response, Problem> {
-    let app: AppName = name(&app)?;
-    let status = if state.control.create_app(&app).await? { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(json!({ "name": app }))).into_response())
+/// `PUT /v1/apps/{app}`
+pub(super) async fn create(
+    State(api): State<Shared>,
+    InPath(app): InPath<AppName>,
+    _: NoQuery,
+    NoBody: NoBody,
+) -> Result<Response, Problem> {
+    let is_new = api.control.create_app(&app).await?;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    let location = [(header::LOCATION, format!("/v1/apps/{app}"))];
+    Ok((status, location, Json(AppNameView { name: app.as_str() })).into_response())
 }
 
-pub(crate) async fn show(State(state): State<ApiState>, Path(app): Path<String>) -> Result<Json<Value>, Problem> {
-    let app: AppName = name(&app)?;
-    let addons = state.control.count_addons(&app).await?;
-    Ok(Json(json!({ "name": app, "addons": addons })))
-}
-
-/// `?cascade=`
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Deletion {
-    #[serde(default)]
-    cascade: bool,
-}
-
-pub(crate) async fn delete(
-    State(state): State<ApiState>,
-    Path(app): Path<String>,
-    Strict(query): Strict<Deletion>,
+/// `DELETE /v1/apps/{app}`
+pub(super) async fn delete(
+    State(api): State<Shared>,
+    InPath(app): InPath<AppName>,
+    Query(query): Query<DeleteAppQuery>,
 ) -> Result<StatusCode, Problem> {
-    state.control.delete_app(&name(&app)?, query.cascade).await?;
+    api.control.delete_app(&app, query.cascade).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `?format=`
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Rendering {
-    format: Option<Format>,
-}
-
-pub(crate) async fn config(
-    State(state): State<ApiState>,
-    Path(app): Path<String>,
-    Strict(query): Strict<Rendering>,
-) -> Result<Response, Problem> {
-    let app: AppName = name(&app)?;
-    match query.format.unwrap_or(Format::Json) {
-        Format::Json => Ok(Json(variables(&state.control.app_config(&app).await?)).into_response()),
-        format => {
-            let text = render(&state.control.app_environment(&app).await?, format)?;
-            Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
+/// How many live addons an app has.
+async fn live_addons(control: &Control, app: &AppName) -> Result<u64, ControlError> {
+    let mut filter = AddonFilter { app: Some(app.clone()), count_max: COUNT_ADDONS, ..AddonFilter::default() };
+    let mut count = 0;
+    loop {
+        let addons = control.addons(filter.clone()).await?;
+        count += addons.len() as u64;
+        match addons.last() {
+            Some(last) if addons.len() == COUNT_ADDONS => filter.after = Some(last.spec.id),
+            _ => return Ok(count),
         }
     }
-}
-
-pub(crate) async fn patch_config(
-    State(state): State<ApiState>,
-    Path(app): Path<String>,
-    body: StrictJson<BTreeMap<String, Option<String>>>,
-) -> Result<Json<Value>, Problem> {
-    let app: AppName = name(&app)?;
-    let patch = body.value.into_iter().map(own_variable).collect::<Result<Vec<_>, _>>()?;
-    state.control.patch_app_config(&app, patch).await?;
-    Ok(Json(variables(&state.control.app_config(&app).await?)))
-}
-
-/// A change of one variable, with its name and value checked.
-fn own_variable(
-    (name, value): (String, Option<String>),
-) -> Result<(VariableName, Option<SecretString>), larder_control::ControlError> {
-    let name: VariableName = name.parse()?;
-    larder_control::check_own_value(&name, value.as_deref())?;
-    Ok((name, value.map(SecretString::new)))
-}
-
-fn variables(config: &[AppVariable]) -> Value {
-    let plain: Map<String, Value> = config.iter().map(|v| (v.name.to_string(), v.value.reveal().into())).collect();
-    let details: Vec<Value> = config
-        .iter()
-        .map(|v| json!({ "name": v.name, "value": v.value.reveal(), "secret": v.secret, "addon": v.addon }))
-        .collect();
-    json!({ "variables": plain, "details": details })
 }

@@ -1,25 +1,33 @@
 //! Whether the host lives, and whether it can work.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
-use larder_control::{Code, ControlError};
+use larder_control::Code;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
-use crate::ApiState;
-use crate::problem::Problem;
+use crate::problem::{Problem, causes};
+use crate::state::Shared;
 
-/// The process answers.
-pub(crate) async fn alive() -> Json<Value> {
+/// How long the store may take to answer.
+const READY_WAIT: Duration = Duration::from_secs(5);
+
+/// `GET /healthz`
+pub(super) async fn healthz() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// The store answers too.
-pub(crate) async fn ready(State(state): State<ApiState>) -> Result<Json<Value>, Problem> {
-    match state.control.ready().await {
-        Ok(()) => Ok(Json(json!({ "status": "ready" }))),
-        Err(error) => {
-            tracing::warn!(%error, "not ready");
-            Err(ControlError::refused(Code::Overloaded, "the store does not answer").into())
+/// `GET /readyz`
+pub(super) async fn readyz(State(api): State<Shared>) -> Result<Json<Value>, Problem> {
+    let not_ready = |detail| Problem::new(Code::Overloaded, detail);
+    match timeout(READY_WAIT, api.control.ready()).await {
+        Ok(Ok(())) => Ok(Json(json!({ "status": "ready" }))),
+        Ok(Err(error)) => {
+            tracing::warn!(error = causes(&error), "the host is not ready");
+            Err(not_ready("the store can't be read"))
         }
+        Err(_) => Err(not_ready("the store does not answer")),
     }
 }

@@ -1,103 +1,64 @@
-//! Providers, their versions, and the catalog.
+//! Providers: uploaded, listed, activated, removed.
+
+mod upload;
 
 use axum::Json;
-use axum::body::Body;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use larder_control::{Code, ControlError};
-use larder_domain::provider::{Version, VersionState};
 use larder_domain::{Digest, ProviderName};
-use serde::Deserialize;
-use serde_json::{Value, json};
 
-use crate::extract::{Strict, name, require_type, wait};
+use crate::extract::{InPath, NoBody, NoQuery, Query};
+use crate::input::RemoveQuery;
 use crate::problem::Problem;
-use crate::{ApiState, upload, views};
+use crate::state::Shared;
+use crate::views::{ProviderView, ProvidersView, VersionView};
 
-pub(crate) async fn list(State(state): State<ApiState>) -> Result<Json<Value>, Problem> {
-    let providers = state.control.providers().await?;
-    Ok(Json(json!({ "providers": providers.iter().map(views::provider).collect::<Vec<_>>() })))
+pub(super) use upload::upload;
+
+/// `GET /v1/providers`
+pub(super) async fn list(State(api): State<Shared>, _: NoQuery) -> Result<Response, Problem> {
+    let providers = api.control.providers().await?;
+    Ok(Json(ProvidersView::from(&*providers)).into_response())
 }
 
-/// `?name=`
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Upload {
-    name: String,
-}
-
-pub(crate) async fn upload(
-    State(state): State<ApiState>,
-    Strict(query): Strict<Upload>,
-    headers: HeaderMap,
-    body: Body,
+/// `GET /v1/providers/{name}`
+pub(super) async fn show(
+    State(api): State<Shared>,
+    InPath(name): InPath<ProviderName>,
+    _: NoQuery,
 ) -> Result<Response, Problem> {
-    let provider: ProviderName = name(&query.name)?;
-    require_type(&headers, "application/wasm")?;
-    let wait = wait(&headers)?;
-    let wasm = upload::read(&headers, body, &state.uploads).await?;
-    let uploaded = state.control.upload(&provider, wasm).await?;
-    let mut version = uploaded.version;
-    if let Some(at_most) = wait {
-        version = state.control.wait_for_version(&provider, version.digest, at_most).await?;
-    }
-    let status = if uploaded.known { StatusCode::OK } else { status(&version) };
-    let location = format!("/v1/providers/{provider}/versions/{}", version.digest);
-    Ok((status, [("location", location)], Json(views::version(&version))).into_response())
+    let provider = api.control.provider(&name).await?;
+    Ok(Json(ProviderView::from(&provider)).into_response())
 }
 
-const fn status(version: &Version) -> StatusCode {
-    match version.state {
-        VersionState::Active | VersionState::Inactive => StatusCode::CREATED,
-        VersionState::Checking | VersionState::WaitingForApproval => StatusCode::ACCEPTED,
-        VersionState::Refused => StatusCode::OK,
-    }
+/// `GET /v1/providers/{name}/versions/{digest}`
+pub(super) async fn version(
+    State(api): State<Shared>,
+    InPath((name, digest)): InPath<(ProviderName, Digest)>,
+    _: NoQuery,
+) -> Result<Response, Problem> {
+    let version = api.control.version(&name, digest).await?;
+    Ok(Json(VersionView::from(&version)).into_response())
 }
 
-pub(crate) async fn show(State(state): State<ApiState>, Path(provider): Path<String>) -> Result<Json<Value>, Problem> {
-    Ok(Json(views::provider(&state.control.provider(&name(&provider)?).await?)))
+/// `POST /v1/providers/{name}/versions/{digest}/activate`
+pub(super) async fn activate(
+    State(api): State<Shared>,
+    InPath((name, digest)): InPath<(ProviderName, Digest)>,
+    _: NoQuery,
+    NoBody: NoBody,
+) -> Result<Response, Problem> {
+    let provider = api.control.activate(&name, digest).await?;
+    Ok(Json(ProviderView::from(&provider)).into_response())
 }
 
-pub(crate) async fn version(
-    State(state): State<ApiState>,
-    Path((provider, digest)): Path<(String, String)>,
-) -> Result<Json<Value>, Problem> {
-    let version = state.control.version(&name(&provider)?, parse(&digest)?).await?;
-    Ok(Json(views::version(&version)))
-}
-
-pub(crate) async fn activate(
-    State(state): State<ApiState>,
-    Path((provider, digest)): Path<(String, String)>,
-) -> Result<Json<Value>, Problem> {
-    let provider = state.control.activate(&name(&provider)?, parse(&digest)?).await?;
-    Ok(Json(views::provider(&provider)))
-}
-
-/// `?force=`
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Removal {
-    #[serde(default)]
-    force: bool,
-}
-
-pub(crate) async fn remove(
-    State(state): State<ApiState>,
-    Path(provider): Path<String>,
-    Strict(query): Strict<Removal>,
+/// `DELETE /v1/providers/{name}`
+pub(super) async fn remove(
+    State(api): State<Shared>,
+    InPath(name): InPath<ProviderName>,
+    Query(query): Query<RemoveQuery>,
 ) -> Result<StatusCode, Problem> {
-    state.control.remove_provider(&name(&provider)?, query.force).await?;
+    api.control.remove_provider(&name, query.force).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-pub(crate) async fn catalog(State(state): State<ApiState>) -> Result<Json<Value>, Problem> {
-    Ok(Json(views::catalog(&*state.control.offers().await?)))
-}
-
-fn parse(digest: &str) -> Result<Digest, ControlError> {
-    digest
-        .parse()
-        .map_err(|error: larder_domain::ids::BadDigest| ControlError::refused(Code::UnknownVersion, error.to_string()))
 }

@@ -1,53 +1,138 @@
-//! Addons.
+//! Addons, and what they give their apps.
 
-use larder_domain::addon::Cleanup;
 use larder_domain::config::AddonConfig;
-use larder_domain::{AddonRecord, SecretString};
-use serde_json::{Value, json};
+use larder_domain::variables::Prefix;
+use larder_domain::{AddonId, AddonRecord, Cleanup};
+use serde::Serialize;
+use serde_json::Value;
 
-use crate::time::rfc3339;
+use crate::time::Timestamp;
 
-/// An addon as its developer sees it.
-pub(crate) fn addon(record: &AddonRecord) -> Value {
-    let (spec, addon) = (&record.spec, &record.addon);
-    json!({
-        "id": spec.id,
-        "component_kind": spec.kind,
-        "app": spec.app,
-        "name": spec.name,
-        "provider": spec.provider,
-        "service": spec.service,
-        "plan": spec.plan,
-        "provision_type": spec.provision_type,
-        "role": spec.role,
-        "attach_as": spec.attach_as,
-        "protected": spec.protected,
-        "parameters": spec.parameters,
-        "state": addon.state,
-        "message": addon.message,
-        "percent": addon.percent,
-        "error": addon.error.as_ref().map(|error| json!({ "code": error.code, "reason": error.reason })),
-        "cleanup": cleanup(&addon.cleanup),
-        "attempts": addon.attempts,
-        "delete_wanted": addon.delete_wanted,
-        "created_at": rfc3339(spec.created_at),
-        "updated_at": rfc3339(record.updated_at),
-    })
+/// One addon.
+#[derive(Serialize)]
+pub(crate) struct AddonView<'a> {
+    id: AddonId,
+    component_kind: &'static str,
+    app: Option<&'a str>,
+    name: &'a str,
+    provider: &'a str,
+    service: &'a str,
+    plan: &'a str,
+    provision_type: &'static str,
+    role: &'static str,
+    attach_as: Option<&'a Prefix>,
+    protected: bool,
+    parameters: &'a Value,
+    state: &'static str,
+    message: &'a str,
+    percent: Option<u8>,
+    error: Option<AddonErrorView<'a>>,
+    cleanup: CleanupView<'a>,
+    attempts: u32,
+    delete_wanted: bool,
+    created_at: Timestamp,
+    updated_at: Timestamp,
 }
 
-fn cleanup(cleanup: &Cleanup) -> Value {
-    match cleanup {
-        Cleanup::Failing { attempts, last_error } => {
-            json!({ "state": "failing", "attempts": attempts, "last_error": last_error })
+#[derive(Serialize)]
+struct AddonErrorView<'a> {
+    code: &'a str,
+    reason: &'a str,
+}
+
+#[derive(Serialize)]
+struct CleanupView<'a> {
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error: Option<&'a str>,
+}
+
+impl<'a> From<&'a AddonRecord> for AddonView<'a> {
+    fn from(record: &'a AddonRecord) -> Self {
+        let (spec, addon) = (&*record.spec, &record.addon);
+        Self {
+            id: spec.id,
+            component_kind: spec.kind.as_str(),
+            app: spec.app.as_ref().map(|app| app.as_str()),
+            name: spec.name.as_str(),
+            provider: spec.provider.as_str(),
+            service: spec.service.as_str(),
+            plan: spec.plan.as_str(),
+            provision_type: spec.provision_type.as_str(),
+            role: spec.role.as_str(),
+            attach_as: spec.attach_as.as_ref(),
+            protected: spec.protected,
+            parameters: &spec.parameters,
+            state: addon.state.as_str(),
+            message: &addon.message,
+            percent: addon.percent,
+            error: addon.error.as_ref().map(|error| AddonErrorView { code: &error.code, reason: &error.reason }),
+            cleanup: CleanupView::from(&addon.cleanup),
+            attempts: addon.attempts,
+            delete_wanted: addon.delete_wanted,
+            created_at: spec.created_at.into(),
+            updated_at: record.updated_at.into(),
         }
-        other => json!({ "state": other.as_str() }),
     }
 }
 
-/// What an addon gives its app, secrets included.
-pub(crate) fn config(config: &AddonConfig) -> Value {
-    let entry = |key: &str, name: &str, value: &SecretString, secret: bool| json!({ key: name, "value": value.reveal(), "secret": secret });
-    let variables = config.variables.iter().map(|v| entry("name", v.name.as_str(), &v.value, v.secret));
-    let credentials = config.credentials.iter().map(|c| entry("key", &c.key, &c.value, c.secret));
-    json!({ "variables": variables.collect::<Vec<_>>(), "credentials": credentials.collect::<Vec<_>>() })
+impl<'a> From<&'a Cleanup> for CleanupView<'a> {
+    fn from(cleanup: &'a Cleanup) -> Self {
+        let (attempts, last_error) = match cleanup {
+            Cleanup::Failing { attempts, last_error } => (Some(*attempts), Some(last_error.as_str())),
+            Cleanup::None | Cleanup::Pending | Cleanup::Done => (None, None),
+        };
+        Self { state: cleanup.as_str(), attempts, last_error }
+    }
+}
+
+/// A page of addons.
+#[derive(Serialize)]
+pub(crate) struct AddonsView<'a> {
+    addons: Vec<AddonView<'a>>,
+    next: Option<AddonId>,
+}
+
+impl<'a> AddonsView<'a> {
+    pub(crate) fn new(addons: &'a [AddonRecord], next: Option<AddonId>) -> Self {
+        Self { addons: addons.iter().map(AddonView::from).collect(), next }
+    }
+}
+
+/// What one addon gives its app.
+#[derive(Serialize)]
+pub(crate) struct AddonConfigView<'a> {
+    variables: Vec<VariableView<'a>>,
+    credentials: Vec<CredentialView<'a>>,
+}
+
+#[derive(Serialize)]
+struct VariableView<'a> {
+    name: &'a str,
+    value: &'a str,
+    secret: bool,
+}
+
+#[derive(Serialize)]
+struct CredentialView<'a> {
+    key: &'a str,
+    value: &'a str,
+    secret: bool,
+}
+
+impl<'a> From<&'a AddonConfig> for AddonConfigView<'a> {
+    fn from(config: &'a AddonConfig) -> Self {
+        let variables = config.variables.iter();
+        let credentials = config.credentials.iter();
+        Self {
+            variables: variables
+                .map(|v| VariableView { name: v.name.as_str(), value: v.value.reveal(), secret: v.secret })
+                .collect(),
+            credentials: credentials
+                .map(|c| CredentialView { key: &c.key, value: c.value.reveal(), secret: c.secret })
+                .collect(),
+        }
+    }
 }

@@ -1,69 +1,108 @@
-//! Providers, their versions, and what they offer.
+//! Providers and their versions.
 
-use larder_control::{Offer, Offers};
-use larder_domain::manifest::{Plan, Service};
+use larder_domain::manifest::{Manifest, Request};
 use larder_domain::provider::{Provider, Version};
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use crate::time::rfc3339;
-
-/// A provider with its versions, the newest first.
-pub(crate) fn provider(provider: &Provider) -> Value {
-    let shown = provider.active().or(provider.versions.first());
-    json!({
-        "name": provider.name,
-        "component_kind": provider.kind,
-        "state": shown.map(|version| version.state),
-        "active": provider.active().map(|version| version.digest.to_string()),
-        "live_addons": provider.live_addons,
-        "versions": provider.versions.iter().map(version).collect::<Vec<_>>(),
-    })
-}
+use crate::time::Timestamp;
 
 /// One version.
-pub(crate) fn version(version: &Version) -> Value {
-    let manifest = version.manifest.as_ref();
-    json!({
-        "digest": version.digest.to_string(),
-        "state": version.state,
-        "size_bytes": version.size_bytes,
-        "uploaded_at": rfc3339(version.uploaded_at),
-        "version": manifest.map(|manifest| &manifest.version),
-        "description": manifest.map(|manifest| &manifest.description),
-        "services": manifest.map_or_else(Vec::new, |manifest| manifest.services.iter().map(|s| &s.name).collect()),
-        "requests": manifest.map_or(&[][..], |manifest| &manifest.requests[..]),
-        "refusal": version.refusal.as_ref().map(|(code, message)| json!({ "code": code, "message": message })),
-    })
+#[derive(Serialize)]
+pub(crate) struct VersionView<'a> {
+    digest: String,
+    state: &'static str,
+    size_bytes: u64,
+    uploaded_at: Timestamp,
+    version: Option<&'a str>,
+    description: Option<&'a str>,
+    services: Vec<&'a str>,
+    requests: Vec<RequestView<'a>>,
+    refusal: Option<RefusalView<'a>>,
 }
 
-/// Everything that can be had now.
-pub(crate) fn catalog(offers: &Offers) -> Value {
-    let services =
-        offers.0.values().flat_map(|offer| offer.manifest.services.iter().map(|service| entry(offer, service)));
-    json!({ "services": services.collect::<Vec<_>>() })
+/// A capability that it asks for.
+#[derive(Serialize)]
+struct RequestView<'a> {
+    capability: &'a str,
+    value: &'a str,
+    required: bool,
+    reason: &'a str,
 }
 
-fn entry(offer: &Offer, service: &Service) -> Value {
-    json!({
-        "name": service.name,
-        "description": service.description,
-        "tags": service.tags,
-        "bindable": service.bindable,
-        "provision_types": service.provision_types,
-        "variables": service.variables,
-        "provider": offer.provider,
-        "provider_version": offer.manifest.version,
-        "digest": offer.digest.to_string(),
-        "plans": service.plans.iter().map(plan).collect::<Vec<_>>(),
-    })
+/// Why it can't serve.
+#[derive(Serialize)]
+struct RefusalView<'a> {
+    code: &'a str,
+    message: &'a str,
 }
 
-fn plan(plan: &Plan) -> Value {
-    json!({
-        "name": plan.name,
-        "description": plan.description,
-        "free": plan.free,
-        "parameters": plan.parameters,
-        "provision_deadline_s": plan.provision_deadline_s,
-    })
+impl<'a> From<&'a Version> for VersionView<'a> {
+    fn from(version: &'a Version) -> Self {
+        let manifest = version.manifest.as_ref();
+        let refusal = version.refusal.as_ref();
+        Self {
+            digest: version.digest.to_string(),
+            state: version.state.as_str(),
+            size_bytes: version.size_bytes,
+            uploaded_at: version.uploaded_at.into(),
+            version: manifest.map(|manifest| manifest.version.as_str()),
+            description: manifest.map(|manifest| manifest.description.as_str()),
+            services: manifest.map(services).unwrap_or_default(),
+            requests: manifest.map(|m| m.requests.iter().map(RequestView::from).collect()).unwrap_or_default(),
+            refusal: refusal.map(|(code, message)| RefusalView { code, message }),
+        }
+    }
+}
+
+fn services(manifest: &Manifest) -> Vec<&str> {
+    manifest.services.iter().map(|service| service.name.as_str()).collect()
+}
+
+impl<'a> From<&'a Request> for RequestView<'a> {
+    fn from(request: &'a Request) -> Self {
+        Self {
+            capability: &request.capability,
+            value: &request.value,
+            required: request.required,
+            reason: &request.reason,
+        }
+    }
+}
+
+/// One provider.
+#[derive(Serialize)]
+pub(crate) struct ProviderView<'a> {
+    name: &'a str,
+    component_kind: &'static str,
+    /// That of the version that serves, else of the newest.
+    state: Option<&'static str>,
+    active: Option<String>,
+    live_addons: u64,
+    versions: Vec<VersionView<'a>>,
+}
+
+impl<'a> From<&'a Provider> for ProviderView<'a> {
+    fn from(provider: &'a Provider) -> Self {
+        let active = provider.active();
+        Self {
+            name: provider.name.as_str(),
+            component_kind: provider.kind.as_str(),
+            state: active.or(provider.versions.first()).map(|version| version.state.as_str()),
+            active: active.map(|version| version.digest.to_string()),
+            live_addons: provider.live_addons,
+            versions: provider.versions.iter().map(VersionView::from).collect(),
+        }
+    }
+}
+
+/// All providers.
+#[derive(Serialize)]
+pub(crate) struct ProvidersView<'a> {
+    providers: Vec<ProviderView<'a>>,
+}
+
+impl<'a> From<&'a [Provider]> for ProvidersView<'a> {
+    fn from(providers: &'a [Provider]) -> Self {
+        Self { providers: providers.iter().map(ProviderView::from).collect() }
+    }
 }

@@ -33,9 +33,17 @@ pub(crate) async fn upload(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let provider: ProviderName = name(&query.name)?;
-    require_type(&headers, "application/wasm")?;
-    let wait = wait(&headers)?;
+    let checked = name(&query.name).and_then(|provider: ProviderName| {
+        require_type(&headers, "application/wasm")?;
+        Ok((provider, wait(&headers)?))
+    });
+    let (provider, wait) = match checked {
+        Ok(checked) => checked,
+        Err(refusal) => {
+            upload::discard(body).await;
+            return Err(refusal.into());
+        }
+    };
     let wasm = upload::read(&headers, body, &state.uploads).await?;
     let uploaded = state.control.upload(&provider, wasm).await?;
     let mut version = uploaded.version;

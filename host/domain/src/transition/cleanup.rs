@@ -36,7 +36,7 @@ pub(super) fn requested(addon: &Addon, now: StoreTime) -> Transition {
 /// Starts the cleanup of an addon that has just become terminal, or whose deletion was asked for again.
 pub(super) fn begin(addon: Addon, mut writes: Vec<Write>, now: StoreTime) -> Transition {
     if !addon.begin_intended {
-        writes.extend([Write::ForgetState, Write::ForgetSecrets]);
+        writes.extend([Write::ForgetState, Write::ForgetConfig]);
         return Transition { addon: Addon { cleanup: Cleanup::None, ..addon }, writes, next: Next::Rest };
     }
     let patience = Patience::new(Addon::CLEANUP_PENDING_LIMIT_MS, now);
@@ -57,7 +57,7 @@ pub(super) fn advance(addon: &Addon, event: Event, now: StoreTime) -> Result<Tra
 fn done(addon: &Addon) -> Transition {
     let writes = vec![
         Write::ForgetState,
-        Write::ForgetSecrets,
+        Write::ForgetConfig,
         Write::Record(Entry::call_ok(Step::Deprovision, "nothing of it is left")),
     ];
     let addon = Addon { cleanup: Cleanup::Done, attempts: 0, host_faults: 0, ..addon.clone() };

@@ -13,6 +13,8 @@ use super::failure::Result;
 use super::model::{self, Addon, App};
 use super::table::{Fields, Table};
 
+const IN_USE: &str = "delete its addons first, or have them deleted with `--cascade`";
+
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AppCommand {
@@ -98,6 +100,7 @@ async fn show(context: &Context, name: &str) -> Result<()> {
 async fn delete(context: &Context, args: &DeleteArgs) -> Result<()> {
     let app = &args.which.app;
     let cascade = args.cascade.then_some("true");
-    context.api.call(Call::delete(&["v1", "apps", app]).query_if("cascade", cascade)).await?;
+    let result = context.api.call(Call::delete(&["v1", "apps", app]).query_if("cascade", cascade)).await;
+    result.map_err(|failure| failure.help_for("app_in_use", IN_USE))?;
     context.out.done(&format!("deleted app `{app}`"))
 }

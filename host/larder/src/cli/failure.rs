@@ -86,6 +86,14 @@ impl Failure {
         self
     }
 
+    /// The same with other advice, if it has this code: the server's speaks of requests, not of options.
+    pub(crate) fn help_for(mut self, code: &str, advice: &str) -> Self {
+        if self.code == code {
+            self.advice = Some(advice.to_owned());
+        }
+        self
+    }
+
     /// The process's exit code.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.kind.exit_code())
@@ -165,6 +173,16 @@ mod tests {
         }
         assert_eq!(Failure::from_problem(500, &json!({"message": "no problem document"})), None);
         assert_eq!(Failure::from_problem(500, &json!("text")), None);
+    }
+
+    #[test]
+    fn advice_can_be_put_in_terms_of_options() {
+        let body = json!({"code": "app_in_use", "detail": "it has addons", "advice": "use `cascade=true`"});
+        let failure = Failure::from_problem(409, &body).unwrap();
+        assert_eq!(failure.clone().help_for("other", "no"), failure);
+        let failure = failure.help_for("app_in_use", "use `--cascade`");
+        assert_eq!(failure.advice.as_deref(), Some("use `--cascade`"));
+        assert_eq!(failure.for_programs(), body);
     }
 
     #[test]

@@ -47,6 +47,7 @@ use crate::serve::{self, ServeArgs};
 use args::{Cli, Command, Global};
 use context::Context;
 use failure::{Failure, Kind, Result};
+use provider::ProviderCommand;
 
 /// Runs the command that the process was started with.
 pub(crate) fn main() -> ExitCode {
@@ -64,7 +65,8 @@ fn dispatch(global: &Global, command: Command) -> Result<()> {
     match command {
         Command::Serve(args) => run_server(global, args),
         Command::Completions(args) => completions::print(&args),
-        Command::Provider(provider::ProviderCommand::New(args)) => provider::new::run(global.out(), &args),
+        Command::Provider(ProviderCommand::New(args)) => provider::new::run(global.out(), &args),
+        Command::Provider(ProviderCommand::Build(args)) => provider::build::run(global.out(), &args),
         command => runtime(Builder::new_current_thread())?.block_on(ask_server(global, command)),
     }
 }

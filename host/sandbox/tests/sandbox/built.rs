@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use larder_domain::Digest;
 use larder_domain::failure::{FaultCode, GuestFailure};
-use larder_domain::ports::{Call, CallReport, Export, ProviderRuntime, Reply};
+use larder_domain::ports::{CallReport, Export, ProviderRuntime, Reply};
 use larder_domain::secret::SecretString;
 use larder_sandbox::Sandbox;
 use serde_json::{Value, json};
@@ -22,15 +23,27 @@ fn guest(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; build the guests first", path.display()))
 }
 
-/// What the chameleon does when it is told to, by calling `begin-provision`.
-async fn told(sandbox: &Sandbox, behaviour: Value, change: impl FnOnce(&mut Call)) -> CallReport {
-    let digest = load_wasm(sandbox, guest("chameleon")).await;
-    let mut call = call(digest, Export::BeginProvision);
-    let mut addon = (*call.addon).clone();
-    addon.parameters = json!({ "begin": behaviour });
-    call.addon = Arc::new(addon);
-    change(&mut call);
-    sandbox.call(call).await
+/// What the chameleon does when it is told to.
+struct Chameleon {
+    sandbox: Sandbox,
+    digest: Digest,
+}
+
+impl Chameleon {
+    async fn load() -> Self {
+        let sandbox = sandbox();
+        Self { digest: load_wasm(&sandbox, guest("chameleon")).await, sandbox }
+    }
+
+    async fn begin(&self, behaviour: Value) -> CallReport {
+        let mut call = call(self.digest, Export::BeginProvision);
+        let mut addon = (*call.addon).clone();
+        addon.parameters = json!({ "begin": behaviour });
+        call.addon = Arc::new(addon);
+        call.limits.wall = Duration::from_secs(2);
+        call.limits.cpu = Duration::from_millis(200);
+        self.sandbox.call(call).await
+    }
 }
 
 #[tokio::test]
@@ -51,7 +64,7 @@ async fn a_secret_is_provided() {
 
 #[tokio::test]
 async fn a_panic_is_told_with_its_words_and_its_place() {
-    let report = told(&sandbox(), json!({ "panic": "no such plan" }), |_| {}).await;
+    let report = Chameleon::load().await.begin(json!({ "panic": "no such plan" })).await;
     assert_eq!(code(&report), FaultCode::Trap);
     assert!(report.log.iter().any(|line| line.stream == "stderr" && line.text == "no such plan"), "{:?}", report.log);
     let detail = report.outcome.unwrap_err().detail;
@@ -61,7 +74,7 @@ async fn a_panic_is_told_with_its_words_and_its_place() {
 
 #[tokio::test]
 async fn whatever_it_does_ends_as_what_it_is() {
-    let sandbox = sandbox();
+    let chameleon = Chameleon::load().await;
     for (behaviour, expected) in [
         (json!({ "loop": {} }), FaultCode::CpuLimit),
         (json!({ "recurse": {} }), FaultCode::StackLimit),
@@ -71,25 +84,21 @@ async fn whatever_it_does_ends_as_what_it_is() {
         (json!({ "trap": {} }), FaultCode::Trap),
     ] {
         let told_to = behaviour.to_string().chars().take(40).collect::<String>();
-        let report = told(&sandbox, behaviour, |call| {
-            call.limits.wall = Duration::from_millis(400);
-            call.limits.cpu = Duration::from_millis(200);
-        })
-        .await;
+        let report = chameleon.begin(behaviour).await;
         assert_eq!(code(&report), expected, "{told_to}: {:?}", report.outcome);
         assert_eq!(report.state, None, "{told_to}");
     }
     let retry = json!({ "retry": { "after_ms": 5, "reason": "busy" } });
     let expected = GuestFailure::Retry { after_ms: 5, reason: "busy".to_owned() };
-    assert_eq!(failure(told(&sandbox, retry, |_| {}).await), expected);
+    assert_eq!(failure(chameleon.begin(retry).await), expected);
 }
 
 #[tokio::test]
 async fn state_and_log_go_with_the_answer() {
     let behaviour = json!({ "do": [{ "set_state": { "k1": "v1" } }, { "print": "hello" }, { "log": { "bytes": 3 } }] });
-    let report = told(&sandbox(), behaviour, |_| {}).await;
+    let report = Chameleon::load().await.begin(behaviour).await;
     let log: Vec<_> = report.log.iter().map(|line| (line.stream, line.text.as_str())).collect();
-    assert_eq!(log, [("info", "xxx"), ("stdout", "hello")]);
+    assert_eq!(log, [("stdout", "hello"), ("info", "xxx")]);
     assert_eq!(report.state.unwrap()["k1"], b"v1");
 }
 

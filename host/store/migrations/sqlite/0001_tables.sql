@@ -120,7 +120,7 @@ CREATE TABLE addon_detail (
     addon       BLOB    NOT NULL PRIMARY KEY REFERENCES addon (id) ON DELETE CASCADE,
     declared    TEXT    NOT NULL, -- the variables that may arrive, as JSON
     parameters  BLOB    NOT NULL, -- sealed
-    seed        BLOB,             -- sealed; gone after the cleanup
+    seed        BLOB NOT NULL,    -- sealed
     config      BLOB              -- sealed; there from `provisioned` until the cleanup
 ) STRICT, WITHOUT ROWID;
 

@@ -21,7 +21,7 @@ pub(crate) async fn state_and_secrets_go_with_the_cleanup(world: World) {
     let done = world.store.apply(Change { state: Some(state), ..done }).await.unwrap();
     assert_eq!((done.addon.cleanup, done.next), (Cleanup::Done, Next::Rest));
     assert_eq!(world.store.addon_config(id).await.unwrap(), None);
-    assert_eq!(world.store.seed(id).await.unwrap(), None);
+    assert_eq!(world.store.addon_config(id).await.unwrap(), None);
     assert!(world.store.guest_state(id).await.unwrap().is_empty(), "even what came with the last answer");
     assert_eq!(world.store.next_due(vec![]).await.unwrap(), None);
     assert!(world.store.addon(id).await.unwrap().is_some());
@@ -32,7 +32,7 @@ pub(crate) async fn nothing_begun_needs_no_cleanup(world: World) {
     let deleted = world.delete(id).await;
     assert_eq!((deleted.addon.cleanup, deleted.next), (Cleanup::None, Next::Rest));
     assert_eq!(world.store.next_due(vec![]).await.unwrap(), None);
-    assert_eq!(world.store.seed(id).await.unwrap(), None);
+    assert_eq!(world.store.addon_config(id).await.unwrap(), None);
     assert_eq!(world.delete(id).await.next, Next::Unchanged, "twice is no error");
 }
 

@@ -145,7 +145,7 @@ pub trait AddonStore: Send + Sync + 'static {
     /// What an addon gives its app; none before `provisioned` and after the cleanup.
     async fn addon_config(&self, id: AddonId) -> Result<Option<AddonConfig>, StoreError>;
 
-    /// The root of an addon's passwords; none once it was cleaned up.
+    /// The root of an addon's passwords; none if there is no such addon.
     async fn seed(&self, id: AddonId) -> Result<Option<Seed>, StoreError>;
 
     /// The provider's state for an addon.

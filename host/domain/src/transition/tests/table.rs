@@ -88,7 +88,7 @@ fn also(done: &Transition) -> String {
         Write::AttachVariables => Some("attach variables"),
         Write::ReleaseVariables => Some("release variables"),
         Write::ForgetState => Some("forget state"),
-        Write::ForgetSecrets => Some("forget secrets"),
+        Write::ForgetConfig => Some("forget config"),
     });
     effects.collect::<Vec<_>>().join(", ")
 }

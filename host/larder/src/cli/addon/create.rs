@@ -72,7 +72,8 @@ pub(crate) struct CreateArgs {
     idempotency_key: Option<String>,
 
     /// Wait until the addon is ready [without a value: 60s].
-    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "60s", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(num_args = 0..=1, default_missing_value = "60s")]
     wait: Option<Duration>,
 }
 

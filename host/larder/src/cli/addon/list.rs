@@ -23,7 +23,8 @@ pub(crate) struct ListArgs {
     app: Option<String>,
 
     /// Only addons in these states (repeatable, or with commas).
-    #[arg(long, value_name = "STATE", value_delimiter = ',', conflicts_with = "all", value_parser = EVERY_STATE.split(',').collect::<Vec<_>>())]
+    #[arg(long, value_name = "STATE", value_delimiter = ',', conflicts_with = "all")]
+    #[arg(value_parser = EVERY_STATE.split(',').collect::<Vec<_>>())]
     state: Vec<String>,
 
     /// Also addons that are deprovisioned or in error.

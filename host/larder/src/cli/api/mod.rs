@@ -106,9 +106,7 @@ impl Api {
         let mut failure = failure.unwrap_or_else(|| trouble::not_larder(self.url(), status));
         if status == StatusCode::UNAUTHORIZED {
             failure.kind = Kind::Unauthorized;
-            if self.token.is_none() {
-                failure.advice = Some(trouble::NO_TOKEN.to_owned());
-            }
+            failure.advice = Some(trouble::WHICH_TOKEN.to_owned());
         }
         failure
     }

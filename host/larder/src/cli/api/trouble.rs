@@ -7,8 +7,8 @@ use reqwest::StatusCode;
 use crate::cli::failure::{Failure, Kind};
 use crate::cli::settings::Source;
 
-pub(super) const NO_TOKEN: &str = "pass --token or set LARDER_TOKEN; a server keeps its administrator's token in \
-     `admin.token` in its data directory, which --data-dir names";
+pub(super) const WHICH_TOKEN: &str = "pass another token with --token or LARDER_TOKEN; a server keeps its \
+     administrator's token in `admin.token` in its data directory, which --data-dir names";
 
 /// The connection could not be made, or broke.
 pub(super) fn transport(url: &str, source: &Source, error: &reqwest::Error) -> Failure {

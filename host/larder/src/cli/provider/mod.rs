@@ -1,5 +1,6 @@
 //! `larder provider`: the components that make addons.
 
+pub(crate) mod build;
 pub(crate) mod new;
 
 mod activate;
@@ -13,6 +14,8 @@ use super::api::call::Call;
 use super::completions::candidates;
 use super::context::Context;
 use super::failure::Result;
+
+const IN_USE: &str = "delete its addons first, or remove it all the same with `--force`";
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -29,6 +32,8 @@ pub(crate) enum ProviderCommand {
     Remove(RemoveArgs),
     /// Begin a project for a provider of your own.
     New(new::NewArgs),
+    /// Build the component of such a project.
+    Build(build::BuildArgs),
 }
 
 /// Which provider.
@@ -58,12 +63,14 @@ pub(crate) async fn run(context: &Context, command: ProviderCommand) -> Result<(
         ProviderCommand::Activate(args) => activate::run(context, &args).await,
         ProviderCommand::Remove(args) => remove(context, &args).await,
         ProviderCommand::New(args) => new::run(context.out, &args),
+        ProviderCommand::Build(args) => build::run(context.out, &args),
     }
 }
 
 async fn remove(context: &Context, args: &RemoveArgs) -> Result<()> {
     let name = &args.which.name;
     let force = args.force.then_some("true");
-    context.api.call(Call::delete(&["v1", "providers", name]).query_if("force", force)).await?;
+    let result = context.api.call(Call::delete(&["v1", "providers", name]).query_if("force", force)).await;
+    result.map_err(|failure| failure.help_for("provider_in_use", IN_USE))?;
     context.out.done(&format!("removed provider `{name}`"))
 }

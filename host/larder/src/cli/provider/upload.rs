@@ -41,7 +41,8 @@ pub(crate) struct UploadArgs {
     no_wait: bool,
 
     /// How long to wait for the check at most.
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration::parse, conflicts_with = "no_wait")]
+    #[arg(long, value_name = "DURATION", default_value = "5m", conflicts_with = "no_wait")]
+    #[arg(value_parser = duration::parse)]
     timeout: Duration,
 }
 

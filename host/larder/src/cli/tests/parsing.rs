@@ -15,13 +15,16 @@ const COMMANDS: &[&str] = &[
     "larder provider activate redis 3fa9",
     "larder provider remove redis --force",
     "larder provider new redis --path /tmp/redis",
+    "larder provider build /tmp/redis",
     "larder catalog",
     "larder app create web",
     "larder app list",
     "larder app show web.blue",
     "larder app delete web --cascade",
     "larder addon create redis --app web",
-    "larder addon create redis --app web --name cache --plan small --provider redis --provision-type independent --attach-as blue --param a=b --param c:=1 --params-json {} --protected --idempotency-key k --wait 60s",
+    "larder addon create redis --app web --name cache \
+     --plan small --provider redis --provision-type independent \
+     --attach-as blue --param a=b --param c:=1 --params-json {} --protected --idempotency-key k --wait 60s",
     "larder addon create redis --app web --wait",
     "larder addon list",
     "larder addon list --app web --state ready,error --json",

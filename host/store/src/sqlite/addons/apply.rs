@@ -97,8 +97,8 @@ fn perform(tx: &mut Tx<'_>, after: &mut Progress, write: Write, config: Option<&
         Write::ForgetState => {
             tx.execute("DELETE FROM guest_state WHERE addon = ?", [key])?;
         }
-        Write::ForgetSecrets => {
-            tx.execute("UPDATE addon_detail SET seed = NULL, config = NULL WHERE addon = ?", [key])?;
+        Write::ForgetConfig => {
+            tx.execute("UPDATE addon_detail SET config = NULL WHERE addon = ?", [key])?;
         }
     }
     Ok(())

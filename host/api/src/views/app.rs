@@ -1,0 +1,71 @@
+//! Apps, and the variables that they see.
+
+use std::collections::{BTreeMap, HashMap};
+
+use larder_control::EnvironmentVariable;
+use larder_domain::ports::store::AppVariable;
+use larder_domain::{AddonId, AppName};
+use serde::Serialize;
+
+/// One app.
+#[derive(Serialize)]
+pub(crate) struct AppView<'a> {
+    pub(crate) name: &'a str,
+    /// How many live addons it has.
+    pub(crate) addons: u64,
+}
+
+/// An app that was asked for by name.
+#[derive(Serialize)]
+pub(crate) struct AppNameView<'a> {
+    pub(crate) name: &'a str,
+}
+
+/// A page of apps.
+#[derive(Serialize)]
+pub(crate) struct AppsView<'a> {
+    apps: Vec<AppView<'a>>,
+    next: Option<&'a str>,
+}
+
+impl<'a> AppsView<'a> {
+    pub(crate) fn new(apps: &'a [(AppName, u64)], next: Option<&'a AppName>) -> Self {
+        let apps = apps.iter().map(|(name, addons)| AppView { name: name.as_str(), addons: *addons });
+        Self { apps: apps.collect(), next: next.map(AppName::as_str) }
+    }
+}
+
+/// An app's variables.
+#[derive(Serialize)]
+pub(crate) struct AppConfigView<'a> {
+    /// For programs that just want the values.
+    variables: BTreeMap<&'a str, &'a str>,
+    /// The same, with what is known of each.
+    details: Vec<DetailView<'a>>,
+}
+
+#[derive(Serialize)]
+struct DetailView<'a> {
+    name: &'a str,
+    value: &'a str,
+    secret: bool,
+    addon: Option<AddonId>,
+}
+
+impl<'a> AppConfigView<'a> {
+    /// `owned` tells which addon a variable belongs to.
+    pub(crate) fn new(environment: &'a [EnvironmentVariable], owned: &[AppVariable]) -> Self {
+        let owners: HashMap<&str, AddonId> =
+            owned.iter().filter_map(|variable| Some((variable.name.as_str(), variable.addon?))).collect();
+        let detail = |variable: &'a EnvironmentVariable| DetailView {
+            name: &variable.name,
+            value: variable.value.reveal(),
+            secret: variable.secret,
+            addon: owners.get(variable.name.as_str()).copied(),
+        };
+        Self {
+            variables: environment.iter().map(|v| (v.name.as_str(), v.value.reveal())).collect(),
+            details: environment.iter().map(detail).collect(),
+        }
+    }
+}

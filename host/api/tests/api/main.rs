@@ -1,0 +1,13 @@
+//! The API over the real store and worker, with scripted providers in place of the sandbox. Its modules are named after the routes.
+
+mod addons;
+mod apps;
+mod bodies;
+mod catalog;
+mod config;
+mod docs;
+mod doors;
+mod events;
+mod providers;
+mod support;
+mod uploads;

@@ -1,0 +1,182 @@
+//! A whole host behind a router that is called without a network.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request, request};
+use axum::response::Response;
+use larder_api::{ApiConfig, Tokens, UploadLimits, router};
+use larder_control::{Control, NoSink, Worker, WorkerConfig};
+use larder_store::{KeyfileSealer, SqliteStore, SystemClock};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tower::ServiceExt;
+
+use super::runtime::Scripted;
+use super::{Answer, manifest, until};
+
+/// The admin's token.
+pub const TOKEN: &str = "larder_0123456789abcdef";
+/// Where the host seems to listen.
+pub const HOST: &str = "127.0.0.1:7117";
+
+/// How a host is to be.
+pub struct Builder {
+    providers: Vec<(&'static str, Value)>,
+    config: ApiConfig,
+    works: bool,
+}
+
+impl Builder {
+    /// Uploads a provider with this manifest and waits until it is active.
+    pub fn provider(mut self, name: &'static str, manifest: Value) -> Self {
+        self.providers.push((name, manifest));
+        self
+    }
+
+    /// Bounds of uploads.
+    pub fn uploads(self, uploads: UploadLimits) -> Self {
+        Self { config: self.config.with_uploads(uploads), ..self }
+    }
+
+    /// Room for event streams.
+    pub fn streams(self, streams: usize) -> Self {
+        Self { config: self.config.with_streams_at_once_max(streams), ..self }
+    }
+
+    /// Nothing is done about what was asked for.
+    pub fn without_worker(self) -> Self {
+        Self { works: false, ..self }
+    }
+
+    /// Starts the host.
+    pub async fn start(self) -> TestHost {
+        let dir = TempDir::new().unwrap();
+        let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.path().join("key")).unwrap());
+        let store = Arc::new(SqliteStore::open(dir.path(), sealer, Arc::new(SystemClock::new())).unwrap());
+        let control = Control::new(store, Arc::new(Scripted::default()), Arc::new(NoSink));
+        let (stop, stopped) = watch::channel(false);
+        if self.works {
+            tokio::spawn(Worker::new(control.clone(), WorkerConfig::default()).run(stopped));
+        }
+        let host = TestHost { router: router(control, self.config), stop, _dir: dir };
+        for (name, manifest) in self.providers {
+            assert_eq!(host.upload(name, &manifest.to_string()).await.expect(201)["state"], "active");
+        }
+        host
+    }
+}
+
+/// A host, stopped when dropped.
+pub struct TestHost {
+    router: Router,
+    stop: watch::Sender<bool>,
+    _dir: TempDir,
+}
+
+impl TestHost {
+    /// A host with nothing in it.
+    pub fn builder() -> Builder {
+        let config = ApiConfig::new(Tokens::admin(TOKEN), HOST.parse().unwrap(), vec!["larder.example".into()]);
+        Builder { providers: vec![], config, works: true }
+    }
+
+    /// A host with the provider `thing` and the app `demo`.
+    pub async fn start() -> Self {
+        let host = Self::builder().provider("thing", manifest()).start().await;
+        host.put("/v1/apps/demo").await.expect(201);
+        host
+    }
+
+    /// A request with everything that each one needs.
+    pub fn request(&self, method: Method, path: &str) -> request::Builder {
+        let authorization = format!("Bearer {TOKEN}");
+        Request::builder().method(method).uri(path).header("host", HOST).header("authorization", authorization)
+    }
+
+    /// Sends a request; the answer's body is not read.
+    pub async fn open(&self, request: Request<Body>) -> Response {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    pub async fn send(&self, request: request::Builder, body: impl Into<Body>) -> Answer {
+        Answer::of(self.open(request.body(body.into()).unwrap()).await).await
+    }
+
+    pub async fn json(&self, request: request::Builder, body: &Value) -> Answer {
+        self.send(request.header("content-type", "application/json"), body.to_string()).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path), ()).await
+    }
+
+    pub async fn put(&self, path: &str) -> Answer {
+        self.send(self.request(Method::PUT, path), ()).await
+    }
+
+    pub async fn post(&self, path: &str) -> Answer {
+        self.send(self.request(Method::POST, path), ()).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(self.request(Method::DELETE, path), ()).await
+    }
+
+    /// Changes the variables of the app `demo`.
+    pub async fn patch(&self, body: Value) -> Answer {
+        self.json(self.request(Method::PATCH, "/v1/apps/demo/config"), &body).await
+    }
+
+    /// Asks for an addon of the app `demo`.
+    pub async fn create(&self, body: Value) -> Answer {
+        self.json(self.request(Method::POST, "/v1/apps/demo/addons"), &body).await
+    }
+
+    /// The same, and waits until it is ready or terminal.
+    pub async fn create_and_wait(&self, body: Value) -> Answer {
+        let request = self.request(Method::POST, "/v1/apps/demo/addons").header("prefer", "wait=30");
+        self.json(request, &body).await
+    }
+
+    /// An upload, to be sent.
+    pub fn upload_request(&self, name: &str) -> request::Builder {
+        let path = format!("/v1/providers?name={name}");
+        self.request(Method::POST, &path).header("content-type", "application/wasm")
+    }
+
+    /// Uploads a component and waits until it was checked.
+    pub async fn upload(&self, name: &str, wasm: &str) -> Answer {
+        self.send(self.upload_request(name).header("prefer", "wait=30"), wasm.to_owned()).await
+    }
+
+    /// How many addons there are, terminal ones included.
+    pub async fn addons(&self) -> usize {
+        let states = "waiting_for_provision,provisioned,ready,deprovisioned,error";
+        let listed = self.get(&format!("/v1/addons?limit=1000&state={states}")).await.expect(200);
+        listed["addons"].as_array().unwrap().len()
+    }
+
+    /// Waits until an addon is in this state.
+    pub async fn reaches(&self, id: &str, state: &str) -> Value {
+        until(state, || async {
+            let addon = self.get(&format!("/v1/addons/{id}")).await.expect(200);
+            (addon["state"] == state).then_some(addon)
+        })
+        .await
+    }
+
+    /// The names of all apps.
+    pub async fn apps(&self) -> Value {
+        let apps = self.get("/v1/apps?limit=1000").await.expect(200);
+        json!(apps["apps"].as_array().unwrap().iter().map(|app| app["name"].clone()).collect::<Vec<_>>())
+    }
+}
+
+impl Drop for TestHost {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}

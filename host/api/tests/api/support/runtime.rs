@@ -1,0 +1,109 @@
+//! Providers without wasm: a component is its manifest, and an addon's parameters say how its provider behaves.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use larder_domain::config::{RawConfig, RawEntry};
+use larder_domain::failure::{Fault, GuestFailure, Pending};
+use larder_domain::limits::CallLimits;
+use larder_domain::ports::runtime::{Call, CallReport, Export, LogLine, ProviderRuntime, Reply};
+use larder_domain::provider::Refusal;
+use larder_domain::{Digest, SecretString};
+use serde_json::{Value, json};
+
+/// A manifest with one service, which sets these variables.
+pub fn manifest_of(service: &str, variables: Value) -> Value {
+    let parameters = json!({
+        "type": "object",
+        "properties": { "fail": { "type": "string" }, "hang": { "type": "boolean" }, "size": { "type": "integer", "maximum": 9 } },
+        "additionalProperties": false,
+    });
+    let plans = json!([
+        { "name": "small", "description": "Small", "parameters": parameters },
+        { "name": "large", "description": "Large", "free": false, "provision_deadline_s": 60 },
+    ]);
+    let service = json!({
+        "name": service, "description": "A thing", "tags": ["test"], "variables": variables, "plans": plans,
+        "provision_types": ["independent", "communal"],
+    });
+    json!({ "version": "1.0", "description": "Scripted", "services": [service] })
+}
+
+/// A manifest of the service `thing`, which sets `THING_URL`.
+pub fn manifest() -> Value {
+    manifest_of("thing", json!(["THING_URL"]))
+}
+
+/// The runtime. A component that begins with `refuse` is refused, one that begins with `panic` brings the host down.
+#[derive(Default)]
+pub struct Scripted(Mutex<HashMap<Digest, String>>);
+
+#[async_trait]
+impl ProviderRuntime for Scripted {
+    fn inspect(&self, wasm: &[u8]) -> Result<(), Refusal> {
+        assert!(!wasm.starts_with(b"panic"), "hunter2 at the worst moment");
+        if wasm.starts_with(b"refuse") {
+            return Err(Refusal::new("core_module", "this is a core module"));
+        }
+        Ok(())
+    }
+
+    async fn load(&self, digest: Digest, wasm: Vec<u8>) -> Result<(), Refusal> {
+        self.0.lock().unwrap().insert(digest, String::from_utf8(wasm).unwrap());
+        Ok(())
+    }
+
+    fn is_loaded(&self, digest: Digest) -> bool {
+        self.0.lock().unwrap().contains_key(&digest)
+    }
+
+    fn unload(&self, digest: Digest) {
+        self.0.lock().unwrap().remove(&digest);
+    }
+
+    async fn describe(
+        &self,
+        digest: Digest,
+        _options: &SecretString,
+        _limits: CallLimits,
+    ) -> Result<Result<String, String>, Fault> {
+        Ok(Ok(self.0.lock().unwrap()[&digest].clone()))
+    }
+
+    async fn call(&self, call: Call) -> CallReport {
+        let log = vec![LogLine { stream: "stdout", text: format!("called {}", call.export) }];
+        CallReport {
+            outcome: Ok(answer(&call)),
+            state: None,
+            log,
+            issued: vec![],
+            cpu: Duration::ZERO,
+            wall: Duration::ZERO,
+        }
+    }
+}
+
+fn answer(call: &Call) -> Result<Reply, GuestFailure> {
+    let parameters = &call.addon.parameters;
+    match call.export {
+        Export::BeginProvision => match parameters["fail"].as_str() {
+            Some(reason) => Err(GuestFailure::Failed(reason.into())),
+            None => Ok(Reply::Begun("begun".into())),
+        },
+        Export::ProvisionComplete if parameters["hang"] == true => {
+            Ok(Reply::Pending(Pending::bounded(3_600_000, "half way".into(), Some(50))))
+        }
+        Export::ProvisionComplete | Export::Deprovision => Ok(Reply::Done),
+        Export::GetConfig => Ok(Reply::Config(config(call))),
+    }
+}
+
+fn config(call: &Call) -> RawConfig {
+    let value = SecretString::new(format!("thing://user:p'w d@{}", call.addon.name));
+    RawConfig {
+        variables: vec![RawEntry { name: "THING_URL".into(), value: value.clone(), secret: true }],
+        credentials: vec![RawEntry { name: "uri".into(), value, secret: true }],
+    }
+}

@@ -1,0 +1,60 @@
+//! The README, done to the letter: what a newcomer types is what runs here.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::Host;
+
+/// The fenced blocks of this language, in order.
+fn blocks(readme: &str, language: &str) -> Vec<String> {
+    let (start, mut found, mut open) = (format!("```{language}"), vec![], None::<String>);
+    for line in readme.lines() {
+        match &mut open {
+            None if line == start => open = Some(String::new()),
+            Some(_) if line == "```" => found.extend(open.take()),
+            Some(block) => block.push_str(&format!("{line}\n")),
+            None => {}
+        }
+    }
+    found
+}
+
+/// A folder that looks like the checkout after `cargo xtask start`: the binary and the data directory are where they would be.
+fn checkout(host: &Host) -> TempDir {
+    let dir = TempDir::new().unwrap();
+    let checkout = dir.path().join("checkout");
+    std::fs::create_dir_all(checkout.join("target")).unwrap();
+    symlink(Path::new(env!("CARGO_BIN_EXE_larder")).parent().unwrap(), checkout.join("target/release")).unwrap();
+    symlink(host.dir(), checkout.join("data")).unwrap();
+    dir
+}
+
+#[tokio::test]
+async fn every_command_of_the_readme_works() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).unwrap();
+    // What `cargo xtask start` leaves behind.
+    let host = Host::start(&["secret", "parameters"]).await;
+    host.create_and_wait(json!({ "service": "secret" })).await.expect(201);
+    let dir = checkout(&host);
+
+    let commands: Vec<String> = blocks(&readme, "sh").into_iter().filter(|block| !block.contains("cargo xtask")).collect();
+    assert!(commands.len() >= 4, "the README has lost its commands");
+    let screen = blocks(&readme, "text").concat();
+    let shown: Vec<&str> = screen.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
+    let script = format!("set -euo pipefail\n{}\n{}\n", commands.concat(), shown.join("\n"));
+    let output = Command::new("bash").args(["-c", &script]).current_dir(dir.path().join("checkout")).output().unwrap();
+    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}\n{error}");
+
+    for line in screen.lines().filter(|line| !line.starts_with('$')) {
+        let name = line.split_once('=').map_or(line, |(name, _)| name);
+        assert!(out.contains(&format!("\n{name}=")), "the README shows {name}, which was not printed:\n{out}");
+    }
+    assert!(out.contains("GREETING=hello\n"), "{out}");
+    let written = std::fs::read_to_string(dir.path().join("greeting/src/lib.rs")).unwrap();
+    assert_eq!(blocks(&readme, "rust"), [written], "the README shows another provider than `larder provider new` writes");
+}
