@@ -22,6 +22,7 @@ async fn creating_answers_at_once_and_the_message_follows() {
     })
     .await;
     assert_eq!(shown["percent"], 30);
+    assert!(shown["created_at"].as_str().unwrap() > "2025", "{shown}");
 }
 
 #[tokio::test]

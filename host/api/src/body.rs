@@ -59,3 +59,55 @@ fn too_large(limits: &BodyLimits) -> Problem {
 fn too_slow(what: &str, limit: Duration) -> Problem {
     Problem::new(REQUEST_TIMEOUT, format!("{what} {} ms", limit.as_millis()))
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+    use bytes::Bytes;
+    use futures_util::stream;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    const LIMITS: BodyLimits = BodyLimits {
+        bytes_max: 8,
+        chunk_wait: Duration::from_millis(30),
+        whole_wait: Duration::from_millis(150),
+    };
+
+    /// A body that gives a byte so often, and never ends.
+    fn dripping(pause: Duration) -> Body {
+        Body::from_stream(stream::unfold((), move |()| async move {
+            sleep(pause).await;
+            Some((Ok::<_, std::io::Error>(Bytes::new()), ()))
+        }))
+    }
+
+    async fn refusal(body: Body) -> String {
+        format!("{:?}", read(body, 0, &LIMITS).await.unwrap_err())
+    }
+
+    #[tokio::test]
+    async fn a_body_has_a_bounded_length() {
+        assert_eq!(read(Body::from("12345678"), 8, &LIMITS).await.unwrap(), b"12345678");
+        assert!(refusal(Body::from("123456789")).await.contains("longer than 8 bytes"));
+    }
+
+    #[tokio::test]
+    async fn a_client_is_not_waited_for_without_end() {
+        let silent = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
+        assert!(refusal(silent).await.contains("nothing of the body came for 30 ms"));
+        assert!(refusal(dripping(Duration::from_millis(5))).await.contains("the body took longer than 150 ms"));
+    }
+
+    #[test]
+    fn what_a_body_announces_is_looked_at_first() {
+        let announce = |text: &'static str| {
+            let headers = [(header::CONTENT_LENGTH, HeaderValue::from_static(text))].into_iter().collect();
+            check_announced(&headers, &LIMITS).ok()
+        };
+        assert_eq!(check_announced(&HeaderMap::new(), &LIMITS).ok(), Some(0));
+        assert_eq!([announce("8"), announce("9"), announce("-1")], [Some(8), None, None]);
+        assert_eq!(announce("99999999999999999999999999"), None);
+    }
+}

@@ -12,13 +12,10 @@ pub struct ApiConfig {
     pub(crate) tokens: Tokens,
     pub(crate) hosts: AllowedHosts,
     pub(crate) uploads: UploadLimits,
-    pub(crate) streams_at_once_max: usize,
+    pub(crate) streams: StreamLimits,
 }
 
 impl ApiConfig {
-    /// How many event streams may be open at once, unless told otherwise.
-    pub const STREAMS_AT_ONCE_MAX: usize = 1024;
-
     /// A server that listens on `listen` and may also be called by the names in `extra_hosts`.
     #[must_use]
     pub fn new(tokens: Tokens, listen: SocketAddr, extra_hosts: Vec<String>) -> Self {
@@ -26,7 +23,7 @@ impl ApiConfig {
             tokens,
             hosts: AllowedHosts::new(listen.ip(), extra_hosts),
             uploads: UploadLimits::default(),
-            streams_at_once_max: Self::STREAMS_AT_ONCE_MAX,
+            streams: StreamLimits::default(),
         }
     }
 
@@ -36,10 +33,10 @@ impl ApiConfig {
         Self { uploads, ..self }
     }
 
-    /// The same with room for another number of event streams.
+    /// The same with other bounds for event streams.
     #[must_use]
-    pub fn with_streams_at_once_max(self, streams_at_once_max: usize) -> Self {
-        Self { streams_at_once_max, ..self }
+    pub fn with_streams(self, streams: StreamLimits) -> Self {
+        Self { streams, ..self }
     }
 }
 
@@ -70,5 +67,20 @@ impl Default for UploadLimits {
             chunk_wait: Duration::from_secs(30),
             whole_wait: Duration::from_secs(600),
         }
+    }
+}
+
+/// What event streams may take.
+#[derive(Debug, Clone)]
+pub struct StreamLimits {
+    /// How many may be open at once.
+    pub at_once_max: usize,
+    /// How often a silent stream shows that it is alive.
+    pub keep_alive: Duration,
+}
+
+impl Default for StreamLimits {
+    fn default() -> Self {
+        Self { at_once_max: 1024, keep_alive: Duration::from_secs(15) }
     }
 }

@@ -27,6 +27,6 @@ mod upload;
 mod views;
 
 pub use auth::Tokens;
-pub use config::{ApiConfig, UploadLimits};
+pub use config::{ApiConfig, StreamLimits, UploadLimits};
 pub use problem::{ErrorCode, error_codes};
 pub use router::router;

@@ -5,6 +5,7 @@
 //! this one: a slow client costs one batch of memory, however far it is behind.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -14,21 +15,33 @@ use larder_control::{Code, Control};
 use larder_domain::AddonId;
 use larder_domain::history::StoredEntry;
 use larder_domain::ports::store::Watcher;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::config::StreamLimits;
 use crate::problem::{Problem, causes};
 use crate::state::Shared;
 use crate::views::EventView;
 
 /// How many entries are read at once.
 const BATCH_ENTRIES: usize = 256;
-/// How often a silent stream shows that it is alive.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Places for streams.
+pub(crate) struct Streams {
+    places: Arc<Semaphore>,
+    keep_alive: Duration,
+}
+
+impl Streams {
+    pub(crate) fn new(limits: &StreamLimits) -> Self {
+        let places = Semaphore::new(limits.at_once_max.min(Semaphore::MAX_PERMITS));
+        Self { places: Arc::new(places), keep_alive: limits.keep_alive }
+    }
+}
 
 /// Streams the history behind entry `after`, of one addon or of all.
 pub(crate) async fn follow(api: &Shared, addon: Option<AddonId>, after: u64) -> Result<Response, Problem> {
     let full = |_| Problem::new(Code::Overloaded, "too many event streams are open");
-    let place = api.streams.clone().try_acquire_owned().map_err(full)?;
+    let place = Arc::clone(&api.streams.places).try_acquire_owned().map_err(full)?;
     let watcher = api.control.watch_history();
     // Read before the answer begins, since a stream has no way to say that there is no such addon.
     let first = api.control.history(addon, after, BATCH_ENTRIES).await?;
@@ -36,7 +49,7 @@ pub(crate) async fn follow(api: &Shared, addon: Option<AddonId>, after: u64) -> 
         Follower { control: api.control.clone(), watcher, addon, after, first: Some(first), is_behind: true, _place: place };
     let batches = stream::unfold(follower, |mut follower| async { Some((follower.batch().await?, follower)) });
     let events = batches.flat_map(|batch| stream::iter(batch.into_iter().filter_map(event)));
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(api.streams.keep_alive)).into_response())
 }
 
 /// How far one client has come.

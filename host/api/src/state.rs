@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use larder_control::Control;
-use tokio::sync::Semaphore;
 
 use crate::auth::Tokens;
 use crate::config::ApiConfig;
 use crate::hosts::AllowedHosts;
+use crate::sse::Streams;
 use crate::upload::Uploads;
 
 /// The API's one object, shared by all requests.
@@ -16,8 +16,7 @@ pub(crate) struct Api {
     pub(crate) tokens: Tokens,
     pub(crate) hosts: AllowedHosts,
     pub(crate) uploads: Uploads,
-    /// Places for event streams.
-    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) streams: Streams,
 }
 
 /// How handlers hold it.
@@ -30,7 +29,7 @@ impl Api {
             tokens: config.tokens,
             hosts: config.hosts,
             uploads: Uploads::new(config.uploads),
-            streams: Arc::new(Semaphore::new(config.streams_at_once_max)),
+            streams: Streams::new(&config.streams),
         }
     }
 }

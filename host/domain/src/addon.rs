@@ -136,7 +136,7 @@ pub struct AddonSpec {
     pub protected: bool,
     /// The identifier that a service broker's client chose.
     pub external_id: Option<String>,
-    /// When it was asked for.
+    /// When it was asked for. The store knows: it overwrites what is given.
     pub created_at: WallTime,
 }
 

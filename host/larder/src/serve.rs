@@ -72,7 +72,7 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
     let (stop, stopped) = watch::channel(false);
     let worker = tokio::spawn(Worker::new(control.clone(), WorkerConfig::default()).run(stopped.clone()));
 
-    let config = ApiConfig::new(Tokens::admin(&token), args.allow_host);
+    let config = ApiConfig::new(Tokens::admin(&token), address, args.allow_host);
     let router = larder_api::router(control.clone(), config);
     let server = tokio::spawn(shutdown::serve(listener, router, stopped));
     shipped::install(&control).await;

@@ -155,8 +155,8 @@ fn trapped(error: &wasmtime::Error) -> String {
     if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() {
         let _ = write!(frames, "{backtrace}");
     }
-    // The first line is a heading.
-    for frame in frames.0.lines().skip(1) {
+    // The first line is a heading; functions that have lost their names say nothing.
+    for frame in frames.0.lines().skip(1).filter(|frame| !frame.contains("<wasm function ")) {
         text.0.push('\n');
         text.0.push_str(frame.trim());
     }

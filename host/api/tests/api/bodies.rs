@@ -70,22 +70,6 @@ async fn a_body_that_breaks_off_is_not_taken() {
     assert_eq!(host.addons().await, 0);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_body_that_drips_is_given_up() {
-    let host = TestHost::builder().without_worker().start().await;
-    let put = || host.request(Method::PUT, "/v1/apps/demo").header("content-type", JSON);
-    let silent = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
-    let detail = host.send(put(), silent).await.problem(408, "request_timeout");
-    assert!(detail.contains("10000 ms"), "{detail}");
-    let drips = stream::unfold((), |()| async {
-        tokio::time::sleep(std::time::Duration::from_secs(9)).await;
-        Some((Ok::<_, std::io::Error>(Bytes::from_static(b" ")), ()))
-    });
-    let detail = host.send(put(), Body::from_stream(drips)).await.problem(408, "request_timeout");
-    assert!(detail.contains("30000 ms"), "{detail}");
-    assert_eq!(host.apps().await, json!([]));
-}
-
 #[tokio::test]
 async fn routes_that_take_no_body_take_an_empty_object() {
     let host = TestHost::builder().start().await;

@@ -69,7 +69,7 @@ async fn a_panic_is_told_with_its_words_and_its_place() {
     assert!(report.log.iter().any(|line| line.stream == "stderr" && line.text == "no such plan"), "{:?}", report.log);
     let detail = report.outcome.unwrap_err().detail;
     assert!(detail.starts_with("trapped: "), "{detail}");
-    assert!(detail.ends_with("no such plan") && detail.contains("behaviour.rs"), "{detail}");
+    assert!(detail.ends_with("\nno such plan") && detail.contains(".rs:"), "{detail}");
 }
 
 #[tokio::test]

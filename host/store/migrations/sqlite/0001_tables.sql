@@ -66,21 +66,22 @@ CREATE TABLE provider_tally (
     unfinished  INTEGER NOT NULL  -- live, or still to be cleaned up
 ) STRICT, WITHOUT ROWID;
 
--- What a transition reads and writes, and what lists are filtered by. Kept narrow: each write moves the row.
+-- What a transition reads and writes, and what lists are filtered by. Kept narrow, since each write moves the row.
+-- Indexes stand on `phase` and `live` and not on `state`, since a column that has an index is dear to write: on its way to
+-- `ready` an addon changes its phase once.
 CREATE TABLE addon (
     id               BLOB    NOT NULL PRIMARY KEY,
-    component_kind   TEXT    NOT NULL,
     app              TEXT,
     name             TEXT    NOT NULL,
     provider         TEXT    NOT NULL,
-    service          TEXT    NOT NULL,
-    plan             TEXT    NOT NULL,
-    provision_type   TEXT    NOT NULL,
-    role             TEXT    NOT NULL,
-    attach_as        TEXT,
-    protected        INTEGER NOT NULL,
-    external_id      TEXT,
-    created_at       INTEGER NOT NULL,
+    phase            INTEGER NOT NULL,           -- 0 being made, 1 ready, 2 deprovisioned, 3 error
+    live             INTEGER NOT NULL,           -- phases 0 and 1
+    attached         INTEGER NOT NULL DEFAULT 0, -- whether the app sees its variables
+    kept_since       INTEGER,                    -- since when nothing is left to do for it
+    entries          INTEGER NOT NULL,           -- lines of history so far: the last one's `seq`
+    log_lines        INTEGER NOT NULL,           -- now in its log
+    log_bytes        INTEGER NOT NULL,
+    updated_at       INTEGER NOT NULL,
 
     state            TEXT    NOT NULL,
     begin_intended   INTEGER NOT NULL,
@@ -99,29 +100,31 @@ CREATE TABLE addon (
     cleanup_error    TEXT,
     error_code       TEXT,
     error_reason     TEXT,
-    delete_wanted    INTEGER NOT NULL,
-
-    attached         INTEGER NOT NULL DEFAULT 0, -- whether the app sees its variables
-    entries          INTEGER NOT NULL DEFAULT 0, -- lines of history so far: the last one's `seq`
-    log_lines        INTEGER NOT NULL DEFAULT 0, -- now in its log
-    log_bytes        INTEGER NOT NULL DEFAULT 0,
-    updated_at       INTEGER NOT NULL,
-    kept_since       INTEGER                     -- since when nothing is left to do for it
+    delete_wanted    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE UNIQUE INDEX addon_live_name ON addon (app, name) WHERE state NOT IN ('deprovisioned', 'error');
+CREATE UNIQUE INDEX addon_live_name ON addon (app, name) WHERE live;
 CREATE INDEX addon_by_app ON addon (app, id);
-CREATE INDEX addon_by_provider ON addon (provider, state, id);
-CREATE INDEX addon_by_state ON addon (state, id);
+CREATE INDEX addon_by_provider ON addon (provider, phase, id);
+CREATE INDEX addon_by_phase ON addon (phase, id);
 CREATE INDEX addon_kept ON addon (kept_since) WHERE kept_since IS NOT NULL;
 
 -- What a transition does not need, so that it need not move it.
 CREATE TABLE addon_detail (
-    addon       BLOB    NOT NULL PRIMARY KEY REFERENCES addon (id) ON DELETE CASCADE,
-    declared    TEXT    NOT NULL, -- the variables that may arrive, as JSON
-    parameters  BLOB    NOT NULL, -- sealed
-    seed        BLOB NOT NULL,    -- sealed
-    config      BLOB              -- sealed; there from `provisioned` until the cleanup
+    addon            BLOB    NOT NULL PRIMARY KEY REFERENCES addon (id) ON DELETE CASCADE,
+    component_kind   TEXT    NOT NULL,
+    service          TEXT    NOT NULL,
+    plan             TEXT    NOT NULL,
+    provision_type   TEXT    NOT NULL,
+    role             TEXT    NOT NULL,
+    attach_as        TEXT,
+    protected        INTEGER NOT NULL,
+    external_id      TEXT,
+    created_at       INTEGER NOT NULL,
+    declared         TEXT    NOT NULL, -- the variables that may arrive, as JSON
+    parameters       BLOB    NOT NULL, -- sealed
+    seed             BLOB    NOT NULL, -- sealed
+    config           BLOB              -- sealed; there from `provisioned` until the cleanup
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE guest_state (
@@ -131,7 +134,7 @@ CREATE TABLE guest_state (
 
 CREATE TABLE history (
     id          INTEGER PRIMARY KEY, -- in order of commits: there is one writer
-    addon       BLOB    NOT NULL REFERENCES addon (id),
+    addon       BLOB    NOT NULL,
     seq         INTEGER NOT NULL,
     at          INTEGER NOT NULL,
     kind        TEXT    NOT NULL,
@@ -142,7 +145,7 @@ CREATE TABLE history (
 CREATE INDEX history_by_addon ON history (addon);
 
 CREATE TABLE log (
-    addon       BLOB    NOT NULL REFERENCES addon (id),
+    addon       BLOB    NOT NULL,
     id          INTEGER NOT NULL,
     at          INTEGER NOT NULL,
     stream      TEXT    NOT NULL,
@@ -170,7 +173,7 @@ CREATE TABLE work (
     lease_until INTEGER,
     lease_token INTEGER,
     token       INTEGER NOT NULL,
-    open_at     INTEGER NOT NULL GENERATED ALWAYS AS (max(due, coalesce(lease_until, 0))) VIRTUAL,
+    open_at     INTEGER NOT NULL GENERATED ALWAYS AS (max(due, coalesce(lease_until, 0))) STORED,
     PRIMARY KEY (subject, kind)
 ) STRICT, WITHOUT ROWID;
 

@@ -8,6 +8,8 @@ mod list;
 mod progress;
 mod record;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use larder_domain::config::AddonConfig;
 use larder_domain::history::StoredEntry;
@@ -19,10 +21,9 @@ use larder_domain::ports::store::{
 use larder_domain::secret::Seed;
 use larder_domain::work::{Lease, Subject, Token, WorkKind};
 use larder_domain::{AddonId, AddonRecord, Event};
-use std::sync::Arc;
 
 use super::SqliteStore;
-use super::tx::find;
+use super::tx::{Tx, find};
 use super::work::plan;
 use crate::{codec, places};
 pub(super) use apply::{Brought, step};
@@ -37,15 +38,14 @@ impl AddonStore for SqliteStore {
             parameters: self.sealer.seal(&places::parameters(id), &codec::encode_parameters(&new.spec.parameters))?,
             seed: self.sealer.seal(&places::seed(id), &new.seed.0)?,
         };
-        let job = move |tx: &mut super::tx::Tx<'_>| {
-            let outcome = create::create(tx, &new, &parts)?;
-            Ok((outcome, new, tx.wall))
-        };
+        let (mut spec, addon) = (new.spec.clone(), new.addon.clone());
+        let job = move |tx: &mut Tx<'_>| Ok((create::create(tx, &new, &parts)?, tx.wall));
         Ok(match self.writer.attempt(job).await? {
-            Ok((create::Outcome::New, NewAddon { spec, addon, .. }, updated_at)) => {
-                Ok(Created::New(AddonRecord { spec: Arc::new(spec), addon, updated_at }))
+            Ok((create::Outcome::New, now)) => {
+                spec.created_at = now;
+                Ok(Created::New(AddonRecord { spec: Arc::new(spec), addon, updated_at: now }))
             }
-            Ok((create::Outcome::Replayed(record), ..)) => Ok(Created::Replayed(record.open(&*self.sealer)?)),
+            Ok((create::Outcome::Replayed(record), _)) => Ok(Created::Replayed(record.open(&*self.sealer)?)),
             Err(refusal) => Err(refusal),
         })
     }
@@ -58,7 +58,7 @@ impl AddonStore for SqliteStore {
         };
         let state = state.map(|state| self.seal_state(addon, &state)).transpose()?;
         let brought = Brought { config, state, log };
-        self.writer.run(move |tx| apply::apply(tx, addon, event, &fence, brought)).await
+        self.writer.run(move |tx| apply::apply(tx, addon, &event, &fence, &brought)).await
     }
 
     async fn addon(&self, id: AddonId) -> Result<Option<AddonRecord>, StoreError> {
@@ -89,7 +89,7 @@ impl AddonStore for SqliteStore {
 
     async fn checkpoint(&self, lease: &Lease, id: AddonId, state: &GuestState) -> Result<(), StoreError> {
         let (lease, state) = (lease.clone(), self.seal_state(id, state)?);
-        let job = move |tx: &mut super::tx::Tx<'_>| {
+        let job = move |tx: &mut Tx<'_>| {
             plan::check_lease(tx, &lease, &Subject::Addon(id))?;
             apply::keep_state(tx, id, &state)
         };

@@ -94,7 +94,7 @@ impl AppStore for SqliteStore {
         };
         let changes = patch.into_iter().map(seal).collect::<Result<Vec<_>, _>>()?;
         let app = app.clone();
-        self.writer.attempt(move |tx| change_own(tx, &app, changes)).await
+        self.writer.attempt(move |tx| change_own(tx, &app, &changes)).await
     }
 }
 
@@ -121,7 +121,7 @@ fn sealed_config(conn: &Connection, app: &AppName) -> Outcome<Option<SealedConfi
     let of_addons = list(
         conn,
         "SELECT addon.id, addon_detail.config FROM addon JOIN addon_detail ON addon_detail.addon = addon.id
-         WHERE addon.app = ? AND addon.state NOT IN ('deprovisioned', 'error') AND addon.attached AND addon_detail.config IS NOT NULL",
+         WHERE addon.app = ? AND addon.live AND addon.attached AND addon_detail.config IS NOT NULL",
         [app.as_str()],
         |row| Ok((AddonId(row.uuid()?), row.take()?)),
     )?;
@@ -131,13 +131,14 @@ fn sealed_config(conn: &Connection, app: &AppName) -> Outcome<Option<SealedConfi
 fn change_own(
     tx: &mut Tx<'_>,
     app: &AppName,
-    changes: Vec<(VariableName, Option<Vec<u8>>)>,
+    changes: &[(VariableName, Option<Vec<u8>>)],
 ) -> Outcome<(), Stop<PatchRefusal>> {
     if live_addons(tx.conn, app)?.is_none() {
         return Err(Stop::Refused(PatchRefusal::NoApp));
     }
     for (variable, value) in changes {
-        if let Some(Some(owner)) = claims::holder(tx, app.as_str(), &variable)? {
+        if let Some(Some(owner)) = claims::holder(tx, app.as_str(), variable)? {
+            let variable = variable.clone();
             return Err(Stop::Refused(PatchRefusal::OwnedByAddon { variable, owner }));
         }
         let key = (app.as_str(), variable.as_str());

@@ -30,7 +30,7 @@ impl WorkStore for SqliteStore {
 
     async fn renew(&self, leases: &[Lease]) -> Result<Vec<Subject>, StoreError> {
         let leases = leases.to_vec();
-        self.writer.run(move |tx| renew(tx, leases)).await
+        self.writer.run(move |tx| renew(tx, &leases)).await
     }
 
     async fn release(&self, lease: &Lease, due: StoreTime) -> Result<(), StoreError> {
@@ -63,7 +63,7 @@ impl SqliteStore {
     }
 }
 
-fn renew(tx: &mut Tx<'_>, leases: Vec<Lease>) -> Outcome<Vec<Subject>> {
+fn renew(tx: &mut Tx<'_>, leases: &[Lease]) -> Outcome<Vec<Subject>> {
     let until = tx.now.plus_ms(LEASE_MS);
     let mut lost = vec![];
     for lease in leases {
@@ -72,7 +72,7 @@ fn renew(tx: &mut Tx<'_>, leases: Vec<Lease>) -> Outcome<Vec<Subject>> {
             (until.0, lease.subject.to_string(), lease.kind.as_str(), lease.token.0),
         )?;
         if renewed == 0 {
-            lost.push(lease.subject);
+            lost.push(lease.subject.clone());
         }
     }
     Ok(lost)

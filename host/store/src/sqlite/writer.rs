@@ -1,12 +1,13 @@
 //! The one writer: a thread that owns the connection for writing and commits jobs in groups.
 //!
 //! A durable commit waits for the disk, and waits as long for one row as for a thousand. So the thread takes whatever is
-//! queued, runs it in one transaction, each job in a savepoint of its own, commits once and only then answers everybody.
-//! While it waits for the disk, the next group queues up: the busier the store, the larger its groups, and nobody waits on
-//! purpose.
+//! queued, runs it in one transaction, commits once and only then answers everybody. While it waits for the disk, the next
+//! group queues up: the busier the store, the larger its groups, and nobody waits on purpose.
 //!
-//! A job that fails, refuses or panics is rolled back alone. If the commit fails, nothing of the group was stored and
-//! every job hears of it.
+//! A job that fails, refuses or panics is rolled back alone. Most of these have not written anything, so there is nothing to
+//! roll back; if one has, the group begins anew with a savepoint around each job. Savepoints for all would cost a third of the
+//! writer's time, as SQLite copies each page before its first change within a savepoint. So a job may run twice, and must
+//! depend on nothing but its transaction. If the commit fails, nothing of the group was stored and every job hears of it.
 
 mod group;
 mod job;
@@ -55,16 +56,16 @@ impl Writer {
     /// Runs a job that can't be refused. Answers once it is on the disk.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+        mut job: impl FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let Ok(done) = self.attempt(|tx| job(tx).map_err(Stop::<Infallible>::Failed)).await?;
+        let Ok(done) = self.attempt(move |tx| job(tx).map_err(Stop::<Infallible>::Failed)).await?;
         Ok(done)
     }
 
     /// Runs a job that may be refused. Answers once it is on the disk, or known to be refused by what is.
     pub(super) async fn attempt<T: Send + 'static, R: Send + 'static>(
         &self,
-        job: impl FnOnce(&mut Tx<'_>) -> Result<T, Stop<R>> + Send + 'static,
+        job: impl FnMut(&mut Tx<'_>) -> Result<T, Stop<R>> + Send + 'static,
     ) -> Result<Result<T, R>, StoreError> {
         let stopped = || StoreError::Database("the writer has stopped".into());
         let (reply, answer) = oneshot::channel();

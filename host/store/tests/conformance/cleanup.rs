@@ -47,7 +47,7 @@ pub(crate) async fn a_failed_cleanup_comes_again(world: World) {
     let failing = Cleanup::Failing { attempts: 1, last_error: "the network is down".into() };
     assert_eq!((&applied.addon.cleanup, applied.addon.state), (&failing, AddonState::Deprovisioned));
     assert_eq!(world.store.addon(id).await.unwrap().unwrap().addon, applied.addon);
-    let Next::At(due) = applied.next else { return crate::world::panic_with("it is not tried again") };
+    let Next::At(due) = applied.next else { crate::world::panic_with("it is not tried again") };
     world.clock.advance_ms(due.since_ms(world.store.now()));
     let turn = world.turn().await.unwrap();
     assert_eq!(world.result(&turn.lease, Event::CleanedUp).await.unwrap().next, Next::Rest);

@@ -23,7 +23,7 @@ mod world;
 macro_rules! conformance {
     ($backend:ident; $($group:ident { $($test:ident),+ $(,)? })+) => {
         mod on {
-            pub mod $backend {
+            mod $backend {
                 $(mod $group {
                     $(#[tokio::test]
                     async fn $test() {

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, request};
 use axum::response::Response;
-use larder_api::{ApiConfig, Tokens, UploadLimits, router};
+use larder_api::{ApiConfig, StreamLimits, Tokens, UploadLimits, router};
 use larder_control::{Control, NoSink, Worker, WorkerConfig};
 use larder_store::{KeyfileSealer, SqliteStore, SystemClock};
 use serde_json::{Value, json};
@@ -41,9 +41,9 @@ impl Builder {
         Self { config: self.config.with_uploads(uploads), ..self }
     }
 
-    /// Room for event streams.
-    pub fn streams(self, streams: usize) -> Self {
-        Self { config: self.config.with_streams_at_once_max(streams), ..self }
+    /// Bounds of event streams.
+    pub fn streams(self, streams: StreamLimits) -> Self {
+        Self { config: self.config.with_streams(streams), ..self }
     }
 
     /// Nothing is done about what was asked for.

@@ -5,7 +5,7 @@ mod host;
 mod runtime;
 
 pub use answer::Answer;
-pub use host::{Builder, HOST, TOKEN, TestHost};
+pub use host::{HOST, TOKEN, TestHost};
 pub use runtime::{manifest, manifest_of};
 
 use std::time::Duration;

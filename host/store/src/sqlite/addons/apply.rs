@@ -26,7 +26,7 @@ pub(in crate::sqlite) struct Brought {
 }
 
 /// Applies an event and plans what comes next.
-pub(super) fn apply(tx: &mut Tx<'_>, addon: AddonId, event: Event, fence: &Fence, brought: Brought) -> Result<Applied> {
+pub(super) fn apply(tx: &mut Tx<'_>, addon: AddonId, event: &Event, fence: &Fence, brought: &Brought) -> Result<Applied> {
     let subject = Subject::Addon(addon);
     if let Fence::Lease(lease) = fence {
         plan::check_lease(tx, lease, &subject)?;
@@ -44,14 +44,14 @@ pub(super) fn apply(tx: &mut Tx<'_>, addon: AddonId, event: Event, fence: &Fence
 pub(in crate::sqlite) fn step(
     tx: &mut Tx<'_>,
     before: &Progress,
-    event: Event,
-    brought: Brought,
+    event: &Event,
+    brought: &Brought,
 ) -> Result<(Progress, Next)> {
     let Transition { addon, writes, next } = decide(tx, before, event)?;
     let mut after = Progress { addon, ..before.clone() };
     // Before the writes, one of which may be to forget it.
-    if let Some(state) = brought.state {
-        keep_state(tx, after.addon.id, &state)?;
+    if let Some(state) = &brought.state {
+        keep_state(tx, after.addon.id, state)?;
     }
     for write in writes {
         perform(tx, &mut after, write, brought.config.as_deref())?;
@@ -64,8 +64,8 @@ pub(in crate::sqlite) fn step(
 
 /// Asks the state machine. A configuration is accepted only if its names can be had: they are claimed here, before anything
 /// else is written, and if one is taken, it is the refusal that happened and not the acceptance.
-fn decide(tx: &Tx<'_>, before: &Progress, event: Event) -> Result<Transition> {
-    let accepted = transition(&before.addon, event, tx.now)?;
+fn decide(tx: &Tx<'_>, before: &Progress, event: &Event) -> Result<Transition> {
+    let accepted = transition(&before.addon, event.clone(), tx.now)?;
     let config = accepted.writes.iter().find_map(|write| match write {
         Write::KeepConfig(config) => Some(config),
         _ => None,

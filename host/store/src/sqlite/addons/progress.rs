@@ -59,26 +59,31 @@ impl Progress {
         })
     }
 
-    /// Writes the row after a transition. The columns that indexes stand on are left out where nothing changed
-    /// in them, since SQLite would take an index entry out and put the same one in again.
+    /// Writes the row after a transition. The columns that indexes stand on are left out where nothing changed in them:
+    /// SQLite would take an index entry out and put the same one in again.
     pub(super) fn save(&mut self, tx: &Tx<'_>, before: &Self) -> Result<()> {
         self.kept_since = match (is_finished(&self.addon), before.kept_since) {
             (true, None) => Some(tx.now),
             (true, since) => since,
             (false, _) => None,
         };
-        let is_turn = self.addon.state != before.addon.state
-            || self.addon.delete_wanted != before.addon.delete_wanted
-            || self.attached != before.attached
-            || self.kept_since != before.kept_since;
-        let mut values = Values::of(tx.prepare(if is_turn { SAVE_TURN } else { SAVE })?);
-        bind_progress(&mut values, self)?;
-        values.put(tx.wall.0)?;
-        if is_turn {
-            let error = self.addon.error.as_ref();
-            values.put(self.addon.state.as_str())?.put(self.addon.delete_wanted)?;
-            values.put(error.map(|e| &e.code))?.put(error.map(|e| &e.reason))?;
-            values.put(self.attached)?.put(self.kept_since.map(|t| t.0))?;
+        let (phase, live) = (Phase::of(self.addon.state), !self.addon.state.is_terminal());
+        let ends = live == before.addon.state.is_terminal() || self.kept_since != before.kept_since;
+        let moves = ends || phase != Phase::of(before.addon.state);
+        let sql = if ends {
+            SAVE_END
+        } else if moves {
+            SAVE_PHASE
+        } else {
+            SAVE
+        };
+        let mut values = Values::of(tx.prepare(sql)?);
+        bind_progress(&mut values, self, tx)?;
+        if moves {
+            values.put(phase as u8)?;
+        }
+        if ends {
+            values.put(live)?.put(self.kept_since.map(|time| time.0))?;
         }
         values.put(self.addon.id.0.as_bytes())?;
         values.execute()?;
@@ -86,33 +91,60 @@ impl Progress {
     }
 }
 
+/// What indexes know of a state. On the way to `ready` it changes once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    BeingMade = 0,
+    Ready = 1,
+    Deprovisioned = 2,
+    Error = 3,
+}
+
+impl Phase {
+    pub(super) const ALL: &[Self] = &[Self::BeingMade, Self::Ready, Self::Deprovisioned, Self::Error];
+
+    pub(super) const fn of(state: AddonState) -> Self {
+        match state {
+            AddonState::WaitingForProvision | AddonState::Provisioned => Self::BeingMade,
+            AddonState::Ready => Self::Ready,
+            AddonState::Deprovisioned => Self::Deprovisioned,
+            AddonState::Error => Self::Error,
+        }
+    }
+}
+
 macro_rules! save {
-    ($more:literal) => {
+    ($indexed:literal) => {
         concat!(
-            "UPDATE addon SET entries = ?, log_lines = ?, log_bytes = ?, begin_intended = ?, begun = ?, message = ?, percent = ?, \
-             attempts = ?, host_faults = ?, waited_ms = ?, limit_ms = ?, since = ?, expected_ms = ?, cleanup = ?, \
-             cleanup_attempts = ?, cleanup_error = ?, updated_at = ?",
-            $more,
+            "UPDATE addon SET attached = ?, entries = ?, log_lines = ?, log_bytes = ?, updated_at = ?, state = ?, begin_intended = ?, \
+             begun = ?, message = ?, percent = ?, attempts = ?, attempts_max = ?, host_faults = ?, waited_ms = ?, limit_ms = ?, \
+             since = ?, expected_ms = ?, cleanup = ?, cleanup_attempts = ?, cleanup_error = ?, error_code = ?, \
+             error_reason = ?, delete_wanted = ?",
+            $indexed,
             " WHERE id = ?"
         )
     };
 }
 const SAVE: &str = save!("");
-const SAVE_TURN: &str =
-    save!(", state = ?, delete_wanted = ?, error_code = ?, error_reason = ?, attached = ?, kept_since = ?");
+const SAVE_PHASE: &str = save!(", phase = ?");
+const SAVE_END: &str = save!(", phase = ?, live = ?, kept_since = ?");
 
-pub(super) fn bind_progress(values: &mut Values<'_>, progress: &Progress) -> Result<()> {
+/// Binds what every write of the row writes.
+pub(super) fn bind_progress(values: &mut Values<'_>, progress: &Progress, tx: &Tx<'_>) -> Result<()> {
     let addon = &progress.addon;
-    let (attempts, last_error) = match &addon.cleanup {
+    let (cleanup_attempts, last_error) = match &addon.cleanup {
         Cleanup::Failing { attempts, last_error } => (*attempts, Some(last_error)),
         _ => (0, None),
     };
-    values.put(progress.entries)?.put(progress.log_lines)?.put(progress.log_bytes)?;
-    values.put(addon.begin_intended)?.put(addon.begun)?.put(&addon.message)?.put(addon.percent)?;
-    values.put(addon.attempts)?.put(addon.host_faults)?;
     let Patience { waited_ms, limit_ms, since, expected_ms } = addon.patience;
+    let (code, reason) = addon.error.as_ref().map(|error| (&error.code, &error.reason)).unzip();
+    values.put(progress.attached)?.put(progress.entries)?.put(progress.log_lines)?.put(progress.log_bytes)?;
+    values.put(tx.wall.0)?.put(addon.state.as_str())?.put(addon.begin_intended)?.put(addon.begun)?;
+    values.put(&addon.message)?.put(addon.percent)?;
+    values.put(addon.attempts)?.put(addon.attempts_max)?.put(addon.host_faults)?;
     values.put(waited_ms)?.put(limit_ms)?.put(since.0)?.put(expected_ms)?;
-    values.put(addon.cleanup.as_str())?.put(attempts)?.put(last_error)?;
+    values.put(addon.cleanup.as_str())?.put(cleanup_attempts)?.put(last_error)?;
+    values.put(code)?.put(reason)?.put(addon.delete_wanted)?;
     Ok(())
 }
 

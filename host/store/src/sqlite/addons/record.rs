@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use larder_domain::addon::{ComponentKind, ProvisionType, Role};
+use larder_domain::addon::{ComponentKind, DeclaredVariables, ProvisionType, Role};
 use larder_domain::ports::{Sealer, StoreError};
-use larder_domain::{AddonId, AddonRecord, AddonSpec, WallTime};
+use larder_domain::{AddonId, AddonRecord, AddonSpec, AppName, WallTime};
 use rusqlite::Connection;
 use serde_json::Value;
 
-use super::progress::{Progress, bind_progress, progress_columns};
+use super::progress::{Phase, Progress, bind_progress, progress_columns};
 use crate::sqlite::error::{Failure, Result};
 use crate::sqlite::rows::{Columns, Values};
 use crate::sqlite::tx::{Tx, find};
@@ -55,7 +55,7 @@ impl SealedRecord {
             protected: row.take()?,
             external_id: row.take()?,
             created_at: row.wall()?,
-            variables: larder_domain::addon::DeclaredVariables::Names(vec![]),
+            variables: DeclaredVariables::Names(vec![]),
             parameters: Value::Null,
         };
         let updated_at = row.wall()?;
@@ -89,23 +89,21 @@ const INSERT: &str =
 
 /// Inserts a new addon. False if a live addon of its app has its name.
 pub(super) fn insert(tx: &Tx<'_>, spec: &AddonSpec, progress: &Progress, parts: &SealedParts) -> Result<bool> {
-    let addon = &progress.addon;
     let id = spec.id.0.as_bytes();
-    let mut values = Values::of(tx.prepare(INSERT)?);
-    bind_progress(&mut values, progress)?;
-    values.put(id)?.put(addon.attempts_max)?.put(addon.state.as_str())?.put(addon.delete_wanted)?;
-    values.put(spec.created_at.0)?.put(tx.wall.0)?.put(spec.kind.as_str())?;
-    values.put(spec.app.as_ref().map(larder_domain::AppName::as_str))?.put(spec.name.as_str())?;
-    values.put(spec.provider.as_str())?.put(spec.service.as_str())?.put(spec.plan.as_str())?;
-    values.put(spec.provision_type.as_str())?.put(spec.role.as_str())?;
-    values.put(spec.attach_as.clone().map(String::from))?.put(spec.protected)?.put(&spec.external_id)?;
-    if values.execute()? == 0 {
+    let state = progress.addon.state;
+    let mut row = Values::of(tx.prepare(INSERT)?);
+    bind_progress(&mut row, progress, tx)?;
+    row.put(id)?.put(spec.app.as_ref().map(AppName::as_str))?.put(spec.name.as_str())?.put(spec.provider.as_str())?;
+    row.put(Phase::of(state) as u8)?.put(!state.is_terminal())?;
+    if row.execute()? == 0 {
         return Ok(false);
     }
     let declared = serde_json::to_string(&spec.variables).map_err(|_| Failure::corrupt("declared variables"))?;
-    tx.execute(
-        "INSERT INTO addon_detail (addon, declared, parameters, seed) VALUES (?, ?, ?, ?)",
-        (id, declared, &parts.parameters, &parts.seed),
-    )?;
+    let mut detail = Values::of(tx.prepare(INSERT_DETAIL)?);
+    detail.put(id)?.put(spec.kind.as_str())?.put(spec.service.as_str())?.put(spec.plan.as_str())?;
+    detail.put(spec.provision_type.as_str())?.put(spec.role.as_str())?;
+    detail.put(spec.attach_as.clone().map(String::from))?.put(spec.protected)?.put(&spec.external_id)?;
+    detail.put(tx.wall.0)?.put(declared)?.put(&parts.parameters)?.put(&parts.seed)?;
+    detail.execute()?;
     Ok(true)
 }

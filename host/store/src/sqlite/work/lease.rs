@@ -167,7 +167,7 @@ struct Woken {
 
 fn wake(tx: &mut Tx<'_>, id: AddonId) -> Result<Woken> {
     let mut record = SealedRecord::load(tx.conn, id)?.ok_or(StoreError::Missing("addon"))?;
-    let (progress, next) = step(tx, &record.progress, Event::Woken, Brought::default())?;
+    let (progress, next) = step(tx, &record.progress, &Event::Woken, &Brought::default())?;
     (record.progress, record.updated_at) = (progress, tx.wall);
     // Kept until the cleanup is done, and so for as long as there is a step to do.
     let seed = record.seed.take().unwrap_or_default();

@@ -14,6 +14,9 @@ use crate::sqlite::watch::Pokes;
 /// Prepared statements that are kept; more than this backend has.
 pub(in crate::sqlite) const STATEMENTS_CACHED_MAX: usize = 128;
 
+/// A group's one moment, for the store and for people.
+type Moment = (StoreTime, WallTime);
+
 /// Owns the connection for writing.
 pub(in crate::sqlite) struct Committer {
     conn: Connection,
@@ -34,9 +37,8 @@ impl Committer {
     pub(super) fn commit(&mut self, group: &mut Vec<Box<dyn Job>>) {
         let committed = self.try_commit(group).map_err(|error| {
             tracing::error!(%error, jobs = group.len(), "a group of jobs was not stored");
-            // Best effort: SQLite itself has rolled back if it could not go on.
-            if !self.conn.is_autocommit() {
-                let _ = self.conn.execute_batch("ROLLBACK");
+            if let Err(error) = self.roll_back() {
+                tracing::error!(%error, "nor could it be rolled back");
             }
             Uncommitted(Arc::new(error))
         });
@@ -50,18 +52,34 @@ impl Committer {
     }
 
     fn try_commit(&mut self, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
-        let (now, wall) = (self.clock.now(), self.clock.wall());
+        let moment = (self.clock.now(), self.clock.wall());
         self.step("BEGIN IMMEDIATE")?;
-        for job in group {
-            self.in_savepoint((now, wall), |tx| job.run(tx))?;
+        if !self.run_together(group, moment) {
+            self.roll_back()?;
+            self.step("BEGIN IMMEDIATE")?;
+            for job in group {
+                self.in_savepoint(moment, |tx| job.run(tx))?;
+            }
         }
-        if now >= self.memory.purge_at {
-            self.in_savepoint((now, wall), purge::expired)?;
+        if moment.0 >= self.memory.purge_at {
+            self.in_savepoint(moment, purge::expired)?;
         }
-        let saved = self.save(now)?;
+        let saved = self.save(moment.0)?;
         self.step("COMMIT")?;
         self.saved = saved;
         Ok(())
+    }
+
+    /// Runs the jobs without savepoints. False if one has written something that is not to be kept.
+    fn run_together(&mut self, group: &mut [Box<dyn Job>], moment: Moment) -> bool {
+        group.iter_mut().all(|job| {
+            let written = self.conn.total_changes();
+            self.run(moment, |tx| job.run(tx)) || (self.conn.total_changes() == written && !self.conn.is_autocommit())
+        })
+    }
+
+    fn run<T>(&mut self, (now, wall): Moment, run: impl FnOnce(&mut Tx<'_>) -> T) -> T {
+        run(&mut Tx { conn: &self.conn, now, wall, memory: &mut self.memory })
     }
 
     /// Keeps what `run` wrote if it says so. Fails if SQLite could not go on and has rolled back the whole transaction
@@ -72,9 +90,7 @@ impl Committer {
         run: impl FnOnce(&mut Tx<'_>) -> bool,
     ) -> rusqlite::Result<()> {
         self.step("SAVEPOINT job")?;
-        let (now, wall) = moment;
-        let keep = run(&mut Tx { conn: &self.conn, now, wall, memory: &mut self.memory });
-        if !keep {
+        if !self.run(moment, run) {
             self.step("ROLLBACK TO job")?;
         }
         self.step("RELEASE job")
@@ -91,6 +107,11 @@ impl Committer {
             .prepare_cached("UPDATE installation SET clock_ms = ?, last_token = ?, last_entry = ?, last_line = ?")?
             .execute(params![now.0, token, entry, line])?;
         Ok((now, self.memory.counters))
+    }
+
+    /// Ends the transaction, unless SQLite has done so already because it could not go on.
+    fn roll_back(&self) -> rusqlite::Result<()> {
+        if self.conn.is_autocommit() { Ok(()) } else { self.step("ROLLBACK") }
     }
 
     fn step(&self, sql: &str) -> rusqlite::Result<()> {

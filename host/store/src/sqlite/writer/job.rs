@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use crate::sqlite::error::{Failure, Result, Stop};
 use crate::sqlite::tx::Tx;
 
-/// A job as the writer sees it: it is run once and answered once.
+/// A job as the writer sees it: it is run until its group is committed, and answered once.
 pub(super) trait Job: Send {
     /// Does the work. Whether it is to be kept.
     fn run(&mut self, tx: &mut Tx<'_>) -> bool;
@@ -27,9 +27,8 @@ pub(super) struct Uncommitted(#[source] pub(super) Arc<rusqlite::Error>);
 type Answer<T, R> = Result<Result<T, R>, StoreError>;
 
 pub(super) struct Asked<F, T, R> {
-    /// Taken when it runs.
-    work: Option<F>,
-    /// What came of it.
+    work: F,
+    /// What came of it when it ran last.
     done: Result<T, Stop<R>>,
     reply: oneshot::Sender<Answer<T, R>>,
 }
@@ -37,21 +36,20 @@ pub(super) struct Asked<F, T, R> {
 impl<F, T, R> Asked<F, T, R> {
     pub(super) fn new(work: F, reply: oneshot::Sender<Answer<T, R>>) -> Self {
         let not_run = Failure(StoreError::Database("the job did not run".into()));
-        Self { work: Some(work), done: Err(Stop::Failed(not_run)), reply }
+        Self { work, done: Err(Stop::Failed(not_run)), reply }
     }
 }
 
 impl<F, T, R> Job for Asked<F, T, R>
 where
-    F: FnOnce(&mut Tx<'_>) -> Result<T, Stop<R>> + Send,
+    F: FnMut(&mut Tx<'_>) -> Result<T, Stop<R>> + Send,
     T: Send,
     R: Send,
 {
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
-        if let Some(work) = self.work.take() {
-            // The job's savepoint is rolled back, and nothing else of it is left to be seen half done.
-            self.done = catch_unwind(AssertUnwindSafe(|| work(tx))).unwrap_or_else(|panic| Err(panicked(&*panic)));
-        }
+        // What it wrote is rolled back, and nothing else of it is left to be seen half done.
+        let run = catch_unwind(AssertUnwindSafe(|| (self.work)(tx)));
+        self.done = run.unwrap_or_else(|panic| Err(panicked(&*panic)));
         self.done.is_ok()
     }
 

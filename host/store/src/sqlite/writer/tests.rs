@@ -30,7 +30,7 @@ fn writer(queue_jobs_max: usize) -> Writer {
     Writer::start(committer, queue_jobs_max, Duration::ZERO).unwrap()
 }
 
-fn say(text: &'static str) -> impl FnOnce(&mut Tx<'_>) -> Result<()> + Send {
+fn say(text: &'static str) -> impl FnMut(&mut Tx<'_>) -> Result<()> + Send {
     move |tx| tx.execute("INSERT INTO word VALUES (?)", [text]).map(|_| ())
 }
 
@@ -42,9 +42,9 @@ async fn said(writer: &Writer) -> Vec<String> {
 }
 
 /// A job that keeps the writer busy until it is told to go on, so that others queue up behind it.
-fn wait_for(go_on: Receiver<()>) -> impl FnOnce(&mut Tx<'_>) -> Result<()> + Send {
+fn wait_for(go_on: Receiver<()>) -> impl FnMut(&mut Tx<'_>) -> Result<()> + Send {
     move |_| {
-        go_on.recv().unwrap();
+        let _ = go_on.recv();
         Ok(())
     }
 }
@@ -116,13 +116,14 @@ async fn a_full_disk_fails_jobs_and_not_the_writer() {
 async fn a_full_queue_is_busy() {
     let writer = writer(1);
     let (go_on, gate) = channel();
-    let (running, runs) = tokio::sync::oneshot::channel();
+    let (running, mut runs) = tokio::sync::mpsc::unbounded_channel();
+    let mut waits = wait_for(gate);
     let blocks = move |tx: &mut Tx<'_>| {
         let _ = running.send(());
-        wait_for(gate)(tx)
+        waits(tx)
     };
     let (blocked, (queued, refused)) = join!(writer.run(blocks), async {
-        runs.await.unwrap();
+        runs.recv().await.unwrap();
         join!(writer.run(say("queued")), async {
             let refused = writer.run(say("too many")).await;
             go_on.send(()).unwrap();
