@@ -13,7 +13,6 @@ use larder_domain::{ProviderName, StoreTime};
 use super::SqliteStore;
 use super::error::Result as Outcome;
 use super::tx::Tx;
-use crate::{codec, places};
 use lease::SealedLease;
 
 #[async_trait]
@@ -50,13 +49,13 @@ impl WorkStore for SqliteStore {
 impl SqliteStore {
     /// Opens what was leased. What can't be opened is left alone until its lease runs out: the others are not to suffer.
     fn opened(&self, leased: SealedLease) -> Option<Leased> {
-        let (lease, record, seed, next) = match leased {
-            SealedLease::Addon { lease, record, seed, next } => (lease, record, seed, next),
+        let (lease, record, next) = match leased {
+            SealedLease::Addon { lease, record, next } => (lease, record, next),
             SealedLease::Other(lease) => return Some(Leased::Other(lease)),
         };
         let id = record.progress.addon.id;
         let open = || {
-            let seed = codec::decode_seed(&self.sealer.open(&places::seed(id), &seed)?)?;
+            let seed = record.open_seed(&*self.sealer)?;
             Ok::<_, StoreError>(Leased::Addon { lease, record: Box::new(record.open(&*self.sealer)?), seed, next })
         };
         open().inspect_err(|error| tracing::error!(%error, addon = %id, "what was leased can't be opened")).ok()

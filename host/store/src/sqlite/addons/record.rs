@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use larder_domain::addon::{ComponentKind, DeclaredVariables, ProvisionType, Role};
 use larder_domain::ports::{Sealer, StoreError};
+use larder_domain::secret::Seed;
 use larder_domain::{AddonId, AddonRecord, AddonSpec, AppName, WallTime};
 use rusqlite::Connection;
 use serde_json::Value;
@@ -21,7 +22,7 @@ pub(in crate::sqlite) struct SealedRecord {
     /// Without parameters.
     spec: AddonSpec,
     parameters: Vec<u8>,
-    pub(in crate::sqlite) seed: Option<Vec<u8>>,
+    seed: Vec<u8>,
     pub(in crate::sqlite) progress: Progress,
     pub(in crate::sqlite) updated_at: WallTime,
 }
@@ -64,6 +65,11 @@ impl SealedRecord {
         Ok(Self { spec, updated_at, parameters: row.take()?, seed: row.take()?, progress })
     }
 
+    /// Opens the root of its passwords.
+    pub(in crate::sqlite) fn open_seed(&self, sealer: &dyn Sealer) -> Result<Seed, StoreError> {
+        codec::decode_seed(&sealer.open(&places::seed(self.spec.id), &self.seed)?)
+    }
+
     /// Opens the parameters.
     pub(in crate::sqlite) fn open(self, sealer: &dyn Sealer) -> Result<AddonRecord, StoreError> {
         let Self { mut spec, parameters, progress, updated_at, .. } = self;
@@ -79,13 +85,14 @@ pub(super) struct SealedParts {
     pub(super) seed: Vec<u8>,
 }
 
-const INSERT: &str =
-    "INSERT INTO addon (entries, log_lines, log_bytes, begin_intended, begun, message, percent, attempts, host_faults,
-     waited_ms, limit_ms, since, expected_ms, cleanup, cleanup_attempts, cleanup_error,
-     id, attempts_max, state, delete_wanted, created_at, updated_at, component_kind, app, name, provider, service, plan,
-     provision_type, role, attach_as, protected, external_id)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+const INSERT: &str = "INSERT INTO addon (attached, entries, log_lines, log_bytes, updated_at, state, begin_intended, begun, message,
+     percent, attempts, attempts_max, host_faults, waited_ms, limit_ms, since, expected_ms, cleanup, cleanup_attempts,
+     cleanup_error, error_code, error_reason, delete_wanted, id, app, name, provider, phase, live)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT DO NOTHING";
+const INSERT_DETAIL: &str =
+    "INSERT INTO addon_detail (addon, component_kind, service, plan, provision_type, role, attach_as, protected, external_id,
+     created_at, declared, parameters, seed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Inserts a new addon. False if a live addon of its app has its name.
 pub(super) fn insert(tx: &Tx<'_>, spec: &AddonSpec, progress: &Progress, parts: &SealedParts) -> Result<bool> {

@@ -27,7 +27,7 @@ const UNREADABLE_WAIT_MS: u64 = 60_000;
 
 /// A lease, with what its holder needs to begin; still sealed.
 pub(super) enum SealedLease {
-    Addon { lease: Lease, record: Box<SealedRecord>, seed: Vec<u8>, next: Next },
+    Addon { lease: Lease, record: Box<SealedRecord>, next: Next },
     Other(Lease),
 }
 
@@ -128,7 +128,7 @@ impl Round {
 
     /// Wakes an addon and leases its step. An addon that needs none now is put to rest, or planned for later.
     fn lease_addon(&self, tx: &mut Tx<'_>, head: Head, id: AddonId) -> Result<Option<SealedLease>> {
-        let woken = match wake(tx, id) {
+        let (record, next) = match wake(tx, id) {
             Err(Failure(error @ (StoreError::Corrupt(_) | StoreError::Missing(_)))) => {
                 // One row that can't be read must not hold up all the others for ever.
                 tracing::error!(%error, addon = %id, "work was put off, as the store can't read what it is about");
@@ -137,10 +137,10 @@ impl Round {
             }
             other => other?,
         };
-        match woken.next {
+        match next {
             Next::Do(_) => {
-                let Woken { record, seed, next } = woken;
-                return Ok(Some(SealedLease::Addon { lease: self.lease(tx, head)?, record, seed, next }));
+                let lease = self.lease(tx, head)?;
+                return Ok(Some(SealedLease::Addon { lease, record: Box::new(record), next }));
             }
             Next::At(due) => plan::free(tx, head.kind, &head.subject, due)?,
             Next::Rest | Next::Unchanged => plan::rest(tx, head.kind, &head.subject)?,
@@ -159,19 +159,12 @@ impl Round {
     }
 }
 
-struct Woken {
-    record: Box<SealedRecord>,
-    seed: Vec<u8>,
-    next: Next,
-}
-
-fn wake(tx: &mut Tx<'_>, id: AddonId) -> Result<Woken> {
+/// Tells an addon that a worker is there for it.
+fn wake(tx: &mut Tx<'_>, id: AddonId) -> Result<(SealedRecord, Next)> {
     let mut record = SealedRecord::load(tx.conn, id)?.ok_or(StoreError::Missing("addon"))?;
     let (progress, next) = step(tx, &record.progress, &Event::Woken, &Brought::default())?;
     (record.progress, record.updated_at) = (progress, tx.wall);
-    // Kept until the cleanup is done, and so for as long as there is a step to do.
-    let seed = record.seed.take().unwrap_or_default();
-    Ok(Woken { record: Box::new(record), seed, next })
+    Ok((record, next))
 }
 
 /// The earliest piece of the first provider whose name comes after this one.
