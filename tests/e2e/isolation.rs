@@ -62,6 +62,7 @@ async fn a_provider_that_loops_in_every_function_starves_nobody() {
     for (number, step) in ["begin", "complete", "config"].iter().cycle().take(4).enumerate() {
         let mut request = behave(json!({ *step: { "loop": {} } }));
         request["name"] = json!(format!("looper-{number}"));
+        request["plan"] = json!("hasty");
         request["attach_as"] = json!(format!("looper{number}"));
         loopers.push(host.create(request).await.id());
     }

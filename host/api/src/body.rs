@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use larder_control::Code;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::problem::{INCOMPLETE_BODY, Problem, REQUEST_TIMEOUT};
+use crate::problem::{INCOMPLETE_BODY, Problem};
 
 /// What one body may take.
 #[derive(Debug, Clone)]
@@ -57,7 +57,7 @@ fn too_large(limits: &BodyLimits) -> Problem {
 }
 
 fn too_slow(what: &str, limit: Duration) -> Problem {
-    Problem::new(REQUEST_TIMEOUT, format!("{what} {} ms", limit.as_millis()))
+    Problem::new(Code::RequestTimeout, format!("{what} {} ms", limit.as_millis()))
 }
 
 #[cfg(test)]
@@ -69,11 +69,8 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: BodyLimits = BodyLimits {
-        bytes_max: 8,
-        chunk_wait: Duration::from_millis(30),
-        whole_wait: Duration::from_millis(150),
-    };
+    const LIMITS: BodyLimits =
+        BodyLimits { bytes_max: 8, chunk_wait: Duration::from_millis(30), whole_wait: Duration::from_millis(150) };
 
     /// A body that gives a byte so often, and never ends.
     fn dripping(pause: Duration) -> Body {

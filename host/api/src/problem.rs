@@ -21,18 +21,9 @@ pub struct ErrorCode {
     pub advice: &'static str,
 }
 
-/// The body came too slowly.
-pub(crate) const REQUEST_TIMEOUT: ErrorCode = ErrorCode {
-    code: "request_timeout",
-    status: 408,
-    advice: "Send the body faster, or over a better connection; the message names the limit.",
-};
 /// The body broke off.
-pub(crate) const INCOMPLETE_BODY: ErrorCode = ErrorCode {
-    code: "incomplete_body",
-    status: 400,
-    advice: "Send the request again, with its whole body.",
-};
+pub(crate) const INCOMPLETE_BODY: ErrorCode =
+    ErrorCode { code: "incomplete_body", status: 400, advice: "Send the request again, with its whole body." };
 /// A value that a format has no way to write.
 pub(crate) const UNREPRESENTABLE_VALUE: ErrorCode = ErrorCode {
     code: "unrepresentable_value",
@@ -41,11 +32,12 @@ pub(crate) const UNREPRESENTABLE_VALUE: ErrorCode = ErrorCode {
 };
 
 /// Codes that only requests over HTTP can meet with.
-const OWN: [ErrorCode; 3] = [REQUEST_TIMEOUT, INCOMPLETE_BODY, UNREPRESENTABLE_VALUE];
+const OWN: [ErrorCode; 2] = [INCOMPLETE_BODY, UNREPRESENTABLE_VALUE];
 
 /// The status of an upload that can't be a provider; its code is the refusal's.
 const REFUSED_COMPONENT_STATUS: u16 = 422;
-const REFUSED_COMPONENT_ADVICE: &str = "Correct the component as the message says, build it again, and upload it again.";
+const REFUSED_COMPONENT_ADVICE: &str =
+    "Correct the component as the message says, build it again, and upload it again.";
 /// When to come back to a server that has too much to do, in seconds.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 

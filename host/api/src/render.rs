@@ -10,9 +10,12 @@ const DOCKER_LINE_BYTES_MAX: usize = 64 * 1024 - 1;
 
 /// Lines for a POSIX shell: `set -a; . ./file`.
 pub(crate) fn posix_shell(variables: &[EnvironmentVariable]) -> String {
-    lines(variables, |value| {
-        if is_plain(value) { value.to_owned() } else { format!("'{}'", value.replace('\'', r"'\''")) }
-    })
+    lines(
+        variables,
+        |value| {
+            if is_plain(value) { value.to_owned() } else { format!("'{}'", value.replace('\'', r"'\''")) }
+        },
+    )
 }
 
 /// Lines for systemd's `EnvironmentFile=` (systemd.exec(5)): within double quotes, four characters have a meaning.

@@ -45,8 +45,15 @@ pub(crate) async fn follow(api: &Shared, addon: Option<AddonId>, after: u64) -> 
     let watcher = api.control.watch_history();
     // Read before the answer begins, since a stream has no way to say that there is no such addon.
     let first = api.control.history(addon, after, BATCH_ENTRIES).await?;
-    let follower =
-        Follower { control: api.control.clone(), watcher, addon, after, first: Some(first), is_behind: true, _place: place };
+    let follower = Follower {
+        control: api.control.clone(),
+        watcher,
+        addon,
+        after,
+        first: Some(first),
+        is_behind: true,
+        _place: place,
+    };
     let batches = stream::unfold(follower, |mut follower| async { Some((follower.batch().await?, follower)) });
     let events = batches.flat_map(|batch| stream::iter(batch.into_iter().filter_map(event)));
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(api.streams.keep_alive)).into_response())

@@ -28,7 +28,7 @@ impl Api {
             control,
             tokens: config.tokens,
             hosts: config.hosts,
-            uploads: Uploads::new(config.uploads),
+            uploads: Uploads::new(&config.uploads),
             streams: Streams::new(&config.streams),
         }
     }

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use larder_control::{Code, ControlError};
-use larder_domain::limits::VALUE_BYTES_MAX;
+use larder_control::{ControlError, check_own_value};
 use larder_domain::ports::store::ConfigPatch;
 use larder_domain::{SecretString, VariableName};
 use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
@@ -23,14 +22,7 @@ impl ConfigPatchBody {
 
 fn check(name: &str, value: Option<SecretString>) -> Result<(VariableName, Option<SecretString>), ControlError> {
     let name: VariableName = name.parse()?;
-    let refuse = |reason: String| Err(ControlError::refused(Code::InvalidVariable, format!("{name} {reason}")));
-    let text = value.as_ref().map_or("", SecretString::reveal);
-    if text.contains('\0') {
-        return refuse("has a value with a NUL character, which no environment can hold".into());
-    }
-    if text.len() > VALUE_BYTES_MAX {
-        return refuse(format!("has a value of {} bytes; at most {VALUE_BYTES_MAX} are allowed", text.len()));
-    }
+    check_own_value(&name, value.as_ref().map(SecretString::reveal))?;
     Ok((name, value))
 }
 
@@ -78,6 +70,9 @@ enum TextOrNull {
 
 #[cfg(test)]
 mod tests {
+    use larder_control::Code;
+    use larder_domain::limits::VALUE_BYTES_MAX;
+
     use super::*;
 
     #[track_caller]

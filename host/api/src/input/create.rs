@@ -27,7 +27,11 @@ pub(crate) struct CreateBody {
 
 impl CreateBody {
     /// The use case's request.
-    pub(crate) fn into_request(self, app: AppName, idempotency: Option<Idempotency>) -> Result<CreateAddon, ControlError> {
+    pub(crate) fn into_request(
+        self,
+        app: AppName,
+        idempotency: Option<Idempotency>,
+    ) -> Result<CreateAddon, ControlError> {
         if self.shared_app_name.is_some() || self.shared_experiment_name.is_some() {
             let reason = "shared_app_name and shared_experiment_name can't be used: this host can't share addons yet";
             return Err(ControlError::refused(Code::NotSupported, reason));

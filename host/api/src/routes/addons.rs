@@ -53,10 +53,7 @@ pub(super) async fn of_app(
 }
 
 /// `GET /v1/addons`
-pub(super) async fn of_all(
-    State(api): State<Shared>,
-    Query(query): Query<AddonsQuery>,
-) -> Result<Response, Problem> {
+pub(super) async fn of_all(State(api): State<Shared>, Query(query): Query<AddonsQuery>) -> Result<Response, Problem> {
     list(&api, None, query).await
 }
 
@@ -98,7 +95,11 @@ pub(super) async fn delete(
 }
 
 /// `GET /v1/addons/{id}/config`
-pub(super) async fn config(State(api): State<Shared>, InPath(id): InPath<AddonId>, _: NoQuery) -> Result<Response, Problem> {
+pub(super) async fn config(
+    State(api): State<Shared>,
+    InPath(id): InPath<AddonId>,
+    _: NoQuery,
+) -> Result<Response, Problem> {
     let config = api.control.addon_config(id).await?.unwrap_or_default();
     Ok(Json(AddonConfigView::from(&config)).into_response())
 }

@@ -4,18 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use larder_control::{Control, ControlError};
 use larder_domain::AppName;
-use larder_domain::ports::store::AddonFilter;
 
 use crate::extract::{InPath, NoBody, NoQuery, Query};
 use crate::input::{AppsQuery, DeleteAppQuery};
 use crate::problem::Problem;
 use crate::state::Shared;
 use crate::views::{AppNameView, AppView, AppsView};
-
-/// How many addons are counted in one go.
-const COUNT_ADDONS: usize = 1000;
 
 /// `GET /v1/apps`
 pub(super) async fn list(State(api): State<Shared>, Query(query): Query<AppsQuery>) -> Result<Response, Problem> {
@@ -25,8 +20,12 @@ pub(super) async fn list(State(api): State<Shared>, Query(query): Query<AppsQuer
 }
 
 /// `GET /v1/apps/{app}`
-pub(super) async fn show(State(api): State<Shared>, InPath(app): InPath<AppName>, _: NoQuery) -> Result<Response, Problem> {
-    let addons = live_addons(&api.control, &app).await?;
+pub(super) async fn show(
+    State(api): State<Shared>,
+    InPath(app): InPath<AppName>,
+    _: NoQuery,
+) -> Result<Response, Problem> {
+    let addons = api.control.count_addons(&app).await?;
     Ok(Json(AppView { name: app.as_str(), addons }).into_response())
 }
 
@@ -51,18 +50,4 @@ pub(super) async fn delete(
 ) -> Result<StatusCode, Problem> {
     api.control.delete_app(&app, query.cascade).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// How many live addons an app has.
-async fn live_addons(control: &Control, app: &AppName) -> Result<u64, ControlError> {
-    let mut filter = AddonFilter { app: Some(app.clone()), count_max: COUNT_ADDONS, ..AddonFilter::default() };
-    let mut count = 0;
-    loop {
-        let addons = control.addons(filter.clone()).await?;
-        count += addons.len() as u64;
-        match addons.last() {
-            Some(last) if addons.len() == COUNT_ADDONS => filter.after = Some(last.spec.id),
-            _ => return Ok(count),
-        }
-    }
 }

@@ -64,12 +64,8 @@ struct LineView<'a> {
 
 impl<'a> LogView<'a> {
     pub(crate) fn new(lines: &'a [StoredLog], next: Option<u64>) -> Self {
-        let view = |line: &'a StoredLog| LineView {
-            id: line.id,
-            at: line.at.into(),
-            stream: &line.stream,
-            text: &line.text,
-        };
+        let view =
+            |line: &'a StoredLog| LineView { id: line.id, at: line.at.into(), stream: &line.stream, text: &line.text };
         Self { lines: lines.iter().map(view).collect(), next }
     }
 }

@@ -148,7 +148,9 @@ async fn lists_are_filtered_and_come_in_pages() {
     for name in ["a", "b", "c"] {
         host.create_and_wait(json!({ "service": "thing", "name": name, "attach_as": name })).await.expect(201);
     }
-    host.create(json!({ "service": "thing", "name": "d", "attach_as": "d", "parameters": { "hang": true } })).await.expect(202);
+    host.create(json!({ "service": "thing", "name": "d", "attach_as": "d", "parameters": { "hang": true } }))
+        .await
+        .expect(202);
     let failed = json!({ "service": "thing", "name": "e", "attach_as": "e", "parameters": { "fail": "no" } });
     host.create_and_wait(failed).await.expect(200);
 

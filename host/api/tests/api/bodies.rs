@@ -64,7 +64,8 @@ async fn a_body_that_is_too_long_is_not_read() {
 #[tokio::test]
 async fn a_body_that_breaks_off_is_not_taken() {
     let host = TestHost::start().await;
-    let chunks = [Ok(Bytes::from_static(b"{ \"service\": \"thing\" }")), Err(std::io::Error::other("the line went dead"))];
+    let chunks =
+        [Ok(Bytes::from_static(b"{ \"service\": \"thing\" }")), Err(std::io::Error::other("the line went dead"))];
     let request = host.request(Method::POST, "/v1/apps/demo/addons").header("content-type", JSON);
     host.send(request, Body::from_stream(stream::iter(chunks))).await.problem(400, "incomplete_body");
     assert_eq!(host.addons().await, 0);

@@ -9,7 +9,8 @@ async fn the_catalog_tells_what_each_active_version_offers() {
     let empty = TestHost::builder().start().await;
     assert_eq!(empty.get("/v1/catalog").await.expect(200), json!({ "services": [] }));
 
-    let host = TestHost::builder().provider("b", manifest()).provider("a", manifest_of("wild", json!("any"))).start().await;
+    let host =
+        TestHost::builder().provider("b", manifest()).provider("a", manifest_of("wild", json!("any"))).start().await;
     let services = host.get("/v1/catalog").await.expect(200)["services"].clone();
     assert_eq!((&services[0]["name"], &services[0]["variables"]), (&json!("wild"), &json!("any")));
     let digest = host.get("/v1/providers/b").await.expect(200)["active"].clone();

@@ -65,7 +65,10 @@ async fn what_there_is_not_is_told_as_a_problem() {
         (Method::POST, "/healthz", "GET,HEAD"),
     ] {
         let answer = host.send(host.request(method, path), ()).await;
-        assert_eq!(answer.header("allow").split(',').collect::<std::collections::BTreeSet<_>>(), allowed.split(',').collect());
+        assert_eq!(
+            answer.header("allow").split(',').collect::<std::collections::BTreeSet<_>>(),
+            allowed.split(',').collect()
+        );
         answer.problem(405, "method_not_allowed");
     }
 }
@@ -115,7 +118,11 @@ impl<'a> MakeWriter<'a> for Log {
 #[tokio::test]
 async fn the_log_tells_of_requests_and_not_of_what_is_in_them() {
     let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(log.clone()).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_max_level(tracing::Level::DEBUG)
+        .with_writer(log.clone())
+        .finish();
     let _until_the_end = tracing::subscriber::set_default(subscriber);
     let host = TestHost::builder().without_worker().start().await;
     host.put("/v1/apps/demo").await.expect(201);

@@ -132,13 +132,13 @@ async fn an_addons_stream_tells_of_no_other_addon() {
 async fn a_stream_that_is_far_behind_misses_nothing() {
     let host = TestHost::builder().provider("thing", manifest()).start().await;
     host.put("/v1/apps/demo").await.expect(201);
-    for n in 0..120 {
+    for n in 0..60 {
         let body = json!({ "service": "thing", "name": format!("a{n}"), "attach_as": format!("a{n}") });
         host.create_and_wait(body).await.expect(201);
     }
     let mut stream = Events::open(&host, "/v1/events", None).await;
     let (mut ready, mut last) = (0, 0);
-    while ready < 120 {
+    while ready < 60 {
         let event = stream.next().await;
         assert!(event["id"].as_u64().unwrap() > last);
         last = event["id"].as_u64().unwrap();

@@ -11,3 +11,4 @@ mod events;
 mod providers;
 mod support;
 mod uploads;
+mod wire;

@@ -10,7 +10,8 @@ const NO_DIGEST: &str = "0000000000000000000000000000000000000000000000000000000
 #[tokio::test]
 async fn a_provider_is_shown_with_its_versions() {
     let mut asking = manifest();
-    asking["requests"] = json!([{ "capability": "network", "value": "example.org:443", "required": false, "reason": "to ask" }]);
+    asking["requests"] =
+        json!([{ "capability": "network", "value": "example.org:443", "required": false, "reason": "to ask" }]);
     let host = TestHost::builder().provider("thing", asking.clone()).start().await;
     let provider = host.get("/v1/providers/thing").await.expect(200);
     let version = &provider["versions"][0];

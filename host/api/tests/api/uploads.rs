@@ -1,5 +1,7 @@
 //! Uploads: taken in, awaited, refused; and clients that mean no good.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -43,7 +45,10 @@ async fn an_upload_is_not_awaited_unasked() {
         host.send(request, component.clone())
     };
     let version = send(None).await.expect(202);
-    assert_eq!((&version["state"], &version["version"], &version["services"]), (&json!("checking"), &json!(null), &json!([])));
+    assert_eq!(
+        (&version["state"], &version["version"], &version["services"]),
+        (&json!("checking"), &json!(null), &json!([]))
+    );
     assert_eq!(send(Some("wait=1")).await.expect(200)["state"], "checking");
     assert_eq!(host.get("/v1/providers/thing").await.expect(200)["active"], json!(null));
     let other = host.upload_request("other").header("prefer", "wait=1");
@@ -71,7 +76,9 @@ async fn an_upload_has_a_name_and_a_type() {
     host.send(post("/v1/providers?name="), "x").await.problem(400, "invalid_name");
     host.send(post("/v1/providers?name=..%2Fescape"), "x").await.problem(400, "invalid_name");
     host.send(post("/v1/providers?name=x").header("prefer", "wait=x"), "x").await.problem(400, "invalid_query");
-    host.send(post("/v1/providers?name=x").header("content-encoding", "gzip"), "x").await.problem(415, "unsupported_media_type");
+    host.send(post("/v1/providers?name=x").header("content-encoding", "gzip"), "x")
+        .await
+        .problem(415, "unsupported_media_type");
     let text = host.request(Method::POST, "/v1/providers?name=x").header("content-type", "text/plain");
     let detail = host.send(text, "x").await.problem(415, "unsupported_media_type");
     assert!(detail.contains("application/wasm"), "{detail}");
@@ -86,15 +93,42 @@ async fn an_upload_that_is_too_long_is_refused_as_soon_as_that_is_known() {
     let detail = host.send(announced, silent_after(vec![])).await.problem(413, "body_too_large");
     assert!(detail.contains("1000"), "{detail}");
     let chunk = || Ok(Bytes::from(vec![b'x'; 400]));
-    host.send(host.upload_request("x"), silent_after(vec![chunk(), chunk(), chunk()])).await.problem(413, "body_too_large");
+    host.send(host.upload_request("x"), silent_after(vec![chunk(), chunk(), chunk()]))
+        .await
+        .problem(413, "body_too_large");
     let lie = host.upload_request("x").header("content-length", 10);
     host.send(lie, silent_after(vec![chunk(), chunk(), chunk()])).await.problem(413, "body_too_large");
     host.upload("x", &"x".repeat(1000)).await.expect(200);
 }
 
 #[tokio::test]
+async fn a_client_that_is_still_sending_gets_to_read_its_refusal() {
+    let host = TestHost::builder().start().await;
+    let taken = Arc::new(AtomicUsize::new(0));
+    let body = || {
+        let taken = Arc::clone(&taken);
+        let chunks = (0..100).map(move |_| {
+            taken.fetch_add(1, Ordering::SeqCst);
+            Chunk::Ok(Bytes::from(vec![b'x'; 1000]))
+        });
+        Body::from_stream(stream::iter(chunks))
+    };
+    host.send(host.upload_request("No"), body()).await.problem(400, "invalid_name");
+    let wrong_type = host.request(Method::POST, "/v1/providers?name=x").header("content-type", "text/plain");
+    host.send(wrong_type, body()).await.problem(415, "unsupported_media_type");
+    assert_eq!(taken.swap(0, Ordering::SeqCst), 200);
+    let waits_to_be_told = host.upload_request("No").header("expect", "100-continue");
+    host.send(waits_to_be_told, body()).await.problem(400, "invalid_name");
+    assert_eq!(taken.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
 async fn an_upload_that_drips_or_breaks_off_is_given_up() {
-    let limits = UploadLimits { chunk_wait: Duration::from_millis(30), whole_wait: Duration::from_millis(200), ..UploadLimits::default() };
+    let limits = UploadLimits {
+        chunk_wait: Duration::from_millis(30),
+        whole_wait: Duration::from_millis(200),
+        ..UploadLimits::default()
+    };
     let host = TestHost::builder().uploads(limits).start().await;
     let silent = host.send(host.upload_request("x"), silent_after(vec![Ok(Bytes::from_static(b"x"))])).await;
     assert!(silent.problem(408, "request_timeout").contains("30 ms"));

@@ -14,8 +14,11 @@ fn thing(more: Value) -> Value {
 
 #[tokio::test]
 async fn each_mistake_has_its_code() {
-    let host =
-        TestHost::builder().provider("thing", manifest()).provider("twin", manifest_of("thing", json!(["TWIN"]))).start().await;
+    let host = TestHost::builder()
+        .provider("thing", manifest())
+        .provider("twin", manifest_of("thing", json!(["TWIN"])))
+        .start()
+        .await;
     host.put("/v1/apps/demo").await.expect(201);
     let cases = [
         (json!({ "service": "nosuch" }), 404, "unknown_service", "nosuch"),
@@ -86,5 +89,8 @@ async fn null_is_as_good_as_nothing() {
         "parameters": null, "protected": null, "shared_app_name": null, "shared_experiment_name": null,
     });
     let addon = host.create(body).await.expect(202);
-    assert_eq!((&addon["plan"], &addon["parameters"], &addon["protected"]), (&json!("small"), &json!({}), &json!(false)));
+    assert_eq!(
+        (&addon["plan"], &addon["parameters"], &addon["protected"]),
+        (&json!("small"), &json!({}), &json!(false))
+    );
 }

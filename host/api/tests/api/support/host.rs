@@ -18,12 +18,12 @@ use super::runtime::Scripted;
 use super::{Answer, manifest, until};
 
 /// The admin's token.
-pub const TOKEN: &str = "larder_0123456789abcdef";
+pub(crate) const TOKEN: &str = "larder_0123456789abcdef";
 /// Where the host seems to listen.
-pub const HOST: &str = "127.0.0.1:7117";
+pub(crate) const HOST: &str = "127.0.0.1:7117";
 
 /// How a host is to be.
-pub struct Builder {
+pub(crate) struct Builder {
     providers: Vec<(&'static str, Value)>,
     config: ApiConfig,
     works: bool,
@@ -31,28 +31,28 @@ pub struct Builder {
 
 impl Builder {
     /// Uploads a provider with this manifest and waits until it is active.
-    pub fn provider(mut self, name: &'static str, manifest: Value) -> Self {
+    pub(crate) fn provider(mut self, name: &'static str, manifest: Value) -> Self {
         self.providers.push((name, manifest));
         self
     }
 
     /// Bounds of uploads.
-    pub fn uploads(self, uploads: UploadLimits) -> Self {
+    pub(crate) fn uploads(self, uploads: UploadLimits) -> Self {
         Self { config: self.config.with_uploads(uploads), ..self }
     }
 
     /// Bounds of event streams.
-    pub fn streams(self, streams: StreamLimits) -> Self {
+    pub(crate) fn streams(self, streams: StreamLimits) -> Self {
         Self { config: self.config.with_streams(streams), ..self }
     }
 
     /// Nothing is done about what was asked for.
-    pub fn without_worker(self) -> Self {
+    pub(crate) fn without_worker(self) -> Self {
         Self { works: false, ..self }
     }
 
     /// Starts the host.
-    pub async fn start(self) -> TestHost {
+    pub(crate) async fn start(self) -> TestHost {
         let dir = TempDir::new().unwrap();
         let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.path().join("key")).unwrap());
         let store = Arc::new(SqliteStore::open(dir.path(), sealer, Arc::new(SystemClock::new())).unwrap());
@@ -70,7 +70,7 @@ impl Builder {
 }
 
 /// A host, stopped when dropped.
-pub struct TestHost {
+pub(crate) struct TestHost {
     router: Router,
     stop: watch::Sender<bool>,
     _dir: TempDir,
@@ -78,89 +78,94 @@ pub struct TestHost {
 
 impl TestHost {
     /// A host with nothing in it.
-    pub fn builder() -> Builder {
+    pub(crate) fn builder() -> Builder {
         let config = ApiConfig::new(Tokens::admin(TOKEN), HOST.parse().unwrap(), vec!["larder.example".into()]);
         Builder { providers: vec![], config, works: true }
     }
 
     /// A host with the provider `thing` and the app `demo`.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let host = Self::builder().provider("thing", manifest()).start().await;
         host.put("/v1/apps/demo").await.expect(201);
         host
     }
 
+    /// To be served over a real connection.
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
+    }
+
     /// A request with everything that each one needs.
-    pub fn request(&self, method: Method, path: &str) -> request::Builder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> request::Builder {
         let authorization = format!("Bearer {TOKEN}");
         Request::builder().method(method).uri(path).header("host", HOST).header("authorization", authorization)
     }
 
     /// Sends a request; the answer's body is not read.
-    pub async fn open(&self, request: Request<Body>) -> Response {
+    pub(crate) async fn open(&self, request: Request<Body>) -> Response {
         self.router.clone().oneshot(request).await.unwrap()
     }
 
-    pub async fn send(&self, request: request::Builder, body: impl Into<Body>) -> Answer {
+    pub(crate) async fn send(&self, request: request::Builder, body: impl Into<Body>) -> Answer {
         Answer::of(self.open(request.body(body.into()).unwrap()).await).await
     }
 
-    pub async fn json(&self, request: request::Builder, body: &Value) -> Answer {
+    pub(crate) async fn json(&self, request: request::Builder, body: &Value) -> Answer {
         self.send(request.header("content-type", "application/json"), body.to_string()).await
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(self.request(Method::GET, path), ()).await
     }
 
-    pub async fn put(&self, path: &str) -> Answer {
+    pub(crate) async fn put(&self, path: &str) -> Answer {
         self.send(self.request(Method::PUT, path), ()).await
     }
 
-    pub async fn post(&self, path: &str) -> Answer {
+    pub(crate) async fn post(&self, path: &str) -> Answer {
         self.send(self.request(Method::POST, path), ()).await
     }
 
-    pub async fn delete(&self, path: &str) -> Answer {
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
         self.send(self.request(Method::DELETE, path), ()).await
     }
 
     /// Changes the variables of the app `demo`.
-    pub async fn patch(&self, body: Value) -> Answer {
+    pub(crate) async fn patch(&self, body: Value) -> Answer {
         self.json(self.request(Method::PATCH, "/v1/apps/demo/config"), &body).await
     }
 
     /// Asks for an addon of the app `demo`.
-    pub async fn create(&self, body: Value) -> Answer {
+    pub(crate) async fn create(&self, body: Value) -> Answer {
         self.json(self.request(Method::POST, "/v1/apps/demo/addons"), &body).await
     }
 
     /// The same, and waits until it is ready or terminal.
-    pub async fn create_and_wait(&self, body: Value) -> Answer {
+    pub(crate) async fn create_and_wait(&self, body: Value) -> Answer {
         let request = self.request(Method::POST, "/v1/apps/demo/addons").header("prefer", "wait=30");
         self.json(request, &body).await
     }
 
     /// An upload, to be sent.
-    pub fn upload_request(&self, name: &str) -> request::Builder {
+    pub(crate) fn upload_request(&self, name: &str) -> request::Builder {
         let path = format!("/v1/providers?name={name}");
         self.request(Method::POST, &path).header("content-type", "application/wasm")
     }
 
     /// Uploads a component and waits until it was checked.
-    pub async fn upload(&self, name: &str, wasm: &str) -> Answer {
+    pub(crate) async fn upload(&self, name: &str, wasm: &str) -> Answer {
         self.send(self.upload_request(name).header("prefer", "wait=30"), wasm.to_owned()).await
     }
 
     /// How many addons there are, terminal ones included.
-    pub async fn addons(&self) -> usize {
+    pub(crate) async fn addons(&self) -> usize {
         let states = "waiting_for_provision,provisioned,ready,deprovisioned,error";
         let listed = self.get(&format!("/v1/addons?limit=1000&state={states}")).await.expect(200);
         listed["addons"].as_array().unwrap().len()
     }
 
     /// Waits until an addon is in this state.
-    pub async fn reaches(&self, id: &str, state: &str) -> Value {
+    pub(crate) async fn reaches(&self, id: &str, state: &str) -> Value {
         until(state, || async {
             let addon = self.get(&format!("/v1/addons/{id}")).await.expect(200);
             (addon["state"] == state).then_some(addon)
@@ -169,7 +174,7 @@ impl TestHost {
     }
 
     /// The names of all apps.
-    pub async fn apps(&self) -> Value {
+    pub(crate) async fn apps(&self) -> Value {
         let apps = self.get("/v1/apps?limit=1000").await.expect(200);
         json!(apps["apps"].as_array().unwrap().iter().map(|app| app["name"].clone()).collect::<Vec<_>>())
     }

@@ -4,9 +4,9 @@ mod answer;
 mod host;
 mod runtime;
 
-pub use answer::Answer;
-pub use host::{HOST, TOKEN, TestHost};
-pub use runtime::{manifest, manifest_of};
+pub(crate) use answer::Answer;
+pub(crate) use host::{HOST, TOKEN, TestHost};
+pub(crate) use runtime::{manifest, manifest_of};
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use std::time::Duration;
 const UNTIL_MAX: Duration = Duration::from_secs(30);
 
 /// Asks again until the answer is there.
-pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
     let asked = async {
         loop {
             if let Some(answer) = ask().await {

@@ -14,7 +14,7 @@ use larder_domain::{Digest, SecretString};
 use serde_json::{Value, json};
 
 /// A manifest with one service, which sets these variables.
-pub fn manifest_of(service: &str, variables: Value) -> Value {
+pub(crate) fn manifest_of(service: &str, variables: Value) -> Value {
     let parameters = json!({
         "type": "object",
         "properties": { "fail": { "type": "string" }, "hang": { "type": "boolean" }, "size": { "type": "integer", "maximum": 9 } },
@@ -32,13 +32,13 @@ pub fn manifest_of(service: &str, variables: Value) -> Value {
 }
 
 /// A manifest of the service `thing`, which sets `THING_URL`.
-pub fn manifest() -> Value {
+pub(crate) fn manifest() -> Value {
     manifest_of("thing", json!(["THING_URL"]))
 }
 
 /// The runtime. A component that begins with `refuse` is refused, one that begins with `panic` brings the host down.
 #[derive(Default)]
-pub struct Scripted(Mutex<HashMap<Digest, String>>);
+pub(crate) struct Scripted(Mutex<HashMap<Digest, String>>);
 
 #[async_trait]
 impl ProviderRuntime for Scripted {
