@@ -41,7 +41,8 @@ async fn every_command_of_the_readme_works() {
     host.create_and_wait(json!({ "service": "secret" })).await.expect(201);
     let dir = checkout(&host);
 
-    let commands: Vec<String> = blocks(&readme, "sh").into_iter().filter(|block| !block.contains("cargo xtask")).collect();
+    let commands: Vec<String> =
+        blocks(&readme, "sh").into_iter().filter(|block| !block.contains("cargo xtask")).collect();
     assert!(commands.len() >= 4, "the README has lost its commands");
     let screen = blocks(&readme, "text").concat();
     let shown: Vec<&str> = screen.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
@@ -56,5 +57,9 @@ async fn every_command_of_the_readme_works() {
     }
     assert!(out.contains("GREETING=hello\n"), "{out}");
     let written = std::fs::read_to_string(dir.path().join("greeting/src/lib.rs")).unwrap();
-    assert_eq!(blocks(&readme, "rust"), [written], "the README shows another provider than `larder provider new` writes");
+    assert_eq!(
+        blocks(&readme, "rust"),
+        [written],
+        "the README shows another provider than `larder provider new` writes"
+    );
 }

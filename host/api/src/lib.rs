@@ -5,8 +5,8 @@
 //! knows HTTP. What goes over the wire has types of its own (`views` out, `input` in), so that the domain can change
 //! without the interface changing with it.
 //!
-//! Layers, from the outside: [`observe`] (one span and one identifier a request), a net for panics, [`hosts`] (who may be
-//! called), [`auth`] (who may call), the routes.
+//! Layers, from the outside: `observe` (one span and one identifier a request), a net for panics, `hosts` (who may be
+//! called), `auth` (who may call), the routes.
 
 mod auth;
 mod body;

@@ -45,10 +45,10 @@ async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
 
 /// As much of a stranger's text as a message repeats.
 fn shown(text: &str) -> String {
-    text.chars().take(200).collect()
+    const CHARS_MAX: usize = 200;
+    text.chars().take(CHARS_MAX).collect()
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the layer hands it over")]
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     tracing::error!(panic = words.unwrap_or("without words"), "a handler panicked");

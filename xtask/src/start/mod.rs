@@ -76,7 +76,7 @@ fn what_next(workspace: &Workspace, larder: &Path, data_dir: &Path, url: &str, v
          {command} provider list\n  \
          {command} addon list --app demo\n  \
          {command} config show demo\n  \
-         {command} run --app demo -- env\n\n\
+         {command} addon events demo/secret\n\n\
          Read on: {}\n",
         indented(variables),
         documents.collect::<Vec<_>>().join(", ")

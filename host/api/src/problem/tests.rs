@@ -1,3 +1,5 @@
+//! Problem documents as clients read them.
+
 use axum::body::to_bytes;
 use larder_domain::ports::StoreError;
 use larder_domain::provider::Refusal;

@@ -1,3 +1,5 @@
+//! Whatever a value is, its reader gets it back: tried with values that readers like to misread.
+
 use std::process::Command;
 
 use larder_domain::SecretString;

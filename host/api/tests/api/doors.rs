@@ -118,6 +118,8 @@ impl<'a> MakeWriter<'a> for Log {
 #[tokio::test]
 async fn the_log_tells_of_requests_and_not_of_what_is_in_them() {
     let log = Log::default();
+    // Of a single subscriber, tracing asks only the thread that comes by first whether it listens; that may be another test's.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let subscriber = tracing_subscriber::fmt()
         .with_ansi(false)
         .with_max_level(tracing::Level::DEBUG)

@@ -1,9 +1,12 @@
 //! The providers that come with Larder: components in `share/larder/providers` beside the binary, each named after its file.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use larder_control::Control;
 
+/// How long the check of a new one is waited for before the server says that it is there.
+const CHECK_MAX: Duration = Duration::from_secs(30);
 /// How many files are looked at.
 const FILES_MAX: usize = 256;
 
@@ -23,6 +26,8 @@ async fn install_one(control: &Control, path: &Path) -> anyhow::Result<()> {
     let uploaded = control.upload(&name, tokio::fs::read(path).await?).await?;
     if !uploaded.known {
         tracing::info!(provider = %name, version = %uploaded.version.digest, "installing a shipped provider");
+        // Once in a store's life: whoever sees the server for the first time finds what it comes with.
+        control.wait_for_version(&name, uploaded.version.digest, CHECK_MAX).await?;
     }
     Ok(())
 }

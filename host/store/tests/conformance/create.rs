@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use larder_domain::ports::store::{CreateRefusal, Created, Idempotency, Leased, NewAddon};
-use larder_domain::{AddonState, Step};
+use larder_domain::{AddonSpec, AddonState, Step, WallTime};
 
 use crate::world::{Build, World, new_addon};
 
 pub(crate) async fn an_addon_is_created_whole(world: World) {
     let app = world.app("shop").await;
     let new = new_addon(&world, Some(&app)).declares(&["A_URL"]);
+    world.clock.set_wall(WallTime(7_000));
     let id = world.create(new.clone()).await;
 
     let record = world.store.addon(id).await.unwrap().unwrap();
-    assert_eq!((&*record.spec, &record.addon), (&new.spec, &new.addon));
+    let spec = AddonSpec { created_at: WallTime(7_000), ..new.spec };
+    assert_eq!((&*record.spec, &record.addon), (&spec, &new.addon));
     assert_eq!(world.store.seed(id).await.unwrap(), Some(new.seed.clone()));
     assert_eq!(world.store.addon_config(id).await.unwrap(), None);
     assert!(world.store.guest_state(id).await.unwrap().is_empty());
@@ -21,7 +23,7 @@ pub(crate) async fn an_addon_is_created_whole(world: World) {
     assert_eq!(history.iter().map(|e| (e.seq, e.kind.as_str())).collect::<Vec<_>>(), [(1, "created")]);
 
     let turn = world.turn().await.unwrap();
-    assert_eq!((&*turn.record.spec, &turn.seed, turn.step), (&new.spec, &new.seed, Step::Begin));
+    assert_eq!((&*turn.record.spec, &turn.seed, turn.step), (&spec, &new.seed, Step::Begin));
     let stored = world.store.addon(id).await.unwrap().unwrap();
     assert!(stored.addon.begin_intended, "the intent is stored before the effect");
     assert_eq!(turn.record, stored);

@@ -1,3 +1,5 @@
+//! Headers as clients send them, well and ill.
+
 use super::*;
 
 fn headers(name: &HeaderName, values: &[&'static str]) -> HeaderMap {

@@ -26,7 +26,13 @@ pub(in crate::sqlite) struct Brought {
 }
 
 /// Applies an event and plans what comes next.
-pub(super) fn apply(tx: &mut Tx<'_>, addon: AddonId, event: &Event, fence: &Fence, brought: &Brought) -> Result<Applied> {
+pub(super) fn apply(
+    tx: &mut Tx<'_>,
+    addon: AddonId,
+    event: &Event,
+    fence: &Fence,
+    brought: &Brought,
+) -> Result<Applied> {
     let subject = Subject::Addon(addon);
     if let Fence::Lease(lease) = fence {
         plan::check_lease(tx, lease, &subject)?;

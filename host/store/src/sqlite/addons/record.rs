@@ -85,7 +85,8 @@ pub(super) struct SealedParts {
     pub(super) seed: Vec<u8>,
 }
 
-const INSERT: &str = "INSERT INTO addon (attached, entries, log_lines, log_bytes, updated_at, state, begin_intended, begun, message,
+const INSERT: &str =
+    "INSERT INTO addon (attached, entries, log_lines, log_bytes, updated_at, state, begin_intended, begun, message,
      percent, attempts, attempts_max, host_faults, waited_ms, limit_ms, since, expected_ms, cleanup, cleanup_attempts,
      cleanup_error, error_code, error_reason, delete_wanted, id, app, name, provider, phase, live)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)

@@ -70,7 +70,7 @@ async fn a_job_that_fails_takes_back_only_what_it_wrote() {
         writer.attempt(refuses),
         writer.run(panics),
         writer.run(say("last")),
-        async { go_on.send(()).unwrap() },
+        async move { go_on.send(()).unwrap() },
     );
     assert!(first.is_ok() && last.is_ok());
     assert!(matches!(failed, Err(StoreError::Fenced)));
@@ -90,7 +90,7 @@ async fn a_group_that_is_not_committed_fails_for_every_job() {
         writer.run(say("first")),
         writer.run(breaks_the_commit),
         writer.attempt(refuses),
-        async { go_on.send(()).unwrap() },
+        async move { go_on.send(()).unwrap() },
     );
     assert!(matches!(first, Err(StoreError::Database(_))));
     assert!(matches!(broken, Err(StoreError::Database(_))));
@@ -144,7 +144,7 @@ async fn what_is_queued_is_done_before_the_end() {
         tokio::spawn(async move { writer.run(say(job)).await })
     };
     let (told, told_too) = (ask("one"), ask("two"));
-    let (blocked, ()) = join!(writer.run(wait_for(gate)), async { go_on.send(()).unwrap() });
+    let (blocked, ()) = join!(writer.run(wait_for(gate)), async move { go_on.send(()).unwrap() });
     blocked.unwrap();
     assert!(told.await.unwrap().is_ok() && told_too.await.unwrap().is_ok());
     drop(writer);
