@@ -5,7 +5,6 @@ use larder_sandbox::{SandboxConfig, bare_engine_config};
 use wasmtime::component::{Component, InstancePre, Linker, Resource, ResourceTable};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 mod generated {
     wasmtime::component::bindgen!({
@@ -21,24 +20,18 @@ use generated::larder::provider::types;
 use generated::{Provider, ProviderPre};
 
 /// The addon that a call is about, of which nothing is known.
-pub(crate) struct Nobody;
+#[expect(unreachable_pub, reason = "the generated code re-exports it")]
+pub struct Nobody;
 
 /// What a store holds: WASI without limits.
 struct Data {
     wasi: WasiCtx,
-    http: WasiHttpCtx,
     table: ResourceTable,
 }
 
 impl WasiView for Data {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
-    }
-}
-
-impl WasiHttpView for Data {
-    fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: Default::default() }
     }
 }
 
@@ -122,7 +115,6 @@ impl Bare {
         let engine = Engine::new(&bare_engine_config(&SandboxConfig::default()))?;
         let mut linker: Linker<Data> = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
         Provider::add_to_linker::<_, wasmtime::component::HasSelf<_>>(&mut linker, |data| data)?;
         let pre: InstancePre<Data> = linker.instantiate_pre(&Component::new(&engine, wasm)?)?;
         Ok(Self { engine, pre: ProviderPre::new(pre)? })
@@ -130,7 +122,7 @@ impl Bare {
 
     /// A fresh store and instance, one call of `provision-complete`, and the end of both.
     pub(crate) async fn provision_complete(&self) -> Result<()> {
-        let data = Data { wasi: WasiCtx::builder().build(), http: WasiHttpCtx::new(), table: ResourceTable::new() };
+        let data = Data { wasi: WasiCtx::builder().build(), table: ResourceTable::new() };
         let mut store = Store::new(&self.engine, data);
         let provider = self.pre.instantiate_async(&mut store).await?;
         let lifecycle = provider.larder_provider_lifecycle();

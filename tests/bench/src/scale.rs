@@ -7,9 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use larder_domain::addon::Addon;
 use larder_domain::config::{AddonConfig, Variable};
 use larder_domain::ids::NodeId;
-use larder_domain::ports::store::{
-    AddonStore as _, AppStore as _, Change, Created, Fence, Leased, NewAddon, Store, WorkStore as _,
-};
+use larder_domain::ports::store::{Change, Created, Fence, Leased, NewAddon, Store};
 use larder_domain::secret::Seed;
 use larder_domain::work::Lease;
 use larder_domain::{AddonId, AddonName, Event, SecretString};

@@ -18,14 +18,14 @@ pub(crate) async fn due_work_is_leased_once_until_the_lease_runs_out(world: Worl
     assert_eq!(world.store.lease_due(thief, 5, vec![]).await.unwrap(), []);
     world.clock.advance_ms(1);
     assert_eq!(world.store.lease_due(thief, 5, vec![]).await.unwrap().len(), 1);
-    assert_eq!(world.store.renew(&[first.lease.clone()]).await.unwrap(), [first.lease.subject]);
+    assert_eq!(world.store.renew(std::slice::from_ref(&first.lease)).await.unwrap(), [first.lease.subject]);
 }
 
 pub(crate) async fn renewed_leases_last(world: World) {
     world.create(new_addon(&world, None)).await;
     let turn = world.turn().await.unwrap();
     world.clock.advance_ms(LEASE_MS - 1);
-    assert_eq!(world.store.renew(&[turn.lease.clone()]).await.unwrap(), []);
+    assert_eq!(world.store.renew(std::slice::from_ref(&turn.lease)).await.unwrap(), []);
     world.clock.advance_ms(LEASE_MS - 1);
     assert!(world.turn().await.is_none());
     assert_eq!(world.store.next_due(vec![]).await.unwrap(), Some(world.store.now().plus_ms(1)));

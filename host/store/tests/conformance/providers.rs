@@ -4,7 +4,7 @@ use larder_domain::ids::Digest;
 use larder_domain::manifest::Manifest;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{CheckOutcome, Leased, RemoveRefusal, UploadOutcome};
-use larder_domain::provider::VersionState::{self, Active, Checking, Inactive, Refused, WaitingForApproval};
+use larder_domain::provider::VersionState::{self, Active, Checking, Inactive, WaitingForApproval};
 use larder_domain::work::{Lease, Subject, WorkKind};
 use larder_domain::{Event, Step};
 use serde_json::json;

@@ -58,10 +58,9 @@ async fn a_job_that_fails_takes_back_only_what_it_wrote() {
         say("refused")(tx)?;
         Err::<(), _>(Stop::Refused("no"))
     };
-    let panics = |tx: &mut Tx<'_>| {
+    let panics = |tx: &mut Tx<'_>| -> Result<()> {
         say("panicked")(tx)?;
-        let nothing: Option<()> = None;
-        Ok(nothing.unwrap())
+        panic!("a bug")
     };
     let (_, first, failed, refused, panicked, last, ()) = join!(
         writer.run(wait_for(gate)),
