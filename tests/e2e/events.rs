@@ -22,7 +22,7 @@ async fn kinds_until(
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     let (mut stream, mut text, mut kinds) = (response.bytes_stream(), String::new(), vec![]);
     loop {
-        let chunk = stream.next().await.expect("the stream goes on").unwrap();
+        let chunk = stream.next().await.unwrap().unwrap();
         text.push_str(std::str::from_utf8(&chunk).unwrap());
         while let Some(end) = text.find("\n\n") {
             let event: String = text.drain(..end + 2).collect();

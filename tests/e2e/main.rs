@@ -1,6 +1,8 @@
 //! Larder from outside: a real `larder serve`, real components, HTTP and the command line. One binary, a module per concern;
 //! the names of the tests say what a user would see.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly, and so do its helpers")]
+
 mod support;
 
 mod addons;

@@ -1,5 +1,7 @@
 //! The worker over a scripted runtime: what no real guest can be told to do at the right moment.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly, and so do its helpers")]
+
 mod support;
 
 use std::sync::Arc;

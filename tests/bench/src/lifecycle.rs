@@ -83,6 +83,7 @@ fn bare_rate(database: &Path) -> Result<(f64, usize)> {
     let target = Connection::open(dir.path().join("bare.db"))?;
     target.pragma_update(None, "journal_mode", "WAL")?;
     target.pragma_update(None, "synchronous", "FULL")?;
+    target.pragma_update(None, "foreign_keys", "OFF")?;
     let mut schema =
         source.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")?;
     for sql in schema.query_map([], |row| row.get::<_, String>(0))? {

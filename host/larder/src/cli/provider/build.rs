@@ -71,11 +71,11 @@ fn cargo_build(folder: &Path, toolchain: Option<&str>) -> Result<PathBuf> {
     }
     let said = String::from_utf8_lossy(&output.stdout);
     let made = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let components = made.filter(|message| message["reason"] == "compiler-artifact").flat_map(|message| {
+    let mut components = made.filter(|message| message["reason"] == "compiler-artifact").flat_map(|message| {
         let files = message["filenames"].as_array().cloned().unwrap_or_default();
         files.into_iter().filter_map(|file| file.as_str().map(PathBuf::from))
     });
-    components.filter(|file| file.extension().is_some_and(|ending| ending == "wasm")).last().ok_or_else(|| {
+    components.rfind(|file| file.extension().is_some_and(|ending| ending == "wasm")).ok_or_else(|| {
         failed("the project makes no component".to_owned())
             .or_help("its Cargo.toml needs `crate-type = [\"cdylib\"]` under [lib]")
     })
