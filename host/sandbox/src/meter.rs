@@ -1,8 +1,14 @@
 //! How long a call has run, and for how much longer it may.
 //!
-//! Executed time is what the kernel says of the thread that polls the call's future: the clock is read before and after
-//! each poll, and by [`on_tick`] in the midst of one. So neither waiting nor the neighbours on the same thread are
-//! charged to a guest, and a guest that computes in small portions between waits is charged for all of them.
+//! Executed time is counted over the polls of the call's future, and by [`on_tick`] in the midst of one. So neither
+//! waiting nor the neighbours on the same thread are charged to a guest, and a guest that computes in small portions
+//! between waits is charged for all of them.
+//!
+//! The kernel tells what a thread has executed, but asking costs as much as a twentieth of a short call. Time of day
+//! costs nearly nothing, and no stretch executes longer than it lasts. So each thread remembers its last reading
+//! ([`Reading`]), no older than [`EXACT_FROM`] when a poll begins; a poll that is over sooner than that is charged as
+//! long as it lasted, and a longer one what the thread has executed since the reading, if that is less. A guest is
+//! never charged too little, and too much by no more than [`EXACT_FROM`] a poll, where the machine is overloaded.
 //!
 //! Wall time needs a timer, and most calls are over before one could be armed: it is armed only if the first poll did
 //! not finish the call. That is safe, since a poll ends no later than the next tick.
@@ -16,9 +22,31 @@ use larder_domain::limits::CallLimits;
 use tokio::time::{Sleep, sleep};
 use wasmtime::UpdateDeadline;
 
+/// Stretches from this length on are charged by the kernel's account.
+const EXACT_FROM: Duration = Duration::from_millis(1);
+
 thread_local! {
-    /// The reading of this thread's clock at which the CPU time of the call that it polls is used up.
-    static CPU_END: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    /// What this thread had executed when it was last asked.
+    static READING: Cell<Option<Reading>> = const { Cell::new(None) };
+    /// The poll that this thread is in.
+    static POLL: Cell<Option<PollUnderWay>> = const { Cell::new(None) };
+}
+
+/// What a thread had executed at some moment.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    at: Instant,
+    cpu: Duration,
+}
+
+/// A poll of a call's future.
+#[derive(Debug, Clone, Copy)]
+struct PollUnderWay {
+    began: Instant,
+    /// What the thread had executed a little before.
+    base: Duration,
+    /// What the call may execute in it.
+    cpu_left: Duration,
 }
 
 /// The error with which a guest is stopped that has used up its CPU time.
@@ -47,7 +75,35 @@ pub(crate) struct Ended<T> {
 
 /// What running guests do at every tick: stop if their time is used up, else let others run.
 pub(crate) fn on_tick() -> wasmtime::Result<UpdateDeadline> {
-    if thread_cpu() >= CPU_END.get() { Err(CpuSpent.into()) } else { Ok(UpdateDeadline::Yield(1)) }
+    let is_spent = POLL.get().is_none_or(|poll| poll.executed(Instant::now()) >= poll.cpu_left);
+    if is_spent { Err(CpuSpent.into()) } else { Ok(UpdateDeadline::Yield(1)) }
+}
+
+impl PollUnderWay {
+    fn begin(began: Instant, cpu_left: Duration) -> Self {
+        let reading = match READING.get() {
+            Some(reading) if began.saturating_duration_since(reading.at) < EXACT_FROM => reading,
+            _ => Reading::take(began),
+        };
+        Self { began, base: reading.cpu, cpu_left }
+    }
+
+    /// What was executed from its beginning until now.
+    fn executed(&self, now: Instant) -> Duration {
+        let lasted = now.saturating_duration_since(self.began);
+        if lasted < EXACT_FROM {
+            return lasted;
+        }
+        Reading::take(now).cpu.saturating_sub(self.base).min(lasted)
+    }
+}
+
+impl Reading {
+    fn take(at: Instant) -> Self {
+        let reading = Self { at, cpu: thread_cpu() };
+        READING.set(Some(reading));
+        reading
+    }
 }
 
 /// Work under a meter.
@@ -84,11 +140,11 @@ impl<F: Future> Future for Metered<'_, F> {
         if this.timer.is_some() && this.is_too_late(cx) {
             return this.ended(Err(Over::Wall));
         }
-        let begin = thread_cpu();
-        let outer = CPU_END.replace(begin + this.limits.cpu.saturating_sub(this.cpu));
+        let poll = PollUnderWay::begin(Instant::now(), this.limits.cpu.saturating_sub(this.cpu));
+        let outer = POLL.replace(Some(poll));
         let polled = this.work.as_mut().poll(cx);
-        CPU_END.set(outer);
-        this.cpu += thread_cpu().saturating_sub(begin);
+        POLL.set(outer);
+        this.cpu += poll.executed(Instant::now());
         match polled {
             Poll::Ready(value) => this.ended(Ok(value)),
             Poll::Pending if this.cpu >= this.limits.cpu => this.ended(Err(Over::Cpu)),

@@ -22,11 +22,14 @@ use tokio::sync::{Notify, watch};
 /// What a provider does in a call.
 pub(crate) type Answer = Result<Result<Reply, GuestFailure>, Fault>;
 
+/// How a provider answers each function.
+pub(crate) type Behaviour = Box<dyn Fn(Export) -> Answer + Send + Sync>;
+
 /// Behaviours by provider; everything succeeds unless told otherwise.
 #[derive(Default)]
 pub(crate) struct Script {
     /// What each call returns, by provider.
-    pub(crate) answers: Mutex<HashMap<String, Box<dyn Fn(Export) -> Answer + Send + Sync>>>,
+    pub(crate) answers: Mutex<HashMap<String, Behaviour>>,
     /// Providers whose calls wait for ever.
     pub(crate) hanging: Mutex<HashSet<String>>,
     /// Each call that began: provider and function.
