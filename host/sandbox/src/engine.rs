@@ -93,7 +93,6 @@ fn pool(config: &SandboxConfig) -> PoolingAllocationConfig {
         .pagemap_scan(Enabled::Auto)
         .linear_memory_keep_resident(config.keep_resident_bytes)
         .table_keep_resident(config.keep_resident_bytes)
-        .async_stack_keep_resident(config.keep_resident_bytes.min(ASYNC_STACK_BYTES))
         .max_unused_warm_slots(config.warm_slots_max);
     pool
 }

@@ -25,10 +25,11 @@ pub(super) async fn create(
     body: JsonBody<CreateBody>,
 ) -> Result<Response, Problem> {
     let idempotency = key.with(caller, &format!("apps/{app}/addons"), &body.bytes);
-    let (mut record, _) = api.control.create_addon(body.value.into_request(app, idempotency)?).await?;
-    if let Some(at_most) = wait.at_most() {
-        record = api.control.wait_for_addon(record.spec.id, at_most).await?;
-    }
+    let request = body.value.into_request(app, idempotency)?;
+    let (record, _) = match wait.at_most() {
+        Some(at_most) => api.control.create_addon_and_wait(request, at_most).await?,
+        None => api.control.create_addon(request).await?,
+    };
     let location = [(header::LOCATION, format!("/v1/addons/{}", record.spec.id))];
     Ok(wait.applied((created(&record, wait), location, Json(AddonView::from(&record)))))
 }

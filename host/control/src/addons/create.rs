@@ -1,6 +1,7 @@
 //! Creating an addon: everything that can be refused is refused here, before anything is stored.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use larder_domain::addon::DeclaredVariables;
 use larder_domain::limits::PARAMETERS_BYTES_MAX;
@@ -13,7 +14,9 @@ use larder_domain::{
     Role, ServiceName, VariableName, WallTime,
 };
 use serde_json::Value;
+use tokio::time::{Instant, timeout};
 
+use super::WAIT_POLL_MS;
 use crate::apps::unknown as unknown_app;
 use crate::offers::{Offer, Offers};
 use crate::{Code, Control, ControlError};
@@ -58,13 +61,44 @@ impl Control {
     /// # Errors
     /// Everything in the request that can't be had; nothing is stored then.
     pub async fn create_addon(&self, request: CreateAddon) -> Result<(AddonRecord, NewAddonState), ControlError> {
+        self.create_addon_as(AddonId::generate(), request).await
+    }
+
+    /// Creates an addon and waits until it is ready or terminal, or the time is over; the addon as it is then.
+    ///
+    /// # Errors
+    /// As for [`Control::create_addon`].
+    pub async fn create_addon_and_wait(
+        &self,
+        request: CreateAddon,
+        at_most: Duration,
+    ) -> Result<(AddonRecord, NewAddonState), ControlError> {
+        let (id, until) = (AddonId::generate(), Instant::now() + at_most);
+        // Listening before the addon is there makes it needless to look whether it has settled already.
+        let notify = self.waiters.register(id);
+        let settled = notify.notified();
+        let created = self.create_addon_as(id, request).await;
+        if matches!(created, Ok((_, NewAddonState::Created))) {
+            // Settled or not: the addon is read afterwards.
+            let _settled = timeout(at_most.min(Duration::from_millis(WAIT_POLL_MS)), settled).await;
+        }
+        self.waiters.leave(id, &notify);
+        let (record, state) = created?;
+        let left = until.saturating_duration_since(Instant::now());
+        Ok((self.wait_for_addon(record.spec.id, left).await?, state))
+    }
+
+    async fn create_addon_as(
+        &self,
+        id: AddonId,
+        request: CreateAddon,
+    ) -> Result<(AddonRecord, NewAddonState), ControlError> {
         let offers = self.offers().await?;
         let (offer, service) = choose(&offers, &request)?;
         let plan = choose_plan(service, request.plan.as_ref())?;
         check_provision_type(service, request.provision_type)?;
         check_parameters(offer, service, plan, &request.parameters)?;
         let reserve = names_to_reserve(service, request.attach_as.as_ref())?;
-        let id = AddonId::generate();
         let deadline_ms = u64::from(plan.provision_deadline_s) * 1000;
         let new = NewAddon {
             addon: Addon::new(id, deadline_ms, plan.failed_attempts_max, self.store.now()),

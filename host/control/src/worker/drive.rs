@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use larder_domain::config;
+use larder_domain::config::{self, AddonConfig};
 use larder_domain::failure::{Fault, FaultCode, GuestFailure, Pending, StepFailure, bounded_text};
 use larder_domain::limits::{AFTER_MS_MAX, CallLimits};
 use larder_domain::ports::StoreError;
@@ -46,6 +46,8 @@ pub(super) struct Drive {
     seed: Seed,
     limits: CallLimits,
     stop: Stop,
+    /// What was configured under this lease, so that it need not be read back.
+    configured: Option<AddonConfig>,
 }
 
 impl Drive {
@@ -57,7 +59,7 @@ impl Drive {
         limits: CallLimits,
         stop: Stop,
     ) -> Self {
-        Self { control, lease, record, seed, limits, stop }
+        Self { control, lease, record, seed, limits, stop, configured: None }
     }
 
     /// Goes on from `next` until the addon rests or waits, or the lease is lost.
@@ -69,6 +71,9 @@ impl Drive {
                 outcome = self.perform(step) => outcome,
                 () = stop.notified() => break,
             };
+            if let Event::Configured(config) = &outcome.event {
+                self.configured = Some(AddonConfig::clone(config));
+            }
             match self.write(outcome).await {
                 Some(applied) => {
                     next = applied.next;
@@ -151,11 +156,14 @@ impl Drive {
         let Some(app) = &self.record.spec.app else {
             return Event::VariablesSet;
         };
-        let variables = match self.control.store.addon_config(self.record.spec.id).await {
-            Ok(config) => config.unwrap_or_default().variables,
-            Err(error) => return failed(error.to_string()),
+        let config = match &self.configured {
+            Some(config) => config.clone(),
+            None => match self.control.store.addon_config(self.record.spec.id).await {
+                Ok(config) => config.unwrap_or_default(),
+                Err(error) => return failed(error.to_string()),
+            },
         };
-        match self.control.sink.set(app, self.record.spec.id, &variables).await {
+        match self.control.sink.set(app, self.record.spec.id, &config.variables).await {
             Ok(()) => Event::VariablesSet,
             Err(error) => failed(bounded_text(error.0)),
         }
