@@ -60,7 +60,7 @@ pub struct UploadLimits {
 impl Default for UploadLimits {
     fn default() -> Self {
         Self {
-            bytes_max: 64 * 1024 * 1024,
+            bytes_max: 32 * 1024 * 1024,
             at_once_max: 4,
             waiting_max: 64,
             turn_wait: Duration::from_secs(30),

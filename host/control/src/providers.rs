@@ -1,11 +1,13 @@
 //! Providers: uploaded, listed, activated, removed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use larder_domain::ports::store::{RemoveRefusal, UploadOutcome};
-use larder_domain::provider::{Provider, Version, VersionState};
+use larder_domain::provider::{Provider, Refusal, Version, VersionState};
 use larder_domain::{Digest, ProviderName};
 use sha2::{Digest as _, Sha256};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use crate::{Code, Control, ControlError};
@@ -29,8 +31,15 @@ impl Control {
     /// # Errors
     /// The component can't be a provider, or the store failed.
     pub async fn upload(&self, name: &ProviderName, wasm: Vec<u8>) -> Result<Uploaded, ControlError> {
-        self.runtime.inspect(&wasm)?;
-        let digest = Digest(Sha256::digest(&wasm).into());
+        let runtime = Arc::clone(&self.runtime);
+        // Tens of megabytes may have to be parsed and hashed: not on a thread that serves others meanwhile.
+        let examined = spawn_blocking(move || {
+            runtime.inspect(&wasm)?;
+            Ok::<_, Refusal>((Digest(Sha256::digest(&wasm).into()), wasm))
+        });
+        let (digest, wasm) = examined.await.map_err(|error| {
+            ControlError::refused(Code::Internal, format!("the component could not be examined: {error}"))
+        })??;
         let (version, known) = match self.store.upload(name, digest, wasm).await? {
             UploadOutcome::New(version) => (version, false),
             UploadOutcome::Known(version) => (version, true),

@@ -5,6 +5,7 @@ use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::bindings::{addon, log, provider, secrets, state};
+use crate::capability::http;
 use crate::data::CallData;
 
 /// The linker of all guests.
@@ -17,7 +18,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CallData>> {
     state::add_to_linker::<_, HasSelf<_>>(to, |data: &mut CallData| &mut data.state)?;
     provider::add_to_linker::<_, HasSelf<_>>(to, |data: &mut CallData| data)?;
     wasmtime_wasi::p2::add_to_linker_async(to)?;
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(to)?;
+    http::add_to_linker(to)?;
     Ok(linker)
 }
 

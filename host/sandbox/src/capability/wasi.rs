@@ -3,8 +3,8 @@
 //! A component written in an ordinary language imports most of WASI without meaning to use it, so all of it is linked;
 //! what it leads to is decided here. No directories, no arguments, no environment, nothing on standard input; standard
 //! output and error go to the call's log. Clocks and random numbers are real. Sockets, names and HTTP requests are
-//! refused: **this is the one place where a network gate would go**, [`EmptyWasi::context`] for sockets and [`NoHttp`]
-//! for requests.
+//! refused: **this is the one place where a network gate would go**, [`EmptyWasi::context`] for sockets and
+//! [`super::http::NoHttp`] for requests.
 //!
 //! Few calls use any of it, and a WASI context costs a fifth of a call, so it is made when a guest first asks.
 
@@ -16,17 +16,14 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use crate::capability::http::{HEADERS_BYTES_MAX, NoHttp};
 use crate::capability::log::{CallLog, Output};
 use crate::data::CallData;
 
 /// How much a guest may write to a stream at once, in bytes.
 const STREAM_WRITE_BYTES_MAX: usize = 64 * 1024;
-/// How long the headers of one HTTP message may be, in bytes.
-const HTTP_FIELDS_BYTES_MAX: usize = 32 * 1024;
-/// How much of a body that nobody reads is kept, in bytes.
-const HTTP_BODY_CHUNK_BYTES: usize = 16 * 1024;
 
 /// What a call has of WASI.
 pub(crate) struct EmptyWasi {
@@ -45,7 +42,7 @@ impl EmptyWasi {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         let mut http = WasiHttpCtx::new();
-        http.set_field_size_limit(HTTP_FIELDS_BYTES_MAX);
+        http.set_field_size_limit(HEADERS_BYTES_MAX);
         Self { table, context: None, http, no_http: NoHttp, log, random_bytes_max: limits.hostcall_bytes as u64 }
     }
 
@@ -75,27 +72,6 @@ impl WasiHttpView for CallData {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         let EmptyWasi { table, http, no_http, .. } = &mut self.wasi;
         WasiHttpCtxView { hooks: no_http, table, ctx: http }
-    }
-}
-
-/// Refuses every request.
-struct NoHttp;
-
-type HttpError = wasmtime_wasi_http::Error;
-type HttpFuture<T> = Box<dyn Future<Output = Result<T, HttpError>> + Send>;
-
-impl WasiHttpHooks for NoHttp {
-    fn send_request(
-        &mut self,
-        _request: http::Request<WasiBody>,
-        _options: Option<RequestOptions>,
-        _sent: HttpFuture<()>,
-    ) -> HttpFuture<(http::Response<WasiBody>, HttpFuture<()>)> {
-        Box::new(async { Err(HttpError::HttpRequestDenied) })
-    }
-
-    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
-        HTTP_BODY_CHUNK_BYTES
     }
 }
 

@@ -1,0 +1,90 @@
+//! `wasi:http`: requests can be written, and none is sent.
+//!
+//! What guests keep in the host is bounded here, not by their memory's limit: without these bounds a thousand unsent
+//! requests could hold a gigabyte.
+
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, LinkerInstance, Resource};
+use wasmtime_wasi_http::p2::add_only_http_to_linker_async;
+use wasmtime_wasi_http::p2::bindings::http::types::{HostOutgoingRequest as _, Method};
+use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
+use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpHooks, WasiHttpView};
+
+use crate::data::CallData;
+
+/// How long the headers of one message may be, in bytes.
+pub(crate) const HEADERS_BYTES_MAX: usize = 8 * 1024;
+/// How long a request's method, authority and path may each be, in bytes.
+const PART_BYTES_MAX: usize = 8 * 1024;
+/// How much of a body that nobody reads is kept, in bytes.
+const BODY_CHUNK_BYTES: usize = 16 * 1024;
+
+/// The interface whose setters are bounded, as the engine's WASI names it.
+const TYPES: &str = "wasi:http/types@0.2.12";
+
+/// Refuses every request.
+pub(crate) struct NoHttp;
+
+type HttpError = wasmtime_wasi_http::Error;
+type HttpFuture<T> = Box<dyn Future<Output = Result<T, HttpError>> + Send>;
+
+impl WasiHttpHooks for NoHttp {
+    fn send_request(
+        &mut self,
+        _request: http::Request<WasiBody>,
+        _options: Option<RequestOptions>,
+        _sent: HttpFuture<()>,
+    ) -> HttpFuture<(http::Response<WasiBody>, HttpFuture<()>)> {
+        Box::new(async { Err(HttpError::HttpRequestDenied) })
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        BODY_CHUNK_BYTES
+    }
+}
+
+/// Links all of it, with setters that refuse what is too long.
+pub(crate) fn add_to_linker(linker: &mut Linker<CallData>) -> wasmtime::Result<()> {
+    add_only_http_to_linker_async(linker)?;
+    linker.allow_shadowing(true);
+    bound_setters(&mut linker.instance(TYPES)?)?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+type Request = Resource<HostOutgoingRequest>;
+type Store<'a> = StoreContextMut<'a, CallData>;
+
+fn bound_setters(types: &mut LinkerInstance<'_, CallData>) -> wasmtime::Result<()> {
+    types.func_wrap(
+        "[method]outgoing-request.set-method",
+        |mut store: Store<'_>, (request, method): (Request, Method)| {
+            if matches!(&method, Method::Other(name) if name.len() > PART_BYTES_MAX) {
+                return Ok((Err(()),));
+            }
+            Ok((store.data_mut().http().set_method(request, method)?,))
+        },
+    )?;
+    types.func_wrap(
+        "[method]outgoing-request.set-authority",
+        |mut store: Store<'_>, (request, authority): (Request, Option<String>)| {
+            if is_too_long(authority.as_ref()) {
+                return Ok((Err(()),));
+            }
+            Ok((store.data_mut().http().set_authority(request, authority)?,))
+        },
+    )?;
+    types.func_wrap(
+        "[method]outgoing-request.set-path-with-query",
+        |mut store: Store<'_>, (request, path): (Request, Option<String>)| {
+            if is_too_long(path.as_ref()) {
+                return Ok((Err(()),));
+            }
+            Ok((store.data_mut().http().set_path_with_query(request, path)?,))
+        },
+    )
+}
+
+fn is_too_long(part: Option<&String>) -> bool {
+    part.is_some_and(|part| part.len() > PART_BYTES_MAX)
+}
