@@ -47,7 +47,12 @@ async fn every_command_of_the_readme_works() {
     let screen = blocks(&readme, "text").concat();
     let shown: Vec<&str> = screen.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
     let script = format!("set -euo pipefail\n{}\n{}\n", commands.concat(), shown.join("\n"));
-    let output = Command::new("bash").args(["-c", &script]).current_dir(dir.path().join("checkout")).output().unwrap();
+    // A newcomer's shell has none of what cargo sets for the tests that it runs.
+    let mut shell = Command::new("bash");
+    ["LD_LIBRARY_PATH", "CARGO_TARGET_DIR", "CARGO_INCREMENTAL"].iter().for_each(|name| {
+        shell.env_remove(name);
+    });
+    let output = shell.args(["-c", &script]).current_dir(dir.path().join("checkout")).output().unwrap();
     let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}\n{error}");
 

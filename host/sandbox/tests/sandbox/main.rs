@@ -8,6 +8,7 @@ mod host;
 
 mod answers;
 mod built;
+mod http;
 mod limits;
 mod neighbours;
 mod state;
