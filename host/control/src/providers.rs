@@ -37,9 +37,12 @@ impl Control {
             runtime.inspect(&wasm)?;
             Ok::<_, Refusal>((Digest(Sha256::digest(&wasm).into()), wasm))
         });
-        let (digest, wasm) = examined.await.map_err(|error| {
-            ControlError::refused(Code::Internal, format!("the component could not be examined: {error}"))
-        })??;
+        let (digest, wasm) = match examined.await {
+            Ok(examined) => examined?,
+            // A mistake of the host's own goes on as if it had been made here.
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => return Err(ControlError::refused(Code::Overloaded, "the host is stopping")),
+        };
         let (version, known) = match self.store.upload(name, digest, wasm).await? {
             UploadOutcome::New(version) => (version, false),
             UploadOutcome::Known(version) => (version, true),

@@ -7,6 +7,7 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use larder_domain::failure::{Fault, bounded_text};
@@ -21,12 +22,13 @@ use crate::answer::{Answer, begun, configured, progressed};
 use crate::data::CallData;
 use crate::fault::{Circumstances, invalid_answer, panicked};
 use crate::loaded::{AddonParam, Begun, Configured, DescribeParam, Described, Loaded, Progressed};
+use crate::memory::HostMemory;
 use crate::meter::{Ended, Metered, on_tick};
 
 /// Makes a call about an addon.
-pub(crate) async fn call(loaded: &Loaded, call: Call) -> CallReport {
+pub(crate) async fn call(loaded: &Loaded, call: Call, memory: Arc<HostMemory>) -> CallReport {
     let export = call.export;
-    let mut store = store(loaded, CallData::for_addon(call));
+    let mut store = store(loaded, CallData::for_addon(call, memory));
     let ended = metered(store.data().limits, ask(&mut store, loaded, export)).await;
     let (cpu, wall) = (ended.cpu, ended.wall);
     let data = store.into_data();
@@ -40,9 +42,10 @@ pub(crate) async fn describe(
     loaded: &Loaded,
     options: SecretString,
     limits: CallLimits,
+    memory: Arc<HostMemory>,
 ) -> Result<Result<String, String>, Fault> {
     let param = (options.reveal().to_owned(),);
-    let mut store = store(loaded, CallData::for_describe(options, limits));
+    let mut store = store(loaded, CallData::for_describe(options, limits, memory));
     let work = enter::<DescribeParam, Described>(&mut store, loaded, &loaded.describe, param);
     let ended = metered(limits, work).await;
     match settle(ended, &store.into_data()).0? {

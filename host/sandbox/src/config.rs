@@ -7,8 +7,11 @@ use std::thread::available_parallelism;
 /// The sandbox as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SandboxConfig {
-    /// Calls under way at once; further ones wait. Each may use up to its own memory limit, so this bounds the whole.
+    /// Calls under way at once; further ones wait.
     pub calls_max: u32,
+    /// What the memories and tables of all calls may hold together, in bytes. Nothing is reserved, and much of what
+    /// guests hold they never touch.
+    pub memory_bytes_max: usize,
     /// Threads that run guests.
     pub guest_threads: usize,
     /// How much of a finished call's memory is cleaned by hand and kept for the next call, in bytes. Less saves memory,
@@ -22,6 +25,7 @@ impl Default for SandboxConfig {
     fn default() -> Self {
         Self {
             calls_max: 1000,
+            memory_bytes_max: 8 * 1024 * 1024 * 1024,
             guest_threads: available_parallelism().map_or(1, NonZeroUsize::get),
             keep_resident_bytes: 1024 * 1024,
             warm_slots_max: 64,

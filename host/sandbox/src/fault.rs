@@ -15,6 +15,7 @@ use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use crate::capability::log::last_words;
+use crate::memory::Refused;
 use crate::meter::{CpuSpent, Over};
 
 /// The longest detail of a fault, in bytes.
@@ -23,9 +24,9 @@ const DETAIL_BYTES_MAX: usize = 2 * 1024;
 const SHORT_BYTES_MAX: usize = 600;
 
 /// The engine's words for limits that it does not report as types.
-const PHRASES: [(&str, FaultCode); 2] = [
-    ("fuel allocated for hostcalls has been exhausted", FaultCode::HostcallLimit),
-    ("store handle limit exceeded", FaultCode::HandleLimit),
+const PHRASES: [(&str, Limit); 2] = [
+    ("fuel allocated for hostcalls has been exhausted", Limit::Hostcall),
+    ("store handle limit exceeded", Limit::Handles),
 ];
 
 /// What is known of a call that broke down.
@@ -33,79 +34,91 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) limits: CallLimits,
     pub(crate) cpu: Duration,
     pub(crate) wall: Duration,
-    /// What the guest would hold, had its last refused wish for memory been granted.
-    pub(crate) memory_refused: Option<usize>,
+    /// Why the guest did not get all the memory that it wanted.
+    pub(crate) memory_refused: Option<Refused>,
     pub(crate) log: &'a [LogLine],
+}
+
+/// A limit that was passed.
+#[derive(Debug, Clone, Copy)]
+enum Limit {
+    Cpu,
+    Wall,
+    /// So many bytes were wanted.
+    Memory(usize),
+    Stack,
+    Hostcall,
+    Handles,
 }
 
 impl Circumstances<'_> {
     /// The call was ended because its time was used up.
     pub(crate) fn over(&self, over: Over) -> Fault {
-        self.of(match over {
-            Over::Cpu => FaultCode::CpuLimit,
-            Over::Wall => FaultCode::WallLimit,
+        self.passed(match over {
+            Over::Cpu => Limit::Cpu,
+            Over::Wall => Limit::Wall,
         })
     }
 
     /// The engine ended the call.
     pub(crate) fn error(&self, error: &wasmtime::Error) -> Fault {
-        match self.code(error) {
-            FaultCode::Trap => self.fault(FaultCode::Trap, trapped(error)),
-            FaultCode::Host => host(&format!("the sandbox could not run it: {}", short(error))),
-            FaultCode::InvalidAnswer => {
-                self.fault(FaultCode::InvalidAnswer, format!("its answer breaks the contract: {}", short(error)))
-            }
-            code => self.of(code),
+        if let Some(limit) = self.limit(error) {
+            return self.passed(limit);
         }
-    }
-
-    fn code(&self, error: &wasmtime::Error) -> FaultCode {
-        let trap = error.downcast_ref::<Trap>();
-        if error.is::<CpuSpent>() {
-            return FaultCode::CpuLimit;
+        if self.memory_refused == Some(Refused::HostHasNone) {
+            return host("all guests together hold as much memory as the host gives them");
         }
         if error.is::<PoolConcurrencyLimitError>() {
-            return FaultCode::Host;
-        }
-        if trap == Some(&Trap::StackOverflow) {
-            return FaultCode::StackLimit;
-        }
-        if self.memory_refused.is_some() {
-            return FaultCode::MemoryLimit;
-        }
-        if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
-            return FaultCode::HandleLimit;
-        }
-        let cause = error.root_cause().to_string();
-        if let Some((_, code)) = PHRASES.iter().find(|(phrase, _)| cause.contains(phrase)) {
-            return *code;
+            return host(&format!("the sandbox has no room: {}", short(error)));
         }
         // Errors within a guest carry a trap or a backtrace; without either it was the answer that could not be read.
-        if trap.is_some() || error.is::<WasmBacktrace>() { FaultCode::Trap } else { FaultCode::InvalidAnswer }
+        if error.is::<Trap>() || error.is::<WasmBacktrace>() {
+            return self.fault(FaultCode::Trap, trapped(error));
+        }
+        self.fault(FaultCode::InvalidAnswer, format!("its answer breaks the contract: {}", short(error)))
     }
 
-    fn of(&self, code: FaultCode) -> Fault {
+    fn limit(&self, error: &wasmtime::Error) -> Option<Limit> {
+        if error.is::<CpuSpent>() {
+            return Some(Limit::Cpu);
+        }
+        if error.downcast_ref() == Some(&Trap::StackOverflow) {
+            return Some(Limit::Stack);
+        }
+        // A guest that did not get its memory breaks down in one way or another; one that copes never comes here.
+        if let Some(Refused::TooMuch(wanted)) = self.memory_refused {
+            return Some(Limit::Memory(wanted));
+        }
+        if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
+            return Some(Limit::Handles);
+        }
+        let cause = error.root_cause().to_string();
+        PHRASES.iter().find(|(phrase, _)| cause.contains(phrase)).map(|(_, limit)| *limit)
+    }
+
+    fn passed(&self, limit: Limit) -> Fault {
         let limits = &self.limits;
-        let said = match code {
-            FaultCode::CpuLimit => {
-                format!("used {} of CPU; {} are allowed", seconds(self.cpu), seconds(limits.cpu))
+        let (code, said) = match limit {
+            Limit::Cpu => {
+                (FaultCode::CpuLimit, format!("used {} of CPU; {} are allowed", seconds(self.cpu), seconds(limits.cpu)))
             }
-            FaultCode::WallLimit => {
-                format!("took {}, waits included; {} are allowed", seconds(self.wall), seconds(limits.wall))
-            }
-            FaultCode::MemoryLimit => format!(
-                "wanted {} bytes of memory in all; {} are allowed",
-                self.memory_refused.unwrap_or_default(),
-                limits.memory_bytes
+            Limit::Wall => (
+                FaultCode::WallLimit,
+                format!("took {}, waits included; {} are allowed", seconds(self.wall), seconds(limits.wall)),
             ),
-            FaultCode::HostcallLimit => {
-                format!("handed over more at once than the {} bytes that are allowed", limits.hostcall_bytes)
-            }
-            FaultCode::HandleLimit => {
-                format!("held more resources at once than the {} that are allowed", limits.handles)
-            }
-            FaultCode::StackLimit => "recursed too deeply: its stack is used up".to_owned(),
-            FaultCode::Trap | FaultCode::InvalidAnswer | FaultCode::Host => String::new(),
+            Limit::Memory(wanted) => (
+                FaultCode::MemoryLimit,
+                format!("wanted {wanted} bytes of memory in all; {} are allowed", limits.memory_bytes),
+            ),
+            Limit::Stack => (FaultCode::StackLimit, "recursed too deeply: its stack is used up".to_owned()),
+            Limit::Hostcall => (
+                FaultCode::HostcallLimit,
+                format!("handed over more at once than the {} bytes that are allowed", limits.hostcall_bytes),
+            ),
+            Limit::Handles => (
+                FaultCode::HandleLimit,
+                format!("held more resources at once than the {} that are allowed", limits.handles),
+            ),
         };
         self.fault(code, said)
     }

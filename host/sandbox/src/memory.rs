@@ -1,40 +1,94 @@
 //! Memory of one call: every linear memory and every table of its store against one sum. The engine's own limiter looks
-//! at each memory alone, so that a component with many of them would get many times its share.
+//! at each memory alone, so that a component with many of them would get many times its share. All calls together draw
+//! on what the host gives to guests.
 //!
-//! Nothing is ever given back. The engine does report growth that failed after it was granted, but also growth for
-//! which it never asked; a guest could make it do so at will, and refunds would let it hold more than its sum.
+//! A call never gives back before its end. The engine does report growth that failed after it was granted, but also
+//! growth for which it never asked; a guest could make it do so at will, and refunds would let it hold more than its sum.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use wasmtime::ResourceLimiter;
 
 use crate::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLES_MAX};
+
+/// Calls draw on the host's memory in portions of so many bytes. Most calls need one.
+const PORTION_BYTES: usize = 4 * 1024 * 1024;
+
+/// What the host gives to all guests together.
+#[derive(Debug)]
+pub(crate) struct HostMemory {
+    left: AtomicUsize,
+}
+
+impl HostMemory {
+    /// So many bytes.
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self { left: AtomicUsize::new(bytes) }
+    }
+
+    fn take(&self, bytes: usize) -> bool {
+        self.left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.left.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
 
 /// What a store holds, and may hold.
 #[derive(Debug)]
 pub(crate) struct MemoryBudget {
     held: usize,
     max: usize,
-    refused: Option<usize>,
+    refused: Option<Refused>,
+    /// How much of `held`, or more, was taken from the host.
+    taken: usize,
+    host: Arc<HostMemory>,
+}
+
+/// Why a guest did not get more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// It would have held so many bytes.
+    TooMuch(usize),
+    /// The host had none left.
+    HostHasNone,
 }
 
 impl MemoryBudget {
     /// A budget of so many bytes.
-    pub(crate) fn new(max: usize) -> Self {
-        Self { held: 0, max, refused: None }
+    pub(crate) fn new(max: usize, host: Arc<HostMemory>) -> Self {
+        Self { held: 0, max, refused: None, taken: 0, host }
     }
 
-    /// How many bytes the guest would have held, had its last refused wish been granted.
-    pub(crate) fn refused(&self) -> Option<usize> {
+    /// Why the guest's last wish was not granted.
+    pub(crate) fn refused(&self) -> Option<Refused> {
         self.refused
     }
 
     fn grow(&mut self, current: usize, desired: usize) -> bool {
         let wished = self.held.saturating_add(desired.saturating_sub(current));
         if wished > self.max {
-            self.refused = Some(wished);
+            self.refused = Some(Refused::TooMuch(wished));
             return false;
+        }
+        if wished > self.taken {
+            let portions = (wished - self.taken).next_multiple_of(PORTION_BYTES);
+            if !self.host.take(portions) {
+                self.refused = Some(Refused::HostHasNone);
+                return false;
+            }
+            self.taken += portions;
         }
         self.held = wished;
         true
+    }
+}
+
+impl Drop for MemoryBudget {
+    fn drop(&mut self) {
+        self.host.give_back(self.taken);
     }
 }
 
@@ -70,18 +124,22 @@ fn fits(desired: usize, maximum: Option<usize>) -> bool {
 mod tests {
     use super::*;
 
+    fn budget(max: usize) -> MemoryBudget {
+        MemoryBudget::new(max, Arc::new(HostMemory::new(usize::MAX)))
+    }
+
     #[test]
     fn memories_and_tables_share_one_sum() {
-        let mut budget = MemoryBudget::new(1000);
+        let mut budget = budget(1000);
         assert!(budget.memory_growing(0, 600, None).unwrap());
         assert!(budget.table_growing(0, 50, None).unwrap(), "600 and 400 bytes are allowed");
         assert!(!budget.memory_growing(600, 601, None).unwrap());
-        assert_eq!(budget.refused(), Some(1001));
+        assert_eq!(budget.refused(), Some(Refused::TooMuch(1001)));
     }
 
     #[test]
     fn growth_beyond_a_memorys_own_maximum_costs_nothing() {
-        let mut budget = MemoryBudget::new(1000);
+        let mut budget = budget(1000);
         assert!(!budget.memory_growing(0, 900, Some(800)).unwrap());
         assert!(budget.memory_growing(0, 1000, Some(1000)).unwrap());
         assert_eq!(budget.refused(), None);
@@ -89,9 +147,25 @@ mod tests {
 
     #[test]
     fn failed_growth_is_not_refunded() {
-        let mut budget = MemoryBudget::new(1000);
+        let mut budget = budget(1000);
         assert!(budget.memory_growing(0, 900, None).unwrap());
         budget.memory_grow_failed(wasmtime::format_err!("never asked for")).unwrap();
         assert!(!budget.memory_growing(900, 1001, None).unwrap());
+    }
+
+    #[test]
+    fn calls_share_what_the_host_gives_and_return_it() {
+        let host = Arc::new(HostMemory::new(3 * PORTION_BYTES));
+        let new = || MemoryBudget::new(usize::MAX, Arc::clone(&host));
+        let (mut one, mut other) = (new(), new());
+        assert!(one.memory_growing(0, PORTION_BYTES + 1, None).unwrap());
+        assert!(other.memory_growing(0, PORTION_BYTES, None).unwrap());
+        assert!(one.memory_growing(PORTION_BYTES + 1, 2 * PORTION_BYTES, None).unwrap(), "its portion has room");
+        assert!(!other.table_growing(0, 1, None).unwrap());
+        assert_eq!(other.refused(), Some(Refused::HostHasNone));
+        drop(one);
+        assert!(other.table_growing(0, 1, None).unwrap());
+        drop(other);
+        assert_eq!(host.left.load(Ordering::Relaxed), 3 * PORTION_BYTES);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use larder_domain::Digest;
@@ -19,6 +20,7 @@ use crate::compile::Compiler;
 use crate::config::{SandboxConfig, StartError};
 use crate::data::CallData;
 use crate::loaded::Loaded;
+use crate::memory::HostMemory;
 use crate::threads::GuestThreads;
 use crate::ticker::Ticker;
 use crate::{call, engine, fault, inspect, linker};
@@ -30,6 +32,7 @@ pub struct Sandbox {
     compiler: Compiler,
     loaded: RwLock<HashMap<Digest, Arc<Loaded>>>,
     slots: Arc<Slots>,
+    memory: Arc<HostMemory>,
     threads: GuestThreads,
 }
 
@@ -46,6 +49,7 @@ impl Sandbox {
             compiler: Compiler::new(engine.clone(), threads.handle().clone()),
             loaded: RwLock::default(),
             slots: Arc::new(Slots::new(&engine, config.calls_max)?),
+            memory: Arc::new(HostMemory::new(config.memory_bytes_max)),
             engine,
             threads,
         })
@@ -113,7 +117,9 @@ impl ProviderRuntime for Sandbox {
     }
 
     fn unload(&self, digest: Digest) {
-        self.write().remove(&digest);
+        let unloaded = self.write().remove(&digest);
+        // Freeing machine code may take its time, and calls need the lock.
+        drop(unloaded);
     }
 
     async fn describe(
@@ -122,20 +128,20 @@ impl ProviderRuntime for Sandbox {
         options: &SecretString,
         limits: CallLimits,
     ) -> Result<Result<String, String>, Fault> {
-        let options = options.clone();
-        self.with(digest, |loaded| async move { call::describe(&loaded, options, limits).await }).await?
+        let (options, memory) = (options.clone(), Arc::clone(&self.memory));
+        self.with(digest, |loaded| async move { call::describe(&loaded, options, limits, memory).await }).await?
     }
 
     async fn call(&self, call: Call) -> CallReport {
-        let digest = call.digest;
-        let reported = self.with(digest, |loaded| async move { call::call(&loaded, call).await }).await;
+        let (digest, memory) = (call.digest, Arc::clone(&self.memory));
+        let reported = self.with(digest, |loaded| async move { call::call(&loaded, call, memory).await }).await;
         reported.unwrap_or_else(|fault| CallReport {
             outcome: Err(fault),
             state: None,
             log: Vec::new(),
             issued: Vec::new(),
-            cpu: std::time::Duration::ZERO,
-            wall: std::time::Duration::ZERO,
+            cpu: Duration::ZERO,
+            wall: Duration::ZERO,
         })
     }
 }

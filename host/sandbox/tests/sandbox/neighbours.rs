@@ -3,13 +3,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use larder_domain::failure::FaultCode;
-use larder_domain::ports::{Export, ProviderRuntime, Reply};
+use larder_domain::ports::runtime::{ContextError, GuestState};
+use larder_domain::ports::{CallContext, Export, ProviderRuntime, Reply};
 use larder_sandbox::{Sandbox, SandboxConfig};
 use tokio::time::timeout;
 
-use crate::guest::{Guest, LOOP};
+use crate::guest::{Guest, LOOP, ZEROES};
 use crate::host::{Store, call, call_with, code, load, reply, sandbox};
+
+/// Reads the state, for which the host waits.
+const READ_STATE: &str = "(call $get (i32.const 1024) (i32.const 4) (i32.const 32)) ";
 
 fn looper() -> Guest {
     Guest { begin: LOOP.to_owned(), ..Guest::default() }
@@ -48,14 +53,8 @@ async fn loopers_share_their_threads_with_others() {
 async fn dropping_the_future_ends_the_call() {
     let sandbox = for_few_calls(1);
     let digest = load(&sandbox, &looper()).await;
-    let waiting = load(
-        &sandbox,
-        &Guest {
-            begin: format!("(call $get (i32.const 1024) (i32.const 4) (i32.const 32)) {}", Guest::default().begin),
-            ..Guest::default()
-        },
-    )
-    .await;
+    let waiting =
+        load(&sandbox, &Guest { begin: READ_STATE.to_owned() + &Guest::default().begin, ..Guest::default() }).await;
     let slow = Arc::new(Store { delay: Duration::from_secs(60), ..Store::default() });
     let mut endless = call(digest, Export::BeginProvision);
     endless.limits.cpu = Duration::from_secs(60);
@@ -70,10 +69,7 @@ async fn dropping_the_future_ends_the_call() {
 #[tokio::test]
 async fn further_calls_wait_for_a_slot() {
     let sandbox = Arc::new(for_few_calls(2));
-    let guest = Guest {
-        begin: format!("(call $get (i32.const 1024) (i32.const 4) (i32.const 32)) {}", Guest::default().begin),
-        ..Guest::default()
-    };
+    let guest = Guest { begin: READ_STATE.to_owned() + &Guest::default().begin, ..Guest::default() };
     let digest = load(&sandbox, &guest).await;
     let slow = Arc::new(Store { delay: Duration::from_millis(50), ..Store::default() });
     let began = Instant::now();
@@ -89,6 +85,58 @@ async fn further_calls_wait_for_a_slot() {
         reply(report);
     }
     assert!(began.elapsed() >= Duration::from_millis(150));
+}
+
+#[tokio::test]
+async fn the_hosts_memory_is_shared_and_its_end_is_no_guests_fault() {
+    let config = SandboxConfig { calls_max: 4, memory_bytes_max: 10 * 1024 * 1024, ..SandboxConfig::default() };
+    let sandbox = Arc::new(Sandbox::new(config).unwrap());
+    // 6 MB, touched by nobody, and a wait.
+    let guest = Guest { pages: 96, complete: READ_STATE.to_owned() + ZEROES, ..Guest::default() };
+    let digest = load(&sandbox, &guest).await;
+    let slow = Arc::new(Store { delay: Duration::from_millis(100), ..Store::default() });
+    let large = || {
+        let mut call = call_with(digest, Export::ProvisionComplete, slow.clone());
+        call.limits.memory_bytes = 8 * 1024 * 1024;
+        call
+    };
+    let (one, other) = tokio::join!(sandbox.call(large()), sandbox.call(large()));
+    assert!(one.outcome.is_ok() != other.outcome.is_ok(), "there is room for one");
+    let refused = if one.outcome.is_ok() { other } else { one };
+    assert_eq!(code(&refused), FaultCode::Host);
+    assert_eq!(reply(sandbox.call(large()).await), Reply::Done);
+}
+
+/// A store with a mistake in it.
+struct Panicking;
+
+#[async_trait]
+impl CallContext for Panicking {
+    async fn load_state(&self) -> Result<GuestState, ContextError> {
+        panic!("on purpose")
+    }
+
+    async fn checkpoint(&self, _: &GuestState) -> Result<(), ContextError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_panic_of_the_hosts_own_harms_one_call() {
+    let sandbox = Arc::new(for_few_calls(1));
+    let digest =
+        load(&sandbox, &Guest { begin: READ_STATE.to_owned() + &Guest::default().begin, ..Guest::default() }).await;
+    for from_a_guests_thread in [false, true] {
+        let mut call = call(digest, Export::BeginProvision);
+        call.context = Arc::new(Panicking);
+        let inner = Arc::clone(&sandbox);
+        let calling = async move { inner.call(call).await };
+        let report =
+            if from_a_guests_thread { sandbox.guest_threads().spawn(calling).await.unwrap() } else { calling.await };
+        assert_eq!(code(&report), FaultCode::Host);
+        assert_eq!(report.outcome.unwrap_err().detail, "the host's own code panicked: on purpose");
+        reply(sandbox.call(self::call(digest, Export::BeginProvision)).await);
+    }
 }
 
 #[tokio::test]
