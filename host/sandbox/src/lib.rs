@@ -4,20 +4,21 @@
 //!
 //! What keeps guests apart from the host and from each other, and where it lives:
 //!
-//! * **Nothing is shared.** Every call gets a store and an instance of its own, made from a prepared [`loaded`] version
-//!   and destroyed afterwards ([`call`]). A store is never entered again after a trap, a limit or a dropped future.
-//! * **Time.** Executed CPU time is the thread's own clock, summed over the polls of the call's future ([`meter`]), so
-//!   waiting is free. A plain thread moves the engine's epoch ([`ticker`]); at each tick a running guest is asked what
+//! * **Nothing is shared.** Every call gets a store and an instance of its own, made from a prepared `loaded` version
+//!   and destroyed afterwards (`call`). A store is never entered again after a trap, a limit or a dropped future.
+//! * **Time.** Executed CPU time is the thread's own clock, summed over the polls of the call's future (`meter`), so
+//!   waiting is free. A plain thread moves the engine's epoch (`ticker`); at each tick a running guest is asked what
 //!   it has used, and then makes room for its neighbours. Wall time is a timer around the whole call. Start functions,
 //!   `cabi_realloc` and post-return run under the same future, so none of them can hide.
-//! * **Memory.** All memories and tables of a store count against one sum ([`memory`]); the pool bounds how many stores
-//!   there can be ([`engine`]). What guests hand over is bounded in bytes, handles and log lines.
-//! * **The world.** A guest reaches what the [`linker`] offers and no more: the interfaces of `larder:host`, each a
-//!   file of [`capability`], and an empty WASI.
-//! * **Threads.** Guests run on their own ([`threads`]), never on those that serve HTTP.
+//! * **Memory.** All memories and tables of a store count against one sum, and all stores against what the host gives
+//!   them (`memory`); the pool bounds how many there can be (`engine`). What guests hand over, and what the host keeps
+//!   for them, is bounded in bytes, handles and log lines.
+//! * **The world.** A guest reaches what the `linker` offers and no more: the interfaces of `larder:host`, each a
+//!   file of `capability`, and an empty WASI.
+//! * **Threads.** Guests run on their own (`threads`), never on those that serve HTTP.
 //!
-//! Whatever goes wrong ends as a [`fault`] that names the limit, or says that it was the host's own. Uploads pass
-//! [`inspect`] before they are compiled ([`compile`]).
+//! Whatever goes wrong ends as a `fault` that names the limit, or says that it was the host's own. Uploads pass
+//! `inspect` before they are compiled (`compile`).
 //!
 //! What a maintainer can get wrong: a host function that computes for long without an `await` can't be interrupted, so
 //! each must be bounded by the size of what it was given; and anything that outlives the call must be bounded when the

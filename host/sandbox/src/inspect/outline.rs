@@ -24,6 +24,8 @@ const NESTED_MAX: usize = 250;
 const DEPTH_MAX: usize = 10;
 /// Sections in all of them together.
 const SECTIONS_MAX: usize = 20_000;
+/// Types, globals, segments and the like in all of them together.
+const ITEMS_MAX: usize = 250_000;
 /// Imports, and exports, of the component.
 const NAMES_MAX: usize = 1000;
 
@@ -74,6 +76,7 @@ struct Walk {
     depth: usize,
     nested: usize,
     sections: usize,
+    items: usize,
     functions: usize,
     imports: Vec<String>,
     exports: Vec<String>,
@@ -107,7 +110,9 @@ impl Walk {
             }
             _ => {
                 self.sections += 1;
-                within("sections", self.sections, SECTIONS_MAX)
+                self.items += items(payload) as usize;
+                within("sections", self.sections, SECTIONS_MAX)?;
+                within("types, globals, segments and other items", self.items, ITEMS_MAX)
             }
         }
     }
@@ -126,6 +131,26 @@ impl Walk {
             imports: self.imports.into_iter().map(import).collect(),
             exports: self.exports.into_iter().map(export).collect(),
         }
+    }
+}
+
+/// How many items a section says that it has. Functions are counted by their bodies.
+fn items(payload: &Payload<'_>) -> u32 {
+    match payload {
+        Payload::TypeSection(section) => section.count(),
+        Payload::ImportSection(section) => section.count(),
+        Payload::TableSection(section) => section.count(),
+        Payload::GlobalSection(section) => section.count(),
+        Payload::ExportSection(section) => section.count(),
+        Payload::ElementSection(section) => section.count(),
+        Payload::DataSection(section) => section.count(),
+        Payload::InstanceSection(section) => section.count(),
+        Payload::CoreTypeSection(section) => section.count(),
+        Payload::ComponentInstanceSection(section) => section.count(),
+        Payload::ComponentAliasSection(section) => section.count(),
+        Payload::ComponentTypeSection(section) => section.count(),
+        Payload::ComponentCanonicalSection(section) => section.count(),
+        _ => 0,
     }
 }
 

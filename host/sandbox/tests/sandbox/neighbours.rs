@@ -35,18 +35,19 @@ async fn loopers_share_their_threads_with_others() {
         call.limits.cpu = Duration::from_millis(250);
         loopers.push(tokio::spawn(async move { sandbox.call(call).await }));
     }
-    let mut slowest = Duration::ZERO;
+    let (mut slowest, mut neighbours) = (Duration::ZERO, 0);
     while !loopers.iter().all(tokio::task::JoinHandle::is_finished) {
         let began = Instant::now();
         let report = sandbox.call(call(digest, Export::ProvisionComplete)).await;
         slowest = slowest.max(began.elapsed());
+        neighbours += 1;
         assert_eq!(reply(report), Reply::Done);
     }
     for looper in loopers {
         assert_eq!(code(&looper.await.unwrap()), FaultCode::CpuLimit);
     }
-    // Each of two threads has four loopers, which take 5 ms each.
-    assert!(slowest < Duration::from_millis(200), "a neighbour waited for {slowest:?}");
+    // Each of two threads has four loopers, which take 5 ms each, and a second in all.
+    assert!(slowest < Duration::from_millis(500) && neighbours > 10, "one of {neighbours} waited for {slowest:?}");
 }
 
 #[tokio::test]
@@ -71,7 +72,7 @@ async fn further_calls_wait_for_a_slot() {
     let sandbox = Arc::new(for_few_calls(2));
     let guest = Guest { begin: READ_STATE.to_owned() + &Guest::default().begin, ..Guest::default() };
     let digest = load(&sandbox, &guest).await;
-    let slow = Arc::new(Store { delay: Duration::from_millis(50), ..Store::default() });
+    let slow = Arc::new(Store { delay: Duration::from_millis(200), ..Store::default() });
     let began = Instant::now();
     let calls: Vec<_> = (0..6)
         .map(|_| {
@@ -81,10 +82,10 @@ async fn further_calls_wait_for_a_slot() {
         .collect();
     for call in calls {
         let report = call.await.unwrap();
-        assert!(report.wall < Duration::from_millis(140), "waiting for a slot is not the guest's time");
+        assert!(report.wall < Duration::from_millis(550), "waiting for a slot is not the guest's time");
         reply(report);
     }
-    assert!(began.elapsed() >= Duration::from_millis(150));
+    assert!(began.elapsed() >= Duration::from_millis(600));
 }
 
 #[tokio::test]
@@ -94,7 +95,7 @@ async fn the_hosts_memory_is_shared_and_its_end_is_no_guests_fault() {
     // 6 MB, touched by nobody, and a wait.
     let guest = Guest { pages: 96, complete: READ_STATE.to_owned() + ZEROES, ..Guest::default() };
     let digest = load(&sandbox, &guest).await;
-    let slow = Arc::new(Store { delay: Duration::from_millis(100), ..Store::default() });
+    let slow = Arc::new(Store { delay: Duration::from_millis(500), ..Store::default() });
     let large = || {
         let mut call = call_with(digest, Export::ProvisionComplete, slow.clone());
         call.limits.memory_bytes = 8 * 1024 * 1024;

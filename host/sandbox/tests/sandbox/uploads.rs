@@ -116,6 +116,8 @@ fn ceilings_end_what_would_take_long() {
     check(&functions.wasm(), "too_complex", &["functions", "100000"]);
     let long = Guest { fields: format!("(func {})", "(drop (i32.const 0))".repeat(800_000)), ..Guest::default() };
     check(&long.wasm(), "too_complex", &["bytes in one function"]);
+    let globals = Guest { fields: "(global i32 (i32.const 1))".repeat(250_001), ..Guest::default() };
+    check(&globals.wasm(), "too_complex", &["globals", "250000"]);
     let deep = format!("(component {} {})", "(component ".repeat(20), ")".repeat(20));
     check(&assemble(&deep), "too_complex", &["levels of nesting"]);
     let mut sections = assemble("(component)");

@@ -42,6 +42,12 @@ pub enum OpenError {
         /// Why.
         source: io::Error,
     },
+    /// Where the database stands, several connections can't work on it.
+    #[error("the file system of {} can't hold a shared log: put the data directory on a local disk", path.display())]
+    Journal {
+        /// The database.
+        path: PathBuf,
+    },
     /// The database can't be read or set up.
     #[error("the database can't be opened")]
     Database(#[from] rusqlite::Error),

@@ -1,6 +1,6 @@
 //! Connections that only read: each call sees one state of the database, and never waits for the writer.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
 use larder_domain::ports::StoreError;
@@ -18,12 +18,13 @@ const READER_WAIT_MAX: Duration = Duration::from_secs(5);
 pub(super) struct Readers {
     /// As many permits as connections.
     turns: Arc<Semaphore>,
-    idle: Arc<Mutex<Vec<Connection>>>,
+    connections: Arc<[Mutex<Connection>]>,
 }
 
 impl Readers {
     pub(super) fn new(connections: Vec<Connection>) -> Self {
-        Self { turns: Arc::new(Semaphore::new(connections.len())), idle: Arc::new(Mutex::new(connections)) }
+        let turns = Arc::new(Semaphore::new(connections.len()));
+        Self { turns, connections: connections.into_iter().map(Mutex::new).collect() }
     }
 
     /// Reads on a thread where waiting for the disk holds up nobody else.
@@ -33,15 +34,22 @@ impl Readers {
     ) -> Result<T, StoreError> {
         let turn = timeout(READER_WAIT_MAX, Arc::clone(&self.turns).acquire_owned()).await;
         let turn = turn.map_err(|_| StoreError::Busy)?.map_err(|_| StoreError::Busy)?;
-        let idle = Arc::clone(&self.idle);
+        let connections = Arc::clone(&self.connections);
         let reading = tokio::task::spawn_blocking(move || {
-            let lease = Lent::take(&idle).ok_or(StoreError::Busy)?;
-            let answer = lease.connection().map(|conn| in_one_state(conn, query));
-            drop(lease);
+            let answer = connections.iter().find_map(idle).map(|conn| in_one_state(&conn, query));
             drop(turn);
             answer.ok_or(StoreError::Busy)?.map_err(StoreError::from)
         });
         reading.await.map_err(|error| StoreError::Database(Box::new(error)))?
+    }
+}
+
+/// The connection, unless somebody reads from it. One whose reader panicked is as good as any: its transaction has ended.
+fn idle(conn: &Mutex<Connection>) -> Option<MutexGuard<'_, Connection>> {
+    match conn.try_lock() {
+        Ok(conn) => Some(conn),
+        Err(TryLockError::Poisoned(conn)) => Some(conn.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
     }
 }
 
@@ -51,28 +59,4 @@ fn in_one_state<T>(conn: &Connection, query: impl FnOnce(&Connection) -> Result<
     let answer = query(&transaction);
     transaction.finish()?;
     answer
-}
-
-/// A connection that finds its way back even if the query panics.
-struct Lent<'a> {
-    idle: &'a Mutex<Vec<Connection>>,
-    conn: Option<Connection>,
-}
-
-impl<'a> Lent<'a> {
-    fn take(idle: &'a Mutex<Vec<Connection>>) -> Option<Self> {
-        let conn = idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
-        Some(Self { idle, conn: Some(conn) })
-    }
-
-    fn connection(&self) -> Option<&Connection> {
-        self.conn.as_ref()
-    }
-}
-
-impl Drop for Lent<'_> {
-    fn drop(&mut self) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.extend(self.conn.take());
-    }
 }

@@ -2,12 +2,13 @@
 //! from one group to the next.
 
 use larder_domain::work::Token;
-use larder_domain::{StoreTime, WallTime};
+use larder_domain::{ProviderName, StoreTime, WallTime};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
 
 use super::error::Result;
 use super::rows::Columns;
 use super::watch::Poked;
+use super::work::agenda::Agenda;
 
 /// One job's share of a group's transaction.
 pub(super) struct Tx<'a> {
@@ -20,12 +21,13 @@ pub(super) struct Tx<'a> {
 }
 
 /// What the writer remembers. A job that is rolled back does not take it back: numbers stay used, a turn stays taken, a
-/// poke too many only makes somebody look.
+/// poke too many only makes somebody look. Only the agenda must be right, so it is forgotten then.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     pub(super) counters: Counters,
+    pub(super) agenda: Agenda,
     /// The provider whose work was leased last.
-    pub(super) turn: String,
+    pub(super) served: Option<ProviderName>,
     pub(super) poked: Poked,
     /// When expired rows are looked for again.
     pub(super) purge_at: StoreTime,

@@ -1,5 +1,6 @@
 //! Due work: leased, renewed, given back.
 
+pub(super) mod agenda;
 mod lease;
 pub(super) mod plan;
 
@@ -34,7 +35,7 @@ impl WorkStore for SqliteStore {
 
     async fn release(&self, lease: &Lease, due: StoreTime) -> Result<(), StoreError> {
         let lease = lease.clone();
-        self.writer.run(move |tx| release(tx, &lease, due)).await
+        self.writer.run(move |tx| plan::release(tx, &lease, due)).await
     }
 
     async fn next_due(&self, saturated: Vec<ProviderName>) -> Result<Option<StoreTime>, StoreError> {
@@ -75,15 +76,4 @@ fn renew(tx: &mut Tx<'_>, leases: &[Lease]) -> Outcome<Vec<Subject>> {
         }
     }
     Ok(lost)
-}
-
-/// A superseded lease ends too, but the wish that superseded it has planned the next turn already.
-fn release(tx: &mut Tx<'_>, lease: &Lease, due: StoreTime) -> Outcome<()> {
-    let released = tx.execute(
-        "UPDATE work SET due = iif(token = lease_token, ?1, min(due, ?1)), lease_owner = NULL, lease_until = NULL, lease_token = NULL
-         WHERE subject = ?2 AND kind = ?3 AND lease_token = ?4",
-        (due.0, lease.subject.to_string(), lease.kind.as_str(), lease.token.0),
-    )?;
-    tx.memory.poked.work |= released > 0;
-    Ok(())
 }

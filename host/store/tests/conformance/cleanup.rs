@@ -33,7 +33,10 @@ pub(crate) async fn nothing_begun_needs_no_cleanup(world: World) {
     assert_eq!((deleted.addon.cleanup, deleted.next), (Cleanup::None, Next::Rest));
     assert_eq!(world.store.next_due(vec![]).await.unwrap(), None);
     assert_eq!(world.store.addon_config(id).await.unwrap(), None);
+    let record = world.store.addon(id).await.unwrap();
+    world.clock.advance_ms(5);
     assert_eq!(world.delete(id).await.next, Next::Unchanged, "twice is no error");
+    assert_eq!(world.store.addon(id).await.unwrap(), record, "and no change");
 }
 
 pub(crate) async fn a_failed_cleanup_comes_again(world: World) {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use larder_domain::failure::Pending;
+use larder_domain::failure::{GuestFailure, Pending, StepFailure};
 use larder_domain::work::LEASE_MS;
-use larder_domain::{AddonState, Event, Next, Step};
+use larder_domain::{AddonId, AddonState, Event, Next, Step};
 
-use crate::world::{Build, World, config, new_addon, other_node, provider};
+use crate::world::{Build, Turn, World, config, new_addon, other_node, provider};
 
 pub(crate) async fn due_work_is_leased_once_until_the_lease_runs_out(world: World) {
     world.create(new_addon(&world, None)).await;
@@ -135,4 +135,47 @@ pub(crate) async fn watchers_hear_of_due_work(world: World) {
     assert!(watcher.changed().await);
     drop(world);
     assert!(!watcher.changed().await, "the store is closed");
+}
+
+/// Random doings, after each of which two ways to look for due work must agree.
+pub(crate) async fn whatever_is_due_is_found(world: World) {
+    let app = world.app("shop").await;
+    let mut random = Random(7);
+    let (mut held, mut ids): (Vec<Turn>, Vec<AddonId>) = (vec![], vec![]);
+    for n in 0..600 {
+        match random.below(8) {
+            0 | 1 => {
+                let new = new_addon(&world, Some(&app)).named(&format!("a-{n}")).by(&format!("p-{}", random.below(20)));
+                ids.push(world.create(new).await);
+            }
+            2 => held.extend(world.turns(random.below(4)).await),
+            3 if !held.is_empty() => {
+                let turn = held.swap_remove(random.below(held.len()));
+                let due = world.store.now().plus_ms(random.below(5_000) as u64);
+                world.store.release(&turn.lease, due).await.unwrap();
+            }
+            4 if !held.is_empty() => {
+                let turn = &held[random.below(held.len())];
+                let retry = GuestFailure::Retry { after_ms: random.below(9_000) as u64, reason: "later".into() };
+                let _ = world.result(&turn.lease, Event::Failed(turn.step, StepFailure::Guest(retry))).await;
+            }
+            5 if !ids.is_empty() => drop(world.delete(ids.swap_remove(random.below(ids.len()))).await),
+            // Refused after something was written, so that it is rolled back.
+            6 => drop(world.store.create_addon(new_addon(&world, Some(&"none".parse().unwrap()))).await.unwrap()),
+            _ => world.clock.advance_ms(random.below(1_000) as u64),
+        }
+        let due = world.store.next_due(vec![]).await.unwrap().is_some_and(|due| due <= world.store.now());
+        let found = world.turn().await;
+        assert!(found.is_some() == due || world.store.next_due(vec![]).await.unwrap() > Some(world.store.now()), "{n}");
+        held.extend(found);
+    }
+}
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % bound
+    }
 }

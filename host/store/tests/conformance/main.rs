@@ -64,6 +64,7 @@ conformance! { sqlite;
         an_overdue_addon_ends_without_a_call,
         tokens_rise_over_rests,
         watchers_hear_of_due_work,
+        whatever_is_due_is_found,
     }
     variables {
         variables_appear_when_ready_and_vanish_when_deleted,

@@ -18,7 +18,7 @@ macro_rules! progress_columns {
 pub(super) use progress_columns;
 
 /// How far an addon has come, with the store's own notes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(in crate::sqlite) struct Progress {
     pub(in crate::sqlite) addon: Addon,
     pub(in crate::sqlite) app: Option<AppName>,
@@ -59,9 +59,12 @@ impl Progress {
         })
     }
 
-    /// Writes the row after a transition. The columns that indexes stand on are left out where nothing changed in them:
-    /// SQLite would take an index entry out and put the same one in again.
+    /// Writes the row after a transition, if it changed. The columns that indexes stand on are left out where nothing changed
+    /// in them: SQLite would take an index entry out and put the same one in again.
     pub(super) fn save(&mut self, tx: &Tx<'_>, before: &Self) -> Result<()> {
+        if self == before {
+            return Ok(());
+        }
         self.kept_since = match (is_finished(&self.addon), before.kept_since) {
             (true, None) => Some(tx.now),
             (true, since) => since,

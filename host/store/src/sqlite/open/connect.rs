@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::OpenError;
 use crate::sqlite::writer::STATEMENTS_CACHED_MAX;
 
 /// The connection that writes.
@@ -12,12 +13,15 @@ use crate::sqlite::writer::STATEMENTS_CACHED_MAX;
 /// pages that are written often are then moved once. The cache is small on purpose: a commit after a page was split looks
 /// through all of it, and what it lacks the operating system has. No page is mapped into memory: an I/O error in a mapped
 /// page would kill the process instead of failing a statement.
-pub(super) fn writer(file: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn writer(file: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(file, flags)?;
+    let journal: String = conn.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    if journal != "wal" {
+        return Err(OpenError::Journal { path: file.to_owned() });
+    }
     conn.execute_batch(
-        "PRAGMA journal_mode = WAL;
-         PRAGMA synchronous = FULL;
+        "PRAGMA synchronous = FULL;
          PRAGMA foreign_keys = ON;
          PRAGMA busy_timeout = 5000;
          PRAGMA temp_store = MEMORY;

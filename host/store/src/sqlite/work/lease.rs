@@ -1,8 +1,8 @@
 //! Leasing due work, round robin over providers: one piece each in turn, beginning after the provider that was served last. So
 //! a provider with a million pieces waits for its turn like one with a single piece.
 //!
-//! The index `work_open` is ordered by provider and then by when a piece can be leased. One seek finds the next provider and,
-//! with it, its earliest piece; it costs the same however many pieces a provider has.
+//! The index `work_open` is ordered by provider and then by when a piece can be leased: one seek finds a provider's earliest
+//! piece, however many it has.
 
 use std::collections::VecDeque;
 
@@ -16,7 +16,7 @@ use super::plan;
 use crate::sqlite::addons::{Brought, SealedRecord, step};
 use crate::sqlite::error::{Failure, Result};
 use crate::sqlite::rows::Columns;
-use crate::sqlite::tx::{Tx, find};
+use crate::sqlite::tx::{Memory, Tx, find};
 
 /// Pieces of work that one call leases at most.
 const LEASES_PER_CALL_MAX: usize = 1_024;
@@ -32,9 +32,9 @@ pub(super) enum SealedLease {
 }
 
 /// The earliest piece of a provider's work.
-struct Head {
-    provider: ProviderName,
-    open_at: StoreTime,
+pub(super) struct Head {
+    pub(super) provider: ProviderName,
+    pub(super) open_at: StoreTime,
     kind: WorkKind,
     subject: Subject,
 }
@@ -46,34 +46,16 @@ pub(super) fn lease_due(
     count_max: usize,
     saturated: &[ProviderName],
 ) -> Result<Vec<SealedLease>> {
-    let mut round =
-        Round { owner, left: count_max.min(LEASES_PER_CALL_MAX), passes_left: PASSED_PER_CALL_MAX, leased: vec![] };
-    // The first time round finds out who has due work; the others go round these alone.
-    let mut hungry = VecDeque::new();
-    let start = tx.memory.turn.clone();
-    let mut at = start.clone();
-    let mut wrapped = false;
-    while round.goes_on() {
-        let head = next_head(tx.conn, &at)?.filter(|head| !wrapped || *head.provider.as_str() <= *start);
-        let Some(head) = head else {
-            if wrapped || start.is_empty() {
-                break;
-            }
-            (wrapped, at) = (true, String::new());
-            continue;
-        };
-        head.provider.as_str().clone_into(&mut at);
-        let provider = head.provider.clone();
-        if !saturated.contains(&provider) && round.serve(tx, Some(head))? {
-            hungry.push_back(provider);
-        }
-    }
+    let left = count_max.min(LEASES_PER_CALL_MAX);
+    let mut round = Round { owner, left, passes_left: PASSED_PER_CALL_MAX, leased: vec![] };
+    let Memory { agenda, served, .. } = &mut *tx.memory;
+    let hungry = agenda.due(tx.conn, tx.now, served.as_ref())?.filter(|provider| !saturated.contains(provider));
+    let mut circle: VecDeque<ProviderName> = hungry.cloned().collect();
     while round.goes_on()
-        && let Some(provider) = hungry.pop_front()
+        && let Some(provider) = circle.pop_front()
     {
-        let head = head_of(tx.conn, &provider)?;
-        if round.serve(tx, head)? {
-            hungry.push_back(provider);
+        if round.serve(tx, &provider)? {
+            circle.push_back(provider);
         }
     }
     Ok(round.leased)
@@ -105,11 +87,11 @@ impl Round {
     }
 
     /// Leases one piece of a provider's due work, past those that turn out to need nothing now. False if there is none.
-    fn serve(&mut self, tx: &mut Tx<'_>, mut head: Option<Head>) -> Result<bool> {
-        while self.goes_on()
-            && let Some(due) = head.take_if(|head| head.open_at <= tx.now)
-        {
-            let provider = due.provider.clone();
+    fn serve(&mut self, tx: &mut Tx<'_>, provider: &ProviderName) -> Result<bool> {
+        while self.goes_on() {
+            let head = head_of(tx.conn, provider)?;
+            tx.memory.agenda.set(provider, head.as_ref().map(|head| head.open_at));
+            let Some(due) = head.filter(|head| head.open_at <= tx.now) else { return Ok(false) };
             let leased = match due.subject {
                 Subject::Addon(id) if due.kind == WorkKind::Addon => self.lease_addon(tx, due, id)?,
                 _ => Some(SealedLease::Other(self.lease(tx, due)?)),
@@ -117,11 +99,10 @@ impl Round {
             if let Some(leased) = leased {
                 self.left -= 1;
                 self.leased.push(leased);
-                provider.as_str().clone_into(&mut tx.memory.turn);
+                tx.memory.served = Some(provider.clone());
                 return Ok(true);
             }
             self.passes_left -= 1;
-            head = head_of(tx.conn, &provider)?;
         }
         Ok(false)
     }
@@ -132,7 +113,7 @@ impl Round {
             Err(Failure(error @ (StoreError::Corrupt(_) | StoreError::Missing(_)))) => {
                 // One row that can't be read must not hold up all the others for ever.
                 tracing::error!(%error, addon = %id, "work was put off, as the store can't read what it is about");
-                plan::free(tx, head.kind, &head.subject, tx.now.plus_ms(UNREADABLE_WAIT_MS))?;
+                plan::free(tx, head.kind, &head.subject, &head.provider, tx.now.plus_ms(UNREADABLE_WAIT_MS))?;
                 return Ok(None);
             }
             other => other?,
@@ -142,7 +123,7 @@ impl Round {
                 let lease = self.lease(tx, head)?;
                 return Ok(Some(SealedLease::Addon { lease, record: Box::new(record), next }));
             }
-            Next::At(due) => plan::free(tx, head.kind, &head.subject, due)?,
+            Next::At(due) => plan::free(tx, head.kind, &head.subject, &head.provider, due)?,
             Next::Rest | Next::Unchanged => plan::rest(tx, head.kind, &head.subject)?,
         }
         Ok(None)
@@ -168,7 +149,7 @@ fn wake(tx: &mut Tx<'_>, id: AddonId) -> Result<(SealedRecord, Next)> {
 }
 
 /// The earliest piece of the first provider whose name comes after this one.
-fn next_head(conn: &Connection, after: &str) -> Result<Option<Head>> {
+pub(super) fn next_head(conn: &Connection, after: &str) -> Result<Option<Head>> {
     let sql = "SELECT provider, open_at, kind, subject FROM work WHERE provider > ? ORDER BY provider, open_at LIMIT 1";
     find(conn, sql, [after], read_head)
 }

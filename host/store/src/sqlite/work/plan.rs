@@ -44,7 +44,7 @@ pub(in crate::sqlite) fn check_lease(tx: &Tx<'_>, lease: &Lease, subject: &Subje
 pub(in crate::sqlite) fn after_result(tx: &mut Tx<'_>, lease: &Lease, next: Next) -> Result<()> {
     match next {
         Next::Do(_) | Next::Unchanged => Ok(()),
-        Next::At(due) => free(tx, lease.kind, &lease.subject, due),
+        Next::At(due) => free(tx, lease.kind, &lease.subject, &lease.provider, due),
         Next::Rest => rest(tx, lease.kind, &lease.subject),
     }
 }
@@ -61,7 +61,7 @@ pub(in crate::sqlite) fn after_wish(
         Next::Unchanged => Ok(()),
         Next::At(due) => wish(tx, kind, subject, provider, due),
         Next::Do(_) => wish(tx, kind, subject, provider, tx.now),
-        Next::Rest => rest_unless_leased(tx, kind, subject),
+        Next::Rest => rest_unless_leased(tx, kind, subject, provider),
     }
 }
 
@@ -74,7 +74,7 @@ pub(in crate::sqlite) fn wish(
     due: StoreTime,
 ) -> Result<()> {
     let token = tx.next_token();
-    tx.memory.poked.work = true;
+    may_be_due(tx, provider, due);
     tx.execute(
         "INSERT INTO work (subject, kind, provider, due, token) VALUES (?, ?, ?, ?, ?)
          ON CONFLICT (subject, kind) DO UPDATE SET due = excluded.due, token = excluded.token",
@@ -86,7 +86,7 @@ pub(in crate::sqlite) fn wish(
 /// Makes all of a provider's work of a kind due now, as a user's wish about each.
 pub(in crate::sqlite) fn wish_all(tx: &mut Tx<'_>, kind: WorkKind, provider: &ProviderName) -> Result<()> {
     let token = tx.next_token();
-    tx.memory.poked.work = true;
+    may_be_due(tx, provider, tx.now);
     tx.execute(
         "UPDATE work SET due = min(due, ?), token = ? WHERE provider = ? AND kind = ?",
         (tx.now.0, token.0, provider.as_str(), kind.as_str()),
@@ -95,13 +95,37 @@ pub(in crate::sqlite) fn wish_all(tx: &mut Tx<'_>, kind: WorkKind, provider: &Pr
 }
 
 /// Ends a lease and plans the next turn.
-pub(in crate::sqlite) fn free(tx: &mut Tx<'_>, kind: WorkKind, subject: &Subject, due: StoreTime) -> Result<()> {
-    tx.memory.poked.work = true;
+pub(in crate::sqlite) fn free(
+    tx: &mut Tx<'_>,
+    kind: WorkKind,
+    subject: &Subject,
+    provider: &ProviderName,
+    due: StoreTime,
+) -> Result<()> {
+    may_be_due(tx, provider, due);
     tx.execute(
         "UPDATE work SET due = ?, lease_owner = NULL, lease_until = NULL, lease_token = NULL WHERE subject = ? AND kind = ?",
         (due.0, subject.to_string(), kind.as_str()),
     )?;
     Ok(())
+}
+
+/// Gives a lease back. A superseded one ends too, but the wish that superseded it has planned the next turn already.
+pub(super) fn release(tx: &mut Tx<'_>, lease: &Lease, due: StoreTime) -> Result<()> {
+    // That plan may be of any time, so let somebody look.
+    may_be_due(tx, &lease.provider, StoreTime::default());
+    tx.execute(
+        "UPDATE work SET due = iif(token = lease_token, ?1, min(due, ?1)), lease_owner = NULL, lease_until = NULL, lease_token = NULL
+         WHERE subject = ?2 AND kind = ?3 AND lease_token = ?4",
+        (due.0, lease.subject.to_string(), lease.kind.as_str(), lease.token.0),
+    )?;
+    Ok(())
+}
+
+/// Tells those who look for due work that there may be some.
+fn may_be_due(tx: &mut Tx<'_>, provider: &ProviderName, from: StoreTime) {
+    tx.memory.agenda.hear(provider, from);
+    tx.memory.poked.work = true;
 }
 
 /// Ends a lease, if there is one, and all plans.
@@ -111,7 +135,8 @@ pub(in crate::sqlite) fn rest(tx: &Tx<'_>, kind: WorkKind, subject: &Subject) ->
 }
 
 /// Ends all plans. Under a lease the row stays, superseded and due: whoever leases it next finds that there is nothing to do.
-fn rest_unless_leased(tx: &mut Tx<'_>, kind: WorkKind, subject: &Subject) -> Result<()> {
+fn rest_unless_leased(tx: &mut Tx<'_>, kind: WorkKind, subject: &Subject, provider: &ProviderName) -> Result<()> {
+    may_be_due(tx, provider, tx.now);
     let (text, now) = (subject.to_string(), tx.now.0);
     let token = tx.next_token();
     tx.execute(

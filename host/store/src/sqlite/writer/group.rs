@@ -91,6 +91,7 @@ impl Committer {
     ) -> rusqlite::Result<()> {
         self.step("SAVEPOINT job")?;
         if !self.run(moment, run) {
+            self.memory.agenda.forget();
             self.step("ROLLBACK TO job")?;
         }
         self.step("RELEASE job")
@@ -110,7 +111,8 @@ impl Committer {
     }
 
     /// Ends the transaction, unless SQLite has done so already because it could not go on.
-    fn roll_back(&self) -> rusqlite::Result<()> {
+    fn roll_back(&mut self) -> rusqlite::Result<()> {
+        self.memory.agenda.forget();
         if self.conn.is_autocommit() { Ok(()) } else { self.step("ROLLBACK") }
     }
 
