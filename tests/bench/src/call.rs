@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Handle};
 
 use crate::bare::Bare;
 use crate::fixture;
-use crate::report::{Bound, Row};
+use crate::report::{Bound, Row, median};
 
 /// Each side is measured so often, by turns, for so long; the medians are compared.
 const ROUNDS: usize = 7;
@@ -88,9 +88,4 @@ where
         runtime.block_on(caller)??;
     }
     Ok(made.load(Ordering::Relaxed) as f64 / started.elapsed().as_secs_f64())
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -65,3 +65,9 @@ pub(crate) fn print(rows: &[Row], as_json: bool) {
         }
     }
 }
+
+/// The middle of an odd number of values.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
