@@ -1,13 +1,14 @@
 //! Groups: what one job's failure means for the others, and what happens at the bounds.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use larder_domain::StoreTime;
 use larder_domain::ports::StoreError;
 use rusqlite::Connection;
 use tokio::join;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::{Committer, Writer};
 use crate::ManualClock;
@@ -41,18 +42,38 @@ async fn said(writer: &Writer) -> Vec<String> {
     writer.run(all).await.unwrap()
 }
 
-/// A job that keeps the writer busy until it is told to go on, so that others queue up behind it.
-fn wait_for(go_on: Receiver<()>) -> impl FnMut(&mut Tx<'_>) -> Result<()> + Send {
-    move |_| {
-        let _ = go_on.recv();
-        Ok(())
+/// Holds the writer in a group of its own, so that what is queued meanwhile becomes one group.
+struct Gate {
+    reached: UnboundedReceiver<()>,
+    go_on: Sender<()>,
+}
+
+impl Gate {
+    /// The gate, and the job that stands in it.
+    fn new() -> (Self, impl FnMut(&mut Tx<'_>) -> Result<()> + Send) {
+        let (go_on, opened) = channel();
+        let (reaches, reached) = unbounded_channel();
+        let job = move |_: &mut Tx<'_>| {
+            let _ = reaches.send(());
+            let _ = opened.recv();
+            Ok(())
+        };
+        (Self { reached, go_on }, job)
+    }
+
+    async fn reached(&mut self) {
+        self.reached.recv().await.unwrap();
+    }
+
+    fn open(self) {
+        self.go_on.send(()).unwrap();
     }
 }
 
 #[tokio::test]
 async fn a_job_that_fails_takes_back_only_what_it_wrote() {
     let writer = writer(16);
-    let (go_on, gate) = channel();
+    let (mut gate, holds) = Gate::new();
     let fails = |tx: &mut Tx<'_>| say("failed")(tx).and(Err::<(), _>(Failure(StoreError::Fenced)));
     let refuses = |tx: &mut Tx<'_>| {
         say("refused")(tx)?;
@@ -62,15 +83,17 @@ async fn a_job_that_fails_takes_back_only_what_it_wrote() {
         say("panicked")(tx)?;
         panic!("a bug")
     };
-    let (_, first, failed, refused, panicked, last, ()) = join!(
-        writer.run(wait_for(gate)),
-        writer.run(say("first")),
-        writer.run(fails),
-        writer.attempt(refuses),
-        writer.run(panics),
-        writer.run(say("last")),
-        async move { go_on.send(()).unwrap() },
-    );
+    let (_, (first, failed, refused, panicked, last, ())) = join!(writer.run(holds), async {
+        gate.reached().await;
+        join!(
+            writer.run(say("first")),
+            writer.run(fails),
+            writer.attempt(refuses),
+            writer.run(panics),
+            writer.run(say("last")),
+            async { gate.open() },
+        )
+    });
     assert!(first.is_ok() && last.is_ok());
     assert!(matches!(failed, Err(StoreError::Fenced)));
     assert!(matches!(refused, Ok(Err("no"))));
@@ -81,16 +104,13 @@ async fn a_job_that_fails_takes_back_only_what_it_wrote() {
 #[tokio::test]
 async fn a_group_that_is_not_committed_fails_for_every_job() {
     let writer = writer(16);
-    let (go_on, gate) = channel();
+    let (mut gate, holds) = Gate::new();
     let breaks_the_commit = |tx: &mut Tx<'_>| tx.execute("INSERT INTO echo VALUES ('of nothing')", []);
     let refuses = |_: &mut Tx<'_>| Err::<(), _>(Stop::Refused("because of the first"));
-    let (_, first, broken, refused, ()) = join!(
-        writer.run(wait_for(gate)),
-        writer.run(say("first")),
-        writer.run(breaks_the_commit),
-        writer.attempt(refuses),
-        async move { go_on.send(()).unwrap() },
-    );
+    let (_, (first, broken, refused, ())) = join!(writer.run(holds), async {
+        gate.reached().await;
+        join!(writer.run(say("first")), writer.run(breaks_the_commit), writer.attempt(refuses), async { gate.open() })
+    });
     assert!(matches!(first, Err(StoreError::Database(_))));
     assert!(matches!(broken, Err(StoreError::Database(_))));
     assert!(matches!(refused, Err(StoreError::Database(_))));
@@ -114,18 +134,12 @@ async fn a_full_disk_fails_jobs_and_not_the_writer() {
 #[tokio::test]
 async fn a_full_queue_is_busy() {
     let writer = writer(1);
-    let (go_on, gate) = channel();
-    let (running, mut runs) = tokio::sync::mpsc::unbounded_channel();
-    let mut waits = wait_for(gate);
-    let blocks = move |tx: &mut Tx<'_>| {
-        let _ = running.send(());
-        waits(tx)
-    };
-    let (blocked, (queued, refused)) = join!(writer.run(blocks), async {
-        runs.recv().await.unwrap();
+    let (mut gate, holds) = Gate::new();
+    let (blocked, (queued, refused)) = join!(writer.run(holds), async {
+        gate.reached().await;
         join!(writer.run(say("queued")), async {
             let refused = writer.run(say("too many")).await;
-            go_on.send(()).unwrap();
+            gate.open();
             refused
         })
     });
@@ -137,13 +151,13 @@ async fn a_full_queue_is_busy() {
 #[tokio::test]
 async fn what_is_queued_is_done_before_the_end() {
     let writer = Arc::new(writer(16));
-    let (go_on, gate) = channel();
+    let (gate, holds) = Gate::new();
     let ask = |job: &'static str| {
         let writer = Arc::clone(&writer);
         tokio::spawn(async move { writer.run(say(job)).await })
     };
     let (told, told_too) = (ask("one"), ask("two"));
-    let (blocked, ()) = join!(writer.run(wait_for(gate)), async move { go_on.send(()).unwrap() });
+    let (blocked, ()) = join!(writer.run(holds), async move { gate.open() });
     blocked.unwrap();
     assert!(told.await.unwrap().is_ok() && told_too.await.unwrap().is_ok());
     drop(writer);
