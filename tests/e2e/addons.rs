@@ -209,7 +209,7 @@ async fn state_is_kept_with_a_typed_answer_and_lost_with_a_trap() {
     let host = Host::start(&["chameleon"]).await;
     // k1 is written before a trap and k2 before `retry`; the configuration shows what is left of them.
     let script = json!({
-        "begin": [{ "do": [{ "set_state": { "k1": "kept by retry" } }, { "retry": { "after_ms": 10, "reason": "again" } }] }, { "ok": {} }],
+        "begin": [{ "do": [{ "set_state": { "k1": "kept by retry" } }, { "retry": { "after_ms": 0, "reason": "again" } }] }, { "ok": {} }],
         "complete": [{ "do": [{ "set_state": { "k1": "lost" } }, { "checkpoint": {} }, { "set_state": { "k1": "dropped" } }, { "trap": {} }] }],
     });
     let id = host.create(behave(script)).await.id();

@@ -1,5 +1,6 @@
 //! Kill -9 at any moment, start again: every addon goes on.
 
+use reqwest::Method;
 use serde_json::json;
 
 use crate::support::{Host, behave, until};
@@ -89,6 +90,29 @@ async fn a_second_host_on_the_same_data_is_refused() {
     assert_ne!(code, 0);
     assert!(error.contains("is in use by process"), "{error}");
     host.get("/healthz").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_lost_key_is_not_replaced() {
+    let mut host = Host::start(&[]).await;
+    host.kill();
+    let key = host.dir().join("sealing.key");
+    std::fs::remove_file(&key).unwrap();
+    let (code, _, error) = host.cli(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_ne!(code, 0);
+    assert!(error.contains("sealing.key is missing") && error.contains("backup"), "{error}");
+    assert!(!key.exists());
+}
+
+#[tokio::test]
+async fn an_open_stream_does_not_hold_up_the_end() {
+    let mut host = Host::start(&[]).await;
+    let stream = host.request(Method::GET, "/v1/events").header("accept", "text/event-stream").send().await.unwrap();
+    assert_eq!(stream.status(), 200);
+    host.stop();
+    let log = std::fs::read_to_string(host.dir().join("host.log")).unwrap();
+    assert!(!log.contains("closing connections that are still open"), "{log}");
+    stream.bytes().await.unwrap();
 }
 
 #[tokio::test]

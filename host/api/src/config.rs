@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::auth::Tokens;
 use crate::hosts::AllowedHosts;
 
@@ -13,6 +15,7 @@ pub struct ApiConfig {
     pub(crate) hosts: AllowedHosts,
     pub(crate) uploads: UploadLimits,
     pub(crate) streams: StreamLimits,
+    pub(crate) stopped: Option<watch::Receiver<bool>>,
 }
 
 impl ApiConfig {
@@ -24,7 +27,14 @@ impl ApiConfig {
             hosts: AllowedHosts::new(listen.ip(), extra_hosts),
             uploads: UploadLimits::default(),
             streams: StreamLimits::default(),
+            stopped: None,
         }
+    }
+
+    /// The same with event streams that end once this turns true, so that none holds up a shutdown.
+    #[must_use]
+    pub fn stopped_by(self, stopped: watch::Receiver<bool>) -> Self {
+        Self { stopped: Some(stopped), ..self }
     }
 
     /// The same with other bounds for uploads.
@@ -81,6 +91,6 @@ pub struct StreamLimits {
 
 impl Default for StreamLimits {
     fn default() -> Self {
-        Self { at_once_max: 1024, keep_alive: Duration::from_secs(15) }
+        Self { at_once_max: 512, keep_alive: Duration::from_secs(15) }
     }
 }

@@ -63,7 +63,11 @@ pub(crate) async fn require_own_host(State(api): State<Shared>, request: Request
 }
 
 fn check(hosts: &AllowedHosts, request: &Request) -> Result<(), Problem> {
-    let header = request.headers().get(header::HOST).map(|value| value.to_str().unwrap_or_default());
+    let mut headers = request.headers().get_all(header::HOST).iter();
+    let header = headers.next().map(|value| value.to_str().unwrap_or_default());
+    if headers.next().is_some() {
+        return Err(Problem::new(Code::Forbidden, "the request has more than one Host header"));
+    }
     let target = request.uri().authority().map(Authority::as_str);
     let mut named = header.into_iter().chain(target).peekable();
     if named.peek().is_none() {

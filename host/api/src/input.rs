@@ -18,10 +18,10 @@ pub(crate) struct UploadQuery {
     pub(crate) name: Option<String>,
 }
 
-/// `DELETE /v1/providers/{name}`
+/// `DELETE /v1/providers/{name}` and `DELETE /v1/addons/{id}`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct RemoveQuery {
+pub(crate) struct ForceQuery {
     #[serde(default)]
     pub(crate) force: bool,
 }

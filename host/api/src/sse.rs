@@ -15,7 +15,7 @@ use larder_control::{Code, Control};
 use larder_domain::AddonId;
 use larder_domain::history::StoredEntry;
 use larder_domain::ports::store::Watcher;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::config::StreamLimits;
 use crate::problem::{Problem, causes};
@@ -29,12 +29,25 @@ const BATCH_ENTRIES: usize = 256;
 pub(crate) struct Streams {
     places: Arc<Semaphore>,
     keep_alive: Duration,
+    stopped: Option<watch::Receiver<bool>>,
 }
 
 impl Streams {
-    pub(crate) fn new(limits: &StreamLimits) -> Self {
+    pub(crate) fn new(limits: &StreamLimits, stopped: Option<watch::Receiver<bool>>) -> Self {
         let places = Semaphore::new(limits.at_once_max.min(Semaphore::MAX_PERMITS));
-        Self { places: Arc::new(places), keep_alive: limits.keep_alive }
+        Self { places: Arc::new(places), keep_alive: limits.keep_alive, stopped }
+    }
+
+    /// When the server stops.
+    fn end(&self) -> impl Future<Output = ()> + use<> {
+        let stopped = self.stopped.clone();
+        async move {
+            match stopped {
+                // An error means that the sender is gone, which is a stop as well.
+                Some(mut stopped) => drop(stopped.wait_for(|stopped| *stopped).await),
+                None => std::future::pending().await,
+            }
+        }
     }
 }
 
@@ -55,7 +68,8 @@ pub(crate) async fn follow(api: &Shared, addon: Option<AddonId>, after: u64) -> 
         _place: place,
     };
     let batches = stream::unfold(follower, |mut follower| async { Some((follower.batch().await?, follower)) });
-    let events = batches.flat_map(|batch| stream::iter(batch.into_iter().filter_map(event)));
+    let events =
+        batches.flat_map(|batch| stream::iter(batch.into_iter().filter_map(event))).take_until(api.streams.end());
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(api.streams.keep_alive)).into_response())
 }
 

@@ -29,7 +29,7 @@ impl Api {
             tokens: config.tokens,
             hosts: config.hosts,
             uploads: Uploads::new(&config.uploads),
-            streams: Streams::new(&config.streams),
+            streams: Streams::new(&config.streams, config.stopped),
         }
     }
 }

@@ -55,13 +55,10 @@ impl Control {
     ///
     /// # Errors
     /// `unknown_addon`, `protected`.
-    pub async fn delete_addon(&self, id: AddonId) -> Result<AddonRecord, ControlError> {
+    pub async fn delete_addon(&self, id: AddonId, force: bool) -> Result<AddonRecord, ControlError> {
         let record = self.addon(id).await?;
-        if record.spec.protected && !record.addon.state.is_terminal() {
-            return Err(ControlError::refused(
-                Code::Protected,
-                format!("the addon {id} is protected against deletion"),
-            ));
+        if !force {
+            refuse_protected(&record)?;
         }
         let change =
             Change { addon: id, event: Event::DeprovisionRequested, fence: Fence::User, state: None, log: vec![] };
@@ -127,4 +124,13 @@ impl Control {
 /// Whether nothing more will happen by itself that a creator waits for.
 pub(crate) const fn is_settled(state: AddonState) -> bool {
     matches!(state, AddonState::Ready) || state.is_terminal()
+}
+
+/// A protected addon goes only by force, unless it is gone already.
+pub(crate) fn refuse_protected(record: &AddonRecord) -> Result<(), ControlError> {
+    if record.spec.protected && !record.addon.state.is_terminal() {
+        let message = format!("the addon {} is protected against deletion", record.spec.id);
+        return Err(ControlError::refused(Code::Protected, message));
+    }
+    Ok(())
 }

@@ -4,10 +4,13 @@ use larder_domain::limits::VALUE_BYTES_MAX;
 use larder_domain::ports::store::{APP_VARIABLES_MAX, AddonFilter, AppVariable, ConfigPatch, PatchRefusal};
 use larder_domain::{AppName, VariableName};
 
+use crate::addons::refuse_protected;
 use crate::{Code, Control, ControlError};
 
-/// How many addons one cascading step deletes.
-const CASCADE_BATCH_ADDONS: usize = 256;
+/// How many addons are looked at in one go.
+const BATCH_ADDONS: usize = 256;
+/// How often a cascade begins again because addons were created meanwhile.
+const CASCADE_TRIES_MAX: u32 = 8;
 
 impl Control {
     /// Creates an app. False if it was there.
@@ -48,27 +51,40 @@ impl Control {
     /// `unknown_app`; `app_in_use` without `cascade`; `protected` if one of its addons is.
     pub async fn delete_app(&self, app: &AppName, cascade: bool) -> Result<(), ControlError> {
         self.app(app).await?;
-        if cascade {
-            self.delete_addons_of(app).await?;
-        }
-        match self.store.delete_app(app).await? {
-            Ok(()) => Ok(()),
-            Err(count) => Err(ControlError::refused(Code::AppInUse, format!("the app {app} has {count} addons"))),
+        let mut tries_left = if cascade { CASCADE_TRIES_MAX } else { 1 };
+        loop {
+            if cascade {
+                self.delete_addons_of(app).await?;
+            }
+            tries_left -= 1;
+            match self.store.delete_app(app).await? {
+                Ok(()) => return Ok(()),
+                // Somebody has created an addon since.
+                Err(_) if tries_left > 0 => {}
+                Err(count) => {
+                    return Err(ControlError::refused(Code::AppInUse, format!("the app {app} has {count} addons")));
+                }
+            }
         }
     }
 
+    /// All of an app's addons, or none if one of them is protected.
     async fn delete_addons_of(&self, app: &AppName) -> Result<(), ControlError> {
+        let mut doomed = vec![];
+        let mut filter = AddonFilter { app: Some(app.clone()), count_max: BATCH_ADDONS, ..AddonFilter::default() };
         loop {
-            let filter =
-                AddonFilter { app: Some(app.clone()), count_max: CASCADE_BATCH_ADDONS, ..AddonFilter::default() };
-            let addons = self.store.addons(filter).await?;
-            if addons.is_empty() {
-                return Ok(());
-            }
-            for record in addons {
-                self.delete_addon(record.spec.id).await?;
+            let batch = self.store.addons(filter.clone()).await?;
+            let Some(last) = batch.last() else { break };
+            filter.after = Some(last.spec.id);
+            for record in &batch {
+                refuse_protected(record)?;
+                doomed.push(record.spec.id);
             }
         }
+        for id in doomed {
+            self.delete_addon(id, false).await?;
+        }
+        Ok(())
     }
 
     /// What the app sees now.

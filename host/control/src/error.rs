@@ -57,7 +57,7 @@ codes! {
     VariableTaken "variable_taken" 409 "Attach the addon under another name with `attach_as`, or delete what has the variable.",
     VariableOwnedByAddon "variable_owned_by_addon" 409 "An addon sets this variable: delete the addon, or use another name.",
     AmbiguousService "ambiguous_service" 409 "Several providers offer it: name one of them in `provider`.",
-    Protected "protected" 409 "The addon is protected against deletion.",
+    Protected "protected" 409 "If it is really to go, delete it by itself with `force=true` (`larder addon delete --force`).",
     AppInUse "app_in_use" 409 "Delete the app's addons first, or delete with `cascade=true`.",
     ProviderInUse "provider_in_use" 409 "Delete the provider's addons first, or remove it with `force=true`.",
     VersionNotUsable "version_not_usable" 409 "Only a version that passed its checks can be activated.",
@@ -69,7 +69,7 @@ codes! {
     IdempotencyMismatch "idempotency_mismatch" 422 "Use a new Idempotency-Key for a new request.",
     TooManyVariables "too_many_variables" 422 "Unset variables that the app no longer needs.",
     Overloaded "overloaded" 503 "Try again in a moment.",
-    Internal "internal" 500 "The host failed; its log has the cause under the same time. Try again, then tell the operator.",
+    Internal "internal" 500 "The host failed; its log has the cause under the request's X-Request-Id. Try again, then tell the operator.",
 }
 
 /// A use case that was refused or failed.
@@ -103,6 +103,12 @@ impl From<StoreError> for ControlError {
         match error {
             StoreError::Busy => Self::refused(Code::Overloaded, "the store has more to write than it can take"),
             StoreError::Missing("addon") => Self::refused(Code::UnknownAddon, "there is no such addon"),
+            // Gone since the use case looked.
+            StoreError::Missing("app") => Self::refused(Code::UnknownApp, "there is no such app any more"),
+            StoreError::Missing("provider") => {
+                Self::refused(Code::UnknownProvider, "there is no such provider any more")
+            }
+            StoreError::Missing("version") => Self::refused(Code::UnknownVersion, "there is no such version any more"),
             other => Self::Store(other),
         }
     }

@@ -22,7 +22,7 @@ async fn variables_reach_the_sink_before_ready_and_leave_it_with_the_addon() {
     let id = host.create("honest", "one").await.spec.id;
     assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
     assert!(host.sink.has.lock().unwrap().contains(&id));
-    host.control.delete_addon(id).await.unwrap();
+    host.control.delete_addon(id, false).await.unwrap();
     until("the sink to forget it", || async { (!host.sink.has.lock().unwrap().contains(&id)).then_some(()) }).await;
 }
 
@@ -59,7 +59,7 @@ async fn a_deletion_drops_the_call_under_way_and_cleans_up_without_overlap() {
     host.script.hanging.lock().unwrap().insert("stuck".into());
     let id = host.create("stuck", "one").await.spec.id;
     until("the call", || async { (host.calls("stuck", Export::BeginProvision) > 0).then_some(()) }).await;
-    let deleted = host.control.delete_addon(id).await.unwrap();
+    let deleted = host.control.delete_addon(id, false).await.unwrap();
     assert_eq!(deleted.addon.state, AddonState::Deprovisioned);
     let cleanup = until("the cleanup", || async {
         (host.control.addon(id).await.unwrap().addon.cleanup == Cleanup::Done).then_some(())

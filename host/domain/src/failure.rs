@@ -1,7 +1,7 @@
 //! How a call into a guest can end otherwise than well.
 
 use crate::addon::named;
-use crate::limits::{AFTER_MS_MAX, MESSAGE_BYTES_MAX};
+use crate::limits::{AFTER_MS_MAX, AFTER_MS_MIN, MESSAGE_BYTES_MAX};
 
 /// What a guest says when it can't. Its texts and delays are within bounds already.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl Pending {
     #[must_use]
     pub fn bounded(after_ms: u64, message: String, percent: Option<u8>) -> Self {
         Self {
-            after_ms: after_ms.min(AFTER_MS_MAX),
+            after_ms: after_ms.clamp(AFTER_MS_MIN, AFTER_MS_MAX),
             message: bounded_text(message),
             percent: percent.map(|p| p.min(100)),
         }
@@ -116,5 +116,6 @@ mod tests {
         assert!(long.len() <= MESSAGE_BYTES_MAX && long.ends_with('…'));
         assert_eq!(bounded_text("a\u{1b}[31mb\r\nc".into()), "a\u{fffd}[31mb\u{fffd}\nc");
         assert_eq!(Pending::bounded(u64::MAX, String::new(), Some(255)).percent, Some(100));
+        assert_eq!(Pending::bounded(0, String::new(), None).after_ms, AFTER_MS_MIN, "nobody is asked in a tight loop");
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 /// The longest delay that a guest may ask for, in milliseconds; longer ones are cut.
 pub const AFTER_MS_MAX: u64 = 3_600_000;
+/// The shortest; a provider that asks for less is called again after this, so that it can't make the host spin.
+pub const AFTER_MS_MIN: u64 = 250;
 /// How many variables, and how many credentials, an addon may have.
 pub const CONFIG_ENTRIES_MAX: usize = 64;
 /// The longest value of a variable or credential, in bytes (Linux refuses strings from 128 KiB on in an environment).

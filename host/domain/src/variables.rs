@@ -84,9 +84,7 @@ pub enum VariableNameError {
     #[error("{0:?} is not a variable's name: use [A-Za-z_][A-Za-z0-9_]*, at most 128 bytes")]
     Malformed(String),
     /// Loaders or interpreters obey it, or it is Larder's own.
-    #[error(
-        "{0:?} is obeyed by loaders or interpreters, or is Larder's own, so no provider may set it: choose another name"
-    )]
+    #[error("{0:?} is obeyed by loaders or interpreters, or is Larder's own, so it can't be set: choose another name")]
     Obeyed(String),
 }
 

@@ -3,9 +3,11 @@
 //! This is the only place that knows every concrete type.
 
 mod files;
+mod http;
 mod shipped;
 mod shutdown;
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -55,6 +57,7 @@ pub(crate) enum LogFormat {
 pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()> {
     start_log(args.log_format);
     let dir = DataDir::prepare(&data_dir)?;
+    dir.refuse_lost_key()?;
     let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.key_file())?);
     // Locks the directory: from here on it is this process's alone.
     let store = Arc::new(SqliteStore::open(dir.path(), sealer, Arc::new(SystemClock::new()))?);
@@ -72,10 +75,10 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
     let (stop, stopped) = watch::channel(false);
     let worker = tokio::spawn(Worker::new(control.clone(), WorkerConfig::default()).run(stopped.clone()));
 
-    let config = ApiConfig::new(Tokens::admin(&token), address, args.allow_host);
+    let config = ApiConfig::new(Tokens::admin(&token), address, args.allow_host).stopped_by(stopped.clone());
     let router = larder_api::router(control.clone(), config);
-    let server = tokio::spawn(shutdown::serve(listener, router, stopped));
-    shipped::install(&control).await;
+    let server = tokio::spawn(http::serve(listener, router, http::Limits::default(), stopped));
+    shipped::install(&control, &dir).await?;
     dir.announce(address)?;
     tracing::info!(url = %format!("http://{address}"), data_dir = %dir.path().display(), "serving");
 
@@ -95,7 +98,8 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
 fn start_log(format: LogFormat) {
     use tracing_subscriber::{EnvFilter, fmt};
     let filter = EnvFilter::try_from_env("LARDER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let coloured = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(coloured);
     // A logger that is there already belongs to whoever embeds the server, and stays.
     let started = match format {
         LogFormat::Text => builder.try_init(),

@@ -3,7 +3,7 @@
 
 use larder_domain::config::{RawConfig, RawEntry};
 use larder_domain::failure::{GuestFailure, Pending, bounded_text};
-use larder_domain::limits::AFTER_MS_MAX;
+use larder_domain::limits::{AFTER_MS_MAX, AFTER_MS_MIN};
 use larder_domain::ports::Reply;
 use larder_domain::secret::SecretString;
 
@@ -46,7 +46,7 @@ fn failure(failure: provider::Failure) -> GuestFailure {
         provider::Failure::Rejected(reason) => GuestFailure::Rejected(bounded_text(reason)),
         provider::Failure::Failed(reason) => GuestFailure::Failed(bounded_text(reason)),
         provider::Failure::Retry(later) => GuestFailure::Retry {
-            after_ms: u64::from(later.after_ms).min(AFTER_MS_MAX),
+            after_ms: u64::from(later.after_ms).clamp(AFTER_MS_MIN, AFTER_MS_MAX),
             reason: bounded_text(later.reason),
         },
     }

@@ -52,6 +52,13 @@ impl Host {
         self.child.wait().unwrap();
     }
 
+    /// Asks the host to stop, and waits until it has.
+    pub(crate) fn stop(&mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success());
+    }
+
     /// Starts a killed host again on the same data.
     pub(crate) fn restart(&mut self) {
         let _gone = std::fs::remove_file(self.dir.path().join("server.json"));

@@ -9,7 +9,7 @@ use larder_domain::{AddonId, AddonRecord, AddonState, AppName};
 
 use crate::auth::Caller;
 use crate::extract::{IdempotencyKey, InPath, JsonBody, NoQuery, Query, Wait};
-use crate::input::{AddonsQuery, CreateBody};
+use crate::input::{AddonsQuery, CreateBody, ForceQuery};
 use crate::problem::Problem;
 use crate::state::Shared;
 use crate::views::{AddonConfigView, AddonView, AddonsView};
@@ -89,9 +89,9 @@ pub(super) async fn show(
 pub(super) async fn delete(
     State(api): State<Shared>,
     InPath(id): InPath<AddonId>,
-    _: NoQuery,
+    Query(query): Query<ForceQuery>,
 ) -> Result<Response, Problem> {
-    let record = api.control.delete_addon(id).await?;
+    let record = api.control.delete_addon(id, query.force).await?;
     Ok((StatusCode::ACCEPTED, Json(AddonView::from(&record))).into_response())
 }
 

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use larder_domain::{Digest, ProviderName};
 
 use crate::extract::{InPath, NoBody, NoQuery, Query};
-use crate::input::RemoveQuery;
+use crate::input::ForceQuery;
 use crate::problem::Problem;
 use crate::state::Shared;
 use crate::views::{ProviderView, ProvidersView, VersionView};
@@ -57,7 +57,7 @@ pub(super) async fn activate(
 pub(super) async fn remove(
     State(api): State<Shared>,
     InPath(name): InPath<ProviderName>,
-    Query(query): Query<RemoveQuery>,
+    Query(query): Query<ForceQuery>,
 ) -> Result<StatusCode, Problem> {
     api.control.remove_provider(&name, query.force).await?;
     Ok(StatusCode::NO_CONTENT)

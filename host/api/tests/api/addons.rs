@@ -114,8 +114,10 @@ async fn deleting_answers_at_once_and_as_often_as_wanted() {
     }
     let protected = host.create_and_wait(json!({ "service": "thing", "protected": true })).await.id();
     host.delete(&format!("/v1/addons/{protected}")).await.problem(409, "protected");
-    host.delete(&format!("/v1/addons/{protected}?force=true")).await.problem(400, "invalid_query");
+    host.delete(&format!("/v1/addons/{protected}?force=yes")).await.problem(400, "invalid_query");
     assert_eq!(host.get(&format!("/v1/addons/{protected}")).await.expect(200)["state"], "ready");
+    let forced = host.delete(&format!("/v1/addons/{protected}?force=true")).await.expect(202);
+    assert_eq!(forced["state"], "deprovisioned");
 }
 
 #[tokio::test]

@@ -67,3 +67,14 @@ async fn an_app_with_addons_goes_only_with_them() {
     assert_eq!(host.apps().await, json!([]));
     host.reaches(&id, "deprovisioned").await;
 }
+
+#[tokio::test]
+async fn one_protected_addon_keeps_all_of_its_app() {
+    let host = TestHost::start().await;
+    let id = host.create_and_wait(json!({ "service": "thing", "name": "first" })).await.id();
+    host.create_and_wait(json!({ "service": "thing", "name": "kept", "attach_as": "b", "protected": true }))
+        .await
+        .expect(201);
+    host.delete("/v1/apps/demo?cascade=true").await.problem(409, "protected");
+    assert_eq!(host.get(&format!("/v1/addons/{id}")).await.expect(200)["state"], "ready");
+}

@@ -164,6 +164,8 @@ async fn a_stream_that_can_not_be_is_told_before_it_begins() {
     let unknown = "/v1/addons/018f0000-0000-7000-8000-000000000000/events";
     host.send(request(unknown), ()).await.problem(404, "unknown_addon");
     host.send(request("/v1/events").header("last-event-id", "x"), ()).await.problem(400, "invalid_query");
+    let beyond = host.get(&format!("/v1/events?after={}", u64::MAX)).await.expect(200);
+    assert_eq!(beyond["events"], serde_json::json!([]), "no event is behind the last number");
     let open = host.open(request("/v1/events").body(().into()).unwrap()).await;
     host.send(request("/v1/events"), ()).await.problem(503, "overloaded");
     drop(open);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use larder_domain::config::{self, AddonConfig};
 use larder_domain::failure::{Fault, FaultCode, GuestFailure, Pending, StepFailure, bounded_text};
-use larder_domain::limits::{AFTER_MS_MAX, CallLimits};
+use larder_domain::limits::{AFTER_MS_MAX, AFTER_MS_MIN, CallLimits};
 use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::{Call, CallReport, Export, GuestState, LogLine, Reply};
 use larder_domain::ports::store::{Applied, Change, Fence};
@@ -258,7 +258,7 @@ fn bounded_failure(failure: GuestFailure, say: impl Fn(String) -> String) -> Gue
         GuestFailure::Rejected(reason) => GuestFailure::Rejected(say(reason)),
         GuestFailure::Failed(reason) => GuestFailure::Failed(say(reason)),
         GuestFailure::Retry { after_ms, reason } => {
-            GuestFailure::Retry { after_ms: after_ms.min(AFTER_MS_MAX), reason: say(reason) }
+            GuestFailure::Retry { after_ms: after_ms.clamp(AFTER_MS_MIN, AFTER_MS_MAX), reason: say(reason) }
         }
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn begin(addon: Addon, mut writes: Vec<Write>, now: StoreTime) -> Tra
         return Transition { addon: Addon { cleanup: Cleanup::None, ..addon }, writes, next: Next::Rest };
     }
     let patience = Patience::new(Addon::CLEANUP_PENDING_LIMIT_MS, now);
-    let addon = Addon { cleanup: Cleanup::Pending, attempts: 0, host_faults: 0, patience, ..addon };
+    let addon = Addon { cleanup: Cleanup::Pending, host_faults: 0, patience, ..addon };
     Transition { addon, writes, next: Next::At(now) }
 }
 

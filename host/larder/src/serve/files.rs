@@ -1,5 +1,6 @@
 //! The data directory: what is in it beside the store, and who may read it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::Write;
 use std::net::SocketAddr;
@@ -10,6 +11,8 @@ use anyhow::Context;
 
 /// Bytes of randomness in the admin token.
 const TOKEN_BYTES: usize = 32;
+/// The file with the names of the shipped providers that were installed once.
+const INSTALLED_ONCE: &str = "shipped-providers";
 
 /// A data directory that only its owner can read.
 pub(super) struct DataDir(PathBuf);
@@ -37,21 +40,52 @@ impl DataDir {
     pub(super) fn admin_token(&self) -> anyhow::Result<String> {
         let path = self.0.join("admin.token");
         match fs::read_to_string(&path) {
-            Ok(text) if text.trim().len() >= TOKEN_BYTES => {
+            // Nothing else can be sent in a header.
+            Ok(text) if text.trim().len() >= TOKEN_BYTES && text.trim().bytes().all(|byte| byte.is_ascii_graphic()) => {
                 fs::set_permissions(&path, Permissions::from_mode(0o600))?;
                 return Ok(text.trim().to_owned());
             }
-            Ok(_) => anyhow::bail!("{} is damaged; remove it, and the next start makes a new token", path.display()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => {
+            Err(error) if error.kind() != std::io::ErrorKind::InvalidData => {
                 return Err(error).with_context(|| format!("can't read {}", path.display()));
             }
+            _ => anyhow::bail!("{} is damaged; remove it, and the next start makes a new token", path.display()),
         }
         let mut bytes = [0; TOKEN_BYTES];
         getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("the system has no randomness: {error}"))?;
         let token = bytes.iter().fold(String::from("larder_"), |token, byte| token + &format!("{byte:02x}"));
         self.write_private("admin.token", &format!("{token}\n"))?;
         Ok(token)
+    }
+
+    /// A database whose key is gone can't be opened with a new one: nothing is made then that looks like the right key.
+    pub(super) fn refuse_lost_key(&self) -> anyhow::Result<()> {
+        let (key, database) = (self.key_file(), self.0.join("larder.db"));
+        let is_used = fs::metadata(&database).is_ok_and(|found| found.len() > 0);
+        if is_used && !key.try_exists().with_context(|| format!("can't look for {}", key.display()))? {
+            anyhow::bail!(
+                "{} is missing, and {} can't be read without it: put it back from a backup",
+                key.display(),
+                database.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// Names of shipped providers that were installed here once.
+    pub(super) fn installed_once(&self) -> anyhow::Result<BTreeSet<String>> {
+        let path = self.0.join(INSTALLED_ONCE);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeSet::new()),
+            Err(error) => Err(error).with_context(|| format!("can't read {}", path.display())),
+        }
+    }
+
+    /// Remembers them.
+    pub(super) fn remember_installed(&self, names: &BTreeSet<String>) -> anyhow::Result<()> {
+        let text: String = names.iter().map(|name| format!("{name}\n")).collect();
+        self.write_private(INSTALLED_ONCE, &text)
     }
 
     /// Tells command lines on this machine where the server is.

@@ -88,8 +88,8 @@ async fn whatever_it_does_ends_as_what_it_is() {
         assert_eq!(code(&report), expected, "{told_to}: {:?}", report.outcome);
         assert_eq!(report.state, None, "{told_to}");
     }
-    let retry = json!({ "retry": { "after_ms": 5, "reason": "busy" } });
-    let expected = GuestFailure::Retry { after_ms: 5, reason: "busy".to_owned() };
+    let retry = json!({ "retry": { "after_ms": 500, "reason": "busy" } });
+    let expected = GuestFailure::Retry { after_ms: 500, reason: "busy".to_owned() };
     assert_eq!(failure(chameleon.begin(retry).await), expected);
 }
 

@@ -12,7 +12,7 @@ use crate::cli::spelling::AddonRef;
 pub(crate) async fn run(context: &Context, args: &DeleteArgs) -> Result<()> {
     let mut first = None;
     for addon in &args.addons {
-        match delete(context, addon, args.app.as_deref()).await {
+        match delete(context, addon, args).await {
             Ok(()) => {}
             Err(failure) if matches!(failure.kind, Kind::Unreachable | Kind::ReaderGone) => {
                 return Err(failure);
@@ -24,9 +24,10 @@ pub(crate) async fn run(context: &Context, args: &DeleteArgs) -> Result<()> {
     first.map_or(Ok(()), Err)
 }
 
-async fn delete(context: &Context, addon: &AddonRef, app: Option<&str>) -> Result<()> {
-    let id = reference::find(&context.api, addon, app).await?;
-    let answer = context.api.call(Call::delete(&["v1", "addons", &id])).await?.body;
+async fn delete(context: &Context, addon: &AddonRef, args: &DeleteArgs) -> Result<()> {
+    let id = reference::find(&context.api, addon, args.app.as_deref()).await?;
+    let force = args.force.then_some("true");
+    let answer = context.api.call(Call::delete(&["v1", "addons", &id]).query_if("force", force)).await?.body;
     if context.out.json {
         return context.out.json(&answer);
     }

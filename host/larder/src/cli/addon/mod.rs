@@ -84,6 +84,10 @@ pub(crate) struct DeleteArgs {
     /// The app that the addons belong to.
     #[arg(long, value_name = "APP", add = ArgValueCandidates::new(candidates::apps))]
     app: Option<String>,
+
+    /// Delete them even if they are protected.
+    #[arg(long)]
+    force: bool,
 }
 
 pub(crate) async fn run(context: &Context, command: AddonCommand) -> Result<()> {

@@ -34,7 +34,7 @@ const COMMANDS: &[&str] = &[
     "larder addon wait cache --app web --timeout 60s",
     "larder addon events web/cache --follow",
     "larder addon logs web/cache -f",
-    "larder addon delete web/cache web/other",
+    "larder addon delete web/cache web/other --force",
     "larder config show web",
     "larder config show web --format env",
     "larder config set web A=1 B=2",

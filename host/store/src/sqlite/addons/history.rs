@@ -40,7 +40,7 @@ pub(super) fn read(
     after: u64,
     count_max: usize,
 ) -> Result<Vec<StoredEntry>> {
-    let count_max = count_max.min(PAGE_ROWS_MAX);
+    let (after, count_max) = (place(after), count_max.min(PAGE_ROWS_MAX));
     match addon {
         None => list(
             conn,
@@ -55,6 +55,11 @@ pub(super) fn read(
             read_entry,
         ),
     }
+}
+
+/// A place in the history or a log. SQLite's numbers end at this one, so what is behind it is nothing as well.
+const fn place(after: u64) -> u64 {
+    if after > i64::MAX as u64 { i64::MAX as u64 } else { after }
 }
 
 fn read_entry(row: &mut Columns<'_, '_>) -> Result<StoredEntry> {
@@ -102,7 +107,7 @@ pub(super) fn read_log(conn: &Connection, addon: AddonId, after: u64, count_max:
     list(
         conn,
         "SELECT id, at, stream, text FROM log WHERE addon = ? AND id > ? ORDER BY id LIMIT ?",
-        (addon.0.as_bytes(), after, count_max.min(PAGE_ROWS_MAX)),
+        (addon.0.as_bytes(), place(after), count_max.min(PAGE_ROWS_MAX)),
         |row| Ok(StoredLog { id: row.take()?, at: row.wall()?, stream: row.take()?, text: row.take()? }),
     )
 }

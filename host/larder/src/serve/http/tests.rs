@@ -1,0 +1,53 @@
+use std::net::SocketAddr;
+
+use axum::routing::get;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::task::JoinHandle;
+
+use super::*;
+
+/// A server that says yes, the way to stop it, and its end.
+async fn start(limits: Limits) -> (SocketAddr, watch::Sender<bool>, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let router = Router::new().route("/", get(|| async { "yes" }));
+    (address, stop, tokio::spawn(serve(listener, router, limits, stopped)))
+}
+
+async fn connect(address: SocketAddr, text: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(text.as_bytes()).await.unwrap();
+    stream
+}
+
+/// All that comes until the other side ends the connection.
+async fn rest(mut stream: TcpStream) -> String {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    text
+}
+
+#[tokio::test]
+async fn one_that_sends_no_request_gives_its_place_to_the_next() {
+    let limits = Limits { connections_max: 1, header_wait: Duration::from_millis(100) };
+    let (address, stop, end) = start(limits).await;
+    let half = connect(address, "GET / HTTP/1.1\r\nHost: local").await;
+    let whole = connect(address, "GET / HTTP/1.1\r\nHost: local\r\nConnection: close\r\n\r\n").await;
+    assert!(rest(whole).await.ends_with("yes"));
+    assert!(!rest(half).await.contains("yes"));
+    stop.send_replace(true);
+    end.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_idle_connection_does_not_hold_up_the_end() {
+    let (address, stop, end) = start(Limits::default()).await;
+    let mut idle = connect(address, "GET / HTTP/1.1\r\nHost: local\r\n\r\n").await;
+    let mut answer = [0; 15];
+    idle.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    stop.send_replace(true);
+    end.await.unwrap();
+    assert!(rest(idle).await.ends_with("yes"));
+}
