@@ -1,3 +1,5 @@
+//! Connections that send no request, and those that are open at the end.
+
 use std::net::SocketAddr;
 
 use axum::routing::get;
