@@ -13,10 +13,12 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// How long nothing is accepted after the system could not (it has no file handles left, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long nothing more is said about connections that can't be taken.
+const COMPLAINT_PAUSE: Duration = Duration::from_secs(10);
 
 /// What clients may take before they have shown a token.
 #[derive(Debug, Clone, Copy)]
@@ -37,9 +39,10 @@ impl Default for Limits {
 pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits, mut stopped: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(limits.connections_max));
     let open = GracefulShutdown::new();
+    let mut complaints = Complaints::default();
     loop {
         let (stream, place) = tokio::select! {
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&listener, &places, &mut complaints) => accepted,
             // An error means that the sender is gone, which is a stop as well.
             _ = stopped.wait_for(|stopped| *stopped) => break,
         };
@@ -58,9 +61,28 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits,
     open.shutdown().await;
 }
 
+/// Keeps a flood of connections from becoming a flood of log lines.
+#[derive(Debug, Default)]
+struct Complaints(Option<Instant>);
+
+impl Complaints {
+    /// Whether the last one was long enough ago. If so, this is the last one now.
+    fn are_due(&mut self) -> bool {
+        let due = self.0.is_none_or(|last| last.elapsed() >= COMPLAINT_PAUSE);
+        if due {
+            self.0 = Some(Instant::now());
+        }
+        due
+    }
+}
+
 /// The next connection, once there is a place for it.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
-    if places.available_permits() == 0 {
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+    complaints: &mut Complaints,
+) -> (TcpStream, OwnedSemaphorePermit) {
+    if places.available_permits() == 0 && complaints.are_due() {
         tracing::warn!("all connections are in use; new ones wait until one is closed");
     }
     let place = match Arc::clone(places).acquire_owned().await {
@@ -78,7 +100,9 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, 
                 return (stream, place);
             }
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                if complaints.are_due() {
+                    tracing::warn!(%error, "connections can't be accepted");
+                }
                 sleep(ACCEPT_PAUSE).await;
             }
         }

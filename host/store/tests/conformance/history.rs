@@ -1,5 +1,6 @@
 //! History, logs, and what is stored together.
 
+use larder_domain::failure::Pending;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::{GuestState, LogLine};
 use larder_domain::ports::store::{Change, Fence};
@@ -85,6 +86,23 @@ pub(crate) async fn logs_are_bounded(world: World) {
     world.store.apply(Change { log: long, ..configured }).await.unwrap();
     let bytes: usize = world.store.log(id, 0, 5_000).await.unwrap().iter().map(|line| line.text.len()).sum();
     assert_eq!(bytes, 1024 * 1024);
+}
+
+pub(crate) async fn a_history_without_end_is_bounded(world: World) {
+    let id = world.create(new_addon(&world, None)).await;
+    let turn = world.turn().await.unwrap();
+    world.result(&turn.lease, Event::Begun { message: String::new() }).await.unwrap();
+    let mut lease = turn.lease;
+    for _ in 0..1_400 {
+        let pending = Pending { after_ms: 1, message: "not yet".into(), percent: None };
+        world.result(&lease, Event::StillPending(pending)).await.unwrap();
+        world.clock.advance_ms(1);
+        lease = world.turn().await.unwrap().lease;
+    }
+    let entries = world.store.history(Some(id), 0, 5_000).await.unwrap();
+    assert!((1_000..=1_280).contains(&entries.len()), "{}", entries.len());
+    assert_eq!((entries[0].seq, entries[0].kind.as_str()), (1, "created"), "what became of it stays");
+    assert_eq!(entries[entries.len() - 1].seq, 1_402, "and so do the newest");
 }
 
 fn by(turn: &Turn, event: Event) -> Change {

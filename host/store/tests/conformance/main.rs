@@ -85,6 +85,7 @@ conformance! { sqlite;
         watchers_hear_of_entries,
         state_is_stored_with_the_outcome_or_not_at_all,
         logs_are_bounded,
+        a_history_without_end_is_bounded,
     }
     apps {
         apps_are_created_listed_and_deleted,

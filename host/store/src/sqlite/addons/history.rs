@@ -12,6 +12,9 @@ use crate::sqlite::error::{Failure, Result};
 use crate::sqlite::rows::Columns;
 use crate::sqlite::tx::{Tx, list};
 
+/// Entries of an addon from which on its oldest calls are dropped, and how many at a time. What became of the addon stays.
+const ENTRIES_PER_ADDON_MAX: u64 = 1_024;
+const ENTRIES_DROPPED_AT_ONCE: u64 = 256;
 /// Lines that an addon's log keeps; the oldest go first.
 const LOG_LINES_PER_ADDON_MAX: u64 = 2_000;
 /// Bytes that an addon's log keeps, since lines may be long.
@@ -20,7 +23,14 @@ const LOG_BYTES_PER_ADDON_MAX: u64 = 1024 * 1024;
 /// Adds an entry to an addon's history.
 pub(super) fn record(tx: &mut Tx<'_>, progress: &mut Progress, entry: &Entry) -> Result<()> {
     progress.entries += 1;
-    insert(tx, progress.addon.id, progress.entries, entry)
+    insert(tx, progress.addon.id, progress.entries, entry)?;
+    if progress.entries > ENTRIES_PER_ADDON_MAX && progress.entries % ENTRIES_DROPPED_AT_ONCE == 0 {
+        tx.execute(
+            "DELETE FROM history WHERE id IN (SELECT id FROM history WHERE addon = ? AND kind = 'call' ORDER BY id LIMIT ?)",
+            (progress.addon.id.0.as_bytes(), ENTRIES_DROPPED_AT_ONCE),
+        )?;
+    }
+    Ok(())
 }
 
 /// Inserts entry number `seq` of an addon.
