@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 use crate::bindings::larder::host::secrets;
 use crate::{Failure, json};
 
-/// A password of `length` characters (1 to 256) from `[A-Za-z0-9]`. The same name and generation give the same password
-/// in every call and after every crash; another addon gets another one. Count `generation` up to rotate.
+/// A password of `length` characters (1 to 256) from `[A-Za-z0-9]`. The same name, generation and length give the same
+/// password in every call and after every crash; another addon gets another one. Count `generation` up to rotate.
 ///
 /// # Errors
 /// A bad name or length.

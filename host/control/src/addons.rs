@@ -78,7 +78,13 @@ impl Control {
         loop {
             let notify = self.waiters.register(id);
             let notified = notify.notified();
-            let record = self.addon(id).await?;
+            let record = match self.addon(id).await {
+                Ok(record) => record,
+                Err(error) => {
+                    self.waiters.leave(id, &notify);
+                    return Err(error);
+                }
+            };
             let left = until.saturating_duration_since(Instant::now());
             if is_settled(record.addon.state) || left.is_zero() {
                 self.waiters.leave(id, &notify);

@@ -27,7 +27,8 @@ impl Waiters {
     pub(crate) fn leave(&self, addon: AddonId, notify: &Arc<Notify>) {
         let mut waiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Two holders are the map and this waiter: nobody else waits.
-        if Arc::strong_count(notify) <= 2 {
+        let is_ours = waiters.get(&addon).is_some_and(|found| Arc::ptr_eq(found, notify));
+        if is_ours && Arc::strong_count(notify) <= 2 {
             waiters.remove(&addon);
         }
     }

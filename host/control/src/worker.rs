@@ -38,6 +38,8 @@ pub const CALLS_AT_ONCE_MAX: usize = 256;
 pub const CALLS_PER_PROVIDER_MAX: usize = 64;
 /// The longest sleep between two looks at the store, in milliseconds: beneath the pokes, which can get lost.
 const LOOK_MS: u64 = 1_000;
+/// How long work rests that could not be done although nobody stopped it, in milliseconds.
+const GIVEN_BACK_WAIT_MS: u64 = 1_000;
 /// How long a look that failed is left alone, in milliseconds.
 const STORE_FAILURE_PAUSE_MS: u64 = 500;
 
@@ -62,7 +64,7 @@ pub struct Worker {
     config: WorkerConfig,
     node: NodeId,
     tasks: JoinSet<()>,
-    busy: HashMap<Id, ProviderName>,
+    busy: HashMap<Id, Lease>,
     per_provider: HashMap<ProviderName, usize>,
 }
 
@@ -101,7 +103,7 @@ impl Worker {
         while let Some(done) = self.tasks.try_join_next_with_id() {
             self.finished(done);
         }
-        let room = CALLS_AT_ONCE_MAX.saturating_sub(self.tasks.len());
+        let room = self.room();
         if room == 0 {
             return 0;
         }
@@ -118,14 +120,21 @@ impl Worker {
         count
     }
 
+    /// How many pieces may be leased now: if all of them were of the busiest provider that isn't saturated, it would be so then.
+    fn room(&self) -> usize {
+        let unsaturated = self.per_provider.values().filter(|count| **count < CALLS_PER_PROVIDER_MAX);
+        let share = CALLS_PER_PROVIDER_MAX - unsaturated.max().copied().unwrap_or_default();
+        CALLS_AT_ONCE_MAX.saturating_sub(self.tasks.len()).min(share)
+    }
+
     fn start(&mut self, work: Leased) {
         let (control, limits) = (self.control.clone(), self.config.limits);
         let lease = match &work {
             Leased::Addon { lease, .. } | Leased::Other(lease) => lease.clone(),
         };
         let provider = lease.provider.clone();
-        let stop = control.running.begin(lease);
-        *self.per_provider.entry(provider.clone()).or_default() += 1;
+        let stop = control.running.begin(lease.clone());
+        *self.per_provider.entry(provider).or_default() += 1;
         let handle = self.tasks.spawn(async move {
             match work {
                 Leased::Addon { lease, record, next, seed } => {
@@ -134,26 +143,26 @@ impl Worker {
                 Leased::Other(lease) => versions::check(control, lease, limits).await,
             }
         });
-        self.busy.insert(handle.id(), provider);
+        self.busy.insert(handle.id(), lease);
     }
 
     fn finished(&mut self, done: Result<(Id, ()), JoinError>) {
-        let id = match done {
-            Ok((id, ())) => id,
-            Err(error) => {
-                if error.is_panic() {
-                    tracing::error!(%error, "a piece of work panicked; its lease will run out and it is tried again");
-                }
-                error.id()
-            }
+        let (id, broken) = match done {
+            Ok((id, ())) => (id, None),
+            Err(error) => (error.id(), Some(error)),
         };
-        let Some(provider) = self.busy.remove(&id) else {
+        let Some(lease) = self.busy.remove(&id) else {
             return;
         };
-        if let Some(count) = self.per_provider.get_mut(&provider) {
+        if let Some(error) = broken {
+            tracing::error!(%error, "a piece of work broke off; its lease will run out and it is tried again");
+            // It is renewed no more.
+            self.control.running.end(&lease);
+        }
+        if let Some(count) = self.per_provider.get_mut(&lease.provider) {
             *count -= 1;
             if *count == 0 {
-                self.per_provider.remove(&provider);
+                self.per_provider.remove(&lease.provider);
             }
         }
     }
@@ -190,14 +199,14 @@ impl Worker {
         }
         self.tasks.shutdown().await;
         for lease in self.control.running.all() {
-            give_back(&self.control, &lease).await;
+            give_back(&self.control, &lease, 0).await;
         }
     }
 }
 
-/// Gives a lease back without a result.
-pub(crate) async fn give_back(control: &Control, lease: &Lease) {
-    if let Err(error) = control.store.release(lease, control.store.now()).await {
+/// Gives a lease back without a result; its work is due again after `wait_ms`, or when a wish that came meanwhile says.
+pub(crate) async fn give_back(control: &Control, lease: &Lease, wait_ms: u64) {
+    if let Err(error) = control.store.release(lease, control.store.now().plus_ms(wait_ms)).await {
         tracing::warn!(%error, subject = %lease.subject, "a lease could not be given back; it runs out by itself");
     }
 }

@@ -73,9 +73,9 @@ async fn a_deletion_drops_the_call_under_way_and_cleans_up_without_overlap() {
 async fn a_provider_that_never_answers_takes_its_share_and_no_more() {
     let host = TestHost::start(&["stuck", "honest"]).await;
     host.script.hanging.lock().unwrap().insert("stuck".into());
-    for number in 0..larder_control::worker::CALLS_PER_PROVIDER_MAX * 2 {
-        host.create("stuck", &format!("stuck-{number}")).await;
-    }
+    // All at once, so that far more than its share is due when the worker looks.
+    let names: Vec<_> = (0..larder_control::worker::CALLS_PER_PROVIDER_MAX * 3).map(|n| format!("stuck-{n}")).collect();
+    futures_util::future::join_all(names.iter().map(|name| host.create("stuck", name))).await;
     until("the stuck provider's share to be used up", || async {
         (host.calls("stuck", Export::BeginProvision) == larder_control::worker::CALLS_PER_PROVIDER_MAX).then_some(())
     })

@@ -91,12 +91,12 @@ impl Pending {
 /// Cuts a guest's text to [`MESSAGE_BYTES_MAX`] and replaces control characters, so that no terminal obeys it.
 #[must_use]
 pub fn bounded_text(mut text: String) -> String {
+    if text.chars().any(is_unprintable) {
+        text = text.chars().map(|c| if is_unprintable(c) { char::REPLACEMENT_CHARACTER } else { c }).collect();
+    }
     if text.len() > MESSAGE_BYTES_MAX {
         text.truncate(text.floor_char_boundary(MESSAGE_BYTES_MAX - '…'.len_utf8()));
         text.push('…');
-    }
-    if text.chars().any(is_unprintable) {
-        text = text.chars().map(|c| if is_unprintable(c) { char::REPLACEMENT_CHARACTER } else { c }).collect();
     }
     text
 }
@@ -114,6 +114,7 @@ mod tests {
     fn texts_are_cut_on_a_character_and_lose_their_escapes() {
         let long = bounded_text("ä".repeat(MESSAGE_BYTES_MAX));
         assert!(long.len() <= MESSAGE_BYTES_MAX && long.ends_with('…'));
+        assert!(bounded_text("\0".repeat(MESSAGE_BYTES_MAX)).len() <= MESSAGE_BYTES_MAX);
         assert_eq!(bounded_text("a\u{1b}[31mb\r\nc".into()), "a\u{fffd}[31mb\u{fffd}\nc");
         assert_eq!(Pending::bounded(u64::MAX, String::new(), Some(255)).percent, Some(100));
         assert_eq!(Pending::bounded(0, String::new(), None).after_ms, AFTER_MS_MIN, "nobody is asked in a tight loop");

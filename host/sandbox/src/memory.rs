@@ -82,6 +82,8 @@ impl MemoryBudget {
             self.taken += portions;
         }
         self.held = wished;
+        // A guest that coped with a refusal is not broken by it later.
+        self.refused = None;
         true
     }
 }

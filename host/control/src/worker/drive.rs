@@ -14,9 +14,9 @@ use larder_domain::retry::Backoff;
 use larder_domain::secret::Seed;
 use larder_domain::work::Lease;
 use larder_domain::{AddonRecord, Event, Next, SecretString, Step};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use super::{Stop, call, give_back, loaded};
+use super::{GIVEN_BACK_WAIT_MS, Stop, call, give_back, loaded};
 use crate::Control;
 use crate::addons::is_settled;
 
@@ -24,6 +24,10 @@ use crate::addons::is_settled;
 const WRITE_ATTEMPTS_MAX: u32 = 6;
 /// Between these attempts. Together they stay within a lease.
 const WRITE_BACKOFF: Backoff = Backoff { first_ms: 100, longest_ms: 2_000 };
+
+/// How long a sink may take to say that it has an app's variables, or has them no more.
+const SINK_WAIT: Duration = Duration::from_secs(10);
+const SINK_SILENT: &str = "the app's sink did not answer in time";
 
 /// What performing a step brought.
 struct Outcome {
@@ -87,7 +91,7 @@ impl Drive {
         }
         self.control.running.end(&self.lease);
         if matches!(next, Next::Do(_)) {
-            give_back(&self.control, &self.lease).await;
+            give_back(&self.control, &self.lease, GIVEN_BACK_WAIT_MS).await;
         }
     }
 
@@ -163,13 +167,16 @@ impl Drive {
                 Err(error) => return failed(error.to_string()),
             },
         };
-        match self.control.sink.set(app, self.record.spec.id, &config.variables).await {
-            Ok(()) => Event::VariablesSet,
-            Err(error) => failed(bounded_text(error.0)),
+        match timeout(SINK_WAIT, self.control.sink.set(app, self.record.spec.id, &config.variables)).await {
+            Ok(Ok(())) => Event::VariablesSet,
+            Ok(Err(error)) => failed(bounded_text(error.0)),
+            Err(_) => failed(SINK_SILENT.into()),
         }
     }
 
     async fn deprovision(&self) -> Outcome {
+        // First, since the app's variables are to go whatever the provider answers.
+        let unset = self.unset_variables().await;
         let called = self.call(Export::Deprovision, None).await;
         let done = matches!(called.answer, Ok(Reply::Done));
         let mut outcome = called.into_outcome(Step::Deprovision, |reply| match reply {
@@ -177,7 +184,7 @@ impl Drive {
             Reply::Pending(pending) => Some(Event::CleanupPending(pending)),
             _ => None,
         });
-        if done && let Err(reason) = self.unset_variables().await {
+        if done && let Err(reason) = unset {
             outcome.event = Event::Failed(Step::Deprovision, StepFailure::Host(reason));
         }
         outcome
@@ -187,7 +194,10 @@ impl Drive {
         let Some(app) = &self.record.spec.app else {
             return Ok(());
         };
-        self.control.sink.unset(app, self.record.spec.id).await.map_err(|error| bounded_text(error.0))
+        match timeout(SINK_WAIT, self.control.sink.unset(app, self.record.spec.id)).await {
+            Ok(unset) => unset.map_err(|error| bounded_text(error.0)),
+            Err(_) => Err(SINK_SILENT.into()),
+        }
     }
 
     /// Calls the provider's active version, with every secret that the guest was given blotted out of what it said.

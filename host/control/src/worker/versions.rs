@@ -7,8 +7,8 @@ use larder_domain::ports::store::CheckOutcome;
 use larder_domain::work::{Lease, Subject};
 use larder_domain::{Digest, ProviderName};
 
-use super::give_back;
 use super::loaded::{self, LoadError};
+use super::{GIVEN_BACK_WAIT_MS, give_back};
 use crate::{Control, offers};
 
 /// Checks the version that the lease is about and stores what was found.
@@ -16,7 +16,7 @@ pub(super) async fn check(control: Control, lease: Lease, limits: CallLimits) {
     if let Subject::Version(provider, digest) = &lease.subject {
         match examine(&control, provider, *digest, limits).await {
             Some(outcome) => finish(&control, &lease, provider, *digest, outcome).await,
-            None => give_back(&control, &lease).await,
+            None => give_back(&control, &lease, GIVEN_BACK_WAIT_MS).await,
         }
     }
     control.running.end(&lease);
