@@ -24,7 +24,7 @@ const LOG_BYTES_PER_ADDON_MAX: u64 = 1024 * 1024;
 pub(super) fn record(tx: &mut Tx<'_>, progress: &mut Progress, entry: &Entry) -> Result<()> {
     progress.entries += 1;
     insert(tx, progress.addon.id, progress.entries, entry)?;
-    if progress.entries > ENTRIES_PER_ADDON_MAX && progress.entries % ENTRIES_DROPPED_AT_ONCE == 0 {
+    if progress.entries > ENTRIES_PER_ADDON_MAX && progress.entries.is_multiple_of(ENTRIES_DROPPED_AT_ONCE) {
         tx.execute(
             "DELETE FROM history WHERE id IN (SELECT id FROM history WHERE addon = ? AND kind = 'call' ORDER BY id LIMIT ?)",
             (progress.addon.id.0.as_bytes(), ENTRIES_DROPPED_AT_ONCE),
