@@ -144,8 +144,11 @@ impl Drive {
             });
         }
         let first_log = std::mem::take(&mut called.log);
-        let mut config = self.call(Export::GetConfig, called.state.take()).await;
+        let state = called.state.take();
+        let mut config = self.call(Export::GetConfig, state.clone()).await;
         config.log.splice(0..0, first_log);
+        // What the first call wrote stays, even if the second broke down.
+        config.state = config.state.or(state);
         config.into_outcome(Step::Complete, |reply| match reply {
             Reply::Config(raw) => Some(match config::check(raw, &self.record.spec) {
                 Ok(config) => Event::Configured(Box::new(config)),
