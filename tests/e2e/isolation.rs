@@ -38,7 +38,8 @@ async fn three_faults_in_a_row_are_an_error() {
     let host = Host::start(&["chameleon"]).await;
     let created = host.create_and_wait(behave(json!({ "complete": { "trap": {} } }))).await;
     let id = created.id();
-    assert_eq!(created.expect(200)["error"]["code"], "provider_trapped");
+    let addon = created.expect(200);
+    assert_eq!((&addon["error"]["code"], &addon["attempts"]), (&json!("provider_trapped"), &json!(3)));
     let faults = host.calls(&id).await.iter().filter(|call| *call == "provision-complete fault").count();
     assert_eq!(faults, 3);
 }

@@ -246,10 +246,10 @@ fn step_failed(addon: &Addon, step: Step, failure: StepFailure, now: StoreTime) 
         }
         StepFailure::Fault(Fault { code, detail }) => {
             let attempts = addon.attempts.saturating_add(1);
+            let next = Addon { attempts, message: detail.clone(), ..addon.clone() };
             if attempts >= addon.attempts_max {
-                return give_up(code.as_str(), detail);
+                return failed_for_good(&next, code.as_str(), detail, vec![Write::Record(entry)], now);
             }
-            let next = Addon { attempts, message: detail, ..addon.clone() };
             again(next, entry, CALL_BACKOFF.wait_ms(attempts), now)
         }
         StepFailure::Host(reason) => {

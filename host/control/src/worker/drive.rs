@@ -166,7 +166,9 @@ impl Drive {
         let config = match &self.configured {
             Some(config) => config.clone(),
             None => match self.control.store.addon_config(self.record.spec.id).await {
-                Ok(config) => config.unwrap_or_default(),
+                Ok(Some(config)) => config,
+                // Nothing may tell an app that it has no variables but a provider.
+                Ok(None) => return failed("the host's store has lost the addon's variables".into()),
                 Err(error) => return failed(error.to_string()),
             },
         };

@@ -60,7 +60,7 @@ fn done(addon: &Addon) -> Transition {
         Write::ForgetConfig,
         Write::Record(Entry::call_ok(Step::Deprovision, "nothing of it is left")),
     ];
-    let addon = Addon { cleanup: Cleanup::Done, attempts: 0, host_faults: 0, ..addon.clone() };
+    let addon = Addon { cleanup: Cleanup::Done, host_faults: 0, ..addon.clone() };
     Transition { addon, writes, next: Next::Rest }
 }
 
