@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use larder_domain::config::AddonConfig;
 use larder_domain::history::StoredEntry;
+use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{AddonFilter, Change, Fence, StoredLog, Watcher};
 use larder_domain::{AddonId, AddonRecord, AddonState, Event};
 use tokio::time::{Instant, timeout};
@@ -42,13 +43,16 @@ impl Control {
         Ok(self.store.addons(filter).await?)
     }
 
-    /// What an addon gives its app; none before it is provisioned.
+    /// What an addon gives its app; none before it is provisioned, and none once it is terminal: what the store still has
+    /// then is kept for the cleanup alone.
     ///
     /// # Errors
     /// `unknown_addon`.
     pub async fn addon_config(&self, id: AddonId) -> Result<Option<AddonConfig>, ControlError> {
-        self.addon(id).await?;
-        Ok(self.store.addon_config(id).await?)
+        let config = self.store.addon_config(id).await?;
+        // Looked at afterwards: an addon that is deleted meanwhile has nothing to give.
+        let is_over = self.addon(id).await?.addon.state.is_terminal();
+        Ok(config.filter(|_| !is_over))
     }
 
     /// Wants an addon gone. Returns at once: it is terminal then, and what its provider made is cleaned up afterwards.
@@ -62,11 +66,15 @@ impl Control {
         }
         let change =
             Change { addon: id, event: Event::DeprovisionRequested, fence: Fence::User, state: None, log: vec![] };
-        let applied = self.store.apply(change).await?;
-        // The wish is stored; only now may the call under way be dropped, or a crash in between would lose both.
-        self.running.cancel(id);
-        self.waiters.settled(id);
-        Ok(AddonRecord { addon: applied.addon, ..record })
+        let control = self.clone();
+        let deleted = Self::whole(async move {
+            let applied = control.store.apply(change).await?;
+            // The wish is stored; only now may the call under way be dropped, or a crash in between would lose both.
+            control.running.cancel(id);
+            control.waiters.settled(id);
+            Ok::<_, StoreError>(applied.addon)
+        });
+        Ok(AddonRecord { addon: deleted.await?, ..record })
     }
 
     /// Waits until an addon is ready or terminal, or the time is over; the addon as it is then.

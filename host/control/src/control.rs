@@ -7,7 +7,7 @@ use larder_domain::ports::{AppSink, ProviderRuntime, Store};
 use crate::error::ControlError;
 use crate::offers::{OfferCache, Offers};
 use crate::waiters::Waiters;
-use crate::worker::Running;
+use crate::worker::{Loading, Running};
 
 /// All use cases. Cheap to clone.
 #[derive(Clone)]
@@ -18,12 +18,32 @@ pub struct Control {
     pub(crate) offers: Arc<OfferCache>,
     pub(crate) waiters: Arc<Waiters>,
     pub(crate) running: Arc<Running>,
+    pub(crate) loading: Arc<Loading>,
 }
 
 impl Control {
     /// Puts the use cases over their ports.
     pub fn new(store: Arc<dyn Store>, runtime: Arc<dyn ProviderRuntime>, sink: Arc<dyn AppSink>) -> Self {
-        Self { store, runtime, sink, offers: Arc::default(), waiters: Arc::default(), running: Arc::default() }
+        Self {
+            store,
+            runtime,
+            sink,
+            offers: Arc::default(),
+            waiters: Arc::default(),
+            running: Arc::default(),
+            loading: Arc::default(),
+        }
+    }
+
+    /// Does something to its end, even if whoever asked for it goes away meanwhile.
+    pub(crate) async fn whole<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+        match tokio::spawn(work).await {
+            Ok(done) => done,
+            // A mistake of the host's own goes on as if it had been made here.
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // Only the end of the process takes a task away; then nobody waits for the answer.
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// What can be provisioned now.

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use jsonschema::Validator;
 use larder_domain::manifest::{Manifest, Plan, Service};
 use larder_domain::ports::{Store, StoreError};
 use larder_domain::{Digest, PlanName, ProviderName, SecretString, ServiceName};
+use tokio::task::spawn_blocking;
 
-use crate::schema;
+use crate::schema::Schema;
 
 /// A provider's active version.
 #[derive(Debug)]
@@ -23,8 +23,14 @@ pub struct Offer {
     pub manifest: Manifest,
     /// The operator's options for it.
     pub options: SecretString,
-    validators: HashMap<(ServiceName, PlanName), Validator>,
+    schemas: Arc<Schemas>,
 }
+
+/// The schemas of a version's parameters, compiled.
+pub(crate) type Schemas = HashMap<(ServiceName, PlanName), Schema>;
+
+/// How many patterns all schemas of a manifest may have. Each takes milliseconds to compile.
+const PATTERNS_MAX: u64 = 256;
 
 impl Offer {
     /// Checks a developer's parameters.
@@ -32,8 +38,8 @@ impl Offer {
     /// # Errors
     /// What is wrong with them.
     pub fn validate(&self, service: &Service, plan: &Plan, parameters: &serde_json::Value) -> Result<(), String> {
-        match self.validators.get(&(service.name.clone(), plan.name.clone())) {
-            Some(validator) => schema::validate(validator, parameters),
+        match self.schemas.get(&(service.name.clone(), plan.name.clone())) {
+            Some(schema) => schema.check(parameters),
             None => Err("the plan's schema is missing".into()),
         }
     }
@@ -54,30 +60,48 @@ impl Offers {
 #[derive(Default)]
 pub(crate) struct OfferCache {
     generation: AtomicU64,
+    /// Changes being written: whether they can be seen already is not known.
+    changing: AtomicU64,
     read: RwLock<Option<(u64, Arc<Offers>)>>,
 }
 
+/// A change of a provider being written. Nothing is remembered of what is read meanwhile.
+pub(crate) struct Changing(Arc<OfferCache>);
+
+impl Drop for Changing {
+    fn drop(&mut self) {
+        self.0.generation.fetch_add(1, Ordering::SeqCst);
+        self.0.changing.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl OfferCache {
-    /// Something about a provider has changed: read again at the next use.
-    pub(crate) fn invalidate(&self) {
-        self.generation.fetch_add(1, Ordering::SeqCst);
+    /// Something about a provider is about to change: to be held until it has. Whoever sees the change then finds it here too.
+    pub(crate) fn changing(self: &Arc<Self>) -> Changing {
+        self.changing.fetch_add(1, Ordering::SeqCst);
+        Changing(Arc::clone(self))
     }
 
     pub(crate) async fn get(&self, store: &dyn Store) -> Result<Arc<Offers>, StoreError> {
         // Taken before reading: a change during the read makes what was read stale at once.
         let generation = self.generation.load(Ordering::SeqCst);
-        if let Some((at, offers)) = &*self.read.read().unwrap_or_else(PoisonError::into_inner)
+        let is_settled = self.changing.load(Ordering::SeqCst) == 0;
+        let last = self.read.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((at, offers)) = &last
             && *at == generation
+            && is_settled
         {
             return Ok(Arc::clone(offers));
         }
-        let offers = Arc::new(read(store).await?);
-        *self.read.write().unwrap_or_else(PoisonError::into_inner) = Some((generation, Arc::clone(&offers)));
+        let offers = Arc::new(read(store, last.map(|(_, offers)| offers)).await?);
+        if is_settled {
+            *self.read.write().unwrap_or_else(PoisonError::into_inner) = Some((generation, Arc::clone(&offers)));
+        }
         Ok(offers)
     }
 }
 
-async fn read(store: &dyn Store) -> Result<Offers, StoreError> {
+async fn read(store: &dyn Store, last: Option<Arc<Offers>>) -> Result<Offers, StoreError> {
     let mut offers = BTreeMap::new();
     for provider in store.providers().await? {
         let Some(version) = provider.active() else {
@@ -86,35 +110,50 @@ async fn read(store: &dyn Store) -> Result<Offers, StoreError> {
         let Some(manifest) = version.manifest.clone() else {
             continue;
         };
+        let known = last.as_ref().and_then(|last| last.0.get(&provider.name)).filter(|o| o.digest == version.digest);
+        let schemas = match known {
+            Some(offer) => Ok(Arc::clone(&offer.schemas)),
+            None => compile_all(manifest.clone()).await.map(Arc::new),
+        };
         // Checked when the version was uploaded; a host that has become stricter since leaves the provider out and says so.
-        let validators = match compile_all(&manifest) {
-            Ok(validators) => validators,
+        let schemas = match schemas {
+            Ok(schemas) => schemas,
             Err(reason) => {
                 tracing::warn!(provider = %provider.name, %reason, "the provider's manifest is no longer accepted");
                 continue;
             }
         };
         let options = store.provider_options(&provider.name).await?;
-        let offer = Offer { provider: provider.name.clone(), digest: version.digest, manifest, options, validators };
+        let offer = Offer { provider: provider.name.clone(), digest: version.digest, manifest, options, schemas };
         offers.insert(provider.name, Arc::new(offer));
     }
     Ok(Offers(offers))
 }
 
-/// Compiles every schema of a manifest.
+/// Compiles every schema of a manifest, on a thread that nobody else waits for.
 ///
 /// # Errors
 /// Which one is wrong, and why.
-pub(crate) fn compile_all(manifest: &Manifest) -> Result<HashMap<(ServiceName, PlanName), Validator>, String> {
-    schema::compile(&manifest.options).map_err(|reason| format!("the schema of its options: {reason}"))?;
-    let mut validators = HashMap::new();
+pub(crate) async fn compile_all(manifest: Manifest) -> Result<Schemas, String> {
+    spawn_blocking(move || schemas_of(&manifest)).await.unwrap_or_else(|_| Err("its schemas can't be compiled".into()))
+}
+
+fn schemas_of(manifest: &Manifest) -> Result<Schemas, String> {
+    let options =
+        Schema::compile(&manifest.options).map_err(|reason| format!("the schema of its options: {reason}"))?;
+    let mut patterns = options.patterns();
+    let mut schemas = HashMap::new();
     for service in &manifest.services {
         for plan in &service.plans {
-            let validator = schema::compile(&plan.parameters).map_err(|reason| {
+            let schema = Schema::compile(&plan.parameters).map_err(|reason| {
                 format!("service {}, plan {}: the schema of its parameters: {reason}", service.name, plan.name)
             })?;
-            validators.insert((service.name.clone(), plan.name.clone()), validator);
+            patterns += schema.patterns();
+            if patterns > PATTERNS_MAX {
+                return Err(format!("its schemas have more than {PATTERNS_MAX} patterns together"));
+            }
+            schemas.insert((service.name.clone(), plan.name.clone()), schema);
         }
     }
-    Ok(validators)
+    Ok(schemas)
 }

@@ -43,12 +43,13 @@ impl Control {
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => return Err(ControlError::refused(Code::Overloaded, "the host is stopping")),
         };
-        let (version, known) = match self.store.upload(name, digest, wasm).await? {
-            UploadOutcome::New(version) => (version, false),
-            UploadOutcome::Known(version) => (version, true),
-        };
-        self.offers.invalidate();
-        Ok(Uploaded { version, known })
+        let name = name.clone();
+        let uploaded =
+            self.change(move |control: Self| async move { control.store.upload(&name, digest, wasm).await }).await?;
+        Ok(match uploaded {
+            UploadOutcome::New(version) => Uploaded { version, known: false },
+            UploadOutcome::Known(version) => Uploaded { version, known: true },
+        })
     }
 
     /// All providers in order of their names.
@@ -105,8 +106,9 @@ impl Control {
     /// `unknown_provider`, `unknown_version`, `version_not_usable`.
     pub async fn activate(&self, name: &ProviderName, digest: Digest) -> Result<Provider, ControlError> {
         let version = self.version(name, digest).await?;
-        let done = self.store.activate(name, digest).await?;
-        self.offers.invalidate();
+        let changed = name.clone();
+        let done =
+            self.change(move |control: Self| async move { control.store.activate(&changed, digest).await }).await?;
         if !done {
             let message = format!("the version {digest} of {name} is {}", version.state);
             return Err(ControlError::refused(Code::VersionNotUsable, message));
@@ -120,14 +122,32 @@ impl Control {
     /// `unknown_provider`; `provider_in_use` without `force`.
     pub async fn remove_provider(&self, name: &ProviderName, force: bool) -> Result<(), ControlError> {
         let provider = self.provider(name).await?;
-        let removed = self.store.remove_provider(name, force).await?;
-        self.offers.invalidate();
-        if let Err(RemoveRefusal::InUse(count)) = removed {
+        let removed = self.change(move |control: Self| async move {
+            let removed = control.store.remove_provider(&provider.name, force).await;
+            if matches!(removed, Ok(Ok(()))) {
+                provider.versions.iter().for_each(|version| control.runtime.unload(version.digest));
+            }
+            removed
+        });
+        if let Err(RemoveRefusal::InUse(count)) = removed.await? {
             let message = format!("the provider {name} is needed by {count} addons that live or are being cleaned up");
             return Err(ControlError::refused(Code::ProviderInUse, message));
         }
-        provider.versions.iter().for_each(|version| self.runtime.unload(version.digest));
         Ok(())
+    }
+
+    /// Changes a provider in the store, to the end, so that the offers are known to be stale even if the client has gone.
+    async fn change<T, F>(&self, change: impl FnOnce(Self) -> F + Send + 'static) -> T
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send,
+    {
+        let control = self.clone();
+        Self::whole(async move {
+            let _changing = control.offers.changing();
+            change(control.clone()).await
+        })
+        .await
     }
 }
 

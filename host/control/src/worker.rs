@@ -10,6 +10,7 @@
 //! fails: results are written again for a while, then the lease runs out and the step is repeated.
 
 mod call;
+mod called;
 mod drive;
 mod loaded;
 mod running;
@@ -23,11 +24,12 @@ use larder_domain::ProviderName;
 use larder_domain::ids::NodeId;
 use larder_domain::limits::CallLimits;
 use larder_domain::ports::store::Leased;
-use larder_domain::work::{LEASE_RENEWAL_MS, Lease};
+use larder_domain::work::{LEASE_MS, LEASE_RENEWAL_MS, Lease};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
+pub(crate) use loaded::Loading;
 pub(crate) use running::Running;
 
 use crate::Control;
@@ -40,6 +42,8 @@ pub const CALLS_PER_PROVIDER_MAX: usize = 64;
 const LOOK_MS: u64 = 1_000;
 /// How long work rests that could not be done although nobody stopped it, in milliseconds.
 const GIVEN_BACK_WAIT_MS: u64 = 1_000;
+/// How long work goes on under a lease that could not be renewed. The next attempt to renew would come when it has run out.
+const UNRENEWED_MAX: Duration = Duration::from_millis(LEASE_MS - LEASE_RENEWAL_MS);
 /// How long a look that failed is left alone, in milliseconds.
 const STORE_FAILURE_PAUSE_MS: u64 = 500;
 
@@ -133,9 +137,13 @@ impl Worker {
             Leased::Addon { lease, .. } | Leased::Other(lease) => lease.clone(),
         };
         let provider = lease.provider.clone();
-        let stop = control.running.begin(lease.clone());
         *self.per_provider.entry(provider).or_default() += 1;
+        let held = lease.clone();
         let handle = self.tasks.spawn(async move {
+            let wait = Duration::from_millis(GIVEN_BACK_WAIT_MS);
+            let Some(stop) = control.running.begin(&lease, wait).await else {
+                return give_back(&control, &lease, GIVEN_BACK_WAIT_MS).await;
+            };
             match work {
                 Leased::Addon { lease, record, next, seed } => {
                     drive::Drive::new(control, lease, *record, seed, limits, stop).run(next).await;
@@ -143,7 +151,7 @@ impl Worker {
                 Leased::Other(lease) => versions::check(control, lease, limits).await,
             }
         });
-        self.busy.insert(handle.id(), lease);
+        self.busy.insert(handle.id(), held);
     }
 
     fn finished(&mut self, done: Result<(Id, ()), JoinError>) {
@@ -211,18 +219,23 @@ pub(crate) async fn give_back(control: &Control, lease: &Lease, wait_ms: u64) {
     }
 }
 
-/// Renews all leases of this node together; whoever lost one is told to stop.
+/// Renews all leases of this node together. Whoever lost one is told to stop, and so is everybody when the store has
+/// renewed nothing for so long that the leases may run out before the next attempt.
 async fn renew_leases(control: Control) {
+    let period = Duration::from_millis(LEASE_RENEWAL_MS);
     loop {
-        sleep(Duration::from_millis(LEASE_RENEWAL_MS)).await;
+        sleep(period).await;
         let leases = control.running.all();
         if leases.is_empty() {
             continue;
         }
-        match control.store.renew(&leases).await {
-            Ok(lost) => lost.iter().for_each(|subject| control.running.stop(subject)),
-            Err(error) => tracing::warn!(%error, "leases could not be renewed"),
+        let asked_at = Instant::now();
+        match timeout(period, control.store.renew(&leases)).await {
+            Ok(Ok(lost)) => control.running.renewed(&leases, &lost, asked_at),
+            Ok(Err(error)) => tracing::warn!(%error, "leases could not be renewed"),
+            Err(_) => tracing::warn!("the store did not renew leases in time"),
         }
+        control.running.stop_unrenewed(UNRENEWED_MAX);
     }
 }
 

@@ -9,12 +9,15 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use larder_domain::addon::Cleanup;
-use larder_domain::failure::{Fault, FaultCode};
-use larder_domain::ports::runtime::Export;
-use larder_domain::{AddonState, ports::runtime::Reply};
+use larder_domain::config::{RawConfig, RawEntry};
+use larder_domain::failure::{Fault, FaultCode, GuestFailure};
+use larder_domain::ports::runtime::{CallReport, Export, GuestState, LogLine, Reply};
+use larder_domain::ports::store::AddonStore;
+use larder_domain::work::LEASE_MS;
+use larder_domain::{AddonState, SecretString};
 
 use larder_store::ManualClock;
-use support::{TestHost, until, usual};
+use support::{TestHost, report, until, usual};
 
 #[tokio::test]
 async fn variables_reach_the_sink_before_ready_and_leave_it_with_the_addon() {
@@ -93,9 +96,9 @@ async fn a_fault_of_the_hosts_own_is_no_attempt_of_the_providers() {
     let failures = std::sync::atomic::AtomicU32::new(0);
     let answer = move |export| match export {
         Export::BeginProvision if failures.fetch_add(1, Ordering::SeqCst) < 2 => {
-            Err(Fault { code: FaultCode::Host, detail: "no room for another call".into() })
+            report(Err(Fault { code: FaultCode::Host, detail: "no room for another call".into() }))
         }
-        other => usual(other),
+        other => report(usual(other)),
     };
     host.script.answers.lock().unwrap().insert("honest".into(), Box::new(answer));
     let id = host.create("honest", "one").await.spec.id;
@@ -108,11 +111,74 @@ async fn a_fault_of_the_hosts_own_is_no_attempt_of_the_providers() {
 async fn an_answer_that_a_function_can_not_give_is_never_believed() {
     let host = TestHost::start(&["liar"]).await;
     let answer = |export| match export {
-        Export::ProvisionComplete => Ok(Ok(Reply::Begun("I am done, trust me".into()))),
-        other => usual(other),
+        Export::ProvisionComplete => report(Ok(Ok(Reply::Begun("I am done, trust me".into())))),
+        other => report(usual(other)),
     };
     host.script.answers.lock().unwrap().insert("liar".into(), Box::new(answer));
     let id = host.create("liar", "one").await.spec.id;
     until("the answer", || async { (host.calls("liar", Export::ProvisionComplete) > 0).then_some(()) }).await;
     assert_eq!(host.control.addon(id).await.unwrap().addon.state, AddonState::WaitingForProvision);
+}
+
+#[tokio::test]
+async fn what_a_done_has_written_stays_when_get_config_breaks_down() {
+    let host = TestHost::start(&["forgetful"]).await;
+    let written = GuestState::from([("database".into(), b"db-7".to_vec())]);
+    let kept = written.clone();
+    let answer = move |export| match export {
+        Export::ProvisionComplete => CallReport { state: Some(written.clone()), ..report(usual(export)) },
+        Export::GetConfig => report(Err(Fault { code: FaultCode::Trap, detail: "unreachable".into() })),
+        other => report(usual(other)),
+    };
+    host.script.answers.lock().unwrap().insert("forgetful".into(), Box::new(answer));
+    let id = host.create("forgetful", "one").await.spec.id;
+    until("the state", || async { (host.store.guest_state(id).await.unwrap() == kept).then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn secrets_that_the_host_knows_are_blotted_out_of_all_that_is_said() {
+    let host = TestHost::start(&["gossip"]).await;
+    let line = |text: &str| LogLine { stream: "stdout", text: text.into() };
+    let answer = move |export| match export {
+        // A value of the configuration that is made only afterwards.
+        Export::ProvisionComplete => {
+            CallReport { log: vec![line("login with pa55word works")], ..report(usual(export)) }
+        }
+        Export::GetConfig => {
+            let thing = RawEntry { name: "THING".into(), value: SecretString::new("pa55word"), secret: true };
+            report(Ok(Ok(Reply::Config(RawConfig { variables: vec![thing], credentials: vec![] }))))
+        }
+        Export::Deprovision => CallReport {
+            log: vec![line("dropping the user of pa55word"), line("cut pa55"), line("word")],
+            ..report(Ok(Err(GuestFailure::Failed("pa55word is still in use".into()))))
+        },
+        other => report(usual(other)),
+    };
+    host.script.answers.lock().unwrap().insert("gossip".into(), Box::new(answer));
+    let id = host.create("gossip", "one").await.spec.id;
+    assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
+    host.control.delete_addon(id, false).await.unwrap();
+    assert_eq!(host.control.addon_config(id).await.unwrap(), None, "readable no more, though kept for the cleanup");
+    until("the failed cleanup", || async {
+        matches!(host.control.addon(id).await.unwrap().addon.cleanup, Cleanup::Failing { .. }).then_some(())
+    })
+    .await;
+    let log = host.control.addon_log(id, 0, 100).await.unwrap();
+    let said: Vec<&str> = log.iter().map(|line| line.text.as_str()).collect();
+    assert_eq!(said, ["login with •••• works", "dropping the user of ••••", "cut ••••", "••••"]);
+    let history = format!("{:?}", host.control.history(Some(id), 0, 100).await.unwrap());
+    assert!(!history.contains("pa55word") && history.contains("•••• is still in use"), "{history}");
+}
+
+#[tokio::test]
+async fn a_call_that_outlives_its_lease_is_ended_before_the_next_begins() {
+    let clock = Arc::new(ManualClock::default());
+    let host = TestHost::start_at(&["stuck"], clock.clone()).await;
+    host.script.hanging.lock().unwrap().insert("stuck".into());
+    host.create("stuck", "one").await;
+    until("the call", || async { (host.calls("stuck", Export::BeginProvision) == 1).then_some(()) }).await;
+    // Nobody has renewed the lease, so the work is due again while the call still runs.
+    clock.advance_ms(LEASE_MS + 1);
+    until("the next call", || async { (host.calls("stuck", Export::BeginProvision) == 2).then_some(()) }).await;
+    assert!(!host.script.overlapped.load(Ordering::SeqCst));
 }

@@ -1,19 +1,72 @@
-//! Blots out the secrets that the host knows from text that a guest wrote.
+//! Blots out the secrets that the host knows from text that a guest wrote. It is for accidents: a guest that means to give a
+//! secret away can always write it differently.
 
+use crate::ports::runtime::LogLine;
 use crate::secret::SecretString;
 
 /// Shorter secrets are left alone: blotting out every `a` would destroy the text and hide nothing.
 const SECRET_BYTES_MIN: usize = 4;
 const BLOT: &str = "••••";
 
-/// The text with every occurrence of every secret replaced by dots.
+/// The text with every occurrence of every secret replaced by dots, and so is the beginning of one where the text may have
+/// been cut.
 #[must_use]
 pub fn redact(text: String, secrets: &[SecretString]) -> String {
+    let known = known(secrets);
+    let text = whole(text, &known);
+    let end = text.strip_suffix('…').unwrap_or(&text);
+    match known.iter().filter_map(|secret| begun(end, secret)).max() {
+        Some(bytes) => format!("{}{BLOT}{}", &end[..end.len() - bytes], &text[end.len()..]),
+        None => text,
+    }
+}
+
+/// The lines with every secret replaced by dots, also one that begins in a line and ends in the next: long lines are kept in
+/// pieces.
+pub fn redact_lines(lines: &mut [LogLine], secrets: &[SecretString]) {
+    let known = known(secrets);
+    if known.is_empty() {
+        return;
+    }
+    for line in &mut *lines {
+        line.text = whole(std::mem::take(&mut line.text), &known);
+    }
+    for at in 1..lines.len() {
+        let (before, after) = lines.split_at_mut(at);
+        let (Some(first), Some(second)) = (before.last_mut(), after.first_mut()) else { continue };
+        for secret in &known {
+            let cut = begun(&first.text, secret).filter(|bytes| second.text.starts_with(&secret[*bytes..]));
+            if let Some(bytes) = cut {
+                first.text.replace_range(first.text.len() - bytes.., BLOT);
+                second.text.replace_range(..secret.len() - bytes, BLOT);
+            }
+        }
+    }
+    // The log itself is cut where it has become too long.
+    if let Some(last) = lines.iter_mut().rev().find(|line| line.stream != "host") {
+        last.text = redact(std::mem::take(&mut last.text), secrets);
+    }
+}
+
+/// The secrets worth looking for, the longest first, so that one within another leaves no rest of the longer.
+fn known(secrets: &[SecretString]) -> Vec<&str> {
     let mut known: Vec<&str> =
         secrets.iter().map(SecretString::reveal).filter(|s| s.len() >= SECRET_BYTES_MIN).collect();
-    // Longest first, so that a secret within another one leaves no rest of the longer.
     known.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
-    known.into_iter().fold(text, |text, secret| if text.contains(secret) { text.replace(secret, BLOT) } else { text })
+    known.dedup();
+    known
+}
+
+fn whole(text: String, known: &[&str]) -> String {
+    known.iter().fold(text, |text, secret| if text.contains(secret) { text.replace(secret, BLOT) } else { text })
+}
+
+/// How many bytes at the text's end are the beginning of the secret, if enough to tell it from chance.
+fn begun(text: &str, secret: &str) -> Option<usize> {
+    let longest = secret.len().saturating_sub(1).min(text.len());
+    (SECRET_BYTES_MIN..=longest)
+        .rev()
+        .find(|bytes| secret.is_char_boundary(*bytes) && text.ends_with(&secret[..*bytes]))
 }
 
 #[cfg(test)]
@@ -24,5 +77,22 @@ mod tests {
     fn secrets_go_the_longest_first() {
         let secrets = ["hunter2", "hunter2-long", "ab"].map(SecretString::new);
         assert_eq!(redact("a hunter2-long, hunter2, ab".into(), &secrets), "a ••••, ••••, ab");
+    }
+
+    #[test]
+    fn a_secret_that_was_cut_goes_too() {
+        let secrets = [SecretString::new("correct horse")];
+        assert_eq!(redact("it is correct h…".into(), &secrets), "it is ••••…");
+        assert_eq!(redact("it is correct".into(), &secrets), "it is ••••");
+        assert_eq!(redact("it is cor".into(), &secrets), "it is cor", "three letters may be anything");
+    }
+
+    #[test]
+    fn a_secret_in_two_lines_goes_from_both() {
+        let secrets = [SecretString::new("correct horse")];
+        let line = |text: &str| LogLine { stream: "stdout", text: text.to_owned() };
+        let mut lines = [line("with correct"), line(" horse and"), line("correct horse"), line("in the end corr")];
+        redact_lines(&mut lines, &secrets);
+        assert_eq!(lines.map(|line| line.text), ["with ••••", "•••• and", "••••", "in the end ••••"]);
     }
 }

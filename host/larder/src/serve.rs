@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::Args;
 use larder_api::{ApiConfig, Tokens};
 use larder_control::{Control, NoSink, Worker, WorkerConfig};
@@ -73,26 +74,33 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
     })?;
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
-    let worker = tokio::spawn(Worker::new(control.clone(), WorkerConfig::default()).run(stopped.clone()));
+    let mut worker = tokio::spawn(Worker::new(control.clone(), WorkerConfig::default()).run(stopped.clone()));
 
     let config = ApiConfig::new(Tokens::admin(&token), address, args.allow_host).stopped_by(stopped.clone());
     let router = larder_api::router(control.clone(), config);
-    let server = tokio::spawn(http::serve(listener, router, http::Limits::default(), stopped));
+    let mut server = tokio::spawn(http::serve(listener, router, http::Limits::default(), stopped));
     shipped::install(&control, &dir).await?;
     dir.announce(address)?;
     tracing::info!(url = %format!("http://{address}"), data_dir = %dir.path().display(), "serving");
 
-    shutdown::wanted().await;
+    // Neither part ends by itself unless it is broken, and one without the other is no server.
+    let broken = tokio::select! {
+        () = shutdown::wanted() => None,
+        ended = &mut worker => Some(("worker", ended)),
+        ended = &mut server => Some(("HTTP server", ended)),
+    };
     tracing::info!("stopping");
     dir.retract();
-    // The receivers may be gone already if a part has failed; then there is nothing left to tell.
     stop.send_replace(true);
+    if let Some((part, ended)) = broken {
+        ended.with_context(|| format!("the {part} broke down"))?;
+        anyhow::bail!("the {part} ended by itself");
+    }
     let stopped_in_time = timeout(CONNECTION_GRACE, server).await.is_ok();
     if !stopped_in_time {
         tracing::info!("closing connections that are still open");
     }
-    worker.await?;
-    Ok(())
+    worker.await.context("the worker broke down")
 }
 
 fn start_log(format: LogFormat) {

@@ -93,24 +93,43 @@ impl Control {
         id: AddonId,
         request: CreateAddon,
     ) -> Result<(AddonRecord, NewAddonState), ControlError> {
-        let offers = self.offers().await?;
-        let (offer, service) = choose(&offers, &request)?;
-        let plan = choose_plan(service, request.plan.as_ref())?;
-        check_provision_type(service, request.provision_type)?;
-        check_parameters(offer, service, plan, &request.parameters)?;
-        let reserve = names_to_reserve(service, request.attach_as.as_ref())?;
-        let deadline_ms = u64::from(plan.provision_deadline_s) * 1000;
-        let new = NewAddon {
-            addon: Addon::new(id, deadline_ms, plan.failed_attempts_max, self.store.now()),
-            seed: new_seed()?,
-            reserve,
-            idempotency: request.idempotency.clone(),
-            spec: spec(id, request.clone(), offer, service, plan),
+        let new = match self.new_addon(id, &request).await {
+            Ok(new) => new,
+            // What was granted once stays granted, even if it could not be had any more.
+            Err(refused) => return self.replay(&request).await?.ok_or(refused),
         };
         match self.store.create_addon(new).await? {
             Ok(Created::New(record)) => Ok((record, NewAddonState::Created)),
             Ok(Created::Replayed(record)) => Ok((record, NewAddonState::Replayed)),
             Err(refusal) => Err(refused(refusal, &request)),
+        }
+    }
+}
+
+impl Control {
+    async fn new_addon(&self, id: AddonId, request: &CreateAddon) -> Result<NewAddon, ControlError> {
+        let offers = self.offers().await?;
+        let (offer, service) = choose(&offers, request)?;
+        let plan = choose_plan(service, request.plan.as_ref())?;
+        check_provision_type(service, request.provision_type)?;
+        check_parameters(offer, service, plan, &request.parameters)?;
+        let reserve = names_to_reserve(service, request.attach_as.as_ref())?;
+        let deadline_ms = u64::from(plan.provision_deadline_s) * 1000;
+        Ok(NewAddon {
+            addon: Addon::new(id, deadline_ms, plan.failed_attempts_max, self.store.now()),
+            seed: new_seed()?,
+            reserve,
+            idempotency: request.idempotency.clone(),
+            spec: spec(id, request.clone(), offer, service, plan),
+        })
+    }
+
+    /// The addon that the same request made before, if it carries a key.
+    async fn replay(&self, request: &CreateAddon) -> Result<Option<(AddonRecord, NewAddonState)>, ControlError> {
+        let Some(idempotency) = &request.idempotency else { return Ok(None) };
+        match self.store.created_before(idempotency).await? {
+            Ok(earlier) => Ok(earlier.map(|record| (record, NewAddonState::Replayed))),
+            Err(refusal) => Err(refused(refusal, request)),
         }
     }
 }

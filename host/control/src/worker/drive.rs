@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use larder_domain::config::{self, AddonConfig};
-use larder_domain::failure::{Fault, FaultCode, GuestFailure, Pending, StepFailure, bounded_text};
-use larder_domain::limits::{AFTER_MS_MAX, AFTER_MS_MIN, CallLimits};
+use larder_domain::failure::{StepFailure, bounded_text};
+use larder_domain::limits::CallLimits;
 use larder_domain::ports::StoreError;
-use larder_domain::ports::runtime::{Call, CallReport, Export, GuestState, LogLine, Reply};
+use larder_domain::ports::runtime::{Call, Export, GuestState, Reply};
 use larder_domain::ports::store::{Applied, Change, Fence};
-use larder_domain::redact::redact;
 use larder_domain::retry::Backoff;
 use larder_domain::secret::Seed;
 use larder_domain::work::Lease;
-use larder_domain::{AddonRecord, Event, Next, SecretString, Step};
+use larder_domain::{AddonRecord, Event, Next, Step};
 use tokio::time::{sleep, timeout};
 
+use super::called::{Called, Outcome};
 use super::{GIVEN_BACK_WAIT_MS, Stop, call, give_back, loaded};
 use crate::Control;
 use crate::addons::is_settled;
@@ -28,19 +28,6 @@ const WRITE_BACKOFF: Backoff = Backoff { first_ms: 100, longest_ms: 2_000 };
 /// How long a sink may take to say that it has an app's variables, or has them no more.
 const SINK_WAIT: Duration = Duration::from_secs(10);
 const SINK_SILENT: &str = "the app's sink did not answer in time";
-
-/// What performing a step brought.
-struct Outcome {
-    event: Event,
-    state: Option<GuestState>,
-    log: Vec<LogLine>,
-}
-
-impl From<Event> for Outcome {
-    fn from(event: Event) -> Self {
-        Self { event, state: None, log: vec![] }
-    }
-}
 
 /// An addon being driven.
 pub(super) struct Drive {
@@ -136,20 +123,15 @@ impl Drive {
 
     /// `provision-complete` and, when it is done, `get-config`: one step, whose state is written once.
     async fn complete(&self) -> Outcome {
-        let mut called = self.call(Export::ProvisionComplete, None).await;
+        let called = self.call(Export::ProvisionComplete, None).await;
         if !matches!(called.answer, Ok(Reply::Done)) {
             return called.into_outcome(Step::Complete, |reply| match reply {
                 Reply::Pending(pending) => Some(Event::StillPending(pending)),
                 _ => None,
             });
         }
-        let first_log = std::mem::take(&mut called.log);
-        let state = called.state.take();
-        let mut config = self.call(Export::GetConfig, state.clone()).await;
-        config.log.splice(0..0, first_log);
-        // What the first call wrote stays, even if the second broke down.
-        config.state = config.state.or(state);
-        config.into_outcome(Step::Complete, |reply| match reply {
+        let config = self.call(Export::GetConfig, called.state.clone()).await;
+        called.then(config).into_outcome(Step::Complete, |reply| match reply {
             Reply::Config(raw) => Some(match config::check(raw, &self.record.spec) {
                 Ok(config) => Event::Configured(Box::new(config)),
                 Err(error) => Event::ConfigRefused { code: "invalid_config", reason: error.to_string() },
@@ -169,7 +151,7 @@ impl Drive {
                 Ok(Some(config)) => config,
                 // Nothing may tell an app that it has no variables but a provider.
                 Ok(None) => return failed("the host's store has lost the addon's variables".into()),
-                Err(error) => return failed(error.to_string()),
+                Err(error) => return failed(loaded::store_failed(&error)),
             },
         };
         match timeout(SINK_WAIT, self.control.sink.set(app, self.record.spec.id, &config.variables)).await {
@@ -195,6 +177,14 @@ impl Drive {
         outcome
     }
 
+    /// What the addon was configured with: a provider that removes it may well write the password into its log.
+    async fn kept_config(&self, export: Export) -> Result<Option<AddonConfig>, StoreError> {
+        match export {
+            Export::Deprovision => self.control.store.addon_config(self.record.spec.id).await,
+            _ => Ok(None),
+        }
+    }
+
     async fn unset_variables(&self) -> Result<(), String> {
         let Some(app) = &self.record.spec.app else {
             return Ok(());
@@ -210,8 +200,12 @@ impl Drive {
         let offer = match loaded::active(&self.control, &self.record.spec.provider).await {
             Ok(offer) => offer,
             Err(failure) => {
-                return Called { answer: Err(failure), state, log: vec![] };
+                return Called::not(failure, state);
             }
+        };
+        let kept = match self.kept_config(export).await {
+            Ok(kept) => kept,
+            Err(error) => return Called::not(StepFailure::Host(loaded::store_failed(&error)), state),
         };
         let context = call::Context {
             store: Arc::clone(&self.control.store),
@@ -229,60 +223,6 @@ impl Drive {
             limits: self.limits,
             context: Arc::new(context),
         };
-        Called::new(self.control.runtime.call(call).await)
+        Called::new(self.control.runtime.call(call).await, kept.as_ref())
     }
-}
-
-/// A call's report, redacted.
-struct Called {
-    answer: Result<Reply, StepFailure>,
-    state: Option<GuestState>,
-    log: Vec<LogLine>,
-}
-
-impl Called {
-    fn new(report: CallReport) -> Self {
-        let CallReport { outcome, state, log, issued, .. } = report;
-        let say = |text: String| bounded_text(redact(text, &issued));
-        let answer = match outcome {
-            Ok(Ok(Reply::Begun(message))) => Ok(Reply::Begun(say(message))),
-            Ok(Ok(Reply::Pending(pending))) => Ok(Reply::Pending(Pending { message: say(pending.message), ..pending })),
-            Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(failure)) => Err(StepFailure::Guest(bounded_failure(failure, say))),
-            Err(Fault { code: FaultCode::Host, detail }) => Err(StepFailure::Host(say(detail))),
-            Err(Fault { code, detail }) => Err(StepFailure::Fault(Fault { code, detail: say(detail) })),
-        };
-        Self { answer, state, log: redact_log(log, &issued) }
-    }
-
-    /// The event that the answer means. `expected` gives none for an answer that this function can't give.
-    fn into_outcome(self, step: Step, expected: impl FnOnce(Reply) -> Option<Event>) -> Outcome {
-        let event = match self.answer {
-            Ok(reply) => expected(reply).unwrap_or_else(|| {
-                let reason = format!("the sandbox gave an answer that {step} can't give");
-                Event::Failed(step, StepFailure::Host(reason))
-            }),
-            Err(failure) => Event::Failed(step, failure),
-        };
-        Outcome { event, state: self.state, log: self.log }
-    }
-}
-
-fn bounded_failure(failure: GuestFailure, say: impl Fn(String) -> String) -> GuestFailure {
-    match failure {
-        GuestFailure::Rejected(reason) => GuestFailure::Rejected(say(reason)),
-        GuestFailure::Failed(reason) => GuestFailure::Failed(say(reason)),
-        GuestFailure::Retry { after_ms, reason } => {
-            GuestFailure::Retry { after_ms: after_ms.clamp(AFTER_MS_MIN, AFTER_MS_MAX), reason: say(reason) }
-        }
-    }
-}
-
-fn redact_log(mut log: Vec<LogLine>, issued: &[SecretString]) -> Vec<LogLine> {
-    if !issued.is_empty() {
-        for line in &mut log {
-            line.text = redact(std::mem::take(&mut line.text), issued);
-        }
-    }
-    log
 }

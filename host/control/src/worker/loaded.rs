@@ -1,17 +1,22 @@
 //! The version that serves a provider, ready to be called.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use larder_domain::failure::StepFailure;
+use larder_domain::ports::StoreError;
 use larder_domain::provider::Refusal;
 use larder_domain::{Digest, ProviderName};
 
-use crate::Control;
 use crate::offers::Offer;
+use crate::{Control, ControlError};
 
 /// Finds the provider's active version and loads it into the sandbox if it isn't there yet.
 pub(super) async fn active(control: &Control, provider: &ProviderName) -> Result<Arc<Offer>, StepFailure> {
-    let offers = control.offers().await.map_err(|error| StepFailure::Host(error.to_string()))?;
+    let offers = control.offers().await.map_err(|error| match error {
+        ControlError::Store(error) => StepFailure::Host(store_failed(&error)),
+        other => StepFailure::Host(other.to_string()),
+    })?;
     let Some(offer) = offers.0.get(provider) else {
         return Err(missing(control, provider).await);
     };
@@ -27,8 +32,14 @@ async fn missing(control: &Control, provider: &ProviderName) -> StepFailure {
     match control.store.provider(provider).await {
         Ok(None) => StepFailure::ProviderGone(format!("the provider {provider} was removed")),
         Ok(Some(_)) => StepFailure::Host(format!("the provider {provider} has no active version at the moment")),
-        Err(error) => StepFailure::Host(error.to_string()),
+        Err(error) => StepFailure::Host(store_failed(&error)),
     }
+}
+
+/// What users read of a failure of the store. The cause is the operator's to know.
+pub(super) fn store_failed(error: &StoreError) -> String {
+    tracing::warn!(%error, "the store failed under a piece of work");
+    "the host's store failed; its log says how".to_owned()
 }
 
 /// Why a version can't be called.
@@ -39,14 +50,49 @@ pub(super) enum LoadError {
     Refused(Refusal),
 }
 
+/// Versions being loaded: each is read from the store and compiled by one piece of work, and the others wait for it.
+#[derive(Debug, Default)]
+pub(crate) struct Loading(Mutex<HashMap<Digest, Turn>>);
+
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
+impl Loading {
+    fn turn(&self, digest: Digest) -> Turn {
+        Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(digest).or_default())
+    }
+
+    /// The last one out forgets the version.
+    fn leave(&self, digest: Digest, turn: Turn) {
+        let mut loading = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(turn);
+        if loading.get(&digest).is_some_and(|turn| Arc::strong_count(turn) == 1) {
+            loading.remove(&digest);
+        }
+    }
+}
+
 /// Loads a version into the sandbox. Quick if it is there.
 pub(super) async fn load(control: &Control, digest: Digest) -> Result<(), LoadError> {
+    if control.runtime.is_loaded(digest) {
+        return Ok(());
+    }
+    let turn = control.loading.turn(digest);
+    let loaded = {
+        let _turn = turn.lock().await;
+        read_and_load(control, digest).await
+    };
+    control.loading.leave(digest, turn);
+    loaded
+}
+
+async fn read_and_load(control: &Control, digest: Digest) -> Result<(), LoadError> {
+    // Whoever had the turn before may have loaded it.
     if control.runtime.is_loaded(digest) {
         return Ok(());
     }
     match control.store.component(digest).await {
         Ok(Some(wasm)) => control.runtime.load(digest, wasm).await.map_err(LoadError::Refused),
         Ok(None) => Err(LoadError::Host(format!("the store has no component {digest}"))),
-        Err(error) => Err(LoadError::Host(error.to_string())),
+        Err(error) => Err(LoadError::Host(store_failed(&error))),
     }
 }

@@ -2,53 +2,159 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use larder_domain::AddonId;
 use larder_domain::work::{Lease, Subject};
-use tokio::sync::Notify;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
 
 use super::Stop;
 
 /// The node's leases, each with the means to stop its work.
 #[derive(Debug, Default)]
-pub(crate) struct Running(Mutex<HashMap<Subject, (Lease, Stop)>>);
+pub(crate) struct Running(Mutex<HashMap<Subject, Work>>);
+
+#[derive(Debug)]
+struct Work {
+    lease: Lease,
+    stop: Stop,
+    /// Dropped when the work has ended.
+    ends: watch::Sender<()>,
+    /// Since when the lease has run without being renewed.
+    held_since: Instant,
+}
 
 impl Running {
-    /// Work has begun under this lease.
-    pub(crate) fn begin(&self, lease: Lease) -> Stop {
-        let stop = Arc::new(Notify::new());
-        self.lock().insert(lease.subject.clone(), (lease, Arc::clone(&stop)));
-        stop
+    /// Work begins under this lease, once earlier work of this node's about the same subject has ended: that has lost its
+    /// lease, is told to stop, and calls of one addon never overlap. None if it has not ended within `at_most`.
+    pub(crate) async fn begin(&self, lease: &Lease, at_most: Duration) -> Option<Stop> {
+        timeout(at_most, async {
+            loop {
+                match self.try_begin(lease) {
+                    Ok(stop) => return stop,
+                    // An error is what is waited for: the sender is gone with the earlier work.
+                    Err(mut earlier) => drop(earlier.changed().await),
+                }
+            }
+        })
+        .await
+        .ok()
+    }
+
+    fn try_begin(&self, lease: &Lease) -> Result<Stop, watch::Receiver<()>> {
+        let mut running = self.lock();
+        if let Some(earlier) = running.get(&lease.subject) {
+            earlier.stop.notify_one();
+            return Err(earlier.ends.subscribe());
+        }
+        let (stop, ends) = (Stop::default(), watch::Sender::new(()));
+        let work = Work { lease: lease.clone(), stop: Arc::clone(&stop), ends, held_since: Instant::now() };
+        running.insert(lease.subject.clone(), work);
+        Ok(stop)
     }
 
     /// Work has ended.
     pub(crate) fn end(&self, lease: &Lease) {
         let mut running = self.lock();
-        // The same subject may have been leased again meanwhile.
-        if running.get(&lease.subject).is_some_and(|(held, _)| held.token == lease.token) {
+        if running.get(&lease.subject).is_some_and(|held| held.lease.token == lease.token) {
             running.remove(&lease.subject);
         }
     }
 
     /// Drops the addon's call, if one is under way here.
     pub(crate) fn cancel(&self, addon: AddonId) {
-        self.stop(&Subject::Addon(addon));
+        if let Some(work) = self.lock().get(&Subject::Addon(addon)) {
+            // One permit is kept, so that it is not lost on work that has not begun to listen.
+            work.stop.notify_one();
+        }
     }
 
-    /// Drops the call about this subject.
-    pub(crate) fn stop(&self, subject: &Subject) {
-        if let Some((_, stop)) = self.lock().get(subject) {
-            // One permit is kept, so that it is not lost on work that has not begun to listen.
-            stop.notify_one();
+    /// These leases were renewed at `when`, except for the lost ones, whose work is to stop.
+    pub(crate) fn renewed(&self, leases: &[Lease], lost: &[Lease], when: Instant) {
+        let mut running = self.lock();
+        for lease in leases {
+            match running.get_mut(&lease.subject).filter(|work| work.lease.token == lease.token) {
+                Some(work) if lost.contains(lease) => work.stop.notify_one(),
+                Some(work) => work.held_since = when,
+                None => {}
+            }
         }
+    }
+
+    /// Drops all work whose lease was not renewed for so long: somebody else may do it soon.
+    pub(crate) fn stop_unrenewed(&self, longer_than: Duration) {
+        let running = self.lock();
+        let overdue = running.values().filter(|work| work.held_since.elapsed() >= longer_than);
+        overdue.for_each(|work| work.stop.notify_one());
     }
 
     /// Every lease that is held.
     pub(crate) fn all(&self) -> Vec<Lease> {
-        self.lock().values().map(|(lease, _)| lease.clone()).collect()
+        self.lock().values().map(|work| work.lease.clone()).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Subject, (Lease, Stop)>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Subject, Work>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use larder_domain::StoreTime;
+    use larder_domain::ids::NodeId;
+    use larder_domain::work::{Token, WorkKind};
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(1);
+
+    fn lease(addon: AddonId, token: u64) -> Lease {
+        Lease {
+            kind: WorkKind::Addon,
+            subject: Subject::Addon(addon),
+            provider: "pg".parse().unwrap(),
+            owner: NodeId::generate(),
+            token: Token(token),
+            until: StoreTime(0),
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_lost_a_lease_is_stopped_and_nobody_else() {
+        let running = Running::default();
+        let (lost, kept) = (lease(AddonId::generate(), 1), lease(AddonId::generate(), 1));
+        let stop_lost = running.begin(&lost, SOON).await.unwrap();
+        let stop_kept = running.begin(&kept, SOON).await.unwrap();
+        running.renewed(&[lost.clone(), kept], std::slice::from_ref(&lost), Instant::now());
+        assert!(stop_lost.notified().now_or_never().is_some());
+        assert!(stop_kept.notified().now_or_never().is_none());
+        // The next call of the same addon has another token: what was said of the old lease is not about it.
+        running.end(&lost);
+        let next = running.begin(&Lease { token: Token(2), ..lost.clone() }, SOON).await.unwrap();
+        running.renewed(std::slice::from_ref(&lost), std::slice::from_ref(&lost), Instant::now());
+        assert!(next.notified().now_or_never().is_none());
+    }
+
+    #[tokio::test]
+    async fn work_stops_when_its_lease_could_not_be_renewed_for_too_long() {
+        let running = Running::default();
+        let stop = running.begin(&lease(AddonId::generate(), 1), SOON).await.unwrap();
+        running.stop_unrenewed(Duration::from_secs(60));
+        assert!(stop.notified().now_or_never().is_none());
+        running.stop_unrenewed(Duration::ZERO);
+        assert!(stop.notified().now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn work_begins_when_earlier_work_about_the_same_has_ended() {
+        let running = Running::default();
+        let id = AddonId::generate();
+        let stop = running.begin(&lease(id, 1), SOON).await.unwrap();
+        assert!(running.begin(&lease(id, 2), SOON).await.is_none(), "the earlier work goes on");
+        assert!(stop.notified().now_or_never().is_some(), "but it was told to stop");
+        running.end(&lease(id, 1));
+        assert!(running.begin(&lease(id, 2), SOON).await.is_some());
     }
 }

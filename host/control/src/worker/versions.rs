@@ -27,10 +27,10 @@ async fn finish(control: &Control, lease: &Lease, provider: &ProviderName, diges
         tracing::info!(%provider, %digest, code, message, "a version was refused");
         control.runtime.unload(digest);
     }
+    let _changing = control.offers.changing();
     if let Err(error) = control.store.finish_check(lease, provider, digest, outcome).await {
         tracing::warn!(%error, %provider, %digest, "the outcome of a check could not be stored; it is repeated");
     }
-    control.offers.invalidate();
 }
 
 /// None if the host itself failed: the check is repeated.
@@ -62,10 +62,10 @@ async fn examine(
             return Some(refused("describe_failed", format!("`describe` broke down: {}", fault.detail)));
         }
     };
-    Some(accept(&text))
+    Some(accept(&text).await)
 }
 
-fn accept(text: &str) -> CheckOutcome {
+async fn accept(text: &str) -> CheckOutcome {
     let invalid = |reason: String| {
         refused("invalid_manifest", format!("the manifest that `describe` returned is not accepted: {reason}"))
     };
@@ -73,7 +73,7 @@ fn accept(text: &str) -> CheckOutcome {
         Ok(manifest) => manifest,
         Err(error) => return invalid(error.to_string()),
     };
-    if let Err(reason) = offers::compile_all(&manifest) {
+    if let Err(reason) = offers::compile_all(manifest.clone()).await {
         return invalid(reason);
     }
     if let Some(request) = manifest.requests.iter().find(|request| request.required) {

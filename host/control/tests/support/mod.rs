@@ -23,7 +23,7 @@ use tokio::sync::{Notify, watch};
 pub(crate) type Answer = Result<Result<Reply, GuestFailure>, Fault>;
 
 /// How a provider answers each function.
-pub(crate) type Behaviour = Box<dyn Fn(Export) -> Answer + Send + Sync>;
+pub(crate) type Behaviour = Box<dyn Fn(Export) -> CallReport + Send + Sync>;
 
 /// Behaviours by provider; everything succeeds unless told otherwise.
 #[derive(Default)]
@@ -87,11 +87,12 @@ impl ProviderRuntime for Scripted {
             std::future::pending::<()>().await;
         }
         let scripted = self.0.answers.lock().unwrap().get(&provider).map(|answer| answer(call.export));
-        report(scripted.unwrap_or_else(|| usual(call.export)))
+        scripted.unwrap_or_else(|| report(usual(call.export)))
     }
 }
 
-fn report(outcome: Answer) -> CallReport {
+/// An answer and nothing beside it.
+pub(crate) fn report(outcome: Answer) -> CallReport {
     CallReport { outcome, state: None, log: vec![], issued: vec![], cpu: Duration::ZERO, wall: Duration::ZERO }
 }
 
@@ -133,6 +134,7 @@ pub(crate) struct TestHost {
     pub(crate) control: Control,
     pub(crate) script: Arc<Script>,
     pub(crate) sink: Arc<FakeSink>,
+    pub(crate) store: Arc<SqliteStore>,
     stop: watch::Sender<bool>,
     _dir: TempDir,
 }
@@ -149,10 +151,10 @@ impl TestHost {
         let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.path().join("key")).unwrap());
         let store = Arc::new(SqliteStore::open(dir.path(), sealer, clock).unwrap());
         let (script, sink) = (Arc::new(Script::default()), Arc::new(FakeSink::default()));
-        let control = Control::new(store, Arc::new(Scripted(Arc::clone(&script))), sink.clone());
+        let control = Control::new(store.clone(), Arc::new(Scripted(Arc::clone(&script))), sink.clone());
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(Worker::new(control.clone(), WorkerConfig::default()).run(stopped));
-        let host = Self { control, script, sink, stop, _dir: dir };
+        let host = Self { control, script, sink, store, stop, _dir: dir };
         for name in providers {
             host.upload(name).await;
         }

@@ -107,7 +107,8 @@ fn attempt_failed(addon: &Addon, entry: Entry, now: StoreTime) -> Transition {
         if attempts < Addon::CLEANUP_ATTEMPTS_MAX { CLEANUP_BACKOFF.wait_ms(attempts) } else { CLEANUP_DAILY_MS };
     if attempts == Addon::CLEANUP_ATTEMPTS_MAX {
         let message = "the host removed its own objects; the provider is asked again daily about the rest";
-        writes.extend([Write::ForgetState, Write::Record(Entry::new("cleanup_without_provider", message))]);
+        let entry = Entry::new("cleanup_without_provider", message);
+        writes.extend([Write::ForgetState, Write::ForgetConfig, Write::Record(entry)]);
     }
     let addon = Addon { cleanup, host_faults: 0, ..addon.clone() };
     Transition { addon, writes, next: Next::At(now.plus_ms(wait_ms)) }

@@ -89,7 +89,10 @@ fn create(path: &Path) -> io::Result<()> {
     });
     text.push('\n');
 
-    let unfinished = path.with_extension(format!("new-{}", std::process::id()));
+    // A name that no process before has left behind.
+    let mut suffix = [0; 8];
+    getrandom::fill(&mut suffix).map_err(|error| io::Error::other(error.to_string()))?;
+    let unfinished = path.with_extension(format!("new-{:016x}", u64::from_ne_bytes(suffix)));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
     let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
     let named = written.and_then(|()| fs::hard_link(&unfinished, path));

@@ -16,7 +16,7 @@ use larder_domain::history::StoredEntry;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::GuestState;
 use larder_domain::ports::store::{
-    AddonFilter, AddonStore, Applied, Change, CreateRefusal, Created, NewAddon, StoredLog, Watcher,
+    AddonFilter, AddonStore, Applied, Change, CreateRefusal, Created, Idempotency, NewAddon, StoredLog, Watcher,
 };
 use larder_domain::secret::Seed;
 use larder_domain::work::{Lease, Subject, Token, WorkKind};
@@ -48,6 +48,18 @@ impl AddonStore for SqliteStore {
             Ok((create::Outcome::Replayed(record), _)) => Ok(Created::Replayed(record.open(&*self.sealer)?)),
             Err(refusal) => Err(refusal),
         })
+    }
+
+    async fn created_before(
+        &self,
+        idempotency: &Idempotency,
+    ) -> Result<Result<Option<AddonRecord>, CreateRefusal>, StoreError> {
+        let idempotency = idempotency.clone();
+        let earlier = self.writer.attempt(move |tx| create::replay(tx, &idempotency)).await?;
+        match earlier {
+            Ok(record) => Ok(Ok(record.map(|record| record.open(&*self.sealer)).transpose()?)),
+            Err(refusal) => Ok(Err(refusal)),
+        }
     }
 
     async fn apply(&self, change: Change) -> Result<Applied, StoreError> {

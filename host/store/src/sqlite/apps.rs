@@ -48,6 +48,11 @@ impl AppStore for SqliteStore {
         let app = app.clone();
         let job = move |tx: &mut Tx<'_>| match live_addons(tx.conn, &app)?.ok_or(StoreError::Missing("app"))? {
             0 => {
+                // A key must not bring back an addon of an app that is gone.
+                tx.execute(
+                    "DELETE FROM idempotency WHERE addon IN (SELECT id FROM addon WHERE app = ?)",
+                    [app.as_str()],
+                )?;
                 tx.execute("DELETE FROM app WHERE name = ?", [app.as_str()])?;
                 Ok(())
             }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use larder_domain::ids::NodeId;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{Leased, Watcher, WorkStore};
-use larder_domain::work::{LEASE_MS, Lease, Subject};
+use larder_domain::work::{LEASE_MS, Lease};
 use larder_domain::{ProviderName, StoreTime};
 
 use super::SqliteStore;
@@ -28,7 +28,7 @@ impl WorkStore for SqliteStore {
         Ok(leased.into_iter().filter_map(|leased| self.opened(leased)).collect())
     }
 
-    async fn renew(&self, leases: &[Lease]) -> Result<Vec<Subject>, StoreError> {
+    async fn renew(&self, leases: &[Lease]) -> Result<Vec<Lease>, StoreError> {
         let leases = leases.to_vec();
         self.writer.run(move |tx| renew(tx, &leases)).await
     }
@@ -63,7 +63,7 @@ impl SqliteStore {
     }
 }
 
-fn renew(tx: &mut Tx<'_>, leases: &[Lease]) -> Outcome<Vec<Subject>> {
+fn renew(tx: &mut Tx<'_>, leases: &[Lease]) -> Outcome<Vec<Lease>> {
     let until = tx.now.plus_ms(LEASE_MS);
     let mut lost = vec![];
     for lease in leases {
@@ -72,7 +72,7 @@ fn renew(tx: &mut Tx<'_>, leases: &[Lease]) -> Outcome<Vec<Subject>> {
             (until.0, lease.subject.to_string(), lease.kind.as_str(), lease.token.0),
         )?;
         if renewed == 0 {
-            lost.push(lease.subject.clone());
+            lost.push(lease.clone());
         }
     }
     Ok(lost)

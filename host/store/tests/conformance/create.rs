@@ -71,11 +71,24 @@ pub(crate) async fn the_same_request_is_answered_the_same_for_a_day(world: World
     assert_eq!(again, Ok(Created::Replayed(world.store.addon(id).await.unwrap().unwrap())));
     assert_eq!(world.store.create_addon(with_key(2)).await.unwrap(), Err(CreateRefusal::IdempotencyMismatch));
 
+    let before = |body| Idempotency { key: "admin/create/k".into(), body: [body; 32] };
+    let earlier = world.store.created_before(&before(1)).await.unwrap();
+    assert_eq!(earlier, Ok(world.store.addon(id).await.unwrap()));
+    assert_eq!(world.store.created_before(&before(2)).await.unwrap(), Err(CreateRefusal::IdempotencyMismatch));
+    let unknown = Idempotency { key: "admin/create/other".into(), body: [1; 32] };
+    assert_eq!(world.store.created_before(&unknown).await.unwrap(), Ok(None));
+
     world.delete(id).await;
     let after_the_end = world.store.create_addon(with_key(1)).await.unwrap().unwrap();
     assert!(matches!(after_the_end, Created::Replayed(record) if record.addon.state == AddonState::Deprovisioned));
     world.clock.advance_ms(24 * 3_600_000);
-    world.create(with_key(2)).await;
+    let last = world.create(with_key(2)).await;
+
+    world.delete(last).await;
+    world.store.delete_app(&app).await.unwrap().unwrap();
+    world.store.create_app(&app).await.unwrap();
+    let in_the_new_app = world.store.create_addon(with_key(2)).await.unwrap();
+    assert!(matches!(in_the_new_app, Ok(Created::New(_))), "an app's end is its keys' end: {in_the_new_app:?}");
 }
 
 pub(crate) async fn many_at_once_all_come_to_be(world: World) {

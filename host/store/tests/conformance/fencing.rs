@@ -38,7 +38,7 @@ pub(crate) async fn a_delete_takes_the_right_to_write(world: World) {
     let deleted = world.delete(id).await;
     assert_eq!(deleted.addon.state, AddonState::Deprovisioned);
     assert!(matches!(world.result(&turn.lease, Event::VariablesSet).await, Err(StoreError::Fenced)));
-    assert_eq!(world.store.renew(std::slice::from_ref(&turn.lease)).await.unwrap(), vec![turn.lease.subject.clone()]);
+    assert_eq!(world.store.renew(std::slice::from_ref(&turn.lease)).await.unwrap(), vec![turn.lease.clone()]);
     assert!(!world.store.holds(id, turn.lease.token).await.unwrap());
     assert_eq!(world.sees(&app).await, [] as [String; 0], "no variable appears after the delete");
     assert_eq!(world.store.addon(id).await.unwrap().unwrap().addon, deleted.addon);

@@ -18,7 +18,7 @@ pub(crate) async fn due_work_is_leased_once_until_the_lease_runs_out(world: Worl
     assert_eq!(world.store.lease_due(thief, 5, vec![]).await.unwrap(), []);
     world.clock.advance_ms(1);
     assert_eq!(world.store.lease_due(thief, 5, vec![]).await.unwrap().len(), 1);
-    assert_eq!(world.store.renew(std::slice::from_ref(&first.lease)).await.unwrap(), [first.lease.subject]);
+    assert_eq!(world.store.renew(std::slice::from_ref(&first.lease)).await.unwrap(), [first.lease]);
 }
 
 pub(crate) async fn renewed_leases_last(world: World) {

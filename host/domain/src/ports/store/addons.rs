@@ -133,6 +133,14 @@ pub trait AddonStore: Send + Sync + 'static {
     /// Creates an addon, reserves its names, records it and makes its work due: all or nothing.
     async fn create_addon(&self, new: NewAddon) -> Result<Result<Created, CreateRefusal>, StoreError>;
 
+    /// The addon that a request with this key made before, if it did.
+    ///
+    /// Refused with [`CreateRefusal::IdempotencyMismatch`] if the key came with another body.
+    async fn created_before(
+        &self,
+        idempotency: &Idempotency,
+    ) -> Result<Result<Option<AddonRecord>, CreateRefusal>, StoreError>;
+
     /// Applies an event. A configuration whose names are taken becomes [`Event::ConfigRefused`] in the same transaction.
     async fn apply(&self, change: Change) -> Result<Applied, StoreError>;
 

@@ -9,7 +9,7 @@ use crate::names::ProviderName;
 use crate::secret::Seed;
 use crate::time::StoreTime;
 use crate::transition::Next;
-use crate::work::{Lease, Subject};
+use crate::work::Lease;
 
 /// Work that has just been leased.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,8 +41,8 @@ pub trait WorkStore: Send + Sync + 'static {
         saturated: Vec<ProviderName>,
     ) -> Result<Vec<Leased>, StoreError>;
 
-    /// Renews leases; the subjects whose lease was lost come back.
-    async fn renew(&self, leases: &[Lease]) -> Result<Vec<Subject>, StoreError>;
+    /// Renews leases; those that were lost come back.
+    async fn renew(&self, leases: &[Lease]) -> Result<Vec<Lease>, StoreError>;
 
     /// Gives a lease back without a result: the work is due again at `due`, or at once if that is earlier for another reason. Harmless for
     /// a lease that was lost; for one that a user's wish superseded, it says that the call has ended, so that the next may begin.

@@ -59,7 +59,7 @@ fn created(spec: &AddonSpec) -> Entry {
 }
 
 /// The addon that the same request made before.
-fn replay(tx: &Tx<'_>, idempotency: &Idempotency) -> Result<Option<SealedRecord>, Stop<CreateRefusal>> {
+pub(super) fn replay(tx: &Tx<'_>, idempotency: &Idempotency) -> Result<Option<SealedRecord>, Stop<CreateRefusal>> {
     let Idempotency { key, body } = idempotency;
     let earlier = tx.find("SELECT body, addon, since FROM idempotency WHERE key = ?", [key], |row| {
         Ok((row.take::<[u8; 32]>()?, AddonId(row.uuid()?), row.time()?))

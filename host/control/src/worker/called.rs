@@ -1,0 +1,103 @@
+//! What a call left behind, on its way to the store: with every secret that the host knows blotted out of what the guest said.
+
+use larder_domain::config::{AddonConfig, RawConfig};
+use larder_domain::failure::{Fault, FaultCode, GuestFailure, Pending, StepFailure, bounded_text};
+use larder_domain::ports::runtime::{CallReport, GuestState, LogLine, Reply};
+use larder_domain::redact::{redact, redact_lines};
+use larder_domain::{Event, SecretString, Step};
+
+/// What performing a step brought.
+pub(super) struct Outcome {
+    pub(super) event: Event,
+    pub(super) state: Option<GuestState>,
+    pub(super) log: Vec<LogLine>,
+}
+
+impl From<Event> for Outcome {
+    fn from(event: Event) -> Self {
+        Self { event, state: None, log: vec![] }
+    }
+}
+
+/// A call's report, as it came. It is redacted on the way out.
+pub(super) struct Called {
+    pub(super) answer: Result<Reply, StepFailure>,
+    pub(super) state: Option<GuestState>,
+    log: Vec<LogLine>,
+    secrets: Vec<SecretString>,
+}
+
+impl Called {
+    /// No call was made.
+    pub(super) fn not(failure: StepFailure, state: Option<GuestState>) -> Self {
+        Self { answer: Err(failure), state, log: vec![], secrets: vec![] }
+    }
+
+    /// A report. `kept` is what the addon was configured with before.
+    pub(super) fn new(report: CallReport, kept: Option<&AddonConfig>) -> Self {
+        let CallReport { outcome, state, log, issued: mut secrets, .. } = report;
+        secrets.extend(kept.into_iter().flat_map(AddonConfig::secrets).cloned());
+        let answer = match outcome {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(failure)) => Err(StepFailure::Guest(failure)),
+            Err(Fault { code: FaultCode::Host, detail }) => Err(StepFailure::Host(detail)),
+            Err(fault) => Err(StepFailure::Fault(fault)),
+        };
+        if let Ok(Reply::Config(config)) = &answer {
+            secrets.extend(secrets_of(config));
+        }
+        Self { answer, state, log, secrets }
+    }
+
+    /// This call and the next one of the same step, as if they had been one.
+    pub(super) fn then(mut self, next: Self) -> Self {
+        self.log.extend(next.log);
+        self.secrets.extend(next.secrets);
+        // What the first call wrote stays, even if the second broke down.
+        Self { answer: next.answer, state: next.state.or(self.state), log: self.log, secrets: self.secrets }
+    }
+
+    /// The event that the answer means. `expected` gives none for an answer that this function can't give.
+    pub(super) fn into_outcome(mut self, step: Step, expected: impl FnOnce(Reply) -> Option<Event>) -> Outcome {
+        let say = |text: String| bounded_text(redact(text, &self.secrets));
+        redact_lines(&mut self.log, &self.secrets);
+        let event = match self.answer {
+            Ok(reply) => match expected(reply_said(reply, say)) {
+                Some(Event::ConfigRefused { code, reason }) => Event::ConfigRefused { code, reason: say(reason) },
+                Some(event) => event,
+                None => {
+                    let reason = format!("the sandbox gave an answer that {step} can't give");
+                    Event::Failed(step, StepFailure::Host(reason))
+                }
+            },
+            Err(failure) => Event::Failed(step, failure_said(failure, say)),
+        };
+        Outcome { event, state: self.state, log: self.log }
+    }
+}
+
+fn secrets_of(config: &RawConfig) -> Vec<SecretString> {
+    let entries = config.variables.iter().chain(&config.credentials);
+    entries.filter(|entry| entry.secret).map(|entry| entry.value.clone()).collect()
+}
+
+fn reply_said(reply: Reply, say: impl Fn(String) -> String) -> Reply {
+    match reply {
+        Reply::Begun(message) => Reply::Begun(say(message)),
+        Reply::Pending(pending) => Reply::Pending(Pending { message: say(pending.message), ..pending }),
+        Reply::Done | Reply::Config(_) => reply,
+    }
+}
+
+fn failure_said(failure: StepFailure, say: impl Fn(String) -> String) -> StepFailure {
+    match failure {
+        StepFailure::Guest(GuestFailure::Rejected(reason)) => StepFailure::Guest(GuestFailure::Rejected(say(reason))),
+        StepFailure::Guest(GuestFailure::Failed(reason)) => StepFailure::Guest(GuestFailure::Failed(say(reason))),
+        StepFailure::Guest(GuestFailure::Retry { after_ms, reason }) => {
+            StepFailure::Guest(GuestFailure::Retry { after_ms, reason: say(reason) })
+        }
+        StepFailure::Fault(Fault { code, detail }) => StepFailure::Fault(Fault { code, detail: say(detail) }),
+        StepFailure::Host(reason) => StepFailure::Host(say(reason)),
+        StepFailure::ProviderGone(reason) => StepFailure::ProviderGone(say(reason)),
+    }
+}
