@@ -14,6 +14,7 @@ mod called;
 mod drive;
 mod loaded;
 mod running;
+mod trial;
 mod versions;
 
 use std::collections::HashMap;

@@ -12,6 +12,7 @@ pub mod ids;
 pub mod limits;
 pub mod manifest;
 pub mod names;
+pub mod network;
 pub mod ports;
 pub mod provider;
 pub mod redact;

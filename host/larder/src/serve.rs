@@ -17,7 +17,7 @@ use anyhow::Context;
 use clap::Args;
 use larder_api::{ApiConfig, Tokens};
 use larder_control::{Control, NoSink, Worker, WorkerConfig};
-use larder_sandbox::{Sandbox, SandboxConfig};
+use larder_sandbox::{ArtefactDir, Compile, Sandbox, SandboxConfig};
 use larder_store::{KeyfileSealer, SqliteStore, SystemClock};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -60,10 +60,13 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
     let dir = DataDir::prepare(&data_dir)?;
     dir.refuse_lost_key()?;
     let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.key_file())?);
+    let artefacts = ArtefactDir { path: dir.artefacts(), key: sealer.derived_key("artefacts")? };
     // Locks the directory: from here on it is this process's alone.
     let store = Arc::new(SqliteStore::open(dir.path(), sealer, Arc::new(SystemClock::new()))?);
     let token = dir.admin_token()?;
-    let sandbox = Arc::new(Sandbox::new(SandboxConfig::default())?);
+    let itself = std::env::current_exe().context("this program can't find its own file, with which it compiles")?;
+    let config = SandboxConfig { artefacts: Some(artefacts), ..SandboxConfig::compiling(Compile::InChild(itself)) };
+    let sandbox = Arc::new(Sandbox::new(config)?);
     let control = Control::new(store, sandbox, Arc::new(NoSink));
 
     let listener = TcpListener::bind(args.listen).await.map_err(|error| {

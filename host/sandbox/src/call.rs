@@ -7,7 +7,6 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::Arc;
 
 use futures_util::FutureExt;
 use larder_domain::failure::{Fault, bounded_text};
@@ -19,22 +18,22 @@ use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Lift, Lower,
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::answer::{Answer, begun, configured, progressed};
-use crate::data::CallData;
+use crate::data::{CallData, Shared};
 use crate::fault::{Circumstances, invalid_answer, panicked};
 use crate::loaded::{AddonParam, Begun, Configured, DescribeParam, Described, Loaded, Progressed};
-use crate::memory::HostMemory;
 use crate::meter::{Ended, Metered, on_tick};
 
 /// Makes a call about an addon.
-pub(crate) async fn call(loaded: &Loaded, call: Call, memory: Arc<HostMemory>) -> CallReport {
+pub(crate) async fn call(loaded: &Loaded, call: Call, shared: &Shared) -> CallReport {
     let export = call.export;
-    let mut store = store(loaded, CallData::for_addon(call, memory));
+    let mut store = store(loaded, CallData::for_addon(call, shared));
     let ended = metered(store.data().limits, ask(&mut store, loaded, export)).await;
     let (cpu, wall) = (ended.cpu, ended.wall);
     let data = store.into_data();
     let (outcome, log) = settle(ended, &data);
     let state = if outcome.is_ok() { data.state.into_written() } else { None };
-    CallReport { outcome, state, log, issued: data.secrets.into_issued(), cpu, wall }
+    let denied = data.gate.take_denied();
+    CallReport { outcome, state, log, denied, issued: data.secrets.into_issued(), cpu, wall }
 }
 
 /// Asks a version for its manifest.
@@ -42,10 +41,10 @@ pub(crate) async fn describe(
     loaded: &Loaded,
     options: SecretString,
     limits: CallLimits,
-    memory: Arc<HostMemory>,
+    shared: &Shared,
 ) -> Result<Result<String, String>, Fault> {
     let param = (options.reveal().to_owned(),);
-    let mut store = store(loaded, CallData::for_describe(options, limits, memory));
+    let mut store = store(loaded, CallData::for_describe(options, limits, shared));
     let work = enter::<DescribeParam, Described>(&mut store, loaded, &loaded.describe, param);
     let ended = metered(limits, work).await;
     match settle(ended, &store.into_data()).0? {

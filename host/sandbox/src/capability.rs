@@ -8,6 +8,7 @@
 pub(crate) mod addon;
 pub(crate) mod http;
 pub(crate) mod log;
+pub(crate) mod network;
 pub(crate) mod secrets;
 pub(crate) mod state;
 pub(crate) mod wasi;

@@ -1,62 +1,113 @@
-//! Turns a component's bytes into machine code.
+//! Turns a component's bytes into machine code, once for each machine.
 //!
-//! Compiling costs a hundred times its input in memory and seconds of CPU, so it happens one at a time, on a thread for
-//! blocking work. This function is the seam behind which the compiler can move into a process of its own: bytes go in,
-//! a component or a refusal comes out.
+//! Compiling costs a hundred times its input in memory and seconds of CPU, so it happens one at a time, in a child
+//! process that a compile bomb can kill alone (`child` is its side, `parent` ours). What it made is kept on disk
+//! (`artefacts`), so that a node which starts again compiles nothing.
+
+mod artefacts;
+mod child;
+mod memory;
+mod parent;
 
 use std::sync::Arc;
 
+use larder_domain::Digest;
 use larder_domain::provider::Refusal;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+pub use artefacts::ArtefactDir;
+pub use child::{COMPILE_COMMAND, compile_child};
+
+use artefacts::Artefacts;
+
+use crate::config::{Compile, StartError};
 use crate::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX};
 use crate::fault::short;
+use crate::inspect;
 
 /// Components that are compiled at the same time.
 const COMPILES_AT_ONCE_MAX: usize = 1;
 
-/// The right to compile, for as long as it lives.
-pub(crate) type Turn = OwnedSemaphorePermit;
-
 /// Compiles, one component after the other.
 pub(crate) struct Compiler {
     engine: Engine,
-    turns: Arc<Semaphore>,
+    place: Compile,
+    artefacts: Option<Arc<Artefacts>>,
+    turns: Semaphore,
     threads: Handle,
 }
 
 impl Compiler {
-    /// Compiles for this engine, on the blocking threads of this runtime.
-    pub(crate) fn new(engine: Engine, threads: Handle) -> Self {
-        Self { engine, turns: Arc::new(Semaphore::new(COMPILES_AT_ONCE_MAX)), threads }
+    /// Compiles for this engine; what it does itself, on the blocking threads of this runtime.
+    pub(crate) fn new(
+        engine: Engine,
+        place: Compile,
+        artefacts: Option<ArtefactDir>,
+        threads: Handle,
+    ) -> Result<Self, StartError> {
+        let artefacts =
+            artefacts.map(|dir| Artefacts::open(dir, &engine)).transpose().map_err(StartError::Artefacts)?;
+        let turns = Semaphore::new(COMPILES_AT_ONCE_MAX);
+        Ok(Self { engine, place, artefacts: artefacts.map(Arc::new), turns, threads })
     }
 
-    /// Waits until it may compile.
-    pub(crate) async fn turn(&self) -> Result<Turn, Refusal> {
-        Arc::clone(&self.turns).acquire_owned().await.map_err(|_| gave_up("the host is shutting down"))
+    /// The component as it was compiled before, if it was and the result is still there and whole.
+    pub(crate) async fn kept(&self, digest: Digest) -> Option<Component> {
+        let (artefacts, engine) = (Arc::clone(self.artefacts.as_ref()?), self.engine.clone());
+        let read = move || {
+            let code = artefacts.get(digest)?;
+            // SAFETY: the code's authentication says that this host wrote it for this engine, after a compile of its own.
+            let component = unsafe { Component::deserialize(&engine, code) };
+            component.inspect_err(|error| tracing::warn!(%digest, %error, "a kept artefact can't be used")).ok()
+        };
+        self.threads.spawn_blocking(read).await.ok().flatten()
     }
 
-    /// Compiles. The turn ends with the compiling, even if nobody waits for it any more.
-    pub(crate) async fn compile(&self, turn: Turn, wasm: Vec<u8>) -> Result<Component, Refusal> {
-        let engine = self.engine.clone();
-        let compiling = self.threads.spawn_blocking(move || {
-            let compiled = Component::new(&engine, &wasm);
-            drop(turn);
-            compiled
-        });
-        match compiling.await {
-            Ok(Ok(component)) => Ok(component),
-            Ok(Err(error)) => Err(refused(&error)),
-            Err(_) => Err(gave_up("the compiler crashed")),
-        }
+    /// Compiles, when it is this component's turn, and keeps the result.
+    pub(crate) async fn compile(&self, digest: Digest, wasm: Vec<u8>) -> Result<Component, Refusal> {
+        let _turn = self.turns.acquire().await.map_err(|_| gave_up("the host is shutting down"))?;
+        let (wasm, features) = (Arc::new(wasm), self.engine.get_wasm_features());
+        let whole = Arc::clone(&wasm);
+        self.blocking(move || inspect::inspect(&whole, features)).await??;
+        let (code, engine) = match &self.place {
+            Compile::InChild(program) => (parent::compile(program, &wasm).await?, self.engine.clone()),
+            Compile::Here => {
+                let engine = self.engine.clone();
+                let compiled = self.blocking(move || engine.precompile_component(&wasm)).await?;
+                (compiled.map_err(|error| refused(&short(&error)))?, self.engine.clone())
+            }
+        };
+        let artefacts = self.artefacts.clone();
+        let load = move || {
+            // SAFETY: the code comes from the engine's own compiler: in this process, or over a pipe from a child that runs
+            // this very program. The engine checks that both were set up alike.
+            let component = unsafe { Component::deserialize(&engine, &code) }.map_err(|error| unusable(&error))?;
+            if let Some(artefacts) = artefacts {
+                artefacts.put(digest, &code);
+            }
+            Ok(component)
+        };
+        self.blocking(load).await?
+    }
+
+    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+        self.threads.spawn_blocking(work).await.map_err(|_| gave_up("the compiler crashed"))
     }
 }
 
-fn refused(error: &wasmtime::Error) -> Refusal {
-    // The engine checks a component against its pool when it is compiled, and tells no kind of error from another.
+/// The compiler's word on a component that it can't compile.
+fn refused(found: &str) -> Refusal {
+    Refusal::new(
+        "invalid_component",
+        format!("the component can't be compiled: {found}; build it again with the tools that the SDK's guide names"),
+    )
+}
+
+fn unusable(error: &wasmtime::Error) -> Refusal {
+    // The engine checks a component against its pool when it is loaded, and tells no kind of error from another.
     if format!("{error:#}").contains("pooling allocator") {
         return Refusal::new(
             "too_many_resources",
@@ -68,11 +119,7 @@ fn refused(error: &wasmtime::Error) -> Refusal {
             ),
         );
     }
-    let found = short(error);
-    Refusal::new(
-        "invalid_component",
-        format!("the component can't be compiled: {found}; build it again with the tools that the SDK's guide names"),
-    )
+    refused(&short(error))
 }
 
 fn gave_up(why: &str) -> Refusal {

@@ -3,15 +3,25 @@
 use std::sync::Arc;
 
 use larder_domain::limits::CallLimits;
+use larder_domain::network::Policy;
 use larder_domain::ports::Call;
 use larder_domain::secret::SecretString;
 
 use crate::capability::addon::AddonFacts;
+use crate::capability::http::Tls;
 use crate::capability::log::CallLog;
+use crate::capability::network::{Gate, Network};
 use crate::capability::secrets::CallSecrets;
 use crate::capability::state::StateOverlay;
 use crate::capability::wasi::EmptyWasi;
 use crate::memory::{HostMemory, MemoryBudget};
+
+/// What the calls of a sandbox share.
+pub(crate) struct Shared {
+    pub(crate) memory: Arc<HostMemory>,
+    pub(crate) network: Arc<Network>,
+    pub(crate) tls: Arc<Tls>,
+}
 
 /// The data of a store.
 pub(crate) struct CallData {
@@ -21,15 +31,17 @@ pub(crate) struct CallData {
     pub(crate) log: CallLog,
     pub(crate) secrets: CallSecrets,
     pub(crate) state: StateOverlay,
+    pub(crate) gate: Gate,
     pub(crate) wasi: EmptyWasi,
 }
 
 impl CallData {
     /// For a call about an addon.
-    pub(crate) fn for_addon(call: Call, memory: Arc<HostMemory>) -> Self {
+    pub(crate) fn for_addon(call: Call, shared: &Shared) -> Self {
         Self::new(
             call.limits,
-            memory,
+            shared,
+            call.network,
             AddonFacts::of(call.addon, call.server_config),
             CallSecrets::of(call.seed, call.options),
             StateOverlay::over(call.context, call.state),
@@ -37,19 +49,23 @@ impl CallData {
     }
 
     /// For `describe`, which is about no addon.
-    pub(crate) fn for_describe(options: SecretString, limits: CallLimits, memory: Arc<HostMemory>) -> Self {
-        Self::new(limits, memory, AddonFacts::none(), CallSecrets::of_no_addon(options), StateOverlay::of_no_addon())
+    pub(crate) fn for_describe(options: SecretString, limits: CallLimits, shared: &Shared) -> Self {
+        let secrets = CallSecrets::of_no_addon(options);
+        Self::new(limits, shared, Arc::default(), AddonFacts::none(), secrets, StateOverlay::of_no_addon())
     }
 
     fn new(
         limits: CallLimits,
-        memory: Arc<HostMemory>,
+        shared: &Shared,
+        network: Arc<Policy>,
         addon: AddonFacts,
         secrets: CallSecrets,
         state: StateOverlay,
     ) -> Self {
         let log = CallLog::new(limits.log_bytes);
-        let wasi = EmptyWasi::new(log.clone(), &limits);
-        Self { limits, memory: MemoryBudget::new(limits.memory_bytes, memory), addon, log, secrets, state, wasi }
+        let gate = Gate::new(Arc::clone(&shared.network), network);
+        let wasi = EmptyWasi::new(log.clone(), gate.clone(), Arc::clone(&shared.tls), &limits);
+        let memory = MemoryBudget::new(limits.memory_bytes, Arc::clone(&shared.memory));
+        Self { limits, memory, addon, log, secrets, state, gate, wasi }
     }
 }

@@ -59,12 +59,24 @@ pub(crate) fn engine(config: &SandboxConfig) -> Result<Engine, StartError> {
     Ok(Engine::new(&settings)?)
 }
 
+/// The same engine without its pool, which reserves terabytes and is of no use to a compiler: the code is the same.
+pub(crate) fn compiling_config() -> Config {
+    let mut settings = language();
+    settings.epoch_interruption(true);
+    settings
+}
+
 /// The sandbox's engine without the interruption of guests: what its limits cost is measured against this.
 #[must_use]
 pub fn bare_engine_config(config: &SandboxConfig) -> Config {
+    let mut settings = language();
+    settings.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(config)));
+    settings
+}
+
+fn language() -> Config {
     let mut settings = Config::new();
     settings
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(config)))
         .concurrency_support(false)
         .wasm_features(SWITCHED_OFF, false)
         .shared_memory(false)

@@ -42,7 +42,8 @@ mod runtime;
 mod threads;
 mod ticker;
 
-pub use config::{SandboxConfig, StartError};
+pub use compile::{ArtefactDir, COMPILE_COMMAND, compile_child};
+pub use config::{Compile, SandboxConfig, StartError};
 pub use engine::bare_engine_config;
 pub use inspect::COMPONENT_BYTES_MAX;
 pub use runtime::Sandbox;

@@ -5,7 +5,7 @@ use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::bindings::{addon, log, provider, secrets, state};
-use crate::capability::http;
+use crate::capability::{http, network};
 use crate::data::CallData;
 
 /// The linker of all guests.
@@ -19,6 +19,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CallData>> {
     provider::add_to_linker::<_, HasSelf<_>>(to, |data: &mut CallData| data)?;
     wasmtime_wasi::p2::add_to_linker_async(to)?;
     http::add_to_linker(to)?;
+    network::add_names_to_linker(to)?;
     Ok(linker)
 }
 

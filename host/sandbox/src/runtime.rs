@@ -14,11 +14,12 @@ use larder_domain::secret::SecretString;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::Engine;
-use wasmtime::component::Linker;
+use wasmtime::component::{Component, Linker};
 
+use crate::capability::network::Network;
 use crate::compile::Compiler;
 use crate::config::{SandboxConfig, StartError};
-use crate::data::CallData;
+use crate::data::{CallData, Shared};
 use crate::loaded::Loaded;
 use crate::memory::HostMemory;
 use crate::threads::GuestThreads;
@@ -32,7 +33,7 @@ pub struct Sandbox {
     compiler: Compiler,
     loaded: RwLock<HashMap<Digest, Arc<Loaded>>>,
     slots: Arc<Slots>,
-    memory: Arc<HostMemory>,
+    shared: Arc<Shared>,
     threads: GuestThreads,
 }
 
@@ -46,10 +47,14 @@ impl Sandbox {
         let threads = GuestThreads::start(config.guest_threads)?;
         Ok(Self {
             linker: linker::linker(&engine)?,
-            compiler: Compiler::new(engine.clone(), threads.handle().clone()),
+            compiler: Compiler::new(engine.clone(), config.compile, config.artefacts, threads.handle().clone())?,
             loaded: RwLock::default(),
             slots: Arc::new(Slots::new(&engine, config.calls_max)?),
-            memory: Arc::new(HostMemory::new(config.memory_bytes_max)),
+            shared: Arc::new(Shared {
+                memory: Arc::new(HostMemory::new(config.memory_bytes_max)),
+                network: Arc::new(Network::new()),
+                tls: Arc::default(),
+            }),
             engine,
             threads,
         })
@@ -60,6 +65,12 @@ impl Sandbox {
     #[must_use]
     pub fn guest_threads(&self) -> &Handle {
         self.threads.handle()
+    }
+
+    fn insert(&self, digest: Digest, component: &Component) -> Result<(), Refusal> {
+        let loaded = Loaded::link(component, &self.linker)?;
+        self.write().insert(digest, Arc::new(loaded));
+        Ok(())
     }
 
     fn find(&self, digest: Digest) -> Result<Arc<Loaded>, Fault> {
@@ -98,18 +109,22 @@ impl ProviderRuntime for Sandbox {
     }
 
     async fn load(&self, digest: Digest, wasm: Vec<u8>) -> Result<(), Refusal> {
-        if self.is_loaded(digest) {
-            return Ok(());
-        }
-        self.inspect(&wasm)?;
-        let turn = self.compiler.turn().await?;
-        // Somebody else may have loaded it while this waited.
         if !self.is_loaded(digest) {
-            let component = self.compiler.compile(turn, wasm).await?;
-            let loaded = Loaded::link(&component, &self.linker)?;
-            self.write().insert(digest, Arc::new(loaded));
+            let component = self.compiler.compile(digest, wasm).await?;
+            self.insert(digest, &component)?;
         }
         Ok(())
+    }
+
+    async fn load_kept(&self, digest: Digest) -> bool {
+        if self.is_loaded(digest) {
+            return true;
+        }
+        match self.compiler.kept(digest).await {
+            // What can't be linked any more is compiled anew, and then says why.
+            Some(component) => self.insert(digest, &component).is_ok(),
+            None => false,
+        }
     }
 
     fn is_loaded(&self, digest: Digest) -> bool {
@@ -128,17 +143,18 @@ impl ProviderRuntime for Sandbox {
         options: &SecretString,
         limits: CallLimits,
     ) -> Result<Result<String, String>, Fault> {
-        let (options, memory) = (options.clone(), Arc::clone(&self.memory));
-        self.with(digest, |loaded| async move { call::describe(&loaded, options, limits, memory).await }).await?
+        let (options, shared) = (options.clone(), Arc::clone(&self.shared));
+        self.with(digest, |loaded| async move { call::describe(&loaded, options, limits, &shared).await }).await?
     }
 
     async fn call(&self, call: Call) -> CallReport {
-        let (digest, memory) = (call.digest, Arc::clone(&self.memory));
-        let reported = self.with(digest, |loaded| async move { call::call(&loaded, call, memory).await }).await;
+        let (digest, shared) = (call.digest, Arc::clone(&self.shared));
+        let reported = self.with(digest, |loaded| async move { call::call(&loaded, call, &shared).await }).await;
         reported.unwrap_or_else(|fault| CallReport {
             outcome: Err(fault),
             state: None,
             log: Vec::new(),
+            denied: Vec::new(),
             issued: Vec::new(),
             cpu: Duration::ZERO,
             wall: Duration::ZERO,

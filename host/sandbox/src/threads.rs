@@ -10,10 +10,11 @@ use std::task::{Context, Poll};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
+use crate::capability::network::LOOKUPS_AT_ONCE_MAX;
 use crate::config::StartError;
 
-/// Threads for what blocks. Guests have nothing that does; compilers do.
-const BLOCKING_THREADS_MAX: usize = 4;
+/// Threads for what blocks: looking names up, and reading what was compiled.
+const BLOCKING_THREADS_MAX: usize = 4 + LOOKUPS_AT_ONCE_MAX;
 /// A thread looks for new calls after so many of its turns, each of which a guest may stretch to a tick. Left to itself,
 /// the scheduler would look after a hundred.
 const TURNS_PER_LOOK_FOR_CALLS: u32 = 2;

@@ -9,6 +9,7 @@ mod keyfile;
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use larder_domain::ports::{SealError, Sealer};
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 pub use keyfile::KeyError;
@@ -32,6 +33,19 @@ impl KeyfileSealer {
         let cipher = XChaCha20Poly1305::new(key.into());
         let key_id = key_id(&cipher);
         Self { cipher, key_id }
+    }
+
+    /// A key for another purpose, which tells nothing about this one and is always the same: what the cipher's stream has at
+    /// a nonce of that purpose's own.
+    ///
+    /// # Errors
+    /// The cipher failed.
+    pub fn derived_key(&self, purpose: &str) -> Result<Zeroizing<[u8; KEY_BYTES]>, SealError> {
+        let digest: [u8; 32] = Sha256::digest([b"larder derived key\0", purpose.as_bytes()].concat()).into();
+        let nonce: [u8; NONCE_BYTES] = *digest.first_chunk().ok_or(SealError)?;
+        let stream =
+            Zeroizing::new(self.cipher.encrypt(&XNonce::from(nonce), &[0; KEY_BYTES][..]).map_err(|_| SealError)?);
+        Ok(Zeroizing::new(*stream.first_chunk().ok_or(SealError)?))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The same component in bare wasmtime: the sandbox's engine settings, its pool and a WASI linker, and none of its limits.
 
 use anyhow::Result;
-use larder_sandbox::{SandboxConfig, bare_engine_config};
+use larder_sandbox::{Compile, SandboxConfig, bare_engine_config};
 use wasmtime::component::{Component, InstancePre, Linker, Resource, ResourceTable};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -112,7 +112,7 @@ pub(crate) struct Bare {
 impl Bare {
     /// Compiles and links.
     pub(crate) fn new(wasm: &[u8]) -> Result<Self> {
-        let engine = Engine::new(&bare_engine_config(&SandboxConfig::default()))?;
+        let engine = Engine::new(&bare_engine_config(&SandboxConfig::compiling(Compile::Here)))?;
         let mut linker: Linker<Data> = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         Provider::add_to_linker::<_, wasmtime::component::HasSelf<_>>(&mut linker, |data| data)?;

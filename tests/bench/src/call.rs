@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use larder_domain::ports::ProviderRuntime;
 use larder_domain::ports::runtime::Export;
-use larder_sandbox::{Sandbox, SandboxConfig};
+use larder_sandbox::{Compile, Sandbox, SandboxConfig};
 use serde_json::json;
 use tokio::runtime::{Builder, Handle};
 
@@ -24,7 +24,8 @@ pub(crate) fn measure() -> Result<Vec<Row>> {
     let wasm = fixture::guest("secret")?;
     let digest = fixture::digest(&wasm);
     let bare = Arc::new(Bare::new(&wasm)?);
-    let sandbox = Arc::new(Sandbox::new(SandboxConfig { guest_threads: THREADS, ..SandboxConfig::default() })?);
+    let sandbox =
+        Arc::new(Sandbox::new(SandboxConfig { guest_threads: THREADS, ..SandboxConfig::compiling(Compile::Here) })?);
     let runtime = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
     runtime.block_on(sandbox.load(digest, wasm)).map_err(|refusal| anyhow::anyhow!(refusal.message))?;
     let addon = Arc::new(fixture::spec("secret", json!({}))?);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use larder_domain::ports::ProviderRuntime;
 use larder_domain::ports::runtime::Export;
-use larder_sandbox::{Sandbox, SandboxConfig};
+use larder_sandbox::{Compile, Sandbox, SandboxConfig};
 use serde_json::json;
 
 use crate::fixture;
@@ -20,7 +20,7 @@ const WAIT_MS: u64 = 8_000;
 pub(crate) fn measure() -> Result<Vec<Row>> {
     let wasm = fixture::guest("chameleon")?;
     let digest = fixture::digest(&wasm);
-    let sandbox = Arc::new(Sandbox::new(SandboxConfig::default())?);
+    let sandbox = Arc::new(Sandbox::new(SandboxConfig::compiling(Compile::Here))?);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         sandbox.load(digest, wasm).await.map_err(|refusal| anyhow::anyhow!(refusal.message))?;

@@ -221,6 +221,7 @@ impl Drive {
             options: offer.options.clone(),
             state,
             limits: self.limits,
+            network: Arc::default(),
             context: Arc::new(context),
         };
         Called::new(self.control.runtime.call(call).await, kept.as_ref())

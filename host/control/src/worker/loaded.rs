@@ -87,7 +87,7 @@ pub(super) async fn load(control: &Control, digest: Digest) -> Result<(), LoadEr
 
 async fn read_and_load(control: &Control, digest: Digest) -> Result<(), LoadError> {
     // Whoever had the turn before may have loaded it.
-    if control.runtime.is_loaded(digest) {
+    if control.runtime.load_kept(digest).await {
         return Ok(());
     }
     match control.store.component(digest).await {

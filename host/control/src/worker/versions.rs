@@ -3,12 +3,13 @@
 use larder_domain::failure::{Fault, FaultCode, bounded_text};
 use larder_domain::limits::CallLimits;
 use larder_domain::manifest::Manifest;
+use larder_domain::ports::runtime::Export;
 use larder_domain::ports::store::CheckOutcome;
 use larder_domain::work::{Lease, Subject};
 use larder_domain::{Digest, ProviderName};
 
 use super::loaded::{self, LoadError};
-use super::{GIVEN_BACK_WAIT_MS, give_back};
+use super::{GIVEN_BACK_WAIT_MS, give_back, trial};
 use crate::{Control, offers};
 
 /// Checks the version that the lease is about and stores what was found.
@@ -62,28 +63,50 @@ async fn examine(
             return Some(refused("describe_failed", format!("`describe` broke down: {}", fault.detail)));
         }
     };
-    Some(accept(&text).await)
+    let manifest = match accept(&text).await {
+        Ok(manifest) => manifest,
+        Err(refused) => return Some(refused),
+    };
+    match trial::hold(control, provider, digest, &manifest, &options, limits).await {
+        Ok(()) => Some(CheckOutcome::Active(manifest)),
+        Err(trial::Failed::Broke(export, fault)) => Some(broke(export, &fault)),
+        Err(trial::Failed::Host(reason)) => {
+            tracing::warn!(%provider, %digest, reason, "a version could not be tried");
+            None
+        }
+    }
 }
 
-async fn accept(text: &str) -> CheckOutcome {
+fn broke(export: Export, fault: &Fault) -> CheckOutcome {
+    refused(
+        "trial_failed",
+        format!(
+            "`{export}` broke down when it was called for a try, about an addon without parameters and with nothing granted: {}; \
+             let it answer with a failure when it can't do its work",
+            fault.detail
+        ),
+    )
+}
+
+async fn accept(text: &str) -> Result<Manifest, CheckOutcome> {
     let invalid = |reason: String| {
         refused("invalid_manifest", format!("the manifest that `describe` returned is not accepted: {reason}"))
     };
     let manifest = match Manifest::parse(text) {
         Ok(manifest) => manifest,
-        Err(error) => return invalid(error.to_string()),
+        Err(error) => return Err(invalid(error.to_string())),
     };
     if let Err(reason) = offers::compile_all(manifest.clone()).await {
-        return invalid(reason);
+        return Err(invalid(reason));
     }
     if let Some(request) = manifest.requests.iter().find(|request| request.required) {
         let message = format!(
             "the provider requires the capability {:?} ({}), which this host does not have; build it without, or make the request optional",
             request.capability, request.value
         );
-        return refused("unknown_capability", message);
+        return Err(refused("unknown_capability", message));
     }
-    CheckOutcome::Active(manifest)
+    Ok(manifest)
 }
 
 fn refused(code: &str, message: String) -> CheckOutcome {

@@ -63,6 +63,10 @@ impl ProviderRuntime for Scripted {
         Ok(())
     }
 
+    async fn load_kept(&self, _digest: Digest) -> bool {
+        true
+    }
+
     fn is_loaded(&self, _digest: Digest) -> bool {
         true
     }
@@ -93,7 +97,15 @@ impl ProviderRuntime for Scripted {
 
 /// An answer and nothing beside it.
 pub(crate) fn report(outcome: Answer) -> CallReport {
-    CallReport { outcome, state: None, log: vec![], issued: vec![], cpu: Duration::ZERO, wall: Duration::ZERO }
+    CallReport {
+        outcome,
+        state: None,
+        log: vec![],
+        denied: vec![],
+        issued: vec![],
+        cpu: Duration::ZERO,
+        wall: Duration::ZERO,
+    }
 }
 
 /// What an honest provider answers.
@@ -158,6 +170,8 @@ impl TestHost {
         for name in providers {
             host.upload(name).await;
         }
+        // Those of the trials that versions stand before they serve.
+        host.script.calls.lock().unwrap().clear();
         host.control.create_app(&"demo".parse().unwrap()).await.unwrap();
         host
     }

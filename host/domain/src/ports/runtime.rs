@@ -11,6 +11,7 @@ use crate::config::RawConfig;
 use crate::failure::{Fault, GuestFailure, Pending};
 use crate::ids::Digest;
 use crate::limits::CallLimits;
+use crate::network::Policy;
 use crate::provider::Refusal;
 use crate::secret::{SecretString, Seed};
 
@@ -71,7 +72,9 @@ pub struct Call {
     pub state: Option<GuestState>,
     /// What it may use.
     pub limits: CallLimits,
-    /// What it may reach.
+    /// What it may reach over the network.
+    pub network: Arc<Policy>,
+    /// What it may reach of the host.
     pub context: Arc<dyn CallContext>,
 }
 
@@ -97,6 +100,8 @@ pub struct CallReport {
     pub state: Option<GuestState>,
     /// What the guest wrote to its log, standard output and standard error, cut to the call's bound.
     pub log: Vec<LogLine>,
+    /// What was refused to it, each as the grant that is missing; the first few, each once.
+    pub denied: Vec<String>,
     /// Secrets that were handed to the guest, to be blotted out of whatever it said.
     pub issued: Vec<SecretString>,
     /// Executed CPU time.
@@ -122,6 +127,9 @@ pub trait ProviderRuntime: Send + Sync + 'static {
 
     /// Compiles and links a version, so that it can be called. Loading it again is quick and does nothing.
     async fn load(&self, digest: Digest, wasm: Vec<u8>) -> Result<(), Refusal>;
+
+    /// Loads a version from what was made of it earlier, if the runtime has kept that. Whether it can be called now.
+    async fn load_kept(&self, digest: Digest) -> bool;
 
     /// Whether a version can be called.
     fn is_loaded(&self, digest: Digest) -> bool;

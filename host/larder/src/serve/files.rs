@@ -36,6 +36,11 @@ impl DataDir {
         self.0.join("sealing.key")
     }
 
+    /// Where compiled components are kept. Can be removed at any time while the server does not run.
+    pub(super) fn artefacts(&self) -> PathBuf {
+        self.0.join("artefacts")
+    }
+
     /// The admin token, made at the first start.
     pub(super) fn admin_token(&self) -> anyhow::Result<String> {
         let path = self.0.join("admin.token");

@@ -1,7 +1,13 @@
-//! `wasi:http`: requests can be written, and none is sent.
+//! `wasi:http`: requests are written as the engine's own `wasi:http` has it, and sent by the host (`send`) through the gate.
 //!
 //! What guests keep in the host is bounded here, not by their memory's limit: without these bounds a thousand unsent
 //! requests could hold a gigabyte.
+
+mod body;
+mod send;
+mod tls;
+
+use std::sync::Arc;
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, LinkerInstance, Resource};
@@ -10,6 +16,9 @@ use wasmtime_wasi_http::p2::bindings::http::types::{HostOutgoingRequest as _, Me
 use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
 use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpHooks, WasiHttpView};
 
+pub(crate) use tls::Tls;
+
+use crate::capability::network::Gate;
 use crate::data::CallData;
 
 /// How long the headers of one message may be, in bytes.
@@ -22,20 +31,29 @@ const BODY_CHUNK_BYTES: usize = 16 * 1024;
 /// The interface whose setters are bounded, as the engine's WASI names it.
 const TYPES: &str = "wasi:http/types@0.2.12";
 
-/// Refuses every request.
-pub(crate) struct NoHttp;
+/// Sends requests through the gate.
+pub(crate) struct GatedHttp {
+    pub(crate) gate: Gate,
+    pub(crate) tls: Arc<Tls>,
+}
 
 type HttpError = wasmtime_wasi_http::Error;
 type HttpFuture<T> = Box<dyn Future<Output = Result<T, HttpError>> + Send>;
 
-impl WasiHttpHooks for NoHttp {
+impl WasiHttpHooks for GatedHttp {
     fn send_request(
         &mut self,
-        _request: http::Request<WasiBody>,
-        _options: Option<RequestOptions>,
-        _sent: HttpFuture<()>,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _processed: HttpFuture<()>,
     ) -> HttpFuture<(http::Response<WasiBody>, HttpFuture<()>)> {
-        Box::new(async { Err(HttpError::HttpRequestDenied) })
+        let (gate, tls) = (self.gate.clone(), Arc::clone(&self.tls));
+        let options = options.unwrap_or_default();
+        Box::new(async move {
+            let response = send::send(&gate, &tls, request, options).await?;
+            let sent: HttpFuture<()> = Box::new(async { Ok(()) });
+            Ok((response, sent))
+        })
     }
 
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {

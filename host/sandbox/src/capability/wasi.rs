@@ -2,11 +2,12 @@
 //!
 //! A component written in an ordinary language imports most of WASI without meaning to use it, so all of it is linked;
 //! what it leads to is decided here. No directories, no arguments, no environment, nothing on standard input; standard
-//! output and error go to the call's log. Clocks and random numbers are real. Sockets, names and HTTP requests are
-//! refused: **this is the one place where a network gate would go**, [`EmptyWasi::context`] for sockets and
-//! [`super::http::NoHttp`] for requests.
+//! output and error go to the call's log. Clocks and random numbers are real. Sockets, names and HTTP requests pass the
+//! gate ([`super::network`]), which lets nothing through that was not granted.
 //!
 //! Few calls use any of it, and a WASI context costs a fifth of a call, so it is made when a guest first asks.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -18,8 +19,9 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use crate::capability::http::{HEADERS_BYTES_MAX, NoHttp};
+use crate::capability::http::{GatedHttp, HEADERS_BYTES_MAX, Tls};
 use crate::capability::log::{CallLog, Output};
+use crate::capability::network::{Gate, open_sockets_to};
 use crate::data::CallData;
 
 /// How much a guest may write to a stream at once, in bytes.
@@ -31,47 +33,51 @@ pub(crate) struct EmptyWasi {
     table: ResourceTable,
     context: Option<Box<WasiCtx>>,
     http: WasiHttpCtx,
-    no_http: NoHttp,
+    sender: GatedHttp,
     log: CallLog,
     random_bytes_max: u64,
 }
 
 impl EmptyWasi {
-    /// Nothing but a log.
-    pub(crate) fn new(log: CallLog, limits: &CallLimits) -> Self {
+    /// A log, and what the gate lets through.
+    pub(crate) fn new(log: CallLog, gate: Gate, tls: Arc<Tls>, limits: &CallLimits) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(HEADERS_BYTES_MAX);
-        Self { table, context: None, http, no_http: NoHttp, log, random_bytes_max: limits.hostcall_bytes as u64 }
+        Self {
+            table,
+            context: None,
+            http,
+            sender: GatedHttp { gate, tls },
+            log,
+            random_bytes_max: limits.hostcall_bytes as u64,
+        }
     }
 
-    fn context(log: &CallLog, random_bytes_max: u64) -> Box<WasiCtx> {
+    fn context(log: &CallLog, gate: &Gate, random_bytes_max: u64) -> Box<WasiCtx> {
         let mut builder = WasiCtx::builder();
         builder
             .stdout(LogStream { log: log.clone(), output: Output::Stdout })
             .stderr(LogStream { log: log.clone(), output: Output::Stderr })
-            .max_random_size(random_bytes_max)
-            .allow_tcp(false)
-            .allow_udp(false)
-            .allow_ip_name_lookup(false)
-            .socket_addr_check(|_, _| Box::pin(async { false }));
+            .max_random_size(random_bytes_max);
+        open_sockets_to(&mut builder, gate);
         Box::new(builder.build())
     }
 }
 
 impl WasiView for CallData {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let EmptyWasi { table, context, log, random_bytes_max, .. } = &mut self.wasi;
-        let ctx = context.get_or_insert_with(|| EmptyWasi::context(log, *random_bytes_max));
+        let EmptyWasi { table, context, log, random_bytes_max, sender, .. } = &mut self.wasi;
+        let ctx = context.get_or_insert_with(|| EmptyWasi::context(log, &sender.gate, *random_bytes_max));
         WasiCtxView { ctx, table }
     }
 }
 
 impl WasiHttpView for CallData {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        let EmptyWasi { table, http, no_http, .. } = &mut self.wasi;
-        WasiHttpCtxView { hooks: no_http, table, ctx: http }
+        let EmptyWasi { table, http, sender, .. } = &mut self.wasi;
+        WasiHttpCtxView { hooks: sender, table, ctx: http }
     }
 }
 

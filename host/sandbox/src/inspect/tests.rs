@@ -4,7 +4,7 @@ use wasmtime::component::Component;
 
 use super::offered::{Offer, all, is_compatible, offer};
 use super::*;
-use crate::{SandboxConfig, engine, linker};
+use crate::{Compile, SandboxConfig, engine, linker};
 
 /// Resources of which other interfaces speak.
 const RESOURCES: &str = r#"
@@ -103,7 +103,7 @@ const OTHERS: [&str; 4] = [
 
 #[test]
 fn every_interface_on_the_list_is_linked() {
-    let config = SandboxConfig { calls_max: 1, ..SandboxConfig::default() };
+    let config = SandboxConfig { calls_max: 1, ..SandboxConfig::compiling(Compile::Here) };
     let engine = engine::engine(&config).unwrap();
     let linker = linker::linker(&engine).unwrap();
     let links = |import: &str, sample: &str| {

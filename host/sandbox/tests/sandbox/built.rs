@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::host::{call, code, failure, limits, load_wasm, reply, sandbox};
 
-fn guest(name: &str) -> Vec<u8> {
+pub(crate) fn guest(name: &str) -> Vec<u8> {
     let folder = std::env::var_os("LARDER_GUESTS").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../providers/target/wasm32-wasip2/release"),
         PathBuf::from,

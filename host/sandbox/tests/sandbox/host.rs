@@ -13,13 +13,13 @@ use larder_domain::ports::runtime::{ContextError, GuestState};
 use larder_domain::ports::{Call, CallContext, CallReport, Export, ProviderRuntime, Reply};
 use larder_domain::secret::{SecretString, Seed};
 use larder_domain::{AddonSpec, ComponentKind, ProvisionType, Role, WallTime};
-use larder_sandbox::{Sandbox, SandboxConfig};
+use larder_sandbox::{Compile, Sandbox, SandboxConfig};
 
 use crate::guest::Guest;
 
 /// A sandbox for few calls on two threads.
 pub(crate) fn sandbox() -> Sandbox {
-    Sandbox::new(SandboxConfig { calls_max: 40, guest_threads: 2, ..SandboxConfig::default() }).unwrap()
+    Sandbox::new(SandboxConfig { calls_max: 40, guest_threads: 2, ..SandboxConfig::compiling(Compile::Here) }).unwrap()
 }
 
 /// Limits that are soon reached.
@@ -64,6 +64,7 @@ pub(crate) fn call_with(digest: Digest, export: Export, context: Arc<Store>) -> 
         options: SecretString::new("{}"),
         state: None,
         limits: limits(),
+        network: Arc::default(),
         context,
     }
 }

@@ -11,6 +11,7 @@ mod built;
 mod http;
 mod limits;
 mod neighbours;
+mod network;
 mod state;
 mod uploads;
 mod wasi;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use larder_domain::failure::FaultCode;
 use larder_domain::ports::runtime::{ContextError, GuestState};
 use larder_domain::ports::{CallContext, Export, ProviderRuntime, Reply};
-use larder_sandbox::{Sandbox, SandboxConfig};
+use larder_sandbox::{Compile, Sandbox, SandboxConfig};
 use tokio::time::timeout;
 
 use crate::guest::{Guest, LOOP, ZEROES};
@@ -21,7 +21,7 @@ fn looper() -> Guest {
 }
 
 fn for_few_calls(calls_max: u32) -> Sandbox {
-    Sandbox::new(SandboxConfig { calls_max, guest_threads: 2, ..SandboxConfig::default() }).unwrap()
+    Sandbox::new(SandboxConfig { calls_max, guest_threads: 2, ..SandboxConfig::compiling(Compile::Here) }).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -90,7 +90,8 @@ async fn further_calls_wait_for_a_slot() {
 
 #[tokio::test]
 async fn the_hosts_memory_is_shared_and_its_end_is_no_guests_fault() {
-    let config = SandboxConfig { calls_max: 4, memory_bytes_max: 10 * 1024 * 1024, ..SandboxConfig::default() };
+    let config =
+        SandboxConfig { calls_max: 4, memory_bytes_max: 10 * 1024 * 1024, ..SandboxConfig::compiling(Compile::Here) };
     let sandbox = Arc::new(Sandbox::new(config).unwrap());
     // 6 MB, touched by nobody, and a wait.
     let guest = Guest { pages: 96, complete: READ_STATE.to_owned() + ZEROES, ..Guest::default() };

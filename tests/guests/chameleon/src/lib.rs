@@ -7,6 +7,7 @@
 mod behaviour;
 mod entry;
 mod harm;
+mod network;
 mod script;
 
 use larder_sdk::{

@@ -55,6 +55,10 @@ impl ProviderRuntime for Scripted {
         Ok(())
     }
 
+    async fn load_kept(&self, digest: Digest) -> bool {
+        self.is_loaded(digest)
+    }
+
     fn is_loaded(&self, digest: Digest) -> bool {
         self.0.lock().unwrap().contains_key(&digest)
     }
@@ -78,6 +82,7 @@ impl ProviderRuntime for Scripted {
             outcome: Ok(answer(&call)),
             state: None,
             log,
+            denied: vec![],
             issued: vec![],
             cpu: Duration::ZERO,
             wall: Duration::ZERO,

@@ -1,0 +1,101 @@
+//! What a component may reach over the network: data and two questions, apart from whatever opens connections.
+//!
+//! *Theory.* A component asks for destinations in its manifest, an operator grants some, and it may reach what both lists hold.
+//! A destination is asked about twice: by the name that the guest used ([`Policy::permits_name`]), and by each address that the
+//! name turned out to have ([`Policy::permits_address`]). An address of the public internet is fine once the name was; any other
+//! (loopback, private networks, a cloud's metadata) must be granted by address, so that no name server can point
+//! a granted name at the host's own neighbourhood. Nothing granted means nothing permitted.
+//!
+//! What can go wrong is nearly always that two parts read one text differently. So there is one grammar ([`Grant`]), one reading of
+//! host names ([`Host`]), one canonical form of addresses ([`canonical`]), and ports are always compared.
+
+mod address;
+mod grant;
+mod host;
+
+use std::net::SocketAddr;
+
+pub use address::{canonical, is_public};
+pub use grant::{Grant, GrantError, Scheme};
+pub use host::{Host, HostError};
+
+/// The most destinations in one list.
+pub const GRANTS_MAX: usize = 64;
+
+/// A list of destinations, as asked for or as granted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Destinations(Vec<Grant>);
+
+impl Destinations {
+    /// Takes a list.
+    #[must_use]
+    pub fn new(grants: Vec<Grant>) -> Self {
+        Self(grants)
+    }
+
+    /// Whether everything that `other` permits is permitted here.
+    #[must_use]
+    pub fn covers(&self, other: &Grant) -> bool {
+        self.0.iter().any(|grant| grant.covers(other))
+    }
+
+    fn has_name(&self, scheme: Scheme, name: &str, port: u16) -> bool {
+        self.0.iter().any(|grant| grant.permits_name(scheme, name, port))
+    }
+
+    fn has_address(&self, scheme: Scheme, address: SocketAddr) -> bool {
+        self.0.iter().any(|grant| grant.permits_address(scheme, address))
+    }
+
+    fn resolves(&self, name: &str) -> bool {
+        self.0.iter().any(|grant| grant.may_resolve(name))
+    }
+}
+
+/// What one component may reach: what it asked for and was granted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policy {
+    asked: Destinations,
+    granted: Destinations,
+}
+
+impl Policy {
+    /// Permits what is in both lists.
+    #[must_use]
+    pub fn new(asked: Destinations, granted: Destinations) -> Self {
+        Self { asked, granted }
+    }
+
+    /// Whether nothing at all is permitted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.asked.0.is_empty() || self.granted.0.is_empty()
+    }
+
+    /// Whether a connection to a host of this name may be tried. Its addresses are still to be asked about.
+    #[must_use]
+    pub fn permits_name(&self, scheme: Scheme, name: &str, port: u16) -> bool {
+        self.granted.has_name(scheme, name, port) && self.asked.has_name(scheme, name, port)
+    }
+
+    /// Whether the name may be looked up, for a connection of any kind.
+    #[must_use]
+    pub fn permits_lookup(&self, name: &str) -> bool {
+        self.granted.resolves(name) && self.asked.resolves(name)
+    }
+
+    /// Whether an address that was given as such, or is not of the public internet, may be connected to.
+    #[must_use]
+    pub fn permits_address(&self, scheme: Scheme, address: SocketAddr) -> bool {
+        self.granted.has_address(scheme, address) && self.asked.has_address(scheme, address)
+    }
+
+    /// Whether an address that a permitted name was found to have may be connected to.
+    #[must_use]
+    pub fn permits_resolved(&self, scheme: Scheme, address: SocketAddr) -> bool {
+        is_public(canonical(address.ip())) || self.permits_address(scheme, address)
+    }
+}
+
+#[cfg(test)]
+mod tests;

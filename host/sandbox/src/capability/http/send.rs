@@ -1,0 +1,96 @@
+//! Sends one request: over a connection of its own, so that no two guests, and no two grants, ever share one. Redirects are answers like
+//! any other: the guest may follow them, and is asked about again. Nothing is decompressed.
+
+use std::time::Duration;
+
+use http::uri::{Authority, Scheme as UriScheme};
+use http::{Request, Response, Uri};
+use http_body_util::BodyExt as _;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use larder_domain::network::{Host, Scheme};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
+
+use super::HEADERS_BYTES_MAX;
+use super::body::{Bounded, Connection};
+use super::tls::Tls;
+use crate::capability::network::{Closed, Gate};
+
+/// The longest that a connection may take to be there, TLS included; guests may ask for less.
+const CONNECT_WAIT: Duration = Duration::from_secs(5);
+/// The longest that an answer's head may take.
+const FIRST_BYTE_WAIT: Duration = Duration::from_secs(15);
+/// The longest pause within an answer's body.
+const PAUSE: Duration = Duration::from_secs(15);
+/// Headers of an answer.
+const HEADERS_MAX: usize = 100;
+
+/// Sends the request, if the gate lets it.
+pub(super) async fn send(
+    gate: &Gate,
+    tls: &Tls,
+    mut request: Request<WasiBody>,
+    options: RequestOptions,
+) -> Result<Response<WasiBody>, Error> {
+    let scheme = match request.uri().scheme() {
+        Some(scheme) if *scheme == UriScheme::HTTP => Scheme::Http,
+        Some(scheme) if *scheme == UriScheme::HTTPS => Scheme::Https,
+        _ => return Err(Error::HttpProtocolError),
+    };
+    let authority = request.uri().authority().ok_or(Error::HttpRequestUriInvalid)?.clone();
+    let (host, port) = destination(scheme, &authority)?;
+    // Only a proxy is told more than the path; the head was made from a valid one.
+    *request.uri_mut() = Uri::from(request.uri().path_and_query().cloned().ok_or(Error::HttpRequestUriInvalid)?);
+    let connect_wait = options.connect_timeout.unwrap_or(CONNECT_WAIT).min(CONNECT_WAIT);
+    let stream = gate.connect(scheme, &host, port, connect_wait).await.map_err(closed)?;
+    match scheme {
+        Scheme::Https => {
+            let secured = timeout(connect_wait, tls.connect(authority.host(), stream)).await;
+            let stream = secured.map_err(|_| Error::ConnectionTimeout)?.map_err(Error::Tls)?;
+            exchange(stream, request, options).await
+        }
+        Scheme::Http | Scheme::Tcp => exchange(stream, request, options).await,
+    }
+}
+
+/// Where a request goes. What could be read in two ways goes nowhere.
+fn destination(scheme: Scheme, authority: &Authority) -> Result<(Host, u16), Error> {
+    if authority.as_str().contains('@') {
+        return Err(Error::HttpRequestUriInvalid);
+    }
+    let host = Host::parse(authority.host()).map_err(|_| Error::HttpRequestUriInvalid)?;
+    let given = match authority.port() {
+        Some(port) => Some(port.as_str().parse().map_err(|_| Error::HttpRequestUriInvalid)?),
+        None => None,
+    };
+    Ok((host, given.or(scheme.port()).ok_or(Error::HttpRequestUriInvalid)?))
+}
+
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    request: Request<WasiBody>,
+    options: RequestOptions,
+) -> Result<Response<WasiBody>, Error> {
+    let mut client = http1::Builder::new();
+    client.max_headers(HEADERS_MAX).max_buf_size(HEADERS_BYTES_MAX);
+    let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await?;
+    let connection = Connection::drive(connection);
+    let head_wait = options.first_byte_timeout.unwrap_or(FIRST_BYTE_WAIT).min(FIRST_BYTE_WAIT);
+    let response =
+        timeout(head_wait, sender.send_request(request)).await.map_err(|_| Error::ConnectionReadTimeout)??;
+    let pause = options.between_bytes_timeout.unwrap_or(PAUSE).min(PAUSE);
+    Ok(response.map(|incoming| Bounded::new(incoming, pause, connection).boxed_unsync()))
+}
+
+fn closed(closed: Closed) -> Error {
+    match closed {
+        Closed::Denied => Error::HttpRequestDenied,
+        Closed::AddressDenied => Error::DestinationIpProhibited,
+        Closed::TooMany => Error::ConnectionLimitReached,
+        Closed::Unknown => Error::DnsError { rcode: None, info_code: None },
+        Closed::TimedOut => Error::ConnectionTimeout,
+        Closed::Failed(error) => Error::Connect(error),
+    }
+}

@@ -1,0 +1,217 @@
+//! The gate: every way from a guest to the network leads through here, sockets (`sockets`), names (`names`) and
+//! HTTP requests ([`super::http`]) alike.
+//!
+//! It asks the call's policy, which is data ([`larder_domain::network`]), twice: about the name that the guest used, before it is
+//! looked up, and about the address that is then connected to. Nobody looks a name up a second time in between, so a name
+//! server can't give one answer to the check and another to the connection. What a call has looked up is forgotten with it.
+//! What is refused is remembered for the addon's history, with the grant that is missing.
+
+mod names;
+mod sockets;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use larder_domain::network::{Host, Policy, Scheme, canonical};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+pub(crate) use names::add_to_linker as add_names_to_linker;
+pub(crate) use sockets::open_to as open_sockets_to;
+
+/// How long a name may take to be looked up.
+const LOOKUP_WAIT: Duration = Duration::from_secs(5);
+/// Names that are looked up at the same time by all guests together; each keeps a thread.
+pub(crate) const LOOKUPS_AT_ONCE_MAX: usize = 8;
+/// Names that one call may look up.
+const LOOKUPS_MAX: usize = 32;
+/// Addresses that are taken of one name.
+const ADDRESSES_MAX: usize = 16;
+/// Connections that one call may open.
+const CONNECTIONS_MAX: usize = 32;
+/// Refusals of one call that are told.
+const DENIED_MAX: usize = 8;
+
+/// What all gates of a sandbox share.
+pub(crate) struct Network {
+    lookups: Semaphore,
+}
+
+impl Network {
+    pub(crate) fn new() -> Self {
+        Self { lookups: Semaphore::new(LOOKUPS_AT_ONCE_MAX) }
+    }
+}
+
+/// The gate of one call; its copies are one.
+#[derive(Clone)]
+pub(crate) struct Gate(Arc<Inner>);
+
+struct Inner {
+    network: Arc<Network>,
+    policy: Arc<Policy>,
+    seen: Mutex<Seen>,
+    connections: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Seen {
+    lookups: usize,
+    resolved: Vec<(String, IpAddr)>,
+    denied: Vec<String>,
+}
+
+/// Why a guest does not get what it wants.
+#[derive(Debug)]
+pub(crate) enum Closed {
+    /// No grant permits it.
+    Denied,
+    /// The name was permitted, and none of its addresses.
+    AddressDenied,
+    /// One call can't do so much.
+    TooMany,
+    /// The name has no address, or nobody says.
+    Unknown,
+    /// Looking it up, or connecting, took too long.
+    TimedOut,
+    /// The system could not connect.
+    Failed(std::io::Error),
+}
+
+impl Gate {
+    /// For one call.
+    pub(crate) fn new(network: Arc<Network>, policy: Arc<Policy>) -> Self {
+        Self(Arc::new(Inner { network, policy, seen: Mutex::default(), connections: AtomicUsize::new(0) }))
+    }
+
+    /// The addresses of a name that a socket may go to. They still have to pass [`Gate::admits`].
+    pub(crate) async fn look_up(&self, name: &str) -> Result<Vec<IpAddr>, Closed> {
+        if let Ok(address) = name.parse::<IpAddr>() {
+            return Ok(vec![address]);
+        }
+        let Ok(Host::Name(name)) = Host::parse(name) else { return Err(Closed::Unknown) };
+        if !self.0.policy.permits_lookup(&name) {
+            self.denied(format!("tcp://{name}:PORT"));
+            return Err(Closed::Denied);
+        }
+        self.resolve(&name).await
+    }
+
+    /// Whether a socket may be connected to this address.
+    pub(crate) fn admits(&self, address: SocketAddr) -> bool {
+        let (policy, ip) = (&self.0.policy, canonical(address.ip()));
+        let names: Vec<String> = {
+            let seen = self.seen();
+            seen.resolved.iter().filter(|(_, resolved)| *resolved == ip).map(|(name, _)| name.clone()).collect()
+        };
+        let by_name = |name: &String| {
+            policy.permits_name(Scheme::Tcp, name, address.port()) && policy.permits_resolved(Scheme::Tcp, address)
+        };
+        if policy.permits_address(Scheme::Tcp, address) || names.iter().any(by_name) {
+            return self.count_connection();
+        }
+        match names.iter().find(|name| !policy.permits_name(Scheme::Tcp, name, address.port())) {
+            Some(name) => self.denied(format!("tcp://{name}:{}", address.port())),
+            None => self.denied(literal(Scheme::Tcp, ip, address.port())),
+        }
+        false
+    }
+
+    /// Connects to a host for a request. The name is looked up once, and only what was asked about is connected to.
+    pub(crate) async fn connect(
+        &self,
+        scheme: Scheme,
+        host: &Host,
+        port: u16,
+        at_most: Duration,
+    ) -> Result<TcpStream, Closed> {
+        let addresses = self.addresses(scheme, host, port).await?;
+        if !self.count_connection() {
+            return Err(Closed::TooMany);
+        }
+        let connect = async {
+            let mut last = Closed::Unknown;
+            for address in addresses {
+                match TcpStream::connect((address, port)).await {
+                    Ok(stream) => return Ok(stream),
+                    Err(error) => last = Closed::Failed(error),
+                }
+            }
+            Err(last)
+        };
+        timeout(at_most, connect).await.unwrap_or(Err(Closed::TimedOut))
+    }
+
+    async fn addresses(&self, scheme: Scheme, host: &Host, port: u16) -> Result<Vec<IpAddr>, Closed> {
+        let policy = &self.0.policy;
+        let name = match host {
+            Host::Name(name) => name,
+            Host::Address(address) if policy.permits_address(scheme, SocketAddr::new(*address, port)) => {
+                return Ok(vec![canonical(*address)]);
+            }
+            Host::Address(address) => {
+                self.denied(literal(scheme, canonical(*address), port));
+                return Err(Closed::Denied);
+            }
+        };
+        if !policy.permits_name(scheme, name, port) {
+            self.denied(format!("{}://{name}:{port}", scheme.as_str()));
+            return Err(Closed::Denied);
+        }
+        let found = self.resolve(name).await?;
+        let (fine, not): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|ip| policy.permits_resolved(scheme, SocketAddr::new(*ip, port)));
+        if fine.is_empty() {
+            not.iter().for_each(|ip| self.denied(literal(scheme, *ip, port)));
+            return Err(Closed::AddressDenied);
+        }
+        Ok(fine)
+    }
+
+    async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, Closed> {
+        {
+            let mut seen = self.seen();
+            seen.lookups += 1;
+            if seen.lookups > LOOKUPS_MAX {
+                return Err(Closed::TooMany);
+            }
+        }
+        let look_up = async {
+            let _turn = self.0.network.lookups.acquire().await.map_err(|_| Closed::Unknown)?;
+            let found = lookup_host((name, 0)).await.map_err(|_| Closed::Unknown)?;
+            Ok(found.map(|address| canonical(address.ip())).take(ADDRESSES_MAX).collect::<Vec<_>>())
+        };
+        let mut found = timeout(LOOKUP_WAIT, look_up).await.unwrap_or(Err(Closed::TimedOut))?;
+        found.sort_unstable_by_key(IpAddr::is_ipv6);
+        found.dedup();
+        self.seen().resolved.extend(found.iter().map(|ip| (name.to_owned(), *ip)));
+        if found.is_empty() { Err(Closed::Unknown) } else { Ok(found) }
+    }
+
+    /// What was refused, as the grants that are missing.
+    pub(crate) fn take_denied(&self) -> Vec<String> {
+        std::mem::take(&mut self.seen().denied)
+    }
+
+    fn denied(&self, missing: String) {
+        let mut seen = self.seen();
+        if seen.denied.len() < DENIED_MAX && !seen.denied.contains(&missing) {
+            seen.denied.push(missing);
+        }
+    }
+
+    fn count_connection(&self) -> bool {
+        self.0.connections.fetch_add(1, Ordering::Relaxed) < CONNECTIONS_MAX
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn literal(scheme: Scheme, address: IpAddr, port: u16) -> String {
+    format!("{}://{}:{port}", scheme.as_str(), Host::Address(address))
+}

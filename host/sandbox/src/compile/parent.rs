@@ -1,0 +1,113 @@
+//! The parent's side of a compile: starts the child, feeds it, and judges how it ended.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use larder_domain::failure::bounded_text;
+use larder_domain::provider::Refusal;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use super::child::{CODE, COMPILE_COMMAND, CPU_S_MAX, REFUSED, UNFIT};
+use super::{gave_up, memory, refused};
+
+/// The longest that a compile may take. On a busy machine it has its CPU time to itself only now and then.
+const WALL_MAX: Duration = Duration::from_secs(240);
+/// The most machine code that one component may become, in bytes.
+const CODE_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// Threads that one compile uses, so that two cores are not all taken.
+const THREADS: &str = "2";
+
+/// Has the component compiled by a child.
+pub(super) async fn compile(program: &Path, wasm: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let memory_bytes = memory::for_compiling();
+    let child = start(program, memory_bytes).map_err(|error| {
+        tracing::error!(%error, program = %program.display(), "the compiler can't be started");
+        gave_up("the host can't start its compiler")
+    })?;
+    match timeout(WALL_MAX, converse(child, wasm)).await {
+        Ok(Ok((status, answer))) => judge(status, answer, memory_bytes),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the compiler could not be talked to");
+            Err(gave_up("the host lost its compiler"))
+        }
+        // The child went with the future.
+        Err(_) => Err(too_costly(&format!("{} s", WALL_MAX.as_secs()))),
+    }
+}
+
+fn start(program: &Path, memory_bytes: u64) -> std::io::Result<Child> {
+    Command::new(program)
+        .arg(COMPILE_COMMAND)
+        .args([u64::from(std::process::id()).to_string(), memory_bytes.to_string()])
+        .env_clear()
+        // Each arena reserves address space, of which the child has little.
+        .env("MALLOC_ARENA_MAX", THREADS)
+        .env("RAYON_NUM_THREADS", THREADS)
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+}
+
+async fn converse(mut child: Child, wasm: &[u8]) -> std::io::Result<(ExitStatus, Vec<u8>)> {
+    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+    let feed = async {
+        if let Some(mut stdin) = stdin {
+            // A child that has died reads no more; how it died is what counts.
+            let _ = stdin.write_all(wasm).await;
+        }
+    };
+    let read = async {
+        let mut answer = Vec::new();
+        if let Some(stdout) = stdout {
+            stdout.take(CODE_BYTES_MAX + 1).read_to_end(&mut answer).await?;
+        }
+        Ok::<_, std::io::Error>(answer)
+    };
+    let ((), answer) = tokio::join!(feed, read);
+    Ok((child.wait().await?, answer?))
+}
+
+fn judge(status: ExitStatus, answer: Vec<u8>, memory_bytes: u64) -> Result<Vec<u8>, Refusal> {
+    let words = |answer: &[u8]| bounded_text(String::from_utf8_lossy(answer).into_owned());
+    if answer.len() as u64 > CODE_BYTES_MAX {
+        return Err(too_costly(&format!("{CODE_BYTES_MAX} bytes of machine code")));
+    }
+    match answer.split_first() {
+        Some((&CODE, code)) if status.success() => Ok(code.to_vec()),
+        Some((&REFUSED, why)) if status.success() => Err(refused(&words(why))),
+        Some((&UNFIT, why)) => {
+            tracing::error!(why = words(why), "the compiler could not begin");
+            Err(gave_up("the host's compiler could not begin"))
+        }
+        _ => Err(died(status, memory_bytes)),
+    }
+}
+
+fn died(status: ExitStatus, memory_bytes: u64) -> Refusal {
+    tracing::info!(%status, "a compile was ended");
+    match status.signal() {
+        Some(libc::SIGXCPU) => too_costly(&format!("{CPU_S_MAX} s of CPU time")),
+        // An allocation that fails aborts the process; one that the system can't fill gets it killed.
+        Some(libc::SIGABRT | libc::SIGKILL | libc::SIGSEGV) => {
+            too_costly(&format!("{} MiB of memory", memory_bytes / (1024 * 1024)))
+        }
+        _ => gave_up("the compiler crashed"),
+    }
+}
+
+fn too_costly(what: &str) -> Refusal {
+    Refusal::new(
+        "compile_limit",
+        format!(
+            "compiling the component takes more than {what}; make it smaller: optimise it for size, strip it, and leave \
+             out what it does not use"
+        ),
+    )
+}

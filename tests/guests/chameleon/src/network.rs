@@ -1,0 +1,85 @@
+//! Ways to the network: Rust's own sockets, and `wasi:http`. What keeps them from it becomes a failure with its words.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+
+use larder_sdk::Failure;
+use serde::Deserialize;
+use wasip2::http::outgoing_handler;
+use wasip2::http::types::{Fields, IncomingResponse, OutgoingRequest, RequestOptions, Scheme};
+use wasip2::io::streams::StreamError;
+
+/// Connects by name or address and port.
+pub(crate) fn tcp(to: &str, send: &str) -> Result<String, Failure> {
+    let mut stream = TcpStream::connect(to).map_err(failed)?;
+    stream.write_all(send.as_bytes()).map_err(failed)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).map_err(failed)?;
+    Ok(answer)
+}
+
+pub(crate) fn udp(to: &str) -> Result<(), Failure> {
+    let socket = UdpSocket::bind("0.0.0.0:0").map_err(failed)?;
+    socket.send_to(b"hello", to).map_err(failed)?;
+    Ok(())
+}
+
+pub(crate) fn listen(at: &str) -> Result<(), Failure> {
+    TcpListener::bind(at).map_err(failed)?;
+    Ok(())
+}
+
+/// A request.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Request {
+    scheme: String,
+    authority: String,
+    path: String,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    /// How long the answer may let wait for itself.
+    wait_ms: Option<u64>,
+}
+
+/// Asks, and reads the whole answer.
+pub(crate) fn http(asked: &Request) -> Result<String, Failure> {
+    let fields = Fields::new();
+    for (name, value) in &asked.headers {
+        fields.append(name, value.as_bytes()).map_err(failed)?;
+    }
+    let request = OutgoingRequest::new(fields);
+    let scheme = if asked.scheme == "https" { Scheme::Https } else { Scheme::Http };
+    request.set_scheme(Some(&scheme)).map_err(|()| Failure::failed("the scheme was refused"))?;
+    request.set_authority(Some(&asked.authority)).map_err(|()| Failure::failed("the authority was refused"))?;
+    request.set_path_with_query(Some(&asked.path)).map_err(|()| Failure::failed("the path was refused"))?;
+    let options = RequestOptions::new();
+    let wait = asked.wait_ms.map(|ms| ms * 1_000_000);
+    options.set_first_byte_timeout(wait).map_err(|()| Failure::failed("the wait was refused"))?;
+    let response = outgoing_handler::handle(request, Some(options)).map_err(failed)?;
+    response.subscribe().block();
+    match response.get() {
+        Some(Ok(Ok(response))) => read(&response),
+        Some(Ok(Err(code))) => Err(failed(code)),
+        _ => Err(Failure::failed("there is no answer")),
+    }
+}
+
+fn read(response: &IncomingResponse) -> Result<String, Failure> {
+    let mut text = format!("{} ", response.status());
+    let body = response.consume().map_err(|()| Failure::failed("the body is gone"))?;
+    let stream = body.stream().map_err(|()| Failure::failed("the body is gone"))?;
+    loop {
+        match stream.blocking_read(4096) {
+            Ok(bytes) => text.push_str(&String::from_utf8_lossy(&bytes)),
+            Err(StreamError::Closed) => return Ok(text),
+            Err(StreamError::LastOperationFailed(error)) => return Err(Failure::failed(error.to_debug_string())),
+        }
+    }
+}
+
+fn failed(error: impl Debug) -> Failure {
+    Failure::failed(format!("{error:?}"))
+}
