@@ -9,6 +9,7 @@ mod addons;
 mod bad_input;
 mod cli;
 mod events;
+mod grants;
 mod isolation;
 mod providers;
 mod readme;

@@ -2,6 +2,7 @@
 
 mod config;
 mod create;
+mod grants;
 
 use larder_domain::{AddonId, AddonState, AppName, ProviderName};
 use serde::Deserialize;
@@ -10,6 +11,7 @@ use crate::page::Limit;
 
 pub(crate) use config::ConfigPatchBody;
 pub(crate) use create::CreateBody;
+pub(crate) use grants::GrantsBody;
 
 /// `POST /v1/providers`
 #[derive(Debug, Deserialize)]

@@ -9,7 +9,7 @@ mod health;
 mod providers;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 
 use crate::state::Shared;
 
@@ -23,6 +23,7 @@ pub(crate) fn v1() -> Router<Shared> {
     Router::new()
         .route("/v1/providers", get(providers::list).post(providers::upload))
         .route("/v1/providers/{name}", get(providers::show).delete(providers::remove))
+        .route("/v1/providers/{name}/grants", put(providers::set_grants))
         .route("/v1/providers/{name}/versions/{digest}", get(providers::version))
         .route("/v1/providers/{name}/versions/{digest}/activate", post(providers::activate))
         .route("/v1/catalog", get(catalog::list))

@@ -64,8 +64,8 @@ impl Control {
         if !force {
             refuse_protected(&record)?;
         }
-        let change =
-            Change { addon: id, event: Event::DeprovisionRequested, fence: Fence::User, state: None, log: vec![] };
+        let event = Event::DeprovisionRequested;
+        let change = Change { addon: id, event, fence: Fence::User, state: None, notes: vec![], log: vec![] };
         let control = self.clone();
         let deleted = Self::whole(async move {
             let applied = control.store.apply(change).await?;

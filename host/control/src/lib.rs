@@ -8,6 +8,7 @@ mod apps;
 mod control;
 mod environment;
 mod error;
+mod grants;
 mod offers;
 mod providers;
 mod schema;

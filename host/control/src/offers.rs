@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use larder_domain::grants::network_policy;
 use larder_domain::manifest::{Manifest, Plan, Service};
+use larder_domain::network::Policy;
 use larder_domain::ports::{Store, StoreError};
 use larder_domain::{Digest, PlanName, ProviderName, SecretString, ServiceName};
 use tokio::task::spawn_blocking;
@@ -23,6 +25,8 @@ pub struct Offer {
     pub manifest: Manifest,
     /// The operator's options for it.
     pub options: SecretString,
+    /// What it may reach over the network.
+    pub network: Arc<Policy>,
     schemas: Arc<Schemas>,
 }
 
@@ -124,7 +128,9 @@ async fn read(store: &dyn Store, last: Option<Arc<Offers>>) -> Result<Offers, St
             }
         };
         let options = store.provider_options(&provider.name).await?;
-        let offer = Offer { provider: provider.name.clone(), digest: version.digest, manifest, options, schemas };
+        let network = Arc::new(network_policy(&manifest, &provider.grants));
+        let (name, digest) = (provider.name.clone(), version.digest);
+        let offer = Offer { provider: name, digest, manifest, options, network, schemas };
         offers.insert(provider.name, Arc::new(offer));
     }
     Ok(Offers(offers))

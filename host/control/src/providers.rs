@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
+use crate::grants::why_not;
 use crate::{Code, Control, ControlError};
 
 /// How often a version's check is looked at by whoever waits for it, in milliseconds. Uploads are rare, and any node may do the check.
@@ -110,7 +111,7 @@ impl Control {
         let done =
             self.change(move |control: Self| async move { control.store.activate(&changed, digest).await }).await?;
         if !done {
-            let message = format!("the version {digest} of {name} is {}", version.state);
+            let message = why_not(&self.provider(name).await?, &version);
             return Err(ControlError::refused(Code::VersionNotUsable, message));
         }
         self.provider(name).await
@@ -137,7 +138,7 @@ impl Control {
     }
 
     /// Changes a provider in the store, to the end, so that the offers are known to be stale even if the client has gone.
-    async fn change<T, F>(&self, change: impl FnOnce(Self) -> F + Send + 'static) -> T
+    pub(crate) async fn change<T, F>(&self, change: impl FnOnce(Self) -> F + Send + 'static) -> T
     where
         T: Send + 'static,
         F: Future<Output = T> + Send,

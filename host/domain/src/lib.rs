@@ -7,6 +7,7 @@
 pub mod addon;
 pub mod config;
 pub mod failure;
+pub mod grants;
 pub mod history;
 pub mod ids;
 pub mod limits;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::addon::{DeclaredVariables, ProvisionType};
+use crate::grants::{Permission, PermissionError};
 use crate::limits::{CONFIG_ENTRIES_MAX, MANIFEST_BYTES_MAX};
 use crate::names::{PlanName, ServiceName};
 
@@ -94,6 +95,16 @@ pub struct Request {
     pub reason: String,
 }
 
+impl Request {
+    /// What is asked for.
+    ///
+    /// # Errors
+    /// The host has no such capability, or can't read the value.
+    pub fn permission(&self) -> Result<Permission, PermissionError> {
+        Permission::parse(&self.capability, &self.value)
+    }
+}
+
 fn nothing_schema() -> Value {
     json!({ "type": "object", "additionalProperties": false })
 }
@@ -154,6 +165,10 @@ impl Manifest {
             check_text("a request's capability", &request.capability)?;
             check_text("a request's value", &request.value)?;
             check_text("a request's reason", &request.reason)?;
+            // A capability that this host doesn't have may be another's; a value that can't be read is nobody's.
+            if let Err(error @ PermissionError::Network { .. }) = request.permission() {
+                return Err(format!("a request's value: {error}"));
+            }
         }
         self.services
             .iter()

@@ -1,6 +1,7 @@
 //! Providers and their immutable versions.
 
 use crate::addon::{ComponentKind, named};
+use crate::grants::Granted;
 use crate::ids::Digest;
 use crate::manifest::Manifest;
 use crate::names::ProviderName;
@@ -68,6 +69,10 @@ pub struct Provider {
     pub versions: Vec<Version>,
     /// How many addons it has that are not terminal.
     pub live_addons: u64,
+    /// What its versions may do, in order of capabilities and values.
+    pub grants: Vec<Granted>,
+    /// Rises with each change of the grants.
+    pub revision: u64,
 }
 
 impl Provider {

@@ -42,6 +42,7 @@ pub(crate) struct MemoryBudget {
     held: usize,
     max: usize,
     refused: Option<Refused>,
+    refused_bytes: usize,
     /// How much of `held`, or more, was taken from the host.
     taken: usize,
     host: Arc<HostMemory>,
@@ -59,7 +60,7 @@ pub(crate) enum Refused {
 impl MemoryBudget {
     /// A budget of so many bytes.
     pub(crate) fn new(max: usize, host: Arc<HostMemory>) -> Self {
-        Self { held: 0, max, refused: None, taken: 0, host }
+        Self { held: 0, max, refused: None, refused_bytes: 0, taken: 0, host }
     }
 
     /// Why the guest's last wish was not granted.
@@ -68,23 +69,30 @@ impl MemoryBudget {
     }
 
     fn grow(&mut self, current: usize, desired: usize) -> bool {
-        let wished = self.held.saturating_add(desired.saturating_sub(current));
+        let more = desired.saturating_sub(current);
+        let wished = self.held.saturating_add(more);
         if wished > self.max {
-            self.refused = Some(Refused::TooMuch(wished));
-            return false;
+            return self.refuse(more, Refused::TooMuch(wished));
         }
         if wished > self.taken {
             let portions = (wished - self.taken).next_multiple_of(PORTION_BYTES);
             if !self.host.take(portions) {
-                self.refused = Some(Refused::HostHasNone);
-                return false;
+                return self.refuse(more, Refused::HostHasNone);
             }
             self.taken += portions;
         }
         self.held = wished;
-        // A guest that coped with a refusal is not broken by it later.
-        self.refused = None;
+        // A guest that got as much later has coped with the refusal. Less may be what its last words took.
+        if more >= self.refused_bytes {
+            self.refused = None;
+        }
         true
+    }
+
+    fn refuse(&mut self, bytes: usize, why: Refused) -> bool {
+        self.refused = Some(why);
+        self.refused_bytes = bytes;
+        false
     }
 }
 
@@ -145,6 +153,24 @@ mod tests {
         assert!(!budget.memory_growing(0, 900, Some(800)).unwrap());
         assert!(budget.memory_growing(0, 1000, Some(1000)).unwrap());
         assert_eq!(budget.refused(), None);
+    }
+
+    #[test]
+    fn a_refusal_is_remembered_until_as_much_was_had() {
+        let mut budget = budget(1000);
+        assert!(!budget.memory_growing(0, 1001, None).unwrap());
+        assert!(budget.memory_growing(0, 100, None).unwrap(), "what a panic takes to say so");
+        assert_eq!(budget.refused(), Some(Refused::TooMuch(1001)));
+        assert!(!budget.memory_growing(100, 1100, None).unwrap());
+        assert!(!budget.memory_growing(100, 1001, None).unwrap());
+        assert!(budget.memory_growing(100, 1000, None).unwrap());
+        assert_eq!(budget.refused(), Some(Refused::TooMuch(1001)), "a byte less");
+        let mut coping = MemoryBudget::new(1000, Arc::new(HostMemory::new(usize::MAX)));
+        assert!(!coping.memory_growing(900, 1901, None).unwrap());
+        assert!(!coping.memory_growing(0, 1001, None).unwrap());
+        coping.max = 2000;
+        assert!(coping.memory_growing(0, 1001, None).unwrap());
+        assert_eq!(coping.refused(), None);
     }
 
     #[test]

@@ -127,6 +127,7 @@ async fn ready(store: &Arc<dyn Store>, work: Leased) -> Result<()> {
 }
 
 async fn say(store: &Arc<dyn Store>, lease: &Lease, addon: AddonId, event: Event) -> Result<()> {
-    store.apply(Change { addon, event, fence: Fence::Lease(lease.clone()), state: None, log: vec![] }).await?;
+    let fence = Fence::Lease(lease.clone());
+    store.apply(Change { addon, event, fence, state: None, notes: vec![], log: vec![] }).await?;
     Ok(())
 }

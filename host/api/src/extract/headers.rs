@@ -113,6 +113,40 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     }
 }
 
+/// `If-Match` and `ETag` (RFC 9110, sections 13.1.1 and 8.8.3): which state of a thing the client knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Revision(pub(crate) u64);
+
+impl Revision {
+    /// The answer with the revision that it shows.
+    pub(crate) fn tagged(self, answer: impl IntoResponse) -> Response {
+        let mut response = answer.into_response();
+        if let Ok(value) = HeaderValue::try_from(format!("\"{}\"", self.0)) {
+            response.headers_mut().insert(header::ETAG, value);
+        }
+        response
+    }
+
+    fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        let mut values = headers.get_all(header::IF_MATCH).iter();
+        let needed = |detail: &str| Problem::new(Code::RevisionNeeded, detail);
+        let value = values.next().ok_or_else(|| needed("the header If-Match is missing"))?;
+        let number = value.to_str().ok().and_then(|text| text.strip_prefix('"')?.strip_suffix('"')?.parse().ok());
+        match number {
+            Some(revision) if values.next().is_none() => Ok(Self(revision)),
+            _ => Err(needed("the header If-Match is there once, with the ETag of the provider, as in \"3\"")),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Revision {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        Self::of(&parts.headers)
+    }
+}
+
 /// Whether the client wants a stream of events, and which was the last one that it got of an earlier stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EventsWanted {

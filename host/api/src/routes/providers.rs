@@ -1,5 +1,6 @@
-//! Providers: uploaded, listed, activated, removed.
+//! Providers: uploaded, listed, granted what they ask for, activated, removed.
 
+mod grants;
 mod upload;
 
 use axum::Json;
@@ -8,12 +9,13 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use larder_domain::{Digest, ProviderName};
 
-use crate::extract::{InPath, NoBody, NoQuery, Query};
+use crate::extract::{InPath, NoBody, NoQuery, Query, Revision};
 use crate::input::ForceQuery;
 use crate::problem::Problem;
 use crate::state::Shared;
 use crate::views::{ProviderView, ProvidersView, VersionView};
 
+pub(super) use grants::set as set_grants;
 pub(super) use upload::upload;
 
 /// `GET /v1/providers`
@@ -29,7 +31,7 @@ pub(super) async fn show(
     _: NoQuery,
 ) -> Result<Response, Problem> {
     let provider = api.control.provider(&name).await?;
-    Ok(Json(ProviderView::from(&provider)).into_response())
+    Ok(Revision(provider.revision).tagged(Json(ProviderView::from(&provider))))
 }
 
 /// `GET /v1/providers/{name}/versions/{digest}`
@@ -39,7 +41,7 @@ pub(super) async fn version(
     _: NoQuery,
 ) -> Result<Response, Problem> {
     let version = api.control.version(&name, digest).await?;
-    Ok(Json(VersionView::from(&version)).into_response())
+    Ok(Json(VersionView::new(&version, &api.control.grants(&name).await?)).into_response())
 }
 
 /// `POST /v1/providers/{name}/versions/{digest}/activate`

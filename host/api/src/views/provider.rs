@@ -1,5 +1,6 @@
 //! Providers and their versions.
 
+use larder_domain::grants::{Granted, missing};
 use larder_domain::manifest::{Manifest, Request};
 use larder_domain::provider::{Provider, Version};
 use serde::Serialize;
@@ -27,6 +28,7 @@ struct RequestView<'a> {
     value: &'a str,
     required: bool,
     reason: &'a str,
+    granted: bool,
 }
 
 /// Why it can't serve.
@@ -36,8 +38,9 @@ struct RefusalView<'a> {
     message: &'a str,
 }
 
-impl<'a> From<&'a Version> for VersionView<'a> {
-    fn from(version: &'a Version) -> Self {
+impl<'a> VersionView<'a> {
+    /// A version, and what of its requests was granted.
+    pub(crate) fn new(version: &'a Version, grants: &[Granted]) -> Self {
         let manifest = version.manifest.as_ref();
         let refusal = version.refusal.as_ref();
         Self {
@@ -48,7 +51,7 @@ impl<'a> From<&'a Version> for VersionView<'a> {
             version: manifest.map(|manifest| manifest.version.as_str()),
             description: manifest.map(|manifest| manifest.description.as_str()),
             services: manifest.map(services).unwrap_or_default(),
-            requests: manifest.map(|m| m.requests.iter().map(RequestView::from).collect()).unwrap_or_default(),
+            requests: manifest.map(|manifest| requests(manifest, grants)).unwrap_or_default(),
             refusal: refusal.map(|(code, message)| RefusalView { code, message }),
         }
     }
@@ -58,15 +61,16 @@ fn services(manifest: &Manifest) -> Vec<&str> {
     manifest.services.iter().map(|service| service.name.as_str()).collect()
 }
 
-impl<'a> From<&'a Request> for RequestView<'a> {
-    fn from(request: &'a Request) -> Self {
-        Self {
-            capability: &request.capability,
-            value: &request.value,
-            required: request.required,
-            reason: &request.reason,
-        }
-    }
+fn requests<'a>(manifest: &'a Manifest, grants: &[Granted]) -> Vec<RequestView<'a>> {
+    let missing = missing(manifest, grants);
+    let view = |request: &'a Request| RequestView {
+        capability: &request.capability,
+        value: &request.value,
+        required: request.required,
+        reason: &request.reason,
+        granted: !missing.contains(&request),
+    };
+    manifest.requests.iter().map(view).collect()
 }
 
 /// One provider.
@@ -78,7 +82,16 @@ pub(crate) struct ProviderView<'a> {
     state: Option<&'static str>,
     active: Option<String>,
     live_addons: u64,
+    grants: Vec<GrantView<'a>>,
     versions: Vec<VersionView<'a>>,
+}
+
+/// Something that it may do.
+#[derive(Serialize)]
+struct GrantView<'a> {
+    capability: &'a str,
+    value: &'a str,
+    granted_at: Timestamp,
 }
 
 impl<'a> From<&'a Provider> for ProviderView<'a> {
@@ -90,8 +103,15 @@ impl<'a> From<&'a Provider> for ProviderView<'a> {
             state: active.or(provider.versions.first()).map(|version| version.state.as_str()),
             active: active.map(|version| version.digest.to_string()),
             live_addons: provider.live_addons,
-            versions: provider.versions.iter().map(VersionView::from).collect(),
+            grants: provider.grants.iter().map(GrantView::from).collect(),
+            versions: provider.versions.iter().map(|version| VersionView::new(version, &provider.grants)).collect(),
         }
+    }
+}
+
+impl<'a> From<&'a Granted> for GrantView<'a> {
+    fn from(granted: &'a Granted) -> Self {
+        Self { capability: &granted.capability, value: &granted.value, granted_at: granted.granted_at.into() }
     }
 }
 

@@ -11,19 +11,21 @@ const NO_DIGEST: &str = "0000000000000000000000000000000000000000000000000000000
 async fn a_provider_is_shown_with_its_versions() {
     let mut asking = manifest();
     asking["requests"] =
-        json!([{ "capability": "network", "value": "example.org:443", "required": false, "reason": "to ask" }]);
+        json!([{ "capability": "network", "value": "https://example.org", "required": false, "reason": "to ask" }]);
     let host = TestHost::builder().provider("thing", asking.clone()).start().await;
     let provider = host.get("/v1/providers/thing").await.expect(200);
     let version = &provider["versions"][0];
+    let mut requests = asking["requests"].clone();
+    requests[0]["granted"] = json!(false);
     let expected = json!({
         "digest": provider["active"], "state": "active", "size_bytes": asking.to_string().len(),
         "uploaded_at": version["uploaded_at"], "version": "1.0", "description": "Scripted", "services": ["thing"],
-        "requests": asking["requests"], "refusal": null,
+        "requests": requests, "refusal": null,
     });
     assert_eq!(*version, expected);
     let expected = json!({
         "name": "thing", "component_kind": "provider", "state": "active", "active": provider["active"],
-        "live_addons": 0, "versions": [version],
+        "live_addons": 0, "grants": [], "versions": [version],
     });
     assert_eq!(provider, expected);
     assert_eq!(host.get("/v1/providers").await.expect(200), json!({ "providers": [provider] }));

@@ -10,12 +10,13 @@ use larder_domain::{Event, SecretString, Step};
 pub(super) struct Outcome {
     pub(super) event: Event,
     pub(super) state: Option<GuestState>,
+    pub(super) denied: Vec<String>,
     pub(super) log: Vec<LogLine>,
 }
 
 impl From<Event> for Outcome {
     fn from(event: Event) -> Self {
-        Self { event, state: None, log: vec![] }
+        Self { event, state: None, denied: vec![], log: vec![] }
     }
 }
 
@@ -23,6 +24,7 @@ impl From<Event> for Outcome {
 pub(super) struct Called {
     pub(super) answer: Result<Reply, StepFailure>,
     pub(super) state: Option<GuestState>,
+    denied: Vec<String>,
     log: Vec<LogLine>,
     secrets: Vec<SecretString>,
 }
@@ -30,12 +32,12 @@ pub(super) struct Called {
 impl Called {
     /// No call was made.
     pub(super) fn not(failure: StepFailure, state: Option<GuestState>) -> Self {
-        Self { answer: Err(failure), state, log: vec![], secrets: vec![] }
+        Self { answer: Err(failure), state, denied: vec![], log: vec![], secrets: vec![] }
     }
 
     /// A report. `kept` is what the addon was configured with before.
     pub(super) fn new(report: CallReport, kept: Option<&AddonConfig>) -> Self {
-        let CallReport { outcome, state, log, issued: mut secrets, .. } = report;
+        let CallReport { outcome, state, denied, log, issued: mut secrets, .. } = report;
         secrets.extend(kept.into_iter().flat_map(AddonConfig::secrets).cloned());
         let answer = match outcome {
             Ok(Ok(reply)) => Ok(reply),
@@ -46,21 +48,23 @@ impl Called {
         if let Ok(Reply::Config(config)) = &answer {
             secrets.extend(secrets_of(config));
         }
-        Self { answer, state, log, secrets }
+        Self { answer, state, denied, log, secrets }
     }
 
     /// This call and the next one of the same step, as if they had been one.
     pub(super) fn then(mut self, next: Self) -> Self {
+        self.denied
+            .extend(next.denied.into_iter().filter(|missing| !self.denied.contains(missing)).collect::<Vec<_>>());
         self.log.extend(next.log);
         self.secrets.extend(next.secrets);
         // What the first call wrote stays, even if the second broke down.
-        Self { answer: next.answer, state: next.state.or(self.state), log: self.log, secrets: self.secrets }
+        Self { answer: next.answer, state: next.state.or(self.state), ..self }
     }
 
     /// The event that the answer means. `expected` gives none for an answer that this function can't give.
     pub(super) fn into_outcome(mut self, step: Step, expected: impl FnOnce(Reply) -> Option<Event>) -> Outcome {
-        let say = |text: String| bounded_text(redact(text, &self.secrets));
         redact_lines(&mut self.log, &self.secrets);
+        let say = |text: String| bounded_text(redact(text, &self.secrets));
         let event = match self.answer {
             Ok(reply) => match expected(reply_said(reply, say)) {
                 Some(Event::ConfigRefused { code, reason }) => Event::ConfigRefused { code, reason: say(reason) },
@@ -72,7 +76,8 @@ impl Called {
             },
             Err(failure) => Event::Failed(step, failure_said(failure, say)),
         };
-        Outcome { event, state: self.state, log: self.log }
+        let denied = self.denied.into_iter().map(say).collect();
+        Outcome { event, state: self.state, denied, log: self.log }
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use larder_domain::config::{self, AddonConfig};
 use larder_domain::failure::{StepFailure, bounded_text};
+use larder_domain::grants::Capability;
+use larder_domain::history::Entry;
 use larder_domain::limits::CallLimits;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::{Call, Export, GuestState, Reply};
@@ -12,7 +14,8 @@ use larder_domain::ports::store::{Applied, Change, Fence};
 use larder_domain::retry::Backoff;
 use larder_domain::secret::Seed;
 use larder_domain::work::Lease;
-use larder_domain::{AddonRecord, Event, Next, Step};
+use larder_domain::{AddonRecord, Event, Next, ProviderName, Step};
+use serde_json::json;
 use tokio::time::{sleep, timeout};
 
 use super::called::{Called, Outcome};
@@ -84,9 +87,10 @@ impl Drive {
 
     /// Writes a result under the lease. None if it was not written: the lease was lost, or the store failed for too long.
     async fn write(&self, outcome: Outcome) -> Option<Applied> {
-        let Outcome { event, state, log } = outcome;
+        let Outcome { event, state, denied, log } = outcome;
         let fence = Fence::Lease(self.lease.clone());
-        let change = Change { addon: self.record.spec.id, event, fence, state, log };
+        let notes = denied.iter().map(|missing| denial(&self.record.spec.provider, missing)).collect();
+        let change = Change { addon: self.record.spec.id, event, fence, state, notes, log };
         for attempt in 1..=WRITE_ATTEMPTS_MAX {
             match self.control.store.apply(change.clone()).await {
                 Ok(applied) => return Some(applied),
@@ -221,9 +225,16 @@ impl Drive {
             options: offer.options.clone(),
             state,
             limits: self.limits,
-            network: Arc::default(),
+            network: Arc::clone(&offer.network),
             context: Arc::new(context),
         };
         Called::new(self.control.runtime.call(call).await, kept.as_ref())
     }
+}
+
+/// A way that the gate closed, with what would open it.
+fn denial(provider: &ProviderName, missing: &str) -> Entry {
+    let message =
+        format!("the provider was kept from {missing}; to let it, `larder provider grant {provider} {missing}`");
+    Entry::with("denied", message, json!({ "capability": Capability::Network.as_str(), "missing": missing }))
 }

@@ -68,7 +68,7 @@ async fn examine(
         Err(refused) => return Some(refused),
     };
     match trial::hold(control, provider, digest, &manifest, &options, limits).await {
-        Ok(()) => Some(CheckOutcome::Active(manifest)),
+        Ok(()) => Some(CheckOutcome::Accepted(manifest)),
         Err(trial::Failed::Broke(export, fault)) => Some(broke(export, &fault)),
         Err(trial::Failed::Host(reason)) => {
             tracing::warn!(%provider, %digest, reason, "a version could not be tried");
@@ -99,7 +99,7 @@ async fn accept(text: &str) -> Result<Manifest, CheckOutcome> {
     if let Err(reason) = offers::compile_all(manifest.clone()).await {
         return Err(invalid(reason));
     }
-    if let Some(request) = manifest.requests.iter().find(|request| request.required) {
+    if let Some(request) = manifest.requests.iter().find(|r| r.required && r.permission().is_err()) {
         let message = format!(
             "the provider requires the capability {:?} ({}), which this host does not have; build it without, or make the request optional",
             request.capability, request.value

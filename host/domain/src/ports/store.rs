@@ -12,7 +12,7 @@ pub use addons::{
     AddonFilter, AddonStore, Applied, Change, CreateRefusal, Created, Fence, Idempotency, NewAddon, StoredLog,
 };
 pub use apps::{APP_VARIABLES_MAX, AppStore, AppVariable, ConfigPatch, PatchRefusal};
-pub use providers::{CheckOutcome, ProviderStore, RemoveRefusal, UploadOutcome};
+pub use providers::{CheckOutcome, ProviderStore, RemoveRefusal, RevisionChanged, UploadOutcome};
 pub use work::{Leased, WorkStore};
 
 use crate::ids::InstallationId;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::failure::{Failure, Kind, Result};
@@ -89,7 +89,25 @@ pub(crate) struct Provider {
     pub(crate) state: String,
     pub(crate) active: Option<String>,
     pub(crate) live_addons: u64,
+    pub(crate) grants: Vec<Grant>,
     pub(crate) versions: Vec<Version>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct Grant {
+    pub(crate) capability: String,
+    pub(crate) value: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Request {
+    pub(crate) capability: String,
+    pub(crate) value: String,
+    pub(crate) required: bool,
+    pub(crate) reason: String,
+    pub(crate) granted: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -102,6 +120,7 @@ pub(crate) struct Version {
     pub(crate) version: Option<String>,
     pub(crate) description: Option<String>,
     pub(crate) services: Vec<String>,
+    pub(crate) requests: Vec<Request>,
     pub(crate) refusal: Option<Refusal>,
 }
 

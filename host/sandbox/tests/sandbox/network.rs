@@ -57,14 +57,18 @@ struct Guest {
 impl Guest {
     async fn load() -> Self {
         let sandbox = sandbox();
-        Self { digest: load_wasm(&sandbox, guest("chameleon")).await, sandbox }
+        Self { digest: load_wasm(&sandbox, guest("caller")).await, sandbox }
     }
 
-    async fn does(&self, behaviour: Value, grants: &[&str]) -> CallReport {
+    async fn does(&self, way: Value, grants: &[&str]) -> CallReport {
+        self.goes(&[way], grants).await
+    }
+
+    async fn goes(&self, ways: &[Value], grants: &[&str]) -> CallReport {
         let list = Destinations::new(grants.iter().map(|grant| grant.parse().unwrap()).collect());
         let mut call = call(self.digest, Export::BeginProvision);
         let mut addon = (*call.addon).clone();
-        addon.parameters = json!({ "begin": behaviour });
+        addon.parameters = json!({ "go": ways });
         call.addon = Arc::new(addon);
         call.network = Arc::new(Policy::new(list.clone(), list));
         call.limits.wall = std::time::Duration::from_secs(20);
@@ -216,7 +220,7 @@ async fn connections_of_one_call_are_counted() {
     let (server, guest) = (Server::start("x").await, Guest::load().await);
     let granted = format!("tcp://127.0.0.1:{}", server.port());
     let many: Vec<Value> = (0..40).map(|_| tcp(server.address)).collect();
-    let report = guest.does(json!({ "do": many }), &[&granted]).await;
+    let report = guest.goes(&many, &[&granted]).await;
     failed(&report);
     assert_eq!(server.connections(), 32);
 }

@@ -63,13 +63,13 @@ impl AddonStore for SqliteStore {
     }
 
     async fn apply(&self, change: Change) -> Result<Applied, StoreError> {
-        let Change { addon, event, fence, state, log } = change;
+        let Change { addon, event, fence, state, notes, log } = change;
         let config = match &event {
             Event::Configured(config) => Some(self.sealer.seal(&places::config(addon), &codec::encode_config(config))?),
             _ => None,
         };
         let state = state.map(|state| self.seal_state(addon, &state)).transpose()?;
-        let brought = Brought { config, state, log };
+        let brought = Brought { config, state, notes, log };
         self.writer.run(move |tx| apply::apply(tx, addon, &event, &fence, &brought)).await
     }
 

@@ -1,12 +1,14 @@
 //! Providers and their versions.
 
+mod grants;
 mod versions;
 
 use async_trait::async_trait;
 use larder_domain::addon::ComponentKind;
+use larder_domain::grants::Permission;
 use larder_domain::ids::Digest;
 use larder_domain::ports::StoreError;
-use larder_domain::ports::store::{CheckOutcome, ProviderStore, RemoveRefusal, UploadOutcome};
+use larder_domain::ports::store::{CheckOutcome, ProviderStore, RemoveRefusal, RevisionChanged, UploadOutcome};
 use larder_domain::provider::Provider;
 use larder_domain::work::{Lease, WorkKind};
 use larder_domain::{ProviderName, SecretString};
@@ -21,7 +23,7 @@ use crate::{codec, places};
 
 macro_rules! select_providers {
     () => {
-        "SELECT name, component_kind, coalesce(live, 0) FROM provider LEFT JOIN provider_tally ON provider = name"
+        "SELECT name, component_kind, coalesce(live, 0), revision FROM provider LEFT JOIN provider_tally ON provider = name"
     };
 }
 
@@ -48,6 +50,16 @@ impl ProviderStore for SqliteStore {
         self.writer.run(move |tx| versions::activate(tx, &name, digest)).await
     }
 
+    async fn set_grants(
+        &self,
+        name: &ProviderName,
+        grants: Vec<Permission>,
+        revision: u64,
+    ) -> Result<Result<(), RevisionChanged>, StoreError> {
+        let name = name.clone();
+        self.writer.attempt(move |tx| grants::set(tx, &name, &grants, revision)).await
+    }
+
     async fn component(&self, digest: Digest) -> Result<Option<Vec<u8>>, StoreError> {
         let sql = "SELECT wasm FROM component WHERE digest = ?";
         self.readers.read(move |conn| find(conn, sql, [&digest.0], |row| row.take())).await
@@ -57,8 +69,8 @@ impl ProviderStore for SqliteStore {
         let name = name.clone();
         let sql = concat!(select_providers!(), " WHERE name = ?");
         let query = move |conn: &Connection| {
-            let found = find(conn, sql, [name.as_str()], without_versions)?;
-            found.map(|provider| with_versions(conn, provider)).transpose()
+            let found = find(conn, sql, [name.as_str()], alone)?;
+            found.map(|provider| whole(conn, provider)).transpose()
         };
         self.readers.read(query).await
     }
@@ -66,8 +78,8 @@ impl ProviderStore for SqliteStore {
     async fn providers(&self) -> Result<Vec<Provider>, StoreError> {
         let sql = concat!(select_providers!(), " ORDER BY name");
         let query = move |conn: &Connection| {
-            let found = list(conn, sql, [], without_versions)?;
-            found.into_iter().map(|provider| with_versions(conn, provider)).collect()
+            let found = list(conn, sql, [], alone)?;
+            found.into_iter().map(|provider| whole(conn, provider)).collect()
         };
         self.readers.read(query).await
     }
@@ -89,18 +101,21 @@ impl ProviderStore for SqliteStore {
     }
 }
 
-fn without_versions(row: &mut Columns<'_, '_>) -> Outcome<Provider> {
+/// The provider itself, without what stands in tables of its own.
+fn alone(row: &mut Columns<'_, '_>) -> Outcome<Provider> {
     Ok(Provider {
         name: row.parsed("a provider's name")?,
         kind: row.named("a component's kind", ComponentKind::from_name)?,
         versions: vec![],
         live_addons: row.take()?,
+        grants: vec![],
+        revision: row.take()?,
     })
 }
 
-fn with_versions(conn: &Connection, provider: Provider) -> Outcome<Provider> {
-    let versions = versions::all(conn, &provider.name)?;
-    Ok(Provider { versions, ..provider })
+fn whole(conn: &Connection, provider: Provider) -> Outcome<Provider> {
+    let (versions, grants) = (versions::all(conn, &provider.name)?, grants::all(conn, &provider.name)?);
+    Ok(Provider { versions, grants, ..provider })
 }
 
 fn remove(tx: &mut Tx<'_>, name: &ProviderName, force: bool) -> Outcome<(), Stop<RemoveRefusal>> {

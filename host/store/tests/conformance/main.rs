@@ -97,6 +97,7 @@ conformance! { sqlite;
         an_upload_is_checked_and_becomes_active,
         a_refused_version_is_checked_again_when_it_comes_again,
         only_checked_versions_can_be_activated,
+        a_version_waits_until_what_it_requires_is_granted,
         a_provider_in_use_is_not_removed,
         a_forced_removal_makes_its_work_due,
         components_go_with_their_last_version,

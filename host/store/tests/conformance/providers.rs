@@ -1,9 +1,10 @@
 //! Providers and their versions.
 
+use larder_domain::grants::Permission;
 use larder_domain::ids::Digest;
 use larder_domain::manifest::Manifest;
 use larder_domain::ports::StoreError;
-use larder_domain::ports::store::{CheckOutcome, Leased, RemoveRefusal, UploadOutcome};
+use larder_domain::ports::store::{CheckOutcome, Leased, RemoveRefusal, RevisionChanged, UploadOutcome};
 use larder_domain::provider::VersionState::{self, Active, Checking, Inactive, WaitingForApproval};
 use larder_domain::work::{Lease, Subject, WorkKind};
 use larder_domain::{Event, Step};
@@ -14,11 +15,29 @@ use crate::world::{Build, World, config, new_addon, provider};
 const ONE: Digest = Digest([1; 32]);
 const TWO: Digest = Digest([2; 32]);
 
+const NEEDED: &str = "tcp://db.example:5432";
+
 fn manifest(version: &str) -> Manifest {
+    manifest_with(version, &[])
+}
+
+/// One that can't do without a destination.
+fn asking(version: &str) -> Manifest {
+    let request = json!({ "capability": "network", "value": NEEDED, "required": true, "reason": "to make databases" });
+    manifest_with(version, &[request])
+}
+
+fn manifest_with(version: &str, requests: &[serde_json::Value]) -> Manifest {
     let plan = json!({ "name": "small", "description": "small" });
     let service =
         json!({ "name": "postgres", "description": "a database", "variables": ["DATABASE_URL"], "plans": [plan] });
-    Manifest::parse(&json!({ "version": version, "description": "pg", "services": [service] }).to_string()).unwrap()
+    let manifest = json!({ "version": version, "description": "pg", "services": [service], "requests": requests });
+    Manifest::parse(&manifest.to_string()).unwrap()
+}
+
+async fn grant(world: &World, values: &[&str], revision: u64) -> Result<(), RevisionChanged> {
+    let grants = values.iter().map(|value| Permission::parse("network", value).unwrap()).collect();
+    world.store.set_grants(&provider("pg"), grants, revision).await.unwrap()
 }
 
 async fn upload(world: &World, digest: Digest) -> UploadOutcome {
@@ -48,11 +67,11 @@ pub(crate) async fn an_upload_is_checked_and_becomes_active(world: World) {
     assert!(matches!(upload(&world, ONE).await, UploadOutcome::New(v) if v.state == Checking && v.size_bytes == 100));
     assert!(matches!(upload(&world, ONE).await, UploadOutcome::Known(v) if v.state == Checking));
     assert_eq!(world.store.component(ONE).await.unwrap(), Some(vec![1; 100]));
-    finish(&world, ONE, CheckOutcome::Active(manifest("1.0"))).await;
+    finish(&world, ONE, CheckOutcome::Accepted(manifest("1.0"))).await;
     assert_eq!(world.store.next_due(vec![]).await.unwrap(), None);
     upload(&world, TWO).await;
     assert_eq!(states(&world).await, [(2, Checking), (1, Active)]);
-    finish(&world, TWO, CheckOutcome::Active(manifest("2.0"))).await;
+    finish(&world, TWO, CheckOutcome::Accepted(manifest("2.0"))).await;
 
     let found = world.store.provider(&provider("pg")).await.unwrap().unwrap();
     assert_eq!(states(&world).await, [(2, Active), (1, Inactive)], "the newest first");
@@ -72,7 +91,7 @@ pub(crate) async fn a_refused_version_is_checked_again_when_it_comes_again(world
     assert_eq!(found.versions[0].refusal, Some(("unknown_import".into(), "no".into())));
 
     assert!(matches!(upload(&world, ONE).await, UploadOutcome::Known(v) if v.state == Checking && v.refusal.is_none()));
-    finish(&world, ONE, CheckOutcome::WaitingForApproval(manifest("1.0"))).await;
+    finish(&world, ONE, CheckOutcome::Accepted(asking("1.0"))).await;
     assert!(matches!(upload(&world, ONE).await, UploadOutcome::Known(v) if v.state == WaitingForApproval));
     assert_eq!(world.store.next_due(vec![]).await.unwrap(), None);
 }
@@ -82,23 +101,51 @@ pub(crate) async fn only_checked_versions_can_be_activated(world: World) {
     assert!(!world.store.activate(&pg, ONE).await.unwrap());
     upload(&world, ONE).await;
     assert!(!world.store.activate(&pg, ONE).await.unwrap());
-    finish(&world, ONE, CheckOutcome::Active(manifest("1.0"))).await;
+    finish(&world, ONE, CheckOutcome::Accepted(manifest("1.0"))).await;
     upload(&world, TWO).await;
     finish(&world, TWO, CheckOutcome::Refused { code: "c".into(), message: "m".into() }).await;
     assert!(!world.store.activate(&pg, TWO).await.unwrap());
     upload(&world, TWO).await;
-    finish(&world, TWO, CheckOutcome::WaitingForApproval(manifest("2.0"))).await;
-    assert!(world.store.activate(&pg, TWO).await.unwrap());
+    finish(&world, TWO, CheckOutcome::Accepted(asking("2.0"))).await;
+    assert!(!world.store.activate(&pg, TWO).await.unwrap(), "it requires what was not granted");
+    grant(&world, &[NEEDED], 0).await.unwrap();
     assert_eq!(states(&world).await, [(2, Active), (1, Inactive)]);
     assert!(world.store.activate(&pg, ONE).await.unwrap());
     assert_eq!(states(&world).await, [(2, Inactive), (1, Active)]);
+}
+
+pub(crate) async fn a_version_waits_until_what_it_requires_is_granted(world: World) {
+    upload(&world, ONE).await;
+    finish(&world, ONE, CheckOutcome::Accepted(manifest("1.0"))).await;
+    upload(&world, TWO).await;
+    finish(&world, TWO, CheckOutcome::Accepted(asking("2.0"))).await;
+    assert_eq!(states(&world).await, [(2, WaitingForApproval), (1, Active)], "the old one serves meanwhile");
+
+    grant(&world, &["tcp://elsewhere.example:5432"], 0).await.unwrap();
+    assert_eq!(states(&world).await, [(2, WaitingForApproval), (1, Active)]);
+    assert_eq!(grant(&world, &[NEEDED], 0).await, Err(RevisionChanged { is: 1 }), "somebody else was quicker");
+    world.clock.advance_ms(1_000);
+    grant(&world, &["tcp://elsewhere.example:5432", NEEDED], 1).await.unwrap();
+    assert_eq!(states(&world).await, [(2, Active), (1, Inactive)]);
+    let found = world.store.provider(&provider("pg")).await.unwrap().unwrap();
+    let values: Vec<&str> = found.grants.iter().map(|granted| granted.value.as_str()).collect();
+    assert_eq!((found.revision, values), (2, vec![NEEDED, "tcp://elsewhere.example:5432"]));
+
+    grant(&world, &[], 2).await.unwrap();
+    assert_eq!(states(&world).await, [(2, Active), (1, Inactive)], "it serves on, and is refused what it had");
+    assert!(!world.store.activate(&provider("pg"), TWO).await.unwrap());
+    assert!(world.store.activate(&provider("pg"), ONE).await.unwrap());
+    world.store.remove_provider(&provider("pg"), false).await.unwrap().unwrap();
+    upload(&world, ONE).await;
+    let again = world.store.provider(&provider("pg")).await.unwrap().unwrap();
+    assert_eq!((again.revision, again.grants), (0, vec![]), "grants go with their provider");
 }
 
 pub(crate) async fn a_provider_in_use_is_not_removed(world: World) {
     let pg = provider("pg");
     assert!(matches!(world.store.remove_provider(&pg, false).await, Err(StoreError::Missing("provider"))));
     upload(&world, ONE).await;
-    finish(&world, ONE, CheckOutcome::Active(manifest("1.0"))).await;
+    finish(&world, ONE, CheckOutcome::Accepted(manifest("1.0"))).await;
     let app = world.app("shop").await;
     let ready = world.ready(new_addon(&world, Some(&app)), config(&[])).await;
     let fresh = world.create(new_addon(&world, Some(&app)).named("b")).await;
@@ -122,7 +169,7 @@ pub(crate) async fn a_provider_in_use_is_not_removed(world: World) {
 pub(crate) async fn a_forced_removal_makes_its_work_due(world: World) {
     let pg = provider("pg");
     upload(&world, ONE).await;
-    finish(&world, ONE, CheckOutcome::Active(manifest("1.0"))).await;
+    finish(&world, ONE, CheckOutcome::Accepted(manifest("1.0"))).await;
     world.create(new_addon(&world, None)).await;
     let waiting = world.turn().await.unwrap();
     world.store.release(&waiting.lease, world.store.now().plus_ms(50_000)).await.unwrap();
@@ -133,7 +180,7 @@ pub(crate) async fn a_forced_removal_makes_its_work_due(world: World) {
     assert!(world.turn().await.is_none());
 
     assert_eq!(world.store.remove_provider(&pg, true).await.unwrap(), Ok(()));
-    let late = CheckOutcome::Active(manifest("2.0"));
+    let late = CheckOutcome::Accepted(manifest("2.0"));
     assert!(matches!(world.store.finish_check(&checking, &pg, TWO, late).await, Err(StoreError::Fenced)));
     assert_eq!(world.turn().await.unwrap().record.spec.id, waiting.record.spec.id, "due at once");
     assert!(world.turn().await.is_none());

@@ -8,7 +8,6 @@ use serde::Deserialize;
 
 use crate::entry::{self, Entry};
 use crate::harm;
-use crate::network::{self, Request};
 
 /// One behaviour, written as an object with one member: `{"trap": {}}`.
 #[derive(Debug, Clone, Deserialize)]
@@ -38,18 +37,6 @@ pub(crate) enum Behaviour {
     Recurse {},
     /// Wait in a host call.
     SleepMs(u64),
-    /// Connect, send this, and succeed with what comes back until the connection ends.
-    Tcp {
-        to: String,
-        #[serde(default)]
-        send: String,
-    },
-    /// Send a datagram.
-    Udp(String),
-    /// Wait for connections on this address.
-    Listen(String),
-    /// Ask by HTTP, and succeed with the status and the body.
-    Http(Request),
     /// Print this line.
     Print(String),
     /// Write so many lines of so many bytes to the log.
@@ -118,10 +105,6 @@ impl Behaviour {
             Self::AllocateMib(mib) => harm::allocate(mib),
             Self::Recurse {} => harm::overflow_stack(),
             Self::SleepMs(ms) => harm::sleep(Duration::from_millis(ms)),
-            Self::Tcp { to, send } => return network::tcp(&to, &send).map(Answer::Message),
-            Self::Udp(to) => network::udp(&to)?,
-            Self::Listen(at) => network::listen(&at)?,
-            Self::Http(request) => return network::http(&request).map(Answer::Message),
             Self::Print(line) => println!("{line}"),
             Self::Log { bytes, lines } => (0..lines).for_each(|_| log::info("x".repeat(bytes))),
             Self::SetState(values) => values.into_iter().try_for_each(|(key, value)| state::set(&key, value))?,

@@ -7,7 +7,6 @@
 mod behaviour;
 mod entry;
 mod harm;
-mod network;
 mod script;
 
 use larder_sdk::{

@@ -7,6 +7,7 @@ use axum::http::{StatusCode, header};
 use axum::response::Response;
 use larder_control::{Code, ControlError, Uploaded};
 use larder_domain::ProviderName;
+use larder_domain::grants::Granted;
 use larder_domain::provider::VersionState;
 
 use crate::extract::{Query, Wait};
@@ -31,7 +32,7 @@ pub(crate) async fn upload(State(api): State<Shared>, request: Request) -> Resul
     if let Some(at_most) = wait.at_most() {
         uploaded.version = api.control.wait_for_version(&name, uploaded.version.digest, at_most).await?;
     }
-    Ok(answer(&name, &uploaded, wait))
+    Ok(answer(&name, &uploaded, &api.control.grants(&name).await?, wait))
 }
 
 /// An upload whose body may be read.
@@ -49,7 +50,7 @@ async fn admit<'a>(api: &'a Api, parts: &mut Parts) -> Result<Admitted<'a>, Prob
     Ok(Admitted { name, wait, place: api.uploads.place(&parts.headers).await? })
 }
 
-fn answer(name: &ProviderName, uploaded: &Uploaded, wait: Wait) -> Response {
+fn answer(name: &ProviderName, uploaded: &Uploaded, grants: &[Granted], wait: Wait) -> Response {
     let version = &uploaded.version;
     let status = match version.state {
         _ if uploaded.known => StatusCode::OK,
@@ -59,5 +60,5 @@ fn answer(name: &ProviderName, uploaded: &Uploaded, wait: Wait) -> Response {
         VersionState::Inactive | VersionState::WaitingForApproval | VersionState::Refused => StatusCode::OK,
     };
     let location = [(header::LOCATION, format!("/v1/providers/{name}/versions/{}", version.digest))];
-    wait.applied((status, location, Json(VersionView::from(version))))
+    wait.applied((status, location, Json(VersionView::new(version, grants))))
 }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::{StoreError, Watcher};
 use crate::addon::{Addon, AddonRecord, AddonSpec, AddonState};
 use crate::config::AddonConfig;
-use crate::history::StoredEntry;
+use crate::history::{Entry, StoredEntry};
 use crate::ids::AddonId;
 use crate::names::{AppName, ProviderName};
 use crate::ports::runtime::{GuestState, LogLine};
@@ -101,6 +101,8 @@ pub struct Change {
     pub fence: Fence,
     /// The provider's whole state, to be stored with it.
     pub state: Option<GuestState>,
+    /// What else belongs into the history, before what the event means for the addon.
+    pub notes: Vec<Entry>,
     /// What the guest logged meanwhile.
     pub log: Vec<LogLine>,
 }

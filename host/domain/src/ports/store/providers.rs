@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
+use crate::grants::Permission;
 use crate::ids::Digest;
 use crate::manifest::Manifest;
 use crate::names::ProviderName;
@@ -22,10 +23,8 @@ pub enum UploadOutcome {
 /// What a version's check found.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CheckOutcome {
-    /// It becomes the active version.
-    Active(Manifest),
-    /// It asks for more than was granted.
-    WaitingForApproval(Manifest),
+    /// It can serve: it becomes the active version, or waits if it asks for more than was granted.
+    Accepted(Manifest),
     /// It can't serve: code and message.
     Refused {
         /// Stable code.
@@ -40,6 +39,13 @@ pub enum CheckOutcome {
 pub enum RemoveRefusal {
     /// So many addons of it live, or are still to be cleaned up by it.
     InUse(u64),
+}
+
+/// Why a provider's grants were not changed: they have changed since the caller read them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RevisionChanged {
+    /// The revision that they have now.
+    pub is: u64,
 }
 
 /// Providers.
@@ -57,8 +63,18 @@ pub trait ProviderStore: Send + Sync + 'static {
         outcome: CheckOutcome,
     ) -> Result<(), StoreError>;
 
-    /// Makes a checked version the one that serves. False if it can't: it was not checked, or refused.
+    /// Makes a checked version the one that serves. False if it can't: it was not checked, or refused, or requires more than was
+    /// granted.
     async fn activate(&self, name: &ProviderName, digest: Digest) -> Result<bool, StoreError>;
+
+    /// Replaces a provider's grants, if they still have this revision. The newest version becomes active if it waited for what
+    /// it has now.
+    async fn set_grants(
+        &self,
+        name: &ProviderName,
+        grants: Vec<Permission>,
+        revision: u64,
+    ) -> Result<Result<(), RevisionChanged>, StoreError>;
 
     /// The bytes of a component.
     async fn component(&self, digest: Digest) -> Result<Option<Vec<u8>>, StoreError>;

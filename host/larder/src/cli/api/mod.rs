@@ -12,7 +12,7 @@ mod trouble;
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, ETAG, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url};
 use serde_json::Value;
 
@@ -37,6 +37,8 @@ pub(crate) struct Api {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    /// Which state of the thing it shows, where the server says so.
+    pub(crate) etag: Option<String>,
     /// `null` where there was none.
     pub(crate) body: Value,
 }
@@ -69,12 +71,13 @@ impl Api {
     pub(crate) async fn call(&self, call: Call) -> Result<Answer> {
         let response = self.send(call).await?;
         let status = response.status();
+        let etag = response.headers().get(ETAG).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let bytes = self.read(response).await?;
         if bytes.is_empty() {
-            return Ok(Answer { status, body: Value::Null });
+            return Ok(Answer { status, etag, body: Value::Null });
         }
         let body = serde_json::from_slice(&bytes).map_err(|_| trouble::not_larder(self.url(), status))?;
-        Ok(Answer { status, body })
+        Ok(Answer { status, etag, body })
     }
 
     /// Makes a call whose answer is text.

@@ -4,6 +4,7 @@ pub(crate) mod build;
 pub(crate) mod new;
 
 mod activate;
+mod grant;
 mod show;
 mod upload;
 
@@ -28,6 +29,10 @@ pub(crate) enum ProviderCommand {
     Show(ProviderArgs),
     /// Have another version of a provider serve.
     Activate(activate::ActivateArgs),
+    /// Let a provider reach destinations on the network.
+    Grant(grant::GrantArgs),
+    /// Take back what a provider was granted; it holds from its next call on.
+    Revoke(grant::RevokeArgs),
     /// Remove a provider.
     Remove(RemoveArgs),
     /// Begin a project for a provider of your own.
@@ -61,6 +66,8 @@ pub(crate) async fn run(context: &Context, command: ProviderCommand) -> Result<(
         ProviderCommand::List => show::list(context).await,
         ProviderCommand::Show(args) => show::run(context, &args.name).await,
         ProviderCommand::Activate(args) => activate::run(context, &args).await,
+        ProviderCommand::Grant(args) => grant::grant(context, &args).await,
+        ProviderCommand::Revoke(args) => grant::revoke(context, &args).await,
         ProviderCommand::Remove(args) => remove(context, &args).await,
         ProviderCommand::New(args) => new::run(context.out, &args),
         ProviderCommand::Build(args) => build::run(context.out, &args),

@@ -3,7 +3,7 @@
 use crate::cli::api::call::Call;
 use crate::cli::context::Context;
 use crate::cli::failure::Result;
-use crate::cli::model::{self, Provider, Version};
+use crate::cli::model::{self, Provider, Request, Version};
 use crate::cli::spelling::short_digest;
 use crate::cli::table::{Fields, Table};
 use crate::cli::text;
@@ -25,7 +25,7 @@ pub(super) async fn run(context: &Context, name: &str) -> Result<()> {
 fn overview(providers: &[Provider]) -> String {
     let mut table = Table::new(["PROVIDER", "STATE", "VERSION", "DIGEST", "ADDONS", "SERVICES"]);
     for provider in providers {
-        let version = current(provider);
+        let version = newest_or_active(provider);
         table.row([
             provider.name.as_str(),
             &provider.state,
@@ -39,13 +39,13 @@ fn overview(providers: &[Provider]) -> String {
 }
 
 /// The version that serves, else the newest.
-fn current(provider: &Provider) -> Option<&Version> {
+pub(super) fn newest_or_active(provider: &Provider) -> Option<&Version> {
     let active = provider.versions.iter().find(|version| Some(&version.digest) == provider.active.as_ref());
     active.or(provider.versions.first())
 }
 
 fn show(provider: &Provider) -> String {
-    let description = current(provider).and_then(|version| version.description.as_deref()).unwrap_or_default();
+    let description = newest_or_active(provider).and_then(|version| version.description.as_deref()).unwrap_or_default();
     let mut fields = Fields::default();
     fields
         .field("provider", &provider.name)
@@ -64,7 +64,33 @@ fn show(provider: &Provider) -> String {
         ]);
     }
     let refusals: String = provider.versions.iter().filter_map(refusal).collect();
-    format!("{}\n{}{refusals}", fields.render(), versions.render())
+    format!("{}\n{}{}{refusals}", fields.render(), versions.render(), permissions(provider))
+}
+
+/// What the newest version asks for beside what was granted, and the command that grants the rest.
+fn permissions(provider: &Provider) -> String {
+    let asked = provider.versions.first().map(|version| version.requests.as_slice()).unwrap_or_default();
+    if asked.is_empty() && provider.grants.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(["CAPABILITY", "VALUE", "ASKED FOR", "GRANTED", "WHAT FOR"]);
+    for request in asked {
+        let needed = if request.required { "required" } else { "optional" };
+        let granted = if request.granted { "yes" } else { "no" };
+        table.row([&request.capability, &request.value, needed, granted, &request.reason]);
+    }
+    for grant in provider.grants.iter().filter(|grant| !asked.iter().any(|request| request.value == grant.value)) {
+        table.row([&grant.capability, &grant.value, "-", "yes", "-"]);
+    }
+    let missing: String =
+        asked.iter().filter(|request| !request.granted).map(|request| command(provider, request)).collect();
+    let missing = if missing.is_empty() { missing } else { format!("\nto grant what is missing:\n{missing}") };
+    format!("\n{}{missing}", table.render())
+}
+
+/// The command that grants what is asked for.
+pub(super) fn command(provider: &Provider, request: &Request) -> String {
+    format!("  larder provider grant {} '{}'\n", text::line(&provider.name), text::line(&request.value))
 }
 
 /// Why a version can't serve, below the table: it may be a text of several lines.
@@ -78,7 +104,7 @@ fn refusal(version: &Version) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::model::Refusal;
+    use crate::cli::model::{Grant, Refusal};
 
     fn provider() -> Provider {
         let version = |digest: &str, state: &str| Version {
@@ -95,7 +121,14 @@ mod tests {
             Version { version: Some("1.2.0".into()), description: Some("Redis".into()), ..version("a", "active") };
         let digest = Some(active.digest.clone());
         let versions = vec![refused, active];
-        Provider { name: "redis".into(), state: "active".into(), active: digest, live_addons: 2, versions }
+        Provider {
+            name: "redis".into(),
+            state: "active".into(),
+            active: digest,
+            live_addons: 2,
+            grants: vec![],
+            versions,
+        }
     }
 
     #[test]
@@ -125,5 +158,30 @@ bbbbbbbbbbbb was refused (unknown_import):
   use `y`
 ";
         assert_eq!(show(&provider()), expected);
+    }
+
+    #[test]
+    fn what_is_asked_for_stands_beside_what_was_granted() {
+        let request = |value: &str, required, granted| Request {
+            capability: "network".into(),
+            value: value.into(),
+            required,
+            reason: "to work".into(),
+            granted,
+        };
+        let grant = |value: &str| Grant { capability: "network".into(), value: value.into() };
+        let mut asking = provider();
+        asking.versions[0].requests = vec![request("tcp://a:1", true, true), request("https://b.c", false, false)];
+        asking.grants = vec![grant("tcp://a:1"), grant("tcp://z:9")];
+        let expected = "
+CAPABILITY  VALUE        ASKED FOR  GRANTED  WHAT FOR
+network     tcp://a:1    required   yes      to work
+network     https://b.c  optional   no       to work
+network     tcp://z:9    -          yes      -
+
+to grant what is missing:
+  larder provider grant redis 'https://b.c'
+";
+        assert_eq!(permissions(&asking), expected);
     }
 }

@@ -121,14 +121,26 @@ fn outcome(name: &str, version: &Version, args: &UploadArgs) -> Result<String> {
             Err(Failure::new(Kind::TimedOut, "timeout", detail).or_help(format!("see `larder provider show {name}`")))
         }
         ("checking", _) => Ok(format!("uploaded `{name}`, version {digest}; it is being checked")),
-        ("waiting_for_approval", _) => {
-            Ok(format!("uploaded `{name}`, version {digest}; it asks for more than is granted and waits for approval"))
-        }
+        ("waiting_for_approval", _) => Ok(format!(
+            "uploaded `{name}`, version {digest}; it requires more than was granted and waits for it:\n{}",
+            missing(name, version)
+        )),
         (state, _) => {
             let size = text::bytes(version.size_bytes);
             Ok(format!("uploaded `{name}`, version {digest}, {size}, state `{state}`: {}", version.services.join(", ")))
         }
     }
+}
+
+/// What it waits for, and the command that grants it.
+fn missing(name: &str, version: &Version) -> String {
+    let missing = version.requests.iter().filter(|request| request.required && !request.granted);
+    let (reasons, values): (Vec<String>, Vec<String>) = missing
+        .map(|r| {
+            (format!("  {}, {}", text::line(&r.value), text::line(&r.reason)), format!("'{}'", text::line(&r.value)))
+        })
+        .unzip();
+    format!("{}\nto grant it: larder provider grant {name} {}", reasons.join("\n"), values.join(" "))
 }
 
 #[cfg(test)]

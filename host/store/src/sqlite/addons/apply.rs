@@ -1,6 +1,7 @@
 //! Applying an event: read the row, ask the state machine, write its answer. It all happens within one job of the one
 //! writer, so nobody can come between.
 
+use larder_domain::history::Entry;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::LogLine;
 use larder_domain::ports::store::{Applied, Fence};
@@ -22,6 +23,7 @@ pub(in crate::sqlite) struct Brought {
     pub(super) config: Option<Vec<u8>>,
     /// The provider's whole state.
     pub(super) state: Option<Vec<u8>>,
+    pub(super) notes: Vec<Entry>,
     pub(super) log: Vec<LogLine>,
 }
 
@@ -58,6 +60,9 @@ pub(in crate::sqlite) fn step(
     // Before the writes, one of which may be to forget it.
     if let Some(state) = &brought.state {
         keep_state(tx, after.addon.id, state)?;
+    }
+    for note in &brought.notes {
+        history::record(tx, &mut after, note)?;
     }
     for write in writes {
         perform(tx, &mut after, write, brought.config.as_deref())?;

@@ -3,6 +3,7 @@
 
 use larder_domain::ProviderName;
 use larder_domain::addon::ComponentKind;
+use larder_domain::grants::is_approved;
 use larder_domain::ids::Digest;
 use larder_domain::manifest::Manifest;
 use larder_domain::ports::StoreError;
@@ -11,6 +12,7 @@ use larder_domain::provider::{Version, VersionState};
 use larder_domain::work::{Lease, Subject, WorkKind};
 use rusqlite::Connection;
 
+use super::grants;
 use crate::sqlite::error::{Failure, Result};
 use crate::sqlite::rows::Columns;
 use crate::sqlite::tx::{Tx, find, list};
@@ -86,11 +88,11 @@ pub(super) fn finish_check(
     plan::check_lease(tx, lease, &subject)?;
     let checked = one(tx, provider, digest)?.ok_or(StoreError::Missing("version"))?;
     let checked = match outcome {
-        CheckOutcome::Active(manifest) => {
+        CheckOutcome::Accepted(manifest) if is_approved(manifest, &grants::all(tx.conn, provider)?) => {
             deactivate(tx, provider)?;
             Version { state: VersionState::Active, manifest: Some(manifest.clone()), ..checked }
         }
-        CheckOutcome::WaitingForApproval(manifest) => {
+        CheckOutcome::Accepted(manifest) => {
             Version { state: VersionState::WaitingForApproval, manifest: Some(manifest.clone()), ..checked }
         }
         CheckOutcome::Refused { code, message } => {
@@ -103,12 +105,18 @@ pub(super) fn finish_check(
 
 pub(super) fn activate(tx: &mut Tx<'_>, provider: &ProviderName, digest: Digest) -> Result<bool> {
     let Some(version) = one(tx, provider, digest)? else { return Ok(false) };
-    if matches!(version.state, VersionState::Checking | VersionState::Refused) {
-        return Ok(false);
+    let granted = grants::all(tx.conn, provider)?;
+    let can_serve = !matches!(version.state, VersionState::Checking | VersionState::Refused)
+        && version.manifest.as_ref().is_some_and(|manifest| is_approved(manifest, &granted));
+    if can_serve {
+        make_active(tx, provider, version)?;
     }
+    Ok(can_serve)
+}
+
+pub(super) fn make_active(tx: &Tx<'_>, provider: &ProviderName, version: Version) -> Result<()> {
     deactivate(tx, provider)?;
-    update(tx, provider, &Version { state: VersionState::Active, ..version })?;
-    Ok(true)
+    update(tx, provider, &Version { state: VersionState::Active, ..version })
 }
 
 fn deactivate(tx: &Tx<'_>, provider: &ProviderName) -> Result<()> {

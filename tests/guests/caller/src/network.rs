@@ -20,21 +20,23 @@ pub(crate) fn tcp(to: &str, send: &str) -> Result<String, Failure> {
     Ok(answer)
 }
 
-pub(crate) fn udp(to: &str) -> Result<(), Failure> {
+/// Sends a datagram.
+pub(crate) fn udp(to: &str) -> Result<String, Failure> {
     let socket = UdpSocket::bind("0.0.0.0:0").map_err(failed)?;
     socket.send_to(b"hello", to).map_err(failed)?;
-    Ok(())
+    Ok("sent".into())
 }
 
-pub(crate) fn listen(at: &str) -> Result<(), Failure> {
+/// Listens for a moment.
+pub(crate) fn listen(at: &str) -> Result<String, Failure> {
     TcpListener::bind(at).map_err(failed)?;
-    Ok(())
+    Ok("listened".into())
 }
 
 /// A request.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Request {
+pub(crate) struct Ask {
     scheme: String,
     authority: String,
     path: String,
@@ -45,7 +47,7 @@ pub(crate) struct Request {
 }
 
 /// Asks, and reads the whole answer.
-pub(crate) fn http(asked: &Request) -> Result<String, Failure> {
+pub(crate) fn http(asked: &Ask) -> Result<String, Failure> {
     let fields = Fields::new();
     for (name, value) in &asked.headers {
         fields.append(name, value.as_bytes()).map_err(failed)?;
