@@ -8,6 +8,7 @@ mod support;
 mod addons;
 mod bad_input;
 mod cli;
+mod compile;
 mod events;
 mod grants;
 mod isolation;

@@ -11,7 +11,7 @@ use std::io::{self, Read as _, Write as _};
 use std::process::ExitCode;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal};
-use wasmtime::Engine;
+use wasmtime::{Engine, OutOfMemory};
 
 use crate::engine::compiling_config;
 use crate::fault::short;
@@ -24,6 +24,8 @@ pub const COMPILE_COMMAND: &str = "compile-component";
 pub(super) const CODE: u8 = b'c';
 /// What follows is the compiler's word on why there is none.
 pub(super) const REFUSED: u8 = b'r';
+/// Nothing follows: its memory was used up, and it noticed.
+pub(super) const NO_MEMORY: u8 = b'm';
 /// What follows says why the child could not begin.
 pub(super) const UNFIT: u8 = b'u';
 
@@ -41,7 +43,11 @@ pub fn compile_child<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) ->
         return ExitCode::FAILURE;
     };
     let (kind, answer) = match confine(parent, memory_bytes) {
-        Ok(()) => compile().map_or_else(|refused| (REFUSED, refused.into_bytes()), |code| (CODE, code)),
+        Ok(()) => match compile() {
+            Ok(code) => (CODE, code),
+            Err(error) if is_out_of_memory(&error) => (NO_MEMORY, vec![]),
+            Err(error) => (REFUSED, short(&error).into_bytes()),
+        },
         Err(error) => (UNFIT, error.to_string().into_bytes()),
     };
     let mut out = io::stdout().lock();
@@ -72,10 +78,13 @@ fn confine(parent: u64, memory_bytes: u64) -> io::Result<()> {
     Ok(())
 }
 
-fn compile() -> Result<Vec<u8>, String> {
+fn compile() -> wasmtime::Result<Vec<u8>> {
     let mut wasm = Vec::new();
-    let read = io::stdin().lock().take(COMPONENT_BYTES_MAX as u64 + 1).read_to_end(&mut wasm);
-    read.map_err(|error| error.to_string())?;
-    let engine = Engine::new(&compiling_config()).map_err(|error| short(&error))?;
-    engine.precompile_component(&wasm).map_err(|error| short(&error))
+    io::stdin().lock().take(COMPONENT_BYTES_MAX as u64 + 1).read_to_end(&mut wasm)?;
+    Engine::new(&compiling_config())?.precompile_component(&wasm)
+}
+
+fn is_out_of_memory(error: &wasmtime::Error) -> bool {
+    let while_reading = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    error.is::<OutOfMemory>() || while_reading == Some(io::ErrorKind::OutOfMemory)
 }

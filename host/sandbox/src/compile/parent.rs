@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::child::{CODE, COMPILE_COMMAND, CPU_S_MAX, REFUSED, UNFIT};
+use super::child::{CODE, COMPILE_COMMAND, CPU_S_MAX, NO_MEMORY, REFUSED, UNFIT};
 use super::{gave_up, memory, refused};
 
 /// The longest that a compile may take. On a busy machine it has its CPU time to itself only now and then.
@@ -82,6 +82,7 @@ fn judge(status: ExitStatus, answer: Vec<u8>, memory_bytes: u64) -> Result<Vec<u
     match answer.split_first() {
         Some((&CODE, code)) if status.success() => Ok(code.to_vec()),
         Some((&REFUSED, why)) if status.success() => Err(refused(&words(why))),
+        Some((&NO_MEMORY, _)) => Err(too_much_memory(memory_bytes)),
         Some((&UNFIT, why)) => {
             tracing::error!(why = words(why), "the compiler could not begin");
             Err(gave_up("the host's compiler could not begin"))
@@ -95,11 +96,13 @@ fn died(status: ExitStatus, memory_bytes: u64) -> Refusal {
     match status.signal() {
         Some(libc::SIGXCPU) => too_costly(&format!("{CPU_S_MAX} s of CPU time")),
         // An allocation that fails aborts the process; one that the system can't fill gets it killed.
-        Some(libc::SIGABRT | libc::SIGKILL | libc::SIGSEGV) => {
-            too_costly(&format!("{} MiB of memory", memory_bytes / (1024 * 1024)))
-        }
+        Some(libc::SIGABRT | libc::SIGKILL | libc::SIGSEGV) => too_much_memory(memory_bytes),
         _ => gave_up("the compiler crashed"),
     }
+}
+
+fn too_much_memory(memory_bytes: u64) -> Refusal {
+    too_costly(&format!("{} MiB of memory", memory_bytes / (1024 * 1024)))
 }
 
 fn too_costly(what: &str) -> Refusal {
@@ -110,4 +113,37 @@ fn too_costly(what: &str) -> Refusal {
              out what it does not use"
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(status: ExitStatus, answer: &[u8]) -> &'static str {
+        judge(status, answer.to_vec(), 64 << 20).unwrap_err().code
+    }
+
+    #[test]
+    fn how_the_child_ended_says_what_is_wrong() {
+        let (ended_well, failed) = (ExitStatus::from_raw(0), ExitStatus::from_raw(1 << 8));
+        assert_eq!(judge(ended_well, b"ccode".to_vec(), 1).unwrap(), b"code");
+        assert_eq!(code(ended_well, b"rtoo many types"), "invalid_component");
+        assert_eq!(code(ended_well, b"m"), "compile_limit");
+        assert_eq!(code(ended_well, b""), "compile_failed");
+        assert_eq!(code(failed, b"ccode"), "compile_failed", "half an answer is none");
+        assert_eq!(code(ended_well, b"uno limits"), "compile_failed");
+        for signal in [libc::SIGKILL, libc::SIGABRT, libc::SIGXCPU] {
+            assert_eq!(code(ExitStatus::from_raw(signal), b"cco"), "compile_limit");
+        }
+        let killed = judge(ExitStatus::from_raw(libc::SIGKILL), vec![], 64 << 20).unwrap_err();
+        assert!(killed.message.contains("64 MiB of memory"), "{killed}");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_no_compiler_is_the_hosts_mistake() {
+        let refused = compile(Path::new("/nonexistent/larder"), b"").await.unwrap_err();
+        assert_eq!(refused.code, "compile_failed");
+        let refused = compile(Path::new("/bin/true"), &[0; 1 << 20]).await.unwrap_err();
+        assert_eq!(refused.code, "compile_failed");
+    }
 }

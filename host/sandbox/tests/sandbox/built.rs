@@ -9,7 +9,7 @@ use larder_domain::Digest;
 use larder_domain::failure::{FaultCode, GuestFailure};
 use larder_domain::ports::{CallReport, Export, ProviderRuntime, Reply};
 use larder_domain::secret::SecretString;
-use larder_sandbox::Sandbox;
+use larder_sandbox::{ArtefactDir, Compile, Sandbox, SandboxConfig};
 use serde_json::{Value, json};
 
 use crate::host::{call, code, failure, limits, load_wasm, reply, sandbox};
@@ -117,4 +117,27 @@ fn inspecting_takes_milliseconds() {
     let began = std::time::Instant::now();
     sandbox.inspect(&wasm).unwrap();
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn what_was_compiled_once_is_loaded_without_its_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let sandbox = |key: u8| {
+        let artefacts = ArtefactDir { path: dir.path().to_owned(), key: [key; 32].into() };
+        Sandbox::new(SandboxConfig {
+            calls_max: 4,
+            guest_threads: 1,
+            artefacts: Some(artefacts),
+            ..SandboxConfig::compiling(Compile::Here)
+        })
+        .unwrap()
+    };
+    let (digest, first) = (Digest([9; 32]), sandbox(1));
+    assert!(!first.load_kept(digest).await);
+    first.load(digest, guest("secret")).await.unwrap();
+    drop(first);
+    let second = sandbox(1);
+    assert!(second.load_kept(digest).await);
+    reply(second.call(call(digest, Export::BeginProvision)).await);
+    assert!(!sandbox(2).load_kept(digest).await, "another host's key");
 }
