@@ -28,6 +28,8 @@ const EXACT_FROM: Duration = Duration::from_millis(1);
 thread_local! {
     /// What this thread had executed when it was last asked.
     static READING: Cell<Option<Reading>> = const { Cell::new(None) };
+    /// What the call that this thread polled last had executed in all.
+    static EXECUTED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
     /// The poll that this thread is in.
     static POLL: Cell<Option<PollUnderWay>> = const { Cell::new(None) };
 }
@@ -77,6 +79,11 @@ pub(crate) struct Ended<T> {
 pub(crate) fn on_tick() -> wasmtime::Result<UpdateDeadline> {
     let is_spent = POLL.get().is_none_or(|poll| poll.executed(Instant::now()) >= poll.cpu_left);
     if is_spent { Err(CpuSpent.into()) } else { Ok(UpdateDeadline::Yield(1)) }
+}
+
+/// What the call whose poll has just ended on this thread has executed in all; nothing, if none has been asked about yet.
+pub(crate) fn take_executed() -> Duration {
+    EXECUTED.replace(Duration::ZERO)
 }
 
 impl PollUnderWay {
@@ -145,6 +152,7 @@ impl<F: Future> Future for Metered<'_, F> {
         let polled = this.work.as_mut().poll(cx);
         POLL.set(outer);
         this.cpu += poll.executed(Instant::now());
+        EXECUTED.set(this.cpu);
         match polled {
             Poll::Ready(value) => this.ended(Ok(value)),
             Poll::Pending if this.cpu >= this.limits.cpu => this.ended(Err(Over::Cpu)),

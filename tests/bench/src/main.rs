@@ -6,6 +6,7 @@ mod bare;
 mod call;
 mod fixture;
 mod lifecycle;
+mod neighbours;
 mod parked;
 mod report;
 mod scale;
@@ -22,6 +23,7 @@ type Measurement = fn() -> Result<Vec<Row>>;
 const MEASUREMENTS: &[(&str, Measurement)] = &[
     ("call", call::measure),
     ("lifecycle", lifecycle::measure),
+    ("neighbours", neighbours::measure),
     ("parked", parked::measure),
     ("scale", scale::measure),
     ("idle", server::idle),
