@@ -114,7 +114,9 @@ impl Control {
             let message = why_not(&self.provider(name).await?, &version);
             return Err(ControlError::refused(Code::VersionNotUsable, message));
         }
-        self.provider(name).await
+        let provider = self.provider(name).await?;
+        self.unload_idle(&provider);
+        Ok(provider)
     }
 
     /// Removes a provider with its versions.
@@ -135,6 +137,12 @@ impl Control {
             return Err(ControlError::refused(Code::ProviderInUse, message));
         }
         Ok(())
+    }
+
+    /// Forgets versions that don't serve. Calls under way finish.
+    pub(crate) fn unload_idle(&self, provider: &Provider) {
+        let idle = provider.versions.iter().filter(|version| version.state != VersionState::Active);
+        idle.for_each(|version| self.runtime.unload(version.digest));
     }
 
     /// Changes a provider in the store, to the end, so that the offers are known to be stale even if the client has gone.

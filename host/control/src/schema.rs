@@ -15,6 +15,8 @@ const PROBLEMS_MAX: usize = 5;
 const PATTERN_BYTES_MAX: usize = 512 * 1024;
 /// The largest cost of one check, in steps as [`Cost::of_checking`] counts them: a fraction of a second.
 const CHECK_STEPS_MAX: u64 = 2_000_000;
+/// The largest cost of a check whose problems are listed; beyond it, the first is told.
+const LISTED_STEPS_MAX: u64 = 20_000;
 
 /// A compiled schema.
 #[derive(Debug)]
@@ -56,8 +58,10 @@ impl Schema {
                  send fewer or shorter values"
             ));
         }
-        if self.validator.is_valid(value) {
-            return Ok(());
+        let Err(first) = self.validator.validate(value) else { return Ok(()) };
+        // All problems are collected before the first is told, so they are asked for only where there can't be many.
+        if self.cost.of_checking(values, bytes) > LISTED_STEPS_MAX {
+            return Err(describe(&first, value));
         }
         let mut problems: Vec<String> =
             self.validator.iter_errors(value).take(PROBLEMS_MAX + 1).map(|e| describe(&e, value)).collect();

@@ -91,16 +91,19 @@ impl Granted {
     }
 }
 
-/// What a version asks for and does not have, required or not.
+/// What a version asks for, could have and does not have, required or not.
 #[must_use]
 pub fn missing<'a>(manifest: &'a Manifest, granted: &[Granted]) -> Vec<&'a Request> {
+    // What can't be granted is not waited for; a required one was refused at upload.
+    let can_be = |request: &&Request| request.permission().is_ok();
+    manifest.requests.iter().filter(can_be).filter(|request| !is_granted(request, granted)).collect()
+}
+
+/// Whether all of what is asked for was granted.
+#[must_use]
+pub fn is_granted(request: &Request, granted: &[Granted]) -> bool {
     let granted = destinations(granted.iter().filter_map(Granted::permission));
-    let is_covered = |request: &Request| match request.permission() {
-        Ok(Permission::Network(asked)) => granted.covers(&asked),
-        // What can't be granted is not waited for; a required one was refused at upload.
-        Err(_) => true,
-    };
-    manifest.requests.iter().filter(|request| !is_covered(request)).collect()
+    request.permission().is_ok_and(|Permission::Network(asked)| granted.covers(&asked))
 }
 
 /// Whether a version has all that it can't do without.

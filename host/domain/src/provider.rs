@@ -34,6 +34,15 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// The code of a compile that the host could not do, whatever the component is.
+    pub const COMPILE_FAILED: &'static str = "compile_failed";
+
+    /// Whether the host is at fault, so that it is worth another try.
+    #[must_use]
+    pub fn is_the_hosts_fault(&self) -> bool {
+        self.code == Self::COMPILE_FAILED
+    }
+
     /// A refusal.
     #[must_use]
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {

@@ -6,6 +6,8 @@ use crate::secret::SecretString;
 
 /// Shorter secrets are left alone: blotting out every `a` would destroy the text and hide nothing.
 const SECRET_BYTES_MIN: usize = 4;
+/// A line of a secret is looked for by itself from this length on, in bytes.
+const LINE_BYTES_MIN: usize = 8;
 const BLOT: &str = "••••";
 
 /// The text with every occurrence of every secret replaced by dots, and so is the beginning of one where the text may have
@@ -50,8 +52,10 @@ pub fn redact_lines(lines: &mut [LogLine], secrets: &[SecretString]) {
 
 /// The secrets worth looking for, the longest first, so that one within another leaves no rest of the longer.
 fn known(secrets: &[SecretString]) -> Vec<&str> {
-    let mut known: Vec<&str> =
-        secrets.iter().map(SecretString::reveal).filter(|s| s.len() >= SECRET_BYTES_MIN).collect();
+    let whole = secrets.iter().map(SecretString::reveal).filter(|s| s.len() >= SECRET_BYTES_MIN);
+    // A log has lines, so a key of several is looked for line by line too.
+    let lines = whole.clone().filter(|secret| secret.contains('\n')).flat_map(str::lines);
+    let mut known: Vec<&str> = whole.chain(lines.map(str::trim).filter(|line| line.len() >= LINE_BYTES_MIN)).collect();
     known.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
     known.dedup();
     known
@@ -85,6 +89,15 @@ mod tests {
         assert_eq!(redact("it is correct h…".into(), &secrets), "it is ••••…");
         assert_eq!(redact("it is correct".into(), &secrets), "it is ••••");
         assert_eq!(redact("it is cor".into(), &secrets), "it is cor", "three letters may be anything");
+    }
+
+    #[test]
+    fn a_secret_of_several_lines_goes_line_by_line() {
+        let secrets = [SecretString::new("-----BEGIN KEY-----\nMIIEvQIBADAN\nBgkq\n")];
+        let line = |text: &str| LogLine { stream: "stdout", text: text.to_owned() };
+        let mut lines = [line("-----BEGIN KEY-----"), line("MIIEvQIBADAN"), line("and on")];
+        redact_lines(&mut lines, &secrets);
+        assert_eq!(lines.map(|line| line.text), ["••••", "••••", "and on"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod files;
 mod http;
+mod limits;
 mod shipped;
 mod shutdown;
 
@@ -57,6 +58,7 @@ pub(crate) enum LogFormat {
 /// Whatever kept it from starting, with what to do about it.
 pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()> {
     start_log(args.log_format);
+    limits::raise_open_files();
     let dir = DataDir::prepare(&data_dir)?;
     dir.refuse_lost_key()?;
     let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.key_file())?);
@@ -64,8 +66,9 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
     // Locks the directory: from here on it is this process's alone.
     let store = Arc::new(SqliteStore::open(dir.path(), sealer, Arc::new(SystemClock::new()))?);
     let token = dir.admin_token()?;
-    let itself = std::env::current_exe().context("this program can't find its own file, with which it compiles")?;
-    let config = SandboxConfig { artefacts: Some(artefacts), ..SandboxConfig::compiling(Compile::InChild(itself)) };
+    // This very program, even if its file has been replaced since.
+    let itself = Compile::InChild(PathBuf::from("/proc/self/exe"));
+    let config = SandboxConfig { artefacts: Some(artefacts), ..SandboxConfig::compiling(itself) };
     let sandbox = Arc::new(Sandbox::new(config)?);
     let control = Control::new(store, sandbox, Arc::new(NoSink));
 

@@ -123,5 +123,5 @@ fn unusable(error: &wasmtime::Error) -> Refusal {
 }
 
 fn gave_up(why: &str) -> Refusal {
-    Refusal::new("compile_failed", format!("the component could not be compiled: {why}; upload it again"))
+    Refusal::new(Refusal::COMPILE_FAILED, format!("the component could not be compiled: {why}"))
 }

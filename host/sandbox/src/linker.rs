@@ -20,6 +20,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CallData>> {
     wasmtime_wasi::p2::add_to_linker_async(to)?;
     http::add_to_linker(to)?;
     network::add_names_to_linker(to)?;
+    network::add_sockets_to_linker(to)?;
     Ok(linker)
 }
 

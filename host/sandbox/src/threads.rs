@@ -14,12 +14,11 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
-use crate::capability::network::LOOKUPS_AT_ONCE_MAX;
 use crate::config::StartError;
 use crate::meter::take_executed;
 
-/// Threads for what blocks: looking names up, and reading what was compiled.
-const BLOCKING_THREADS_MAX: usize = 4 + LOOKUPS_AT_ONCE_MAX;
+/// Threads for what blocks: compiling and reading what was compiled.
+const BLOCKING_THREADS_MAX: usize = 4;
 /// CPU time after which a call goes on on a slow thread.
 const QUICK_MAX: Duration = Duration::from_millis(20);
 /// How far the slow threads stand back: as far as they can.

@@ -1,6 +1,6 @@
 //! Providers and their versions.
 
-use larder_domain::grants::{Granted, missing};
+use larder_domain::grants::{Granted, is_granted};
 use larder_domain::manifest::{Manifest, Request};
 use larder_domain::provider::{Provider, Version};
 use serde::Serialize;
@@ -62,13 +62,12 @@ fn services(manifest: &Manifest) -> Vec<&str> {
 }
 
 fn requests<'a>(manifest: &'a Manifest, grants: &[Granted]) -> Vec<RequestView<'a>> {
-    let missing = missing(manifest, grants);
     let view = |request: &'a Request| RequestView {
         capability: &request.capability,
         value: &request.value,
         required: request.required,
         reason: &request.reason,
-        granted: !missing.contains(&request),
+        granted: is_granted(request, grants),
     };
     manifest.requests.iter().map(view).collect()
 }

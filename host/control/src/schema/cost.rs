@@ -18,7 +18,9 @@ const NAMED_SCHEMAS: [&str; 6] =
 /// Keywords whose values are data.
 const DATA: [&str; 4] = ["const", "enum", "default", "examples"];
 /// Keywords with which a reference can lead to a place that is only known at the time of the check, or elsewhere.
-const REFUSED: [&str; 6] = ["$id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor"];
+const REFERRING: [&str; 6] = ["$id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor"];
+/// Keywords that look at what all others of a value have looked at, again for each level that they are nested in.
+const COLLECTING: [&str; 2] = ["unevaluatedProperties", "unevaluatedItems"];
 /// Versions of the language whose references are found in this way.
 const DIALECTS: [&str; 4] = [
     "https://json-schema.org/draft/2020-12/schema",
@@ -59,7 +61,7 @@ pub(super) fn measure(schema: &Value) -> Result<Cost, String> {
     {
         return Err(format!("its `$schema` must be one of {}", DIALECTS.join(", ")));
     }
-    let cost = Measure { root: schema, known: HashMap::new() }.schema(schema, 0)?;
+    let cost = Measure { root: schema, known: HashMap::new(), deepest: 0 }.schema(schema, 0)?;
     if cost.nodes > NODES_MAX {
         return Err(format!("it has more than {NODES_MAX} values, references followed"));
     }
@@ -74,15 +76,15 @@ pub(super) fn measure(schema: &Value) -> Result<Cost, String> {
 
 struct Measure<'a> {
     root: &'a Value,
-    /// What each reference costs; none while it is being followed.
-    known: HashMap<&'a str, Option<Cost>>,
+    /// What each reference costs, and how many levels it adds; none while it is being followed.
+    known: HashMap<&'a str, Option<(Cost, usize)>>,
+    /// The deepest level so far.
+    deepest: usize,
 }
 
 impl<'a> Measure<'a> {
     fn schema(&mut self, schema: &'a Value, depth: usize) -> Result<Cost, String> {
-        if depth > DEPTH_MAX {
-            return Err(format!("it is more than {DEPTH_MAX} levels deep, references followed"));
-        }
+        self.reach(depth)?;
         let mut cost = Cost { nodes: 1, patterns: 0 };
         match schema {
             Value::Object(members) => {
@@ -101,8 +103,15 @@ impl<'a> Measure<'a> {
     }
 
     fn keyword(&mut self, keyword: &str, value: &'a Value, depth: usize) -> Result<Cost, String> {
-        if REFUSED.contains(&keyword) {
+        if REFERRING.contains(&keyword) {
             return Err(format!("it uses `{keyword}`; use `$ref` with a pointer like \"#/$defs/name\""));
+        }
+        if COLLECTING.contains(&keyword) {
+            return Err(format!("it uses `{keyword}`; use `additionalProperties`, or `items` after `prefixItems`"));
+        }
+        // Another dialect within would read references in another way.
+        if keyword == "$schema" && depth > 0 {
+            return Err("it uses `$schema` within; it may stand at the top only".to_owned());
         }
         if DATA.contains(&keyword) {
             return Ok(Cost { nodes: count(value), patterns: 0 });
@@ -124,19 +133,35 @@ impl<'a> Measure<'a> {
 
     fn reference(&mut self, target: &'a str, depth: usize) -> Result<Cost, String> {
         match self.known.get(target) {
-            Some(Some(cost)) => return Ok(*cost),
+            Some(Some((cost, height))) => {
+                let (cost, height) = (*cost, *height);
+                self.reach(depth + height)?;
+                return Ok(cost);
+            }
             Some(None) => return Err(format!("its reference {target:?} leads back to itself")),
             None => {}
         }
-        let pointer = target.strip_prefix('#').filter(|pointer| pointer.is_empty() || pointer.starts_with('/'));
+        // Escapes of URLs are read by some and not by others.
+        let pointer = target.strip_prefix('#').filter(|pointer| !pointer.contains('%'));
+        let pointer = pointer.filter(|pointer| pointer.is_empty() || pointer.starts_with('/'));
         let found = pointer.and_then(|pointer| self.root.pointer(pointer));
         let found = found.ok_or_else(|| {
             format!("its reference {target:?} leads to nothing within it; use a pointer like \"#/$defs/name\"")
         })?;
         self.known.insert(target, None);
+        let above = std::mem::replace(&mut self.deepest, depth);
         let cost = self.schema(found, depth + 1)?;
-        self.known.insert(target, Some(cost));
+        self.known.insert(target, Some((cost, self.deepest - depth)));
+        self.deepest = self.deepest.max(above);
         Ok(cost)
+    }
+
+    fn reach(&mut self, depth: usize) -> Result<(), String> {
+        self.deepest = self.deepest.max(depth);
+        if depth > DEPTH_MAX {
+            return Err(format!("it is more than {DEPTH_MAX} levels deep, references followed"));
+        }
+        Ok(())
     }
 }
 
@@ -155,20 +180,20 @@ mod tests {
 
     use super::*;
 
-    /// `d0` is a string, and each `dN` is all of twice its forerunner.
-    fn doubling(times: usize) -> Value {
+    /// `d0` is a string, and each `dN` is all of four times its forerunner.
+    fn growing(times: usize) -> Value {
         let mut defs = serde_json::Map::from_iter([("d0".to_owned(), json!({ "type": "string" }))]);
         for n in 1..=times {
-            let half = json!({ "$ref": format!("#/$defs/d{}", n - 1) });
-            defs.insert(format!("d{n}"), json!({ "allOf": [half, half] }));
+            let part = json!({ "$ref": format!("#/$defs/d{}", n - 1) });
+            defs.insert(format!("d{n}"), json!({ "allOf": [part, part, part, part] }));
         }
         json!({ "type": "object", "$defs": defs, "properties": { "a": { "$ref": format!("#/$defs/d{times}") } } })
     }
 
     #[test]
     fn references_count_as_what_they_refer_to() {
-        assert!(measure(&doubling(5)).is_ok());
-        let refused = measure(&doubling(30)).unwrap_err();
+        assert!(measure(&growing(3)).is_ok());
+        let refused = measure(&growing(12)).unwrap_err();
         assert!(refused.contains("values, references followed"), "{refused}");
     }
 
@@ -184,6 +209,9 @@ mod tests {
             (json!({ "$ref": "#name" }), "leads to nothing within it"),
             (json!({ "$id": "http://127.0.0.1/" }), "`$id`"),
             (json!({ "items": { "$dynamicRef": "#x" } }), "`$dynamicRef`"),
+            (json!({ "$defs": { "ab": {}, "a%62": true }, "$ref": "#/$defs/a%62" }), "leads to nothing within it"),
+            (json!({ "items": { "$schema": "http://json-schema.org/draft-04/schema#" } }), "`$schema` within"),
+            (json!({ "anyOf": [{ "unevaluatedProperties": false }] }), "`unevaluatedProperties`"),
             (json!({ "$schema": "http://json-schema.org/draft-04/schema#" }), "`$schema`"),
         ] {
             let refused = measure(&schema).unwrap_err();
@@ -197,6 +225,13 @@ mod tests {
     fn depth_and_patterns_are_bounded() {
         let deep = (0..=DEPTH_MAX).fold(json!({}), |schema, _| json!({ "not": schema }));
         assert!(measure(&deep).unwrap_err().contains("levels deep"));
+        // Each of these is within the bound, and what they add up to is not, in whichever order they are met.
+        let mut defs = serde_json::Map::from_iter([("a0".to_owned(), json!({}))]);
+        for n in 1..=5 {
+            let last = json!({ "$ref": format!("#/$defs/a{}", n - 1) });
+            defs.insert(format!("a{n}"), (0..15).fold(last, |schema, _| json!({ "not": schema })));
+        }
+        assert!(measure(&json!({ "$defs": defs })).unwrap_err().contains("levels deep"));
         let patterns = |n: u64| json!({ "allOf": (0..n).map(|_| json!({ "pattern": "a" })).collect::<Vec<_>>() });
         assert_eq!(measure(&patterns(PATTERNS_MAX)).unwrap().patterns, PATTERNS_MAX);
         assert!(measure(&patterns(PATTERNS_MAX + 1)).unwrap_err().contains("patterns"));

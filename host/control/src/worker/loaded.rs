@@ -91,7 +91,9 @@ async fn read_and_load(control: &Control, digest: Digest) -> Result<(), LoadErro
         return Ok(());
     }
     match control.store.component(digest).await {
-        Ok(Some(wasm)) => control.runtime.load(digest, wasm).await.map_err(LoadError::Refused),
+        Ok(Some(wasm)) => control.runtime.load(digest, wasm).await.map_err(|refusal| {
+            if refusal.is_the_hosts_fault() { LoadError::Host(refusal.message) } else { LoadError::Refused(refusal) }
+        }),
         Ok(None) => Err(LoadError::Host(format!("the store has no component {digest}"))),
         Err(error) => Err(LoadError::Host(store_failed(&error))),
     }

@@ -26,11 +26,15 @@ pub(super) async fn check(control: Control, lease: Lease, limits: CallLimits) {
 async fn finish(control: &Control, lease: &Lease, provider: &ProviderName, digest: Digest, outcome: CheckOutcome) {
     if let CheckOutcome::Refused { code, message } = &outcome {
         tracing::info!(%provider, %digest, code, message, "a version was refused");
-        control.runtime.unload(digest);
     }
     let _changing = control.offers.changing();
     if let Err(error) = control.store.finish_check(lease, provider, digest, outcome).await {
         tracing::warn!(%error, %provider, %digest, "the outcome of a check could not be stored; it is repeated");
+    }
+    // What serves from now on is loaded; what it replaced, or what waits or was refused, need not be.
+    match control.store.provider(provider).await {
+        Ok(Some(provider)) => control.unload_idle(&provider),
+        _ => control.runtime.unload(digest),
     }
 }
 

@@ -134,7 +134,8 @@ impl Grant {
             (Pattern::Below(ours), Pattern::Below(theirs)) => ours == theirs || is_below(theirs, ours),
             (Pattern::Range(ours), Pattern::Range(theirs)) => {
                 // The same rule as for a single address: a wide range does not name special ones within it.
-                ours.covers(theirs) && special_range(theirs.network()).is_none_or(|special| special.covers(ours))
+                let special = special_range(theirs.network()).filter(|special| special.covers(theirs));
+                ours.covers(theirs) && special.is_none_or(|special| special.covers(ours))
             }
             _ => false,
         };

@@ -181,6 +181,7 @@ fn a_name_leads_to_the_public_internet_or_to_granted_addresses() {
         "100.64.0.1",
         "192.0.0.8",
         "198.18.0.1",
+        "168.63.129.16",
         "203.0.113.9",
         "240.0.0.1",
         "::ffff:127.0.0.1",
@@ -227,6 +228,23 @@ fn a_grant_covers_what_it_would_permit() {
         ("tcp://db:1", "tcp://10.0.0.1:1", false),
     ] {
         assert_eq!(grant(wide).covers(&grant(narrow)), covers, "{wide} over {narrow}");
+    }
+}
+
+#[test]
+fn every_grant_covers_itself() {
+    for text in [
+        "tcp://0.0.0.0/0:443",
+        "tcp://[::]/0:443",
+        "tcp://192.0.0.0/8:1",
+        "tcp://[2001::]/16:1",
+        "tcp://127.0.0.0/8:1",
+        "tcp://10.0.0.1:1",
+        "https://a.example",
+        "https://*.a.example",
+        "tcp://168.63.129.16:80",
+    ] {
+        assert!(grant(text).covers(&grant(text)), "{text}");
     }
 }
 

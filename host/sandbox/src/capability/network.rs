@@ -9,40 +9,46 @@
 mod names;
 mod sockets;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use larder_domain::network::{Host, Policy, Scheme, canonical};
-use tokio::net::{TcpStream, lookup_host};
-use tokio::sync::Semaphore;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 pub(crate) use names::add_to_linker as add_names_to_linker;
-pub(crate) use sockets::open_to as open_sockets_to;
+pub(crate) use sockets::{add_to_linker as add_sockets_to_linker, open_to as open_sockets_to};
 
 /// How long a name may take to be looked up.
 const LOOKUP_WAIT: Duration = Duration::from_secs(5);
 /// Names that are looked up at the same time by all guests together; each keeps a thread.
-pub(crate) const LOOKUPS_AT_ONCE_MAX: usize = 8;
+const LOOKUPS_AT_ONCE_MAX: usize = 8;
 /// Names that one call may look up.
 const LOOKUPS_MAX: usize = 32;
 /// Addresses that are taken of one name.
 const ADDRESSES_MAX: usize = 16;
+/// Names that one call looks up at the same time.
+const LOOKUPS_AT_ONCE_PER_CALL_MAX: usize = 2;
 /// Connections that one call may open.
 const CONNECTIONS_MAX: usize = 32;
+/// Sockets, requests among them, that all calls together may have made. Each may be a file handle until its call ends.
+const SOCKETS_MAX: usize = 256;
 /// Refusals of one call that are told.
 const DENIED_MAX: usize = 8;
 
 /// What all gates of a sandbox share.
 pub(crate) struct Network {
-    lookups: Semaphore,
+    lookups: Arc<Semaphore>,
+    sockets: Arc<Semaphore>,
 }
 
 impl Network {
     pub(crate) fn new() -> Self {
-        Self { lookups: Semaphore::new(LOOKUPS_AT_ONCE_MAX) }
+        Self { lookups: Arc::new(Semaphore::new(LOOKUPS_AT_ONCE_MAX)), sockets: Arc::new(Semaphore::new(SOCKETS_MAX)) }
     }
 }
 
@@ -55,6 +61,7 @@ struct Inner {
     policy: Arc<Policy>,
     seen: Mutex<Seen>,
     connections: AtomicUsize,
+    lookups: Semaphore,
 }
 
 #[derive(Default)]
@@ -62,6 +69,8 @@ struct Seen {
     lookups: usize,
     resolved: Vec<(String, IpAddr)>,
     denied: Vec<String>,
+    /// The call's share of all sockets, until it ends.
+    sockets: Vec<OwnedSemaphorePermit>,
 }
 
 /// Why a guest does not get what it wants.
@@ -84,7 +93,8 @@ pub(crate) enum Closed {
 impl Gate {
     /// For one call.
     pub(crate) fn new(network: Arc<Network>, policy: Arc<Policy>) -> Self {
-        Self(Arc::new(Inner { network, policy, seen: Mutex::default(), connections: AtomicUsize::new(0) }))
+        let lookups = Semaphore::new(LOOKUPS_AT_ONCE_PER_CALL_MAX);
+        Self(Arc::new(Inner { network, policy, seen: Mutex::default(), connections: AtomicUsize::new(0), lookups }))
     }
 
     /// The addresses of a name that a socket may go to. They still have to pass [`Gate::admits`].
@@ -105,12 +115,15 @@ impl Gate {
         let (policy, ip) = (&self.0.policy, canonical(address.ip()));
         let names: Vec<String> = {
             let seen = self.seen();
-            seen.resolved.iter().filter(|(_, resolved)| *resolved == ip).map(|(name, _)| name.clone()).collect()
+            let found = seen.resolved.iter().filter(|(_, resolved)| *resolved == address.ip());
+            found.map(|(name, _)| name.clone()).collect()
         };
+        // An address in a disguise leads where its network translates it to, unless a name server gave it.
+        let is_plain = ip == address.ip();
         let by_name = |name: &String| {
             policy.permits_name(Scheme::Tcp, name, address.port()) && policy.permits_resolved(Scheme::Tcp, address)
         };
-        if policy.permits_address(Scheme::Tcp, address) || names.iter().any(by_name) {
+        if (is_plain && policy.permits_address(Scheme::Tcp, address)) || names.iter().any(by_name) {
             return self.count_connection();
         }
         match names.iter().find(|name| !policy.permits_name(Scheme::Tcp, name, address.port())) {
@@ -129,7 +142,7 @@ impl Gate {
         at_most: Duration,
     ) -> Result<TcpStream, Closed> {
         let addresses = self.addresses(scheme, host, port).await?;
-        if !self.count_connection() {
+        if !self.count_connection() || !self.count_socket() {
             return Err(Closed::TooMany);
         }
         let connect = async {
@@ -180,9 +193,9 @@ impl Gate {
             }
         }
         let look_up = async {
-            let _turn = self.0.network.lookups.acquire().await.map_err(|_| Closed::Unknown)?;
-            let found = lookup_host((name, 0)).await.map_err(|_| Closed::Unknown)?;
-            Ok(found.map(|address| canonical(address.ip())).take(ADDRESSES_MAX).collect::<Vec<_>>())
+            let _own = self.0.lookups.acquire().await.map_err(|_| Closed::Unknown)?;
+            let turn = Arc::clone(&self.0.network.lookups).acquire_owned().await.map_err(|_| Closed::Unknown)?;
+            system_look_up(name.to_owned(), turn).await
         };
         let mut found = timeout(LOOKUP_WAIT, look_up).await.unwrap_or(Err(Closed::TimedOut))?;
         found.sort_unstable_by_key(IpAddr::is_ipv6);
@@ -203,6 +216,17 @@ impl Gate {
         }
     }
 
+    /// Takes one of the sockets that all calls share, for as long as this call lasts.
+    fn count_socket(&self) -> bool {
+        let Ok(share) = Arc::clone(&self.0.network.sockets).try_acquire_owned() else { return false };
+        let mut seen = self.seen();
+        let is_within = seen.sockets.len() < CONNECTIONS_MAX;
+        if is_within {
+            seen.sockets.push(share);
+        }
+        is_within
+    }
+
     fn count_connection(&self) -> bool {
         self.0.connections.fetch_add(1, Ordering::Relaxed) < CONNECTIONS_MAX
     }
@@ -210,6 +234,19 @@ impl Gate {
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Asks the system, which can't be told to stop: the thread, and the turn, are its own until it answers, however long nobody waits.
+async fn system_look_up(name: String, turn: OwnedSemaphorePermit) -> Result<Vec<IpAddr>, Closed> {
+    let (tell, told) = oneshot::channel();
+    let ask = move || {
+        let found = (name.as_str(), 0).to_socket_addrs();
+        // Whoever asked may have gone.
+        let _ = tell.send(found.map(|found| found.map(|address| address.ip()).take(ADDRESSES_MAX).collect()));
+        drop(turn);
+    };
+    thread::Builder::new().name("look-up".to_owned()).spawn(ask).map_err(Closed::Failed)?;
+    told.await.map_err(|_| Closed::Unknown)?.map_err(|_| Closed::Unknown)
 }
 
 fn literal(scheme: Scheme, address: IpAddr, port: u16) -> String {

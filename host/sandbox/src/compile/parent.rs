@@ -17,7 +17,7 @@ use super::{gave_up, memory, refused};
 /// The longest that a compile may take. On a busy machine it has its CPU time to itself only now and then.
 const WALL_MAX: Duration = Duration::from_secs(240);
 /// The most machine code that one component may become, in bytes.
-const CODE_BYTES_MAX: u64 = 512 * 1024 * 1024;
+const CODE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Threads that one compile uses, so that two cores are not all taken.
 const THREADS: &str = "2";
 
@@ -51,6 +51,8 @@ fn start(program: &Path, memory_bytes: u64) -> std::io::Result<Child> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
+        // Signals from a terminal are for the server, which ends its children itself.
+        .process_group(0)
         .kill_on_drop(true)
         .spawn()
 }
@@ -74,13 +76,17 @@ async fn converse(mut child: Child, wasm: &[u8]) -> std::io::Result<(ExitStatus,
     Ok((child.wait().await?, answer?))
 }
 
-fn judge(status: ExitStatus, answer: Vec<u8>, memory_bytes: u64) -> Result<Vec<u8>, Refusal> {
+fn judge(status: ExitStatus, mut answer: Vec<u8>, memory_bytes: u64) -> Result<Vec<u8>, Refusal> {
     let words = |answer: &[u8]| bounded_text(String::from_utf8_lossy(answer).into_owned());
     if answer.len() as u64 > CODE_BYTES_MAX {
         return Err(too_costly(&format!("{CODE_BYTES_MAX} bytes of machine code")));
     }
     match answer.split_first() {
-        Some((&CODE, code)) if status.success() => Ok(code.to_vec()),
+        Some((&CODE, _)) if status.success() => {
+            // In place: it may be large.
+            answer.remove(0);
+            Ok(answer)
+        }
         Some((&REFUSED, why)) if status.success() => Err(refused(&words(why))),
         Some((&NO_MEMORY, _)) => Err(too_much_memory(memory_bytes)),
         Some((&UNFIT, why)) => {

@@ -44,7 +44,10 @@ pub(crate) struct RevokeArgs {
 
 pub(super) async fn grant(context: &Context, args: &GrantArgs) -> Result<()> {
     let known = Known::read(context, &args.which.name).await?;
-    let asked = || known.provider.versions.first().into_iter().flat_map(|version| &version.requests);
+    let asked = || {
+        let all = known.provider.versions.first().into_iter().flat_map(|version| &version.requests);
+        all.filter(|request| request.capability == NETWORK && !request.granted)
+    };
     let new: Vec<Grant> = if args.all {
         asked().map(|request| Grant { capability: request.capability.clone(), value: request.value.clone() }).collect()
     } else {

@@ -41,13 +41,15 @@ pub(super) struct Bounded {
     left_bytes: u64,
     pause: Duration,
     paused: Pin<Box<Sleep>>,
+    /// Whether the guest waits; while it does something else, the pause is its own.
+    is_waiting: bool,
     _connection: Connection,
 }
 
 impl Bounded {
     pub(super) fn new(incoming: Incoming, pause: Duration, connection: Connection) -> Self {
         let paused = Box::pin(sleep(pause));
-        Self { incoming, left_bytes: BODY_BYTES_MAX, pause, paused, _connection: connection }
+        Self { incoming, left_bytes: BODY_BYTES_MAX, pause, paused, is_waiting: false, _connection: connection }
     }
 }
 
@@ -60,12 +62,16 @@ impl Body for Bounded {
             Poll::Ready(Some(frame)) => frame?,
             Poll::Ready(None) => return Poll::Ready(None),
             Poll::Pending => {
+                if !self.is_waiting {
+                    self.is_waiting = true;
+                    let until = Instant::now() + self.pause;
+                    self.paused.as_mut().reset(until);
+                }
                 let pause = self.paused.as_mut().poll(cx);
                 return pause.map(|()| Some(Err(Error::ConnectionReadTimeout)));
             }
         };
-        let next = Instant::now() + self.pause;
-        self.paused.as_mut().reset(next);
+        self.is_waiting = false;
         let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
         match self.left_bytes.checked_sub(bytes) {
             Some(left_bytes) => self.left_bytes = left_bytes,

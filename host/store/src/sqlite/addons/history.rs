@@ -26,7 +26,7 @@ pub(super) fn record(tx: &mut Tx<'_>, progress: &mut Progress, entry: &Entry) ->
     insert(tx, progress.addon.id, progress.entries, entry)?;
     if progress.entries > ENTRIES_PER_ADDON_MAX && progress.entries.is_multiple_of(ENTRIES_DROPPED_AT_ONCE) {
         tx.execute(
-            "DELETE FROM history WHERE id IN (SELECT id FROM history WHERE addon = ? AND kind = 'call' ORDER BY id LIMIT ?)",
+            "DELETE FROM history WHERE id IN (SELECT id FROM history WHERE addon = ? AND kind IN ('call', 'denied') ORDER BY id LIMIT ?)",
             (progress.addon.id.0.as_bytes(), ENTRIES_DROPPED_AT_ONCE),
         )?;
     }
