@@ -29,6 +29,10 @@ use files::DataDir;
 /// How long open connections may go on after a shutdown was asked for.
 const CONNECTION_GRACE: Duration = Duration::from_secs(2);
 
+/// What is logged unless `LARDER_LOG` says otherwise. The libraries warn of each broken answer that a guest gets: what guests meet
+/// with is in their addons' histories, and they could fill the log with it.
+const LOGGED: &str = "info,wasmtime_wasi_http=error,wasmtime_wasi=error";
+
 /// What `larder serve` can be told.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ServeArgs {
@@ -111,7 +115,7 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
 
 fn start_log(format: LogFormat) {
     use tracing_subscriber::{EnvFilter, fmt};
-    let filter = EnvFilter::try_from_env("LARDER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_env("LARDER_LOG").unwrap_or_else(|_| EnvFilter::new(LOGGED));
     let coloured = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(coloured);
     // A logger that is there already belongs to whoever embeds the server, and stays.
