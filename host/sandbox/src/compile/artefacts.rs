@@ -20,8 +20,8 @@ use zeroize::Zeroizing;
 
 /// What all files take together, in bytes; beyond it, those unused for longest go.
 const KEPT_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
-/// The largest file that is read, in bytes.
-const FILE_BYTES_MAX: u64 = 768 * 1024 * 1024;
+/// The largest file that is read, in bytes: more than a compile may give.
+const FILE_BYTES_MAX: u64 = 300 * 1024 * 1024;
 const MAC_BYTES: usize = 32;
 const LABEL: &[u8] = b"larder artefact v1\0";
 const EXTENSION: &str = "artefact";
@@ -78,7 +78,13 @@ impl Artefacts {
     }
 
     fn read(&self, path: &Path, digest: Digest) -> io::Result<Option<Vec<u8>>> {
-        let mut file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(path)?;
+        // Not waiting: a pipe in the place of a file would never begin.
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+        let found = file.metadata()?;
+        if !found.is_file() || found.len() > FILE_BYTES_MAX {
+            return Err(io::Error::other("it is no file of ours"));
+        }
         let mut mac = [0; MAC_BYTES];
         let mut code = Vec::new();
         file.read_exact(&mut mac)?;
@@ -206,6 +212,9 @@ mod tests {
         assert_eq!(ours.get(DIGEST), None, "a symbolic link");
         ours.put(DIGEST, b"machine code");
         assert!(ours.get(DIGEST).is_some(), "made anew");
+        fs::remove_file(ours.file(DIGEST)).unwrap();
+        fs::create_dir(ours.file(DIGEST)).unwrap();
+        assert_eq!(ours.get(DIGEST), None, "a directory");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use larder_domain::ids::Digest;
 use larder_domain::manifest::Manifest;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{CheckOutcome, Leased, RemoveRefusal, RevisionChanged, UploadOutcome};
-use larder_domain::provider::VersionState::{self, Active, Checking, Inactive, WaitingForApproval};
+use larder_domain::provider::VersionState::{self, Active, Checking, Inactive, Refused, WaitingForApproval};
 use larder_domain::work::{Lease, Subject, WorkKind};
 use larder_domain::{Event, Step};
 use serde_json::json;
@@ -121,18 +121,24 @@ pub(crate) async fn a_version_waits_until_what_it_requires_is_granted(world: Wor
     finish(&world, TWO, CheckOutcome::Accepted(asking("2.0"))).await;
     assert_eq!(states(&world).await, [(2, WaitingForApproval), (1, Active)], "the old one serves meanwhile");
 
+    let three = Digest([3; 32]);
+    upload(&world, three).await;
+    finish(&world, three, CheckOutcome::Refused { code: "c".into(), message: "m".into() }).await;
+    assert_eq!(states(&world).await, [(3, Refused), (2, WaitingForApproval), (1, Active)]);
+
     grant(&world, &["tcp://elsewhere.example:5432"], 0).await.unwrap();
-    assert_eq!(states(&world).await, [(2, WaitingForApproval), (1, Active)]);
+    assert_eq!(states(&world).await, [(3, Refused), (2, WaitingForApproval), (1, Active)]);
     assert_eq!(grant(&world, &[NEEDED], 0).await, Err(RevisionChanged { is: 1 }), "somebody else was quicker");
     world.clock.advance_ms(1_000);
     grant(&world, &["tcp://elsewhere.example:5432", NEEDED], 1).await.unwrap();
-    assert_eq!(states(&world).await, [(2, Active), (1, Inactive)]);
+    let served = [(3, Refused), (2, Active), (1, Inactive)];
+    assert_eq!(states(&world).await, served, "a newer version that can't serve is not in its way");
     let found = world.store.provider(&provider("pg")).await.unwrap().unwrap();
     let values: Vec<&str> = found.grants.iter().map(|granted| granted.value.as_str()).collect();
     assert_eq!((found.revision, values), (2, vec![NEEDED, "tcp://elsewhere.example:5432"]));
 
     grant(&world, &[], 2).await.unwrap();
-    assert_eq!(states(&world).await, [(2, Active), (1, Inactive)], "it serves on, and is refused what it had");
+    assert_eq!(states(&world).await, served, "it serves on, and is refused what it had");
     assert!(!world.store.activate(&provider("pg"), TWO).await.unwrap());
     assert!(world.store.activate(&provider("pg"), ONE).await.unwrap());
     world.store.remove_provider(&provider("pg"), false).await.unwrap().unwrap();

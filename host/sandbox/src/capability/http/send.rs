@@ -61,11 +61,16 @@ fn destination(scheme: Scheme, authority: &Authority) -> Result<(Host, u16), Err
         return Err(Error::HttpRequestUriInvalid);
     }
     let host = Host::parse(authority.host()).map_err(|_| Error::HttpRequestUriInvalid)?;
-    let given = match authority.port() {
-        Some(port) => Some(port.as_str().parse().map_err(|_| Error::HttpRequestUriInvalid)?),
-        None => None,
+    // What follows the host is its port, or the authority is none: it goes into the header `Host` as it is.
+    let rest = authority.as_str().strip_prefix(authority.host()).ok_or(Error::HttpRequestUriInvalid)?;
+    let port = match rest.strip_prefix(':') {
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0') => {
+            digits.parse().ok()
+        }
+        None if rest.is_empty() => scheme.port(),
+        _ => None,
     };
-    Ok((host, given.or(scheme.port()).ok_or(Error::HttpRequestUriInvalid)?))
+    Ok((host, port.ok_or(Error::HttpRequestUriInvalid)?))
 }
 
 async fn exchange(
@@ -92,5 +97,27 @@ fn closed(closed: Closed) -> Error {
         Closed::Unknown => Error::DnsError { rcode: None, info_code: None },
         Closed::TimedOut => Error::ConnectionTimeout,
         Closed::Failed(error) => Error::Connect(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn goes_to(authority: &str) -> Option<(String, u16)> {
+        let (host, port) = destination(Scheme::Http, &authority.parse().ok()?).ok()?;
+        Some((host.to_string(), port))
+    }
+
+    #[test]
+    fn a_port_is_a_number_or_not_there() {
+        let to = |host: &str, port| Some((host.to_owned(), port));
+        assert_eq!(goes_to("h.example"), to("h.example", 80));
+        assert_eq!(goes_to("h.example:8080"), to("h.example", 8080));
+        assert_eq!(goes_to("[::1]:8080"), to("[::1]", 8080));
+        for odd in ["h:", "h:0", "h:08", "h:+8", "h:-1", "h:x", "h:72737", "h:99999999", "u@h:80", "[::1]x", "127.1:80"]
+        {
+            assert_eq!(goes_to(odd), None, "{odd}");
+        }
     }
 }

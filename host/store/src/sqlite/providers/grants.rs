@@ -4,7 +4,7 @@ use larder_domain::ProviderName;
 use larder_domain::grants::{Granted, Permission, is_approved};
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::RevisionChanged;
-use larder_domain::provider::VersionState;
+use larder_domain::provider::{Version, VersionState};
 use rusqlite::Connection;
 
 use super::versions;
@@ -44,10 +44,11 @@ pub(super) fn set(
     Ok(activate_what_waited(tx, provider)?)
 }
 
-/// Only the newest version: one that was uploaded later, or activated by hand, is what the operator wants.
+/// Only the newest version that can serve: one that was uploaded later is what the operator wants.
 fn activate_what_waited(tx: &mut Tx<'_>, provider: &ProviderName) -> Result<()> {
     let granted = all(tx.conn, provider)?;
-    let newest = versions::all(tx.conn, provider)?.into_iter().next();
+    let cannot_serve = |version: &Version| version.state == VersionState::Refused;
+    let newest = versions::all(tx.conn, provider)?.into_iter().find(|version| !cannot_serve(version));
     if let Some(version) = newest.filter(|version| version.state == VersionState::WaitingForApproval)
         && version.manifest.as_ref().is_some_and(|manifest| is_approved(manifest, &granted))
     {
