@@ -48,7 +48,8 @@ impl Control {
 pub(crate) fn why_not(provider: &Provider, version: &Version) -> String {
     let name = &provider.name;
     let asks = version.manifest.as_ref().map(|manifest| missing(manifest, &provider.grants)).unwrap_or_default();
-    let required: Vec<&str> = asks.iter().filter(|request| request.required).map(|request| &*request.value).collect();
+    let required: Vec<String> =
+        asks.iter().filter(|request| request.required).map(|request| format!("'{}'", request.value)).collect();
     if required.is_empty() {
         return format!("the version {} of {name} is {}", version.digest, version.state);
     }

@@ -52,6 +52,16 @@ impl Destinations {
     }
 }
 
+/// Something that a component was kept from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    /// What it wanted: a destination, or a name's addresses.
+    pub wanted: String,
+    /// The destination that an operator would have to grant. None if the component's manifest does not ask for it, so that no grant
+    /// helps.
+    pub missing: Option<String>,
+}
+
 /// What one component may reach: what it asked for and was granted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
@@ -70,6 +80,20 @@ impl Policy {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.asked.0.is_empty() || self.granted.0.is_empty()
+    }
+
+    /// What is to be told of a destination that was refused.
+    #[must_use]
+    pub fn denied(&self, wanted: String) -> Denied {
+        let is_asked = wanted.parse().is_ok_and(|wanted| self.asked.covers(&wanted));
+        Denied { missing: is_asked.then(|| wanted.clone()), wanted }
+    }
+
+    /// What is to be told of a name that was not looked up.
+    #[must_use]
+    pub fn denied_lookup(&self, name: &str) -> Denied {
+        let asked = self.asked.0.iter().find(|grant| grant.may_resolve(name));
+        Denied { wanted: format!("the address of {name}"), missing: asked.map(Grant::to_string) }
     }
 
     /// Whether a connection to a host of this name may be tried. Its addresses are still to be asked about.

@@ -2,6 +2,7 @@
 
 use larder_domain::config::{AddonConfig, RawConfig};
 use larder_domain::failure::{Fault, FaultCode, GuestFailure, Pending, StepFailure, bounded_text};
+use larder_domain::network::Denied;
 use larder_domain::ports::runtime::{CallReport, GuestState, LogLine, Reply};
 use larder_domain::redact::{redact, redact_lines};
 use larder_domain::{Event, SecretString, Step};
@@ -10,7 +11,7 @@ use larder_domain::{Event, SecretString, Step};
 pub(super) struct Outcome {
     pub(super) event: Event,
     pub(super) state: Option<GuestState>,
-    pub(super) denied: Vec<String>,
+    pub(super) denied: Vec<Denied>,
     pub(super) log: Vec<LogLine>,
 }
 
@@ -24,7 +25,7 @@ impl From<Event> for Outcome {
 pub(super) struct Called {
     pub(super) answer: Result<Reply, StepFailure>,
     pub(super) state: Option<GuestState>,
-    denied: Vec<String>,
+    denied: Vec<Denied>,
     log: Vec<LogLine>,
     secrets: Vec<SecretString>,
 }
@@ -76,7 +77,11 @@ impl Called {
             },
             Err(failure) => Event::Failed(step, failure_said(failure, say)),
         };
-        let denied = self.denied.into_iter().map(say).collect();
+        let denied = self
+            .denied
+            .into_iter()
+            .map(|Denied { wanted, missing }| Denied { wanted: say(wanted), missing: missing.map(say) });
+        let denied = denied.collect();
         Outcome { event, state: self.state, denied, log: self.log }
     }
 }

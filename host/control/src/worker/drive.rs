@@ -8,6 +8,7 @@ use larder_domain::failure::{StepFailure, bounded_text};
 use larder_domain::grants::Capability;
 use larder_domain::history::Entry;
 use larder_domain::limits::CallLimits;
+use larder_domain::network::Denied;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::{Call, Export, GuestState, Reply};
 use larder_domain::ports::store::{Applied, Change, Fence};
@@ -89,7 +90,7 @@ impl Drive {
     async fn write(&self, outcome: Outcome) -> Option<Applied> {
         let Outcome { event, state, denied, log } = outcome;
         let fence = Fence::Lease(self.lease.clone());
-        let notes = denied.iter().map(|missing| denial(&self.record.spec.provider, missing)).collect();
+        let notes = denied.iter().map(|denied| denial(&self.record.spec.provider, denied)).collect();
         let change = Change { addon: self.record.spec.id, event, fence, state, notes, log };
         for attempt in 1..=WRITE_ATTEMPTS_MAX {
             match self.control.store.apply(change.clone()).await {
@@ -233,8 +234,12 @@ impl Drive {
 }
 
 /// A way that the gate closed, with what would open it.
-fn denial(provider: &ProviderName, missing: &str) -> Entry {
-    let message =
-        format!("the provider was kept from {missing}; to let it, `larder provider grant {provider} {missing}`");
-    Entry::with("denied", message, json!({ "capability": Capability::Network.as_str(), "missing": missing }))
+fn denial(provider: &ProviderName, denied: &Denied) -> Entry {
+    let Denied { wanted, missing } = denied;
+    let remedy = match missing {
+        Some(missing) => format!("; to let it, `larder provider grant {provider} '{missing}'`"),
+        None => ", which its manifest does not ask for: its author can add it there, then you can grant it".to_owned(),
+    };
+    let data = json!({ "capability": Capability::Network.as_str(), "wanted": wanted, "missing": missing });
+    Entry::with("denied", format!("the provider was kept from {wanted}{remedy}"), data)
 }

@@ -179,8 +179,9 @@ impl FromStr for Grant {
 
 fn parse_ports(text: &str) -> Result<RangeInclusive<u16>, GrantError> {
     let port = |text: &str| {
-        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse::<u16>().ok().filter(|port| is_number && *port > 0).ok_or(GrantError::Port)
+        // One spelling for each: no sign, no zero in front, and so no port 0.
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+        text.parse::<u16>().ok().filter(|_| is_plain).ok_or(GrantError::Port)
     };
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let (first, last) = (port(first)?, port(last)?);
@@ -191,14 +192,14 @@ fn parse_host(text: &str) -> Result<Pattern, GrantError> {
     if let Some((network, bits)) = text.split_once('/') {
         let Ok(Host::Address(network)) = Host::parse(network) else {
             // What looks like a path is one, unless it follows an address.
-            return Err(if bits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(if !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit()) {
                 GrantError::Range
             } else {
                 GrantError::Rest
             });
         };
-        let bits = bits.parse().map_err(|_| GrantError::Range)?;
-        return range(network, bits);
+        let is_plain = bits == "0" || !bits.starts_with(['0', '+']);
+        return range(network, bits.parse().ok().filter(|_| is_plain).ok_or(GrantError::Range)?);
     }
     if let Some(parent) = text.strip_prefix("*.") {
         return match Host::parse(parent)? {
@@ -222,15 +223,17 @@ fn range(network: IpAddr, bits: u8) -> Result<Pattern, GrantError> {
         return Err(GrantError::Range);
     }
     let bits = if plain == network { bits } else { Range::width(plain) };
-    if bits == Range::width(plain) && (plain.is_unspecified() || plain.is_multicast() || is_broadcast(plain)) {
+    if bits > 0 && is_nobody(plain) {
         return Err(GrantError::Nobody(plain));
     }
     let range = Range::new(plain, bits);
     if range.is_aligned() { Ok(Pattern::Range(range)) } else { Err(GrantError::Range) }
 }
 
-const fn is_broadcast(address: IpAddr) -> bool {
-    matches!(address, IpAddr::V4(v4) if v4.is_broadcast())
+/// Whether no single host has this address: a group's, or one of `0.0.0.0/8`, which some systems take for themselves.
+const fn is_nobody(address: IpAddr) -> bool {
+    let is_this_network = matches!(address, IpAddr::V4(v4) if v4.octets()[0] == 0 || v4.is_broadcast());
+    is_this_network || address.is_unspecified() || address.is_multicast()
 }
 
 impl fmt::Display for Grant {

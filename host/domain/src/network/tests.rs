@@ -90,6 +90,13 @@ fn what_could_be_read_in_two_ways_is_refused() {
         "tcp://name/16:1",
         "tcp://[::ffff:10.0.0.0]/104:1",
         "tcp://0.0.0.0:1",
+        "tcp://0.0.0.0/8:1",
+        "tcp://224.0.0.0/4:1",
+        "tcp://10.0.0.0/+8:1",
+        "tcp://10.0.0.0/08:1",
+        "tcp://10.0.0.1:+8",
+        "tcp://10.0.0.1:08",
+        "http://db.example/",
         "tcp://[::]:1",
         "tcp://224.0.0.1:1",
         "tcp://255.255.255.255:1",
@@ -262,4 +269,15 @@ fn canonical_forms_have_no_disguise() {
         let (disguised, plain): (IpAddr, IpAddr) = (disguised.parse().unwrap(), plain.parse().unwrap());
         assert_eq!(canonical(disguised), plain);
     }
+}
+
+#[test]
+fn a_refusal_tells_what_a_grant_would_mend() {
+    let asked = Destinations::new(vec!["tcp://*.db.example:5432".parse().unwrap()]);
+    let policy = Policy::new(asked, Destinations::default());
+    let denied = |wanted: &str| policy.denied(wanted.to_owned()).missing;
+    assert_eq!(denied("tcp://a.db.example:5432"), Some("tcp://a.db.example:5432".into()));
+    assert_eq!(denied("tcp://a.db.example:5433"), None, "nobody asked for it");
+    assert_eq!(policy.denied_lookup("a.db.example").missing, Some("tcp://*.db.example:5432".into()));
+    assert_eq!(policy.denied_lookup("db.example").missing, None);
 }

@@ -11,7 +11,7 @@ use crate::config::RawConfig;
 use crate::failure::{Fault, GuestFailure, Pending};
 use crate::ids::Digest;
 use crate::limits::CallLimits;
-use crate::network::Policy;
+use crate::network::{Denied, Policy};
 use crate::provider::Refusal;
 use crate::secret::{SecretString, Seed};
 
@@ -100,8 +100,8 @@ pub struct CallReport {
     pub state: Option<GuestState>,
     /// What the guest wrote to its log, standard output and standard error, cut to the call's bound.
     pub log: Vec<LogLine>,
-    /// What was refused to it, each as the grant that is missing; the first few, each once.
-    pub denied: Vec<String>,
+    /// What was refused to it; the first few, each once.
+    pub denied: Vec<Denied>,
     /// Secrets that were handed to the guest, to be blotted out of whatever it said.
     pub issued: Vec<SecretString>,
     /// Executed CPU time.

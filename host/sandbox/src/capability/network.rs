@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use larder_domain::network::{Host, Policy, Scheme, canonical};
+use larder_domain::network::{Denied, Host, Policy, Scheme, canonical};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
@@ -68,7 +68,7 @@ struct Inner {
 struct Seen {
     lookups: usize,
     resolved: Vec<(String, IpAddr)>,
-    denied: Vec<String>,
+    denied: Vec<Denied>,
     /// The call's share of all sockets, until it ends.
     sockets: Vec<OwnedSemaphorePermit>,
 }
@@ -104,7 +104,7 @@ impl Gate {
         }
         let Ok(Host::Name(name)) = Host::parse(name) else { return Err(Closed::Unknown) };
         if !self.0.policy.permits_lookup(&name) {
-            self.denied(format!("tcp://{name}:PORT"));
+            self.denied(self.0.policy.denied_lookup(&name));
             return Err(Closed::Denied);
         }
         self.resolve(&name).await
@@ -127,8 +127,8 @@ impl Gate {
             return self.count_connection();
         }
         match names.iter().find(|name| !policy.permits_name(Scheme::Tcp, name, address.port())) {
-            Some(name) => self.denied(format!("tcp://{name}:{}", address.port())),
-            None => self.denied(literal(Scheme::Tcp, ip, address.port())),
+            Some(name) => self.denied(policy.denied(format!("tcp://{name}:{}", address.port()))),
+            None => self.denied(policy.denied(literal(Scheme::Tcp, ip, address.port()))),
         }
         false
     }
@@ -166,19 +166,19 @@ impl Gate {
                 return Ok(vec![canonical(*address)]);
             }
             Host::Address(address) => {
-                self.denied(literal(scheme, canonical(*address), port));
+                self.denied(policy.denied(literal(scheme, canonical(*address), port)));
                 return Err(Closed::Denied);
             }
         };
         if !policy.permits_name(scheme, name, port) {
-            self.denied(format!("{}://{name}:{port}", scheme.as_str()));
+            self.denied(policy.denied(format!("{}://{name}:{port}", scheme.as_str())));
             return Err(Closed::Denied);
         }
         let found = self.resolve(name).await?;
         let (fine, not): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|ip| policy.permits_resolved(scheme, SocketAddr::new(*ip, port)));
         if fine.is_empty() {
-            not.iter().for_each(|ip| self.denied(literal(scheme, *ip, port)));
+            not.iter().for_each(|ip| self.denied(policy.denied(literal(scheme, *ip, port))));
             return Err(Closed::AddressDenied);
         }
         Ok(fine)
@@ -204,15 +204,15 @@ impl Gate {
         if found.is_empty() { Err(Closed::Unknown) } else { Ok(found) }
     }
 
-    /// What was refused, as the grants that are missing.
-    pub(crate) fn take_denied(&self) -> Vec<String> {
+    /// What was refused.
+    pub(crate) fn take_denied(&self) -> Vec<Denied> {
         std::mem::take(&mut self.seen().denied)
     }
 
-    fn denied(&self, missing: String) {
+    fn denied(&self, denied: Denied) {
         let mut seen = self.seen();
-        if seen.denied.len() < DENIED_MAX && !seen.denied.contains(&missing) {
-            seen.denied.push(missing);
+        if seen.denied.len() < DENIED_MAX && !seen.denied.contains(&denied) {
+            seen.denied.push(denied);
         }
     }
 

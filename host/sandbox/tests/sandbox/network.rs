@@ -90,6 +90,10 @@ fn failed(report: &CallReport) -> &str {
     }
 }
 
+fn wanted(report: &CallReport) -> Vec<&str> {
+    report.denied.iter().map(|denied| &*denied.wanted).collect()
+}
+
 fn tcp(to: impl ToString) -> Value {
     json!({ "tcp": { "to": to.to_string(), "send": "hello\n" } })
 }
@@ -112,7 +116,7 @@ async fn a_socket_reaches_what_was_granted_and_nothing_else() {
     for grants in [&[][..], &[&*other_port], &[&*as_http], &[&*everything], &[&*by_name]] {
         let report = guest.does(tcp(server.address), grants).await;
         assert!(failed(&report).contains("PermissionDenied"), "{grants:?}: {}", failed(&report));
-        assert_eq!(report.denied, std::slice::from_ref(&granted), "{grants:?}");
+        assert_eq!(wanted(&report), [&*granted], "{grants:?}");
     }
     assert_eq!(server.connections(), 1, "no other connection was ever made");
 }
@@ -127,10 +131,10 @@ async fn a_socket_reaches_a_name_whose_addresses_are_granted_too() {
     // Looked up, since the name is granted; but a name is not enough to reach the host itself.
     let name_alone = guest.does(tcp(&to), &[&name]).await;
     failed(&name_alone);
-    assert!(name_alone.denied.contains(&address), "{:?}", name_alone.denied);
+    assert!(wanted(&name_alone).contains(&&*address), "{:?}", name_alone.denied);
     let nothing = guest.does(tcp(&to), &[&address]).await;
     failed(&nothing);
-    assert_eq!(nothing.denied, ["tcp://localhost:PORT"]);
+    assert_eq!(wanted(&nothing), ["the address of localhost"]);
     assert_eq!(server.connections(), 1);
 }
 
@@ -146,7 +150,7 @@ async fn a_request_reaches_what_was_granted_and_nothing_else() {
     for grants in [&[][..], &["http://127.0.0.1"], &[&*tcp_only], &[&*tls_only]] {
         let report = guest.does(http(server.address), grants).await;
         assert!(failed(&report).contains("HttpRequestDenied"), "{grants:?}: {}", failed(&report));
-        assert_eq!(report.denied, std::slice::from_ref(&granted), "{grants:?}");
+        assert_eq!(wanted(&report), [&*granted], "{grants:?}");
     }
     assert_eq!(server.connections(), 1);
 }
@@ -159,7 +163,7 @@ async fn a_request_to_a_granted_name_does_not_reach_an_address_that_is_not() {
     let (name, address) = (format!("http://{to}"), format!("http://127.0.0.1:{}", server.port()));
     let name_alone = guest.does(http(&to), &[&name]).await;
     assert!(failed(&name_alone).contains("DestinationIpProhibited"), "{}", failed(&name_alone));
-    assert!(name_alone.denied.contains(&address), "{:?}", name_alone.denied);
+    assert!(wanted(&name_alone).contains(&&*address), "{:?}", name_alone.denied);
     assert_eq!(server.connections(), 0);
     assert_eq!(said(&guest.does(http(&to), &[&name, &address]).await), "200 welcome");
 }

@@ -35,6 +35,10 @@ fn manifest_with(version: &str, requests: &[serde_json::Value]) -> Manifest {
     Manifest::parse(&manifest.to_string()).unwrap()
 }
 
+async fn revision(world: &World) -> u64 {
+    world.store.provider(&provider("pg")).await.unwrap().unwrap().revision
+}
+
 async fn grant(world: &World, values: &[&str], revision: u64) -> Result<(), RevisionChanged> {
     let grants = values.iter().map(|value| Permission::parse("network", value).unwrap()).collect();
     world.store.set_grants(&provider("pg"), grants, revision).await.unwrap()
@@ -108,7 +112,7 @@ pub(crate) async fn only_checked_versions_can_be_activated(world: World) {
     upload(&world, TWO).await;
     finish(&world, TWO, CheckOutcome::Accepted(asking("2.0"))).await;
     assert!(!world.store.activate(&pg, TWO).await.unwrap(), "it requires what was not granted");
-    grant(&world, &[NEEDED], 0).await.unwrap();
+    grant(&world, &[NEEDED], revision(&world).await).await.unwrap();
     assert_eq!(states(&world).await, [(2, Active), (1, Inactive)]);
     assert!(world.store.activate(&pg, ONE).await.unwrap());
     assert_eq!(states(&world).await, [(2, Inactive), (1, Active)]);
@@ -126,25 +130,32 @@ pub(crate) async fn a_version_waits_until_what_it_requires_is_granted(world: Wor
     finish(&world, three, CheckOutcome::Refused { code: "c".into(), message: "m".into() }).await;
     assert_eq!(states(&world).await, [(3, Refused), (2, WaitingForApproval), (1, Active)]);
 
-    grant(&world, &["tcp://elsewhere.example:5432"], 0).await.unwrap();
+    let first = revision(&world).await;
+    grant(&world, &["tcp://elsewhere.example:5432"], first).await.unwrap();
     assert_eq!(states(&world).await, [(3, Refused), (2, WaitingForApproval), (1, Active)]);
-    assert_eq!(grant(&world, &[NEEDED], 0).await, Err(RevisionChanged { is: 1 }), "somebody else was quicker");
+    assert_eq!(
+        grant(&world, &[NEEDED], first).await,
+        Err(RevisionChanged { is: first + 1 }),
+        "somebody else was quicker"
+    );
     world.clock.advance_ms(1_000);
-    grant(&world, &["tcp://elsewhere.example:5432", NEEDED], 1).await.unwrap();
+    grant(&world, &["tcp://elsewhere.example:5432", NEEDED], first + 1).await.unwrap();
     let served = [(3, Refused), (2, Active), (1, Inactive)];
     assert_eq!(states(&world).await, served, "a newer version that can't serve is not in its way");
     let found = world.store.provider(&provider("pg")).await.unwrap().unwrap();
     let values: Vec<&str> = found.grants.iter().map(|granted| granted.value.as_str()).collect();
-    assert_eq!((found.revision, values), (2, vec![NEEDED, "tcp://elsewhere.example:5432"]));
+    assert_eq!((found.revision, values), (first + 2, vec![NEEDED, "tcp://elsewhere.example:5432"]));
 
-    grant(&world, &[], 2).await.unwrap();
+    grant(&world, &[], first + 2).await.unwrap();
     assert_eq!(states(&world).await, served, "it serves on, and is refused what it had");
     assert!(!world.store.activate(&provider("pg"), TWO).await.unwrap());
     assert!(world.store.activate(&provider("pg"), ONE).await.unwrap());
     world.store.remove_provider(&provider("pg"), false).await.unwrap().unwrap();
+    world.clock.advance_ms(1_000);
     upload(&world, ONE).await;
     let again = world.store.provider(&provider("pg")).await.unwrap().unwrap();
-    assert_eq!((again.revision, again.grants), (0, vec![]), "grants go with their provider");
+    assert_eq!(again.grants, [], "grants go with their provider");
+    assert!(again.revision > first + 2, "a revision is never used twice");
 }
 
 pub(crate) async fn a_provider_in_use_is_not_removed(world: World) {

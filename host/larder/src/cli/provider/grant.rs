@@ -1,20 +1,23 @@
 //! `larder provider grant` and `larder provider revoke`.
 
 use clap::Args;
+use larder_domain::network::{Destinations, Grant as Destination};
 use reqwest::Method;
 use reqwest::header::IF_MATCH;
 use serde_json::json;
 
 use super::ProviderArgs;
-use super::show::newest_or_active;
+use super::show::{asking, newest_or_active};
 use crate::cli::api::call::Call;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, Kind, Result};
-use crate::cli::model::{self, Grant, Provider};
+use crate::cli::model::{self, Grant, Provider, Request};
 use crate::cli::text;
 
 /// The one capability that there is so far.
 const NETWORK: &str = "network";
+/// How often a change is tried again that somebody else's came before.
+const ATTEMPTS_MAX: usize = 5;
 
 /// What to grant.
 #[derive(Debug, Args)]
@@ -26,7 +29,7 @@ pub(crate) struct GrantArgs {
     #[arg(value_name = "DESTINATION", required_unless_present = "all")]
     destinations: Vec<String>,
 
-    /// Everything that its newest version asks for.
+    /// Everything that it asks for: the version that waits for that, or else the one that serves.
     #[arg(long, conflicts_with = "destinations")]
     all: bool,
 }
@@ -43,54 +46,76 @@ pub(crate) struct RevokeArgs {
 }
 
 pub(super) async fn grant(context: &Context, args: &GrantArgs) -> Result<()> {
-    let known = Known::read(context, &args.which.name).await?;
-    let asked = || {
-        let all = known.provider.versions.first().into_iter().flat_map(|version| &version.requests);
-        all.filter(|request| request.capability == NETWORK && !request.granted)
-    };
-    let new: Vec<Grant> = if args.all {
-        asked().map(|request| Grant { capability: request.capability.clone(), value: request.value.clone() }).collect()
-    } else {
-        let grant = |value: &String| Grant { capability: NETWORK.into(), value: value.clone() };
-        args.destinations.iter().map(grant).collect()
-    };
-    let mut grants = known.provider.grants.clone();
-    grants.extend(new);
-    known.replace(context, &grants).await
+    let provider = change(context, &args.which.name, |provider| {
+        let new = if args.all {
+            asked_for(provider).filter(|request| !request.granted).map(|request| request.value.clone()).collect()
+        } else {
+            args.destinations.clone()
+        };
+        let mut grants = provider.grants.clone();
+        grants.extend(new.into_iter().map(|value| Grant { capability: NETWORK.into(), value }));
+        Ok(grants)
+    });
+    let provider = provider.await?;
+    for unasked in args.destinations.iter().filter(|value| !is_asked_for(&provider, value)) {
+        let unasked = text::line(unasked);
+        context.out.note(&format!("`{}` does not ask for {unasked}, so nothing comes of it yet", provider.name));
+    }
+    Ok(())
 }
 
 pub(super) async fn revoke(context: &Context, args: &RevokeArgs) -> Result<()> {
-    let known = Known::read(context, &args.which.name).await?;
-    let has = |value: &String| known.provider.grants.iter().any(|grant| grant.value == *value);
-    if let Some(unknown) = args.destinations.iter().find(|value| !has(value)) {
-        let detail = format!("`{}` was not granted {}", args.which.name, text::line(unknown));
-        let help = format!("`larder provider show {}` lists what was", args.which.name);
-        return Err(Failure::new(Kind::Failed, "no_such_grant", detail).or_help(help));
-    }
-    let left: Vec<Grant> =
-        known.provider.grants.iter().filter(|grant| !args.destinations.contains(&grant.value)).cloned().collect();
-    known.replace(context, &left).await
+    let unwanted: Vec<String> = args.destinations.iter().map(|value| canonical(value)).collect();
+    let changed = change(context, &args.which.name, |provider| {
+        let has = |value: &String| provider.grants.iter().any(|grant| grant.value == *value);
+        if let Some(unknown) = unwanted.iter().find(|value| !has(value)) {
+            let detail = format!("`{}` was not granted {}", provider.name, text::line(unknown));
+            let help = format!("`larder provider show {}` lists what was", provider.name);
+            return Err(Failure::new(Kind::Failed, "no_such_grant", detail).or_help(help));
+        }
+        Ok(provider.grants.iter().filter(|grant| !unwanted.contains(&grant.value)).cloned().collect())
+    });
+    changed.await.map(drop)
 }
 
-/// A provider as it was read, so that nobody's change in between is lost.
-struct Known {
-    provider: Provider,
-    etag: String,
-}
-
-impl Known {
-    async fn read(context: &Context, name: &str) -> Result<Self> {
-        let answer = context.api.call(Call::get(&["v1", "providers", name])).await?;
-        Ok(Self { provider: model::read(&answer.body)?, etag: answer.etag.unwrap_or_default() })
-    }
-
-    async fn replace(&self, context: &Context, grants: &[Grant]) -> Result<()> {
-        let name = &self.provider.name;
+/// Replaces a provider's grants by what `decide` makes of them, as they are when nobody else is changing them, and tells the result.
+async fn change(context: &Context, name: &str, decide: impl Fn(&Provider) -> Result<Vec<Grant>>) -> Result<Provider> {
+    let mut attempt = 1;
+    loop {
+        let known = context.api.call(Call::get(&["v1", "providers", name])).await?;
+        let grants = decide(&model::read(&known.body)?)?;
         let call = Call::new(Method::PUT, &["v1", "providers", name, "grants"]);
-        let call = call.header(IF_MATCH, self.etag.clone()).json(&json!({ "grants": grants }));
-        let answer = context.api.call(call).await?.body;
-        context.out.result(&answer, || Ok(format!("{}\n", told(&model::read(&answer)?))))
+        let call = call.header(IF_MATCH, known.etag.unwrap_or_default()).json(&json!({ "grants": grants }));
+        match context.api.call(call).await {
+            Ok(answer) => {
+                let provider: Provider = model::read(&answer.body)?;
+                context.out.result(&answer.body, || Ok(format!("{}\n", told(&provider))))?;
+                return Ok(provider);
+            }
+            Err(failure) if failure.code == "revision_changed" && attempt < ATTEMPTS_MAX => attempt += 1,
+            Err(failure) => return Err(failure),
+        }
     }
+}
+
+fn asked_for(provider: &Provider) -> impl Iterator<Item = &Request> {
+    let requests = asking(provider).map(|version| version.requests.as_slice()).unwrap_or_default();
+    requests.iter().filter(|request| request.capability == NETWORK)
+}
+
+/// Whether a destination has anything to do with what the provider asks for.
+fn is_asked_for(provider: &Provider, value: &str) -> bool {
+    let read = |value: &str| value.parse::<Destination>().ok();
+    let Some(granted) = read(value) else { return true };
+    asked_for(provider).filter_map(|request| read(&request.value)).any(|asked| {
+        let wide = |one: &Destination, other: &Destination| Destinations::new(vec![one.clone()]).covers(other);
+        wide(&asked, &granted) || wide(&granted, &asked)
+    })
+}
+
+/// A destination as the server spells it; what is none, as it is.
+fn canonical(value: &str) -> String {
+    value.parse::<Destination>().map_or_else(|_| value.to_owned(), |destination| destination.to_string())
 }
 
 fn told(provider: &Provider) -> String {
@@ -104,6 +129,19 @@ fn told(provider: &Provider) -> String {
 mod tests {
     use super::*;
     use crate::cli::model::Version;
+
+    #[test]
+    fn a_grant_that_nobody_asked_for_is_told_from_one_that_somebody_did() {
+        let request =
+            Request { capability: NETWORK.into(), value: "tcp://*.db.example:5432".into(), ..Request::default() };
+        let version = Version { state: "active".into(), requests: vec![request], ..Version::default() };
+        let provider = Provider { versions: vec![version], ..Provider::default() };
+        for asked in ["tcp://a.db.example:5432", "tcp://*.db.example:5000-6000"] {
+            assert!(is_asked_for(&provider, asked), "{asked}");
+        }
+        assert!(!is_asked_for(&provider, "tcp://a.db.example:5433"));
+        assert_eq!(canonical("https://EXAMPLE.com:443"), "https://example.com");
+    }
 
     #[test]
     fn what_it_may_do_now_is_told() {

@@ -67,9 +67,15 @@ fn show(provider: &Provider) -> String {
     format!("{}\n{}{}{refusals}", fields.render(), versions.render(), permissions(provider))
 }
 
-/// What the newest version asks for beside what was granted, and the command that grants the rest.
+/// The version whose requests are to be decided on: the one that waits for that, else the one that serves, else the newest.
+pub(super) fn asking(provider: &Provider) -> Option<&Version> {
+    let waiting = provider.versions.iter().find(|version| version.state == "waiting_for_approval");
+    waiting.or_else(|| newest_or_active(provider))
+}
+
+/// What that version asks for beside what was granted, and the command that grants the rest.
 fn permissions(provider: &Provider) -> String {
-    let asked = provider.versions.first().map(|version| version.requests.as_slice()).unwrap_or_default();
+    let asked = asking(provider).map(|version| version.requests.as_slice()).unwrap_or_default();
     if asked.is_empty() && provider.grants.is_empty() {
         return String::new();
     }
@@ -171,7 +177,8 @@ bbbbbbbbbbbb was refused (unknown_import):
         };
         let grant = |value: &str| Grant { capability: "network".into(), value: value.into() };
         let mut asking = provider();
-        asking.versions[0].requests = vec![request("tcp://a:1", true, true), request("https://b.c", false, false)];
+        asking.versions[0].requests = vec![request("tcp://refused:1", true, false)];
+        asking.versions[1].requests = vec![request("tcp://a:1", true, true), request("https://b.c", false, false)];
         asking.grants = vec![grant("tcp://a:1"), grant("tcp://z:9")];
         let expected = "
 CAPABILITY  VALUE        ASKED FOR  GRANTED  WHAT FOR

@@ -61,9 +61,10 @@ pub(super) fn upload(tx: &mut Tx<'_>, provider: &ProviderName, digest: Digest, w
 
 fn insert(tx: &Tx<'_>, provider: &ProviderName, digest: Digest, wasm: &[u8]) -> Result<Version> {
     let (state, size_bytes) = (VersionState::Checking, wasm.len() as u64);
+    // Revisions begin with the time, so that one of a provider that was removed is none of its successor's.
     tx.execute(
-        "INSERT INTO provider (name, component_kind) VALUES (?, ?) ON CONFLICT DO NOTHING",
-        (provider.as_str(), ComponentKind::Provider.as_str()),
+        "INSERT INTO provider (name, component_kind, revision) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        (provider.as_str(), ComponentKind::Provider.as_str(), tx.wall.0),
     )?;
     tx.execute("INSERT INTO component (digest, wasm) VALUES (?, ?) ON CONFLICT DO NOTHING", (&digest.0, wasm))?;
     tx.execute(
