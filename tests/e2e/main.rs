@@ -7,11 +7,13 @@ mod support;
 
 mod addons;
 mod bad_input;
+mod broken_uploads;
 mod cli;
 mod compile;
 mod events;
 mod grants;
 mod isolation;
+mod operators;
 mod providers;
 mod readme;
 mod restart;

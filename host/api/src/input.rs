@@ -3,6 +3,7 @@
 mod config;
 mod create;
 mod grants;
+mod limits;
 
 use larder_domain::{AddonId, AddonState, AppName, ProviderName};
 use serde::Deserialize;
@@ -12,6 +13,7 @@ use crate::page::Limit;
 pub(crate) use config::ConfigPatchBody;
 pub(crate) use create::CreateBody;
 pub(crate) use grants::GrantsBody;
+pub(crate) use limits::LimitsBody;
 
 /// `POST /v1/providers`
 #[derive(Debug, Deserialize)]
@@ -63,6 +65,16 @@ pub(crate) struct AddonsQuery {
 pub(crate) struct HistoryQuery {
     #[serde(default)]
     pub(crate) after: u64,
+    #[serde(default)]
+    pub(crate) limit: Limit,
+}
+
+/// `GET /v1/audit`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AuditQuery {
+    pub(crate) provider: Option<ProviderName>,
+    pub(crate) before: Option<u64>,
     #[serde(default)]
     pub(crate) limit: Limit,
 }

@@ -2,10 +2,12 @@
 
 mod addons;
 mod apps;
+mod audit;
 mod catalog;
 mod config;
 mod events;
 mod health;
+mod metrics;
 mod providers;
 
 use axum::Router;
@@ -24,6 +26,7 @@ pub(crate) fn v1() -> Router<Shared> {
         .route("/v1/providers", get(providers::list).post(providers::upload))
         .route("/v1/providers/{name}", get(providers::show).delete(providers::remove))
         .route("/v1/providers/{name}/grants", put(providers::set_grants))
+        .route("/v1/providers/{name}/limits", put(providers::set_limits))
         .route("/v1/providers/{name}/versions/{digest}", get(providers::version))
         .route("/v1/providers/{name}/versions/{digest}/activate", post(providers::activate))
         .route("/v1/catalog", get(catalog::list))
@@ -37,4 +40,6 @@ pub(crate) fn v1() -> Router<Shared> {
         .route("/v1/addons/{id}/events", get(events::of_addon))
         .route("/v1/addons/{id}/logs", get(events::logs))
         .route("/v1/events", get(events::of_all))
+        .route("/v1/audit", get(audit::list))
+        .route("/metrics", get(metrics::show))
 }

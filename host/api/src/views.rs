@@ -2,12 +2,14 @@
 
 mod addon;
 mod app;
+mod audit;
 mod catalog;
 mod history;
 mod provider;
 
 pub(crate) use addon::{AddonConfigView, AddonView, AddonsView};
 pub(crate) use app::{AppConfigView, AppNameView, AppView, AppsView};
+pub(crate) use audit::AuditView;
 pub(crate) use catalog::CatalogView;
 pub(crate) use history::{EventView, EventsView, LogView};
 pub(crate) use provider::{ProviderView, ProvidersView, VersionView};

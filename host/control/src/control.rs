@@ -5,6 +5,7 @@ use std::sync::Arc;
 use larder_domain::ports::{AppSink, ProviderRuntime, Store};
 
 use crate::error::ControlError;
+use crate::metrics::Metrics;
 use crate::offers::{OfferCache, Offers};
 use crate::waiters::Waiters;
 use crate::worker::{Loading, Running};
@@ -19,6 +20,7 @@ pub struct Control {
     pub(crate) waiters: Arc<Waiters>,
     pub(crate) running: Arc<Running>,
     pub(crate) loading: Arc<Loading>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Control {
@@ -32,6 +34,7 @@ impl Control {
             waiters: Arc::default(),
             running: Arc::default(),
             loading: Arc::default(),
+            metrics: Arc::default(),
         }
     }
 

@@ -68,6 +68,7 @@ codes! {
     InvalidParameters "invalid_parameters" 422 "Correct the parameters; `larder catalog --json` shows their schema.",
     ProvisionTypeNotOffered "provision_type_not_offered" 422 "Choose one of the provision types that the message names.",
     InvalidGrant "invalid_grant" 422 "Write what is granted as the manifest asks for it; `larder provider show NAME` prints the commands.",
+    InvalidLimit "invalid_limit" 422 "Set the limit within the bounds that the message names; `larder provider show NAME` lists all.",
     TooManyGrants "too_many_grants" 422 "Grant a range or a wildcard in the place of many single ones.",
     IdempotencyMismatch "idempotency_mismatch" 422 "Use a new Idempotency-Key for a new request.",
     TooManyVariables "too_many_variables" 422 "Unset variables that the app no longer needs.",

@@ -1,7 +1,9 @@
-//! What providers may do: granted and taken back by their operator.
+//! What providers may do and use, as their operator decides, and the record of it.
 
 use larder_domain::ProviderName;
+use larder_domain::audit::AuditEntry;
 use larder_domain::grants::{GRANTS_MAX, Granted, Permission, missing};
+use larder_domain::limits::ProviderLimits;
 use larder_domain::ports::store::RevisionChanged;
 use larder_domain::provider::{Provider, Version};
 
@@ -34,13 +36,51 @@ impl Control {
         let changed = name.clone();
         let done =
             self.change(move |control: Self| async move { control.store.set_grants(&changed, grants, revision).await });
-        match done.await? {
+        self.changed(name, revision, done.await?).await
+    }
+
+    /// Replaces what a provider's calls may use, if nobody has changed it since `revision`. It holds from the next call on.
+    ///
+    /// # Errors
+    /// `unknown_provider`, `revision_changed`.
+    pub async fn set_limits(
+        &self,
+        name: &ProviderName,
+        limits: ProviderLimits,
+        revision: u64,
+    ) -> Result<Provider, ControlError> {
+        let changed = name.clone();
+        let done =
+            self.change(move |control: Self| async move { control.store.set_limits(&changed, limits, revision).await });
+        self.changed(name, revision, done.await?).await
+    }
+
+    async fn changed(
+        &self,
+        name: &ProviderName,
+        revision: u64,
+        done: Result<(), RevisionChanged>,
+    ) -> Result<Provider, ControlError> {
+        match done {
             Ok(()) => self.provider(name).await,
             Err(RevisionChanged { is }) => {
-                let message = format!("the grants of {name} have revision {is} now, not {revision}");
+                let message = format!("the provider {name} has revision {is} now, not {revision}");
                 Err(ControlError::refused(Code::RevisionChanged, message))
             }
         }
+    }
+
+    /// What was done to providers, the newest first: to one or to all, from before an entry on.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn audit(
+        &self,
+        provider: Option<ProviderName>,
+        before: Option<u64>,
+        count_max: usize,
+    ) -> Result<Vec<AuditEntry>, ControlError> {
+        Ok(self.store.audit(provider, before, count_max).await?)
     }
 }
 

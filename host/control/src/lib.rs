@@ -9,6 +9,7 @@ mod control;
 mod environment;
 mod error;
 mod grants;
+mod metrics;
 mod offers;
 mod providers;
 mod schema;

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use larder_domain::grants::network_policy;
+use larder_domain::limits::{Limit, ProviderLimits};
 use larder_domain::manifest::{Manifest, Plan, Service};
 use larder_domain::network::Policy;
 use larder_domain::ports::{Store, StoreError};
 use larder_domain::{Digest, PlanName, ProviderName, SecretString, ServiceName};
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::schema::Schema;
@@ -27,6 +29,10 @@ pub struct Offer {
     pub options: SecretString,
     /// What it may reach over the network.
     pub network: Arc<Policy>,
+    /// What its calls may use, where that differs from the defaults.
+    pub limits: ProviderLimits,
+    /// The right to make one of the calls that it may have at once.
+    pub calls: Arc<Semaphore>,
     schemas: Arc<Schemas>,
 }
 
@@ -114,8 +120,8 @@ async fn read(store: &dyn Store, last: Option<Arc<Offers>>) -> Result<Offers, St
         let Some(manifest) = version.manifest.clone() else {
             continue;
         };
-        let known = last.as_ref().and_then(|last| last.0.get(&provider.name)).filter(|o| o.digest == version.digest);
-        let schemas = match known {
+        let before = last.as_ref().and_then(|last| last.0.get(&provider.name));
+        let schemas = match before.filter(|offer| offer.digest == version.digest) {
             Some(offer) => Ok(Arc::clone(&offer.schemas)),
             None => compile_all(manifest.clone()).await.map(Arc::new),
         };
@@ -129,11 +135,21 @@ async fn read(store: &dyn Store, last: Option<Arc<Offers>>) -> Result<Offers, St
         };
         let options = store.provider_options(&provider.name).await?;
         let network = Arc::new(network_policy(&manifest, &provider.grants));
-        let (name, digest) = (provider.name.clone(), version.digest);
-        let offer = Offer { provider: name, digest, manifest, options, network, schemas };
+        let calls = calls(&provider.limits, before);
+        let (name, digest, limits) = (provider.name.clone(), version.digest, provider.limits);
+        let offer = Offer { provider: name, digest, manifest, options, network, limits, calls, schemas };
         offers.insert(provider.name, Arc::new(offer));
     }
     Ok(Offers(offers))
+}
+
+/// Calls under way count on, as long as their number has the same limit.
+fn calls(limits: &ProviderLimits, before: Option<&Arc<Offer>>) -> Arc<Semaphore> {
+    let at_once = |limits: &ProviderLimits| limits.value(Limit::CallsAtOnce);
+    match before.filter(|before| at_once(&before.limits) == at_once(limits)) {
+        Some(before) => Arc::clone(&before.calls),
+        None => Arc::new(Semaphore::new(usize::try_from(at_once(limits)).unwrap_or(Semaphore::MAX_PERMITS))),
+    }
 }
 
 /// Compiles every schema of a manifest, on a thread that nobody else waits for.

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use larder_domain::ProviderName;
 use larder_domain::ids::NodeId;
-use larder_domain::limits::CallLimits;
+use larder_domain::limits::{CallLimits, Limit};
 use larder_domain::ports::store::Leased;
 use larder_domain::work::{LEASE_MS, LEASE_RENEWAL_MS, Lease};
 use tokio::sync::watch;
@@ -37,8 +37,8 @@ use crate::Control;
 
 /// How many pieces of work a node does at once.
 pub const CALLS_AT_ONCE_MAX: usize = 256;
-/// How many of them may be of one provider.
-pub const CALLS_PER_PROVIDER_MAX: usize = 64;
+/// How many of them may be of one provider. How many of these make a call at the same time is the provider's limit.
+pub const CALLS_PER_PROVIDER_MAX: usize = Limit::CALLS_AT_ONCE as usize;
 /// The longest sleep between two looks at the store, in milliseconds: beneath the pokes, which can get lost.
 const LOOK_MS: u64 = 1_000;
 /// How long work rests that could not be done although nobody stopped it, in milliseconds.

@@ -5,6 +5,7 @@
 //! depends on almost nothing.
 
 pub mod addon;
+pub mod audit;
 pub mod config;
 pub mod failure;
 pub mod grants;

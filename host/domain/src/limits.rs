@@ -1,6 +1,10 @@
 //! The bounds of one call into a guest, and of what it may answer.
 
+mod provider;
+
 use std::time::Duration;
+
+pub use provider::{Limit, LimitError, ProviderLimits};
 
 /// The longest reason or message that a guest may give, in bytes; longer ones are cut.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024;

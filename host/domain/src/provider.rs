@@ -3,6 +3,7 @@
 use crate::addon::{ComponentKind, named};
 use crate::grants::Granted;
 use crate::ids::Digest;
+use crate::limits::ProviderLimits;
 use crate::manifest::Manifest;
 use crate::names::ProviderName;
 use crate::time::WallTime;
@@ -80,7 +81,9 @@ pub struct Provider {
     pub live_addons: u64,
     /// What its versions may do, in order of capabilities and values.
     pub grants: Vec<Granted>,
-    /// Rises with each change of the grants.
+    /// What its calls may use, where that differs from the defaults.
+    pub limits: ProviderLimits,
+    /// Rises with each change of grants or limits.
     pub revision: u64,
 }
 

@@ -18,13 +18,20 @@ const PORTION_BYTES: usize = 4 * 1024 * 1024;
 /// What the host gives to all guests together.
 #[derive(Debug)]
 pub(crate) struct HostMemory {
+    max: usize,
     left: AtomicUsize,
 }
 
 impl HostMemory {
     /// So many bytes.
     pub(crate) fn new(bytes: usize) -> Self {
-        Self { left: AtomicUsize::new(bytes) }
+        Self { max: bytes, left: AtomicUsize::new(bytes) }
+    }
+
+    /// How many bytes are taken, and how many there are.
+    pub(crate) fn usage(&self) -> (u64, u64) {
+        let taken = self.max.saturating_sub(self.left.load(Ordering::Relaxed));
+        (taken as u64, self.max as u64)
     }
 
     fn take(&self, bytes: usize) -> bool {

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use larder_domain::Digest;
 use larder_domain::failure::Fault;
 use larder_domain::limits::CallLimits;
+use larder_domain::ports::runtime::Usage;
 use larder_domain::ports::{Call, CallReport, ProviderRuntime};
 use larder_domain::provider::Refusal;
 use larder_domain::secret::SecretString;
@@ -137,6 +138,13 @@ impl ProviderRuntime for Sandbox {
         drop(unloaded);
     }
 
+    fn usage(&self) -> Usage {
+        let (calls, calls_max) = self.slots.usage();
+        let (memory_bytes, memory_bytes_max) = self.shared.memory.usage();
+        let (sockets, sockets_max) = self.shared.network.usage();
+        Usage { calls, calls_max, memory_bytes, memory_bytes_max, sockets, sockets_max }
+    }
+
     async fn describe(
         &self,
         digest: Digest,
@@ -164,6 +172,7 @@ impl ProviderRuntime for Sandbox {
 
 /// The right to run, once for each call that the pool has room for; and the clock that runs while any is taken.
 struct Slots {
+    calls_max: usize,
     free: Arc<Semaphore>,
     ticker: Ticker,
 }
@@ -172,7 +181,12 @@ impl Slots {
     fn new(engine: &Engine, calls_max: u32) -> Result<Self, StartError> {
         let calls_max = calls_max.max(1) as usize;
         let free = Arc::new(Semaphore::new(calls_max));
-        Ok(Self { ticker: Ticker::start(engine.clone(), Arc::clone(&free), calls_max)?, free })
+        Ok(Self { ticker: Ticker::start(engine.clone(), Arc::clone(&free), calls_max)?, free, calls_max })
+    }
+
+    /// How many calls are under way, and can be.
+    fn usage(&self) -> (u64, u64) {
+        (self.calls_max.saturating_sub(self.free.available_permits()) as u64, self.calls_max as u64)
     }
 
     async fn take(&self) -> Result<SemaphorePermit<'_>, Fault> {

@@ -8,6 +8,7 @@
 
 mod addons;
 mod apps;
+mod audit;
 mod claims;
 mod clock;
 mod error;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::client::Answer;
-use super::guest;
+use super::{guest, prepared};
 
 /// How long a host may take to start.
 const START_MAX: Duration = Duration::from_secs(30);
@@ -27,23 +27,36 @@ pub(crate) struct Host {
 impl Host {
     /// A fresh host with an app `demo` and these guests as active providers.
     pub(crate) async fn start(providers: &[&str]) -> Self {
-        let host = Self::empty().await;
-        for name in providers {
-            let uploaded = host.upload(name, guest(name)).await;
-            assert_eq!(uploaded.body["state"], "active", "{name}: {}", uploaded.body);
-        }
-        host.put("/v1/apps/demo", json!({})).await.expect(201);
-        host
+        let dir = TempDir::new().unwrap();
+        prepared::copy(providers, dir.path()).await;
+        Self::over(dir)
     }
 
     /// A fresh host without anything.
     pub(crate) async fn empty() -> Self {
+        Self::over(TempDir::new().unwrap())
+    }
+
+    fn over(dir: TempDir) -> Self {
         // Ignored if another test of this process was first.
         let _already = rustls::crypto::ring::default_provider().install_default();
-        let dir = TempDir::new().unwrap();
         let child = spawn(dir.path());
         let (url, token) = announced(dir.path());
         Self { dir, child, url, token, http: reqwest::Client::new() }
+    }
+
+    /// Installs these guests, and stops. Its data stays.
+    pub(super) async fn prepare(providers: &[&str]) -> TempDir {
+        let mut host = Self::empty().await;
+        for name in providers {
+            let uploaded = host.upload(name, guest(name)).await;
+            // One that asks for something waits for it.
+            assert_ne!(uploaded.body["state"], "refused", "{name}: {}", uploaded.body);
+        }
+        host.put("/v1/apps/demo", json!({})).await.expect(201);
+        host.stop();
+        let empty = TempDir::new().unwrap();
+        std::mem::replace(&mut host.dir, empty)
     }
 
     /// Kills the host as a crash would, with SIGKILL.

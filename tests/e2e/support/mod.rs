@@ -3,6 +3,7 @@
 mod client;
 mod guests;
 mod host;
+mod prepared;
 
 pub(crate) use client::{Answer, behave, until};
 pub(crate) use guests::{guest, guest_path};

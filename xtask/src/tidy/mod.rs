@@ -4,6 +4,7 @@
 //! with no way out teaches people to go round it, so each message names one.
 
 mod direction;
+mod guests;
 mod layout;
 mod links;
 mod size;
@@ -74,6 +75,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let mut problems: Vec<Problem> =
         files.iter().flat_map(|file| FILE_RULES.iter().flat_map(|rule| rule(file))).collect();
     problems.extend(files.iter().flat_map(|file| links::broken(file, &workspace.root)));
+    problems.extend(guests::unused(&files));
+    problems.extend(guests::missing_tests(&files));
     problems.extend(direction::wrong_arrows(workspace)?);
     problems.sort();
     problems.dedup();

@@ -158,3 +158,18 @@ fn arrows_follow_the_architecture() {
     assert!(!objects("larder-control", "larder-store", true));
     assert!(objects("larder-api", "larder-sandbox", true));
 }
+
+#[test]
+fn a_guest_without_a_test_and_a_row_without_one_are_told() {
+    let row = "| looping | time | `limits::no_loop`, `e2e: a::really_there`, `network::tests` |\n";
+    let files = [
+        file("tests/guests/used/Cargo.toml", ""),
+        file("tests/guests/idle/Cargo.toml", "\"idle\""),
+        file("tests/guests/idle/src/lib.rs", "\"idle\""),
+        file("tests/guests/README.md", row),
+        file("tests/e2e/a.rs", "async fn really_there() { guest(\"used\") }"),
+    ];
+    let told = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    assert!(told(guests::unused(&files)).contains("`idle`") && guests::unused(&files).len() == 1);
+    assert_eq!(told(guests::missing_tests(&files)), "tests/guests/README.md:1: there is no test `no_loop`: correct the name, or write the test");
+}

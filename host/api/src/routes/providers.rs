@@ -1,6 +1,7 @@
 //! Providers: uploaded, listed, granted what they ask for, activated, removed.
 
 mod grants;
+mod limits;
 mod upload;
 
 use axum::Json;
@@ -16,6 +17,7 @@ use crate::state::Shared;
 use crate::views::{ProviderView, ProvidersView, VersionView};
 
 pub(super) use grants::set as set_grants;
+pub(super) use limits::set as set_limits;
 pub(super) use upload::upload;
 
 /// `GET /v1/providers`

@@ -1,6 +1,7 @@
 //! Providers and their versions.
 
 use larder_domain::grants::{Granted, is_granted};
+use larder_domain::limits::{Limit, ProviderLimits};
 use larder_domain::manifest::{Manifest, Request};
 use larder_domain::provider::{Provider, Version};
 use serde::Serialize;
@@ -82,6 +83,7 @@ pub(crate) struct ProviderView<'a> {
     active: Option<String>,
     live_addons: u64,
     grants: Vec<GrantView<'a>>,
+    limits: Vec<LimitView>,
     versions: Vec<VersionView<'a>>,
 }
 
@@ -91,6 +93,23 @@ struct GrantView<'a> {
     capability: &'a str,
     value: &'a str,
     granted_at: Timestamp,
+}
+
+/// What its calls may use of one thing.
+#[derive(Serialize)]
+struct LimitView {
+    name: &'static str,
+    value: u64,
+    default: u64,
+    min: u64,
+    max: u64,
+}
+
+impl LimitView {
+    fn new(limit: Limit, limits: &ProviderLimits) -> Self {
+        let (min, max) = limit.bounds();
+        Self { name: limit.as_str(), value: limits.value(limit), default: limit.default_value(), min, max }
+    }
 }
 
 impl<'a> From<&'a Provider> for ProviderView<'a> {
@@ -103,6 +122,7 @@ impl<'a> From<&'a Provider> for ProviderView<'a> {
             active: active.map(|version| version.digest.to_string()),
             live_addons: provider.live_addons,
             grants: provider.grants.iter().map(GrantView::from).collect(),
+            limits: Limit::ALL.iter().map(|limit| LimitView::new(*limit, &provider.limits)).collect(),
             versions: provider.versions.iter().map(|version| VersionView::new(version, &provider.grants)).collect(),
         }
     }

@@ -17,15 +17,18 @@ use larder_domain::secret::Seed;
 use larder_domain::work::Lease;
 use larder_domain::{AddonRecord, Event, Next, ProviderName, Step};
 use serde_json::json;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 
 use super::called::{Called, Outcome};
 use super::{GIVEN_BACK_WAIT_MS, Stop, call, give_back, loaded};
-use crate::Control;
 use crate::addons::is_settled;
+use crate::{Control, Offer};
 
 /// How often a result is written before the lease is left to run out.
 const WRITE_ATTEMPTS_MAX: u32 = 6;
+/// How often a call takes its turn anew because the provider's limit was changed while it waited.
+const TURN_ATTEMPTS_MAX: u32 = 5;
 /// Between these attempts. Together they stay within a lease.
 const WRITE_BACKOFF: Backoff = Backoff { first_ms: 100, longest_ms: 2_000 };
 
@@ -200,13 +203,26 @@ impl Drive {
         }
     }
 
+    /// What serves now, and the right to call it once.
+    async fn turn(&self) -> Result<(Arc<Offer>, OwnedSemaphorePermit), StepFailure> {
+        for _ in 0..TURN_ATTEMPTS_MAX {
+            let offer = loaded::active(&self.control, &self.record.spec.provider).await?;
+            let waited = Arc::clone(&offer.calls).acquire_owned().await;
+            let turn = waited.map_err(|_| StepFailure::Host("the host is stopping".into()))?;
+            // While this waited, a grant may have been taken back, or another version begun to serve.
+            let now = loaded::active(&self.control, &self.record.spec.provider).await?;
+            if Arc::ptr_eq(&offer.calls, &now.calls) {
+                return Ok((now, turn));
+            }
+        }
+        Err(StepFailure::Host("the provider's limits are being changed".into()))
+    }
+
     /// Calls the provider's active version, with every secret that the guest was given blotted out of what it said.
     async fn call(&self, export: Export, state: Option<GuestState>) -> Called {
-        let offer = match loaded::active(&self.control, &self.record.spec.provider).await {
-            Ok(offer) => offer,
-            Err(failure) => {
-                return Called::not(failure, state);
-            }
+        let (offer, _turn) = match self.turn().await {
+            Ok(turn) => turn,
+            Err(failure) => return Called::not(failure, state),
         };
         let kept = match self.kept_config(export).await {
             Ok(kept) => kept,
@@ -225,11 +241,13 @@ impl Drive {
             seed: self.seed.clone(),
             options: offer.options.clone(),
             state,
-            limits: self.limits,
+            limits: offer.limits.over(self.limits),
             network: Arc::clone(&offer.network),
             context: Arc::new(context),
         };
-        Called::new(self.control.runtime.call(call).await, kept.as_ref())
+        let report = self.control.runtime.call(call).await;
+        self.control.metrics.called(&self.record.spec.provider, export, &report);
+        Called::new(report, kept.as_ref())
     }
 }
 

@@ -10,7 +10,7 @@ use larder_control::{Control, CreateAddon, Worker, WorkerConfig};
 use larder_domain::config::{RawConfig, RawEntry, Variable};
 use larder_domain::failure::{Fault, GuestFailure};
 use larder_domain::limits::CallLimits;
-use larder_domain::ports::runtime::{Call, CallReport, Export, ProviderRuntime, Reply};
+use larder_domain::ports::runtime::{Call, CallReport, Export, ProviderRuntime, Reply, Usage};
 use larder_domain::ports::{AppSink, SinkError};
 use larder_domain::provider::{Refusal, VersionState};
 use larder_domain::{AddonId, AddonRecord, AppName, Digest, SecretString};
@@ -72,6 +72,10 @@ impl ProviderRuntime for Scripted {
     }
 
     fn unload(&self, _digest: Digest) {}
+
+    fn usage(&self) -> Usage {
+        Usage::default()
+    }
 
     async fn describe(&self, _: Digest, _: &SecretString, _: CallLimits) -> Result<Result<String, String>, Fault> {
         let plan = json!({ "name": "default", "description": "One", "parameters": { "type": "object" } });

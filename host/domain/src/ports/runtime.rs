@@ -119,6 +119,23 @@ pub struct LogLine {
     pub text: String,
 }
 
+/// What the calls under way use together, and could.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Calls.
+    pub calls: u64,
+    /// The most of them; further ones wait.
+    pub calls_max: u64,
+    /// Memory set aside for them, in bytes.
+    pub memory_bytes: u64,
+    /// The most of it, in bytes.
+    pub memory_bytes_max: u64,
+    /// Their connections.
+    pub sockets: u64,
+    /// The most of them.
+    pub sockets_max: u64,
+}
+
 /// The sandbox.
 #[async_trait]
 pub trait ProviderRuntime: Send + Sync + 'static {
@@ -136,6 +153,9 @@ pub trait ProviderRuntime: Send + Sync + 'static {
 
     /// Forgets a version. Calls under way finish.
     fn unload(&self, digest: Digest);
+
+    /// What calls use now.
+    fn usage(&self) -> Usage;
 
     /// Asks a version for its manifest, without network or Docker. The outer error is the guest's breaking down, the inner one its
     /// own word on why these options can't be used.

@@ -5,6 +5,7 @@
 
 mod addons;
 mod apps;
+mod audit;
 mod providers;
 mod work;
 
@@ -12,6 +13,7 @@ pub use addons::{
     AddonFilter, AddonStore, Applied, Change, CreateRefusal, Created, Fence, Idempotency, NewAddon, StoredLog,
 };
 pub use apps::{APP_VARIABLES_MAX, AppStore, AppVariable, ConfigPatch, PatchRefusal};
+pub use audit::AuditStore;
 pub use providers::{CheckOutcome, ProviderStore, RemoveRefusal, RevisionChanged, UploadOutcome};
 pub use work::{Leased, WorkStore};
 
@@ -52,7 +54,7 @@ pub trait Watcher: Send {
 }
 
 /// All of the store.
-pub trait Store: AddonStore + AppStore + ProviderStore + WorkStore {
+pub trait Store: AddonStore + AppStore + AuditStore + ProviderStore + WorkStore {
     /// The clock of due work, leases and deadlines.
     fn now(&self) -> StoreTime;
 

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::addon::AddonCommand;
 use super::app::AppCommand;
+use super::audit::AuditArgs;
 use super::completions::CompletionsArgs;
 use super::config::ConfigCommand;
 use super::out::Out;
@@ -85,6 +86,8 @@ pub(crate) enum Command {
     /// Read and change an app's variables.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Show what was done to providers, when and by whom.
+    Audit(AuditArgs),
     /// Print a script that completes commands and names in your shell.
     Completions(CompletionsArgs),
 }

@@ -20,6 +20,7 @@ mod addon;
 mod api;
 mod app;
 mod args;
+mod audit;
 mod catalog;
 mod config;
 mod context;
@@ -81,6 +82,7 @@ async fn ask_server(global: &Global, command: Command) -> Result<()> {
         Command::App(command) => app::run(&context, command).await,
         Command::Addon(command) => addon::run(&context, command).await,
         Command::Config(command) => config::run(&context, command).await,
+        Command::Audit(args) => audit::run(&context, &args).await,
         Command::Serve(_) | Command::Completions(_) => Ok(()),
     }
 }

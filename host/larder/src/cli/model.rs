@@ -90,7 +90,27 @@ pub(crate) struct Provider {
     pub(crate) active: Option<String>,
     pub(crate) live_addons: u64,
     pub(crate) grants: Vec<Grant>,
+    pub(crate) limits: Vec<Limit>,
     pub(crate) versions: Vec<Version>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Limit {
+    pub(crate) name: String,
+    pub(crate) value: u64,
+    pub(crate) default: u64,
+    pub(crate) max: u64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(crate) struct AuditEntry {
+    pub(crate) at: String,
+    pub(crate) actor: String,
+    pub(crate) action: String,
+    pub(crate) provider: String,
+    pub(crate) data: Value,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]

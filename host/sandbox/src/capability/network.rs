@@ -50,6 +50,11 @@ impl Network {
     pub(crate) fn new() -> Self {
         Self { lookups: Arc::new(Semaphore::new(LOOKUPS_AT_ONCE_MAX)), sockets: Arc::new(Semaphore::new(SOCKETS_MAX)) }
     }
+
+    /// How many sockets calls have, and can have together.
+    pub(crate) fn usage(&self) -> (u64, u64) {
+        ((SOCKETS_MAX - self.sockets.available_permits()) as u64, SOCKETS_MAX as u64)
+    }
 }
 
 /// The gate of one call; its copies are one.

@@ -9,6 +9,7 @@ mod host;
 mod answers;
 mod built;
 mod http;
+mod isolated;
 mod limits;
 mod neighbours;
 mod network;

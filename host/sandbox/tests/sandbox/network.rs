@@ -1,6 +1,6 @@
 //! The gate, with real sockets and a real server on loopback: what is granted works, and nothing else does.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 
 use crate::built::guest;
 use crate::host::{call, load_wasm, sandbox};
+use crate::isolated::{METADATA, is_isolated};
 
 /// A server that answers every connection with the same bytes, and counts them.
 struct Server {
@@ -24,7 +25,11 @@ struct Server {
 
 impl Server {
     async fn start(answer: &'static str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at((Ipv4Addr::LOCALHOST, 0), answer).await
+    }
+
+    async fn start_at(address: (Ipv4Addr, u16), answer: &'static str) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let (address, connections) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
         let count = Arc::clone(&connections);
         tokio::spawn(async move {
@@ -241,4 +246,24 @@ async fn a_server_that_never_answers_costs_the_call_its_time_and_no_more() {
     let reason = failed(&report);
     assert!(reason.contains("ConnectionReadTimeout"), "{reason}");
     assert!(report.cpu < std::time::Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn the_metadata_service_is_out_of_reach_unless_it_is_named() {
+    if !is_isolated("network::the_metadata_service_is_out_of_reach_unless_it_is_named") {
+        return;
+    }
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\ncreds";
+    let (server, guest) = (Server::start_at((METADATA, 80), answer).await, Guest::load().await);
+    let wide = ["http://0.0.0.0/0", "http://128.0.0.0/1", "tcp://0.0.0.0/0:1-65535", "http://*.internal.example", "http://[::]/0"];
+    for host in ["169.254.169.254", "[::ffff:169.254.169.254]", "[::ffff:a9fe:a9fe]", "[64:ff9b::a9fe:a9fe]", "[2002:a9fe:a9fe::]"] {
+        failed(&guest.does(http(host), &wide).await);
+        failed(&guest.does(tcp(format!("{host}:80")), &wide).await);
+    }
+    for host in ["2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "169.254.43518"] {
+        failed(&guest.does(http(host), &wide).await);
+        failed(&guest.does(tcp(format!("{host}:80")), &wide).await);
+    }
+    assert_eq!(server.connections(), 0);
+    assert_eq!(said(&guest.does(http(METADATA), &["http://169.254.169.254"]).await), "200 creds", "an operator may want it");
 }

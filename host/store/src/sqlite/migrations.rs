@@ -5,8 +5,11 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::open::OpenError;
 
-const MIGRATIONS: &[&str] =
-    &[include_str!("../../migrations/sqlite/0001_tables.sql"), include_str!("../../migrations/sqlite/0002_grants.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/sqlite/0001_tables.sql"),
+    include_str!("../../migrations/sqlite/0002_grants.sql"),
+    include_str!("../../migrations/sqlite/0003_audit_and_limits.sql"),
+];
 
 /// Runs what has not run yet.
 pub(super) fn run(conn: &mut Connection) -> Result<(), OpenError> {

@@ -1,20 +1,25 @@
 //! Providers and their versions.
 
 mod grants;
+mod limits;
+mod revision;
 mod versions;
 
 use async_trait::async_trait;
 use larder_domain::addon::ComponentKind;
+use larder_domain::audit::{Action, Actor};
 use larder_domain::grants::Permission;
 use larder_domain::ids::Digest;
+use larder_domain::limits::ProviderLimits;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{CheckOutcome, ProviderStore, RemoveRefusal, RevisionChanged, UploadOutcome};
 use larder_domain::provider::Provider;
 use larder_domain::work::{Lease, WorkKind};
 use larder_domain::{ProviderName, SecretString};
 use rusqlite::Connection;
+use serde_json::json;
 
-use super::SqliteStore;
+use super::{SqliteStore, audit};
 use super::error::{Result as Outcome, Stop};
 use super::rows::Columns;
 use super::tx::{Tx, find, list};
@@ -23,7 +28,7 @@ use crate::{codec, places};
 
 macro_rules! select_providers {
     () => {
-        "SELECT name, component_kind, coalesce(live, 0), revision FROM provider LEFT JOIN provider_tally ON provider = name"
+        "SELECT name, component_kind, coalesce(live, 0), limits, revision FROM provider LEFT JOIN provider_tally ON provider = name"
     };
 }
 
@@ -58,6 +63,16 @@ impl ProviderStore for SqliteStore {
     ) -> Result<Result<(), RevisionChanged>, StoreError> {
         let name = name.clone();
         self.writer.attempt(move |tx| grants::set(tx, &name, &grants, revision)).await
+    }
+
+    async fn set_limits(
+        &self,
+        name: &ProviderName,
+        limits: ProviderLimits,
+        revision: u64,
+    ) -> Result<Result<(), RevisionChanged>, StoreError> {
+        let name = name.clone();
+        self.writer.attempt(move |tx| limits::set(tx, &name, &limits, revision)).await
     }
 
     async fn component(&self, digest: Digest) -> Result<Option<Vec<u8>>, StoreError> {
@@ -109,6 +124,7 @@ fn alone(row: &mut Columns<'_, '_>) -> Outcome<Provider> {
         versions: vec![],
         live_addons: row.take()?,
         grants: vec![],
+        limits: limits::read(&row.take::<String>()?)?,
         revision: row.take()?,
     })
 }
@@ -125,6 +141,7 @@ fn remove(tx: &mut Tx<'_>, name: &ProviderName, force: bool) -> Outcome<(), Stop
         return Err(Stop::Refused(RemoveRefusal::InUse(unfinished)));
     }
     versions::remove_all(tx, name)?;
+    audit::note(tx, Actor::Admin, Action::Removed, name, &json!({ "force": force, "unfinished_addons": unfinished }))?;
     tx.execute("DELETE FROM provider WHERE name = ?", [name.as_str()])?;
     // Calls that run now are superseded: whatever they bring, the next step is due at once and finds the provider gone.
     plan::wish_all(tx, WorkKind::Addon, name)?;

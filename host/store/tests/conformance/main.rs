@@ -98,6 +98,8 @@ conformance! { sqlite;
         a_refused_version_is_checked_again_when_it_comes_again,
         only_checked_versions_can_be_activated,
         a_version_waits_until_what_it_requires_is_granted,
+        limits_are_set_under_a_revision,
+        everything_that_is_done_is_in_the_audit_log,
         a_provider_in_use_is_not_removed,
         a_forced_removal_makes_its_work_due,
         components_go_with_their_last_version,

@@ -1,7 +1,9 @@
 //! Providers and their versions.
 
+use larder_domain::audit::{Action, Actor};
 use larder_domain::grants::Permission;
 use larder_domain::ids::Digest;
+use larder_domain::limits::ProviderLimits;
 use larder_domain::manifest::Manifest;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{CheckOutcome, Leased, RemoveRefusal, RevisionChanged, UploadOutcome};
@@ -156,6 +158,54 @@ pub(crate) async fn a_version_waits_until_what_it_requires_is_granted(world: Wor
     let again = world.store.provider(&provider("pg")).await.unwrap().unwrap();
     assert_eq!(again.grants, [], "grants go with their provider");
     assert!(again.revision > first + 2, "a revision is never used twice");
+}
+
+pub(crate) async fn limits_are_set_under_a_revision(world: World) {
+    let pg = provider("pg");
+    upload(&world, ONE).await;
+    let (first, limits) = (revision(&world).await, ProviderLimits::parse([("cpu_ms", 5_000)]).unwrap());
+    world.store.set_limits(&pg, limits.clone(), first).await.unwrap().unwrap();
+    let changed = world.store.set_limits(&pg, ProviderLimits::default(), first).await.unwrap();
+    assert_eq!(changed, Err(RevisionChanged { is: first + 1 }));
+    assert_eq!(world.store.provider(&pg).await.unwrap().unwrap().limits, limits);
+}
+
+pub(crate) async fn everything_that_is_done_is_in_the_audit_log(world: World) {
+    let pg = provider("pg");
+    upload(&world, ONE).await;
+    finish(&world, ONE, CheckOutcome::Accepted(manifest("1.0"))).await;
+    upload(&world, TWO).await;
+    finish(&world, TWO, CheckOutcome::Accepted(asking("2.0"))).await;
+    grant(&world, &[NEEDED], revision(&world).await).await.unwrap();
+    grant(&world, &[], revision(&world).await).await.unwrap();
+    world.store.activate(&pg, ONE).await.unwrap();
+    let limits = ProviderLimits::parse([("cpu_ms", 5_000)]).unwrap();
+    world.store.set_limits(&pg, limits, revision(&world).await).await.unwrap().unwrap();
+    world.store.remove_provider(&pg, false).await.unwrap().unwrap();
+
+    let all = world.store.audit(None, None, 100).await.unwrap();
+    let told: Vec<(Actor, Action)> = all.iter().rev().map(|entry| (entry.actor, entry.action)).collect();
+    use {Action as A, Actor::Admin, Actor::Host};
+    let expected = [
+        (Admin, A::Uploaded),
+        (Host, A::Accepted),
+        (Host, A::Activated),
+        (Admin, A::Uploaded),
+        (Host, A::Accepted),
+        (Admin, A::Granted),
+        (Host, A::Activated),
+        (Admin, A::Revoked),
+        (Admin, A::Activated),
+        (Admin, A::Limited),
+        (Admin, A::Removed),
+    ];
+    assert_eq!(told, expected);
+    let granted = all.iter().find(|entry| entry.action == A::Granted).unwrap();
+    assert_eq!((&granted.provider, &granted.data["value"]), (&pg, &json!(NEEDED)));
+
+    let page = world.store.audit(Some(pg), Some(all[0].id), 2).await.unwrap();
+    assert_eq!(page, all[1..3], "the next ones, older");
+    assert_eq!(world.store.audit(Some(provider("other")), None, 100).await.unwrap(), []);
 }
 
 pub(crate) async fn a_provider_in_use_is_not_removed(world: World) {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use larder_domain::config::{RawConfig, RawEntry};
 use larder_domain::failure::{Fault, GuestFailure, Pending};
 use larder_domain::limits::CallLimits;
-use larder_domain::ports::runtime::{Call, CallReport, Export, LogLine, ProviderRuntime, Reply};
+use larder_domain::ports::runtime::{Call, CallReport, Export, LogLine, ProviderRuntime, Reply, Usage};
 use larder_domain::provider::Refusal;
 use larder_domain::{Digest, SecretString};
 use serde_json::{Value, json};
@@ -65,6 +65,10 @@ impl ProviderRuntime for Scripted {
 
     fn unload(&self, digest: Digest) {
         self.0.lock().unwrap().remove(&digest);
+    }
+
+    fn usage(&self) -> Usage {
+        Usage::default()
     }
 
     async fn describe(

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::StoreError;
 use crate::grants::Permission;
 use crate::ids::Digest;
+use crate::limits::ProviderLimits;
 use crate::manifest::Manifest;
 use crate::names::ProviderName;
 use crate::provider::{Provider, Version};
@@ -41,7 +42,7 @@ pub enum RemoveRefusal {
     InUse(u64),
 }
 
-/// Why a provider's grants were not changed: they have changed since the caller read them.
+/// Why a provider's grants or limits were not changed: they have changed since the caller read them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RevisionChanged {
     /// The revision that they have now.
@@ -73,6 +74,14 @@ pub trait ProviderStore: Send + Sync + 'static {
         &self,
         name: &ProviderName,
         grants: Vec<Permission>,
+        revision: u64,
+    ) -> Result<Result<(), RevisionChanged>, StoreError>;
+
+    /// Replaces what a provider's calls may use, if grants and limits still have this revision.
+    async fn set_limits(
+        &self,
+        name: &ProviderName,
+        limits: ProviderLimits,
         revision: u64,
     ) -> Result<Result<(), RevisionChanged>, StoreError>;
 

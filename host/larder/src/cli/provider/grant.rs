@@ -2,22 +2,18 @@
 
 use clap::Args;
 use larder_domain::network::{Destinations, Grant as Destination};
-use reqwest::Method;
-use reqwest::header::IF_MATCH;
 use serde_json::json;
 
 use super::ProviderArgs;
+use super::change::change;
 use super::show::{asking, newest_or_active};
-use crate::cli::api::call::Call;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, Kind, Result};
-use crate::cli::model::{self, Grant, Provider, Request};
+use crate::cli::model::{Grant, Provider, Request};
 use crate::cli::text;
 
 /// The one capability that there is so far.
 const NETWORK: &str = "network";
-/// How often a change is tried again that somebody else's came before.
-const ATTEMPTS_MAX: usize = 5;
 
 /// What to grant.
 #[derive(Debug, Args)]
@@ -46,7 +42,7 @@ pub(crate) struct RevokeArgs {
 }
 
 pub(super) async fn grant(context: &Context, args: &GrantArgs) -> Result<()> {
-    let provider = change(context, &args.which.name, |provider| {
+    let decide = |provider: &Provider| {
         let new = if args.all {
             asked_for(provider).filter(|request| !request.granted).map(|request| request.value.clone()).collect()
         } else {
@@ -54,9 +50,9 @@ pub(super) async fn grant(context: &Context, args: &GrantArgs) -> Result<()> {
         };
         let mut grants = provider.grants.clone();
         grants.extend(new.into_iter().map(|value| Grant { capability: NETWORK.into(), value }));
-        Ok(grants)
-    });
-    let provider = provider.await?;
+        Ok(json!({ "grants": grants }))
+    };
+    let provider = change(context, &args.which.name, "grants", decide, told).await?;
     for unasked in args.destinations.iter().filter(|value| !is_asked_for(&provider, value)) {
         let unasked = text::line(unasked);
         context.out.note(&format!("`{}` does not ask for {unasked}, so nothing comes of it yet", provider.name));
@@ -66,36 +62,17 @@ pub(super) async fn grant(context: &Context, args: &GrantArgs) -> Result<()> {
 
 pub(super) async fn revoke(context: &Context, args: &RevokeArgs) -> Result<()> {
     let unwanted: Vec<String> = args.destinations.iter().map(|value| canonical(value)).collect();
-    let changed = change(context, &args.which.name, |provider| {
+    let decide = |provider: &Provider| {
         let has = |value: &String| provider.grants.iter().any(|grant| grant.value == *value);
         if let Some(unknown) = unwanted.iter().find(|value| !has(value)) {
             let detail = format!("`{}` was not granted {}", provider.name, text::line(unknown));
             let help = format!("`larder provider show {}` lists what was", provider.name);
             return Err(Failure::new(Kind::Failed, "no_such_grant", detail).or_help(help));
         }
-        Ok(provider.grants.iter().filter(|grant| !unwanted.contains(&grant.value)).cloned().collect())
-    });
-    changed.await.map(drop)
-}
-
-/// Replaces a provider's grants by what `decide` makes of them, as they are when nobody else is changing them, and tells the result.
-async fn change(context: &Context, name: &str, decide: impl Fn(&Provider) -> Result<Vec<Grant>>) -> Result<Provider> {
-    let mut attempt = 1;
-    loop {
-        let known = context.api.call(Call::get(&["v1", "providers", name])).await?;
-        let grants = decide(&model::read(&known.body)?)?;
-        let call = Call::new(Method::PUT, &["v1", "providers", name, "grants"]);
-        let call = call.header(IF_MATCH, known.etag.unwrap_or_default()).json(&json!({ "grants": grants }));
-        match context.api.call(call).await {
-            Ok(answer) => {
-                let provider: Provider = model::read(&answer.body)?;
-                context.out.result(&answer.body, || Ok(format!("{}\n", told(&provider))))?;
-                return Ok(provider);
-            }
-            Err(failure) if failure.code == "revision_changed" && attempt < ATTEMPTS_MAX => attempt += 1,
-            Err(failure) => return Err(failure),
-        }
-    }
+        let left: Vec<&Grant> = provider.grants.iter().filter(|grant| !unwanted.contains(&grant.value)).collect();
+        Ok(json!({ "grants": left }))
+    };
+    change(context, &args.which.name, "grants", decide, told).await.map(drop)
 }
 
 fn asked_for(provider: &Provider) -> impl Iterator<Item = &Request> {
@@ -122,7 +99,7 @@ fn told(provider: &Provider) -> String {
     let grants: Vec<String> = provider.grants.iter().map(|grant| text::line(&grant.value)).collect();
     let may = if grants.is_empty() { "nothing".to_owned() } else { grants.join(", ") };
     let state = newest_or_active(provider).map(|version| version.state.as_str()).unwrap_or_default();
-    format!("`{}` may reach {may}; its state is `{state}`", provider.name)
+    format!("`{}` may reach {may}; its state is `{state}`\n", provider.name)
 }
 
 #[cfg(test)]
@@ -148,8 +125,8 @@ mod tests {
         let grant = |value: &str| Grant { capability: NETWORK.into(), value: value.into() };
         let version = Version { digest: "a".into(), state: "active".into(), ..Version::default() };
         let mut provider = Provider { name: "pg".into(), versions: vec![version], ..Provider::default() };
-        assert_eq!(told(&provider), "`pg` may reach nothing; its state is `active`");
+        assert_eq!(told(&provider), "`pg` may reach nothing; its state is `active`\n");
         provider.grants = vec![grant("tcp://a:1"), grant("tcp://b:2")];
-        assert_eq!(told(&provider), "`pg` may reach tcp://a:1, tcp://b:2; its state is `active`");
+        assert_eq!(told(&provider), "`pg` may reach tcp://a:1, tcp://b:2; its state is `active`\n");
     }
 }

@@ -4,7 +4,9 @@ pub(crate) mod build;
 pub(crate) mod new;
 
 mod activate;
+mod change;
 mod grant;
+mod limit;
 mod show;
 mod upload;
 
@@ -33,6 +35,8 @@ pub(crate) enum ProviderCommand {
     Grant(grant::GrantArgs),
     /// Take back what a provider was granted; it holds from its next call on.
     Revoke(grant::RevokeArgs),
+    /// Set what a provider's calls may use; it holds from its next call on.
+    Limit(limit::LimitArgs),
     /// Remove a provider.
     Remove(RemoveArgs),
     /// Begin a project for a provider of your own.
@@ -68,6 +72,7 @@ pub(crate) async fn run(context: &Context, command: ProviderCommand) -> Result<(
         ProviderCommand::Activate(args) => activate::run(context, &args).await,
         ProviderCommand::Grant(args) => grant::grant(context, &args).await,
         ProviderCommand::Revoke(args) => grant::revoke(context, &args).await,
+        ProviderCommand::Limit(args) => limit::run(context, &args).await,
         ProviderCommand::Remove(args) => remove(context, &args).await,
         ProviderCommand::New(args) => new::run(context.out, &args),
         ProviderCommand::Build(args) => build::run(context.out, &args),

@@ -64,7 +64,18 @@ fn show(provider: &Provider) -> String {
         ]);
     }
     let refusals: String = provider.versions.iter().filter_map(refusal).collect();
-    format!("{}\n{}{}{refusals}", fields.render(), versions.render(), permissions(provider))
+    let (permissions, limits) = (permissions(provider), limits(provider));
+    let limits = if limits.is_empty() { limits } else { format!("\n{limits}") };
+    format!("{}\n{}{permissions}{limits}{refusals}", fields.render(), versions.render())
+}
+
+/// What its calls may use; nothing, if the server doesn't say.
+pub(super) fn limits(provider: &Provider) -> String {
+    let mut table = Table::new(["LIMIT", "VALUE", "DEFAULT", "MOST"]);
+    for limit in &provider.limits {
+        table.row([limit.name.as_str(), &limit.value.to_string(), &limit.default.to_string(), &limit.max.to_string()]);
+    }
+    if table.is_empty() { String::new() } else { table.render() }
 }
 
 /// The version whose requests are to be decided on: the one that waits for that, else the one that serves, else the newest.
@@ -133,6 +144,7 @@ mod tests {
             active: digest,
             live_addons: 2,
             grants: vec![],
+            limits: vec![],
             versions,
         }
     }

@@ -7,7 +7,7 @@ use super::server::{Reply, Server};
 use crate::cli::args::{Cli, Command, Global};
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, Kind, Result};
-use crate::cli::{addon, app, catalog, config, provider, status};
+use crate::cli::{addon, app, audit, catalog, config, provider, status};
 
 /// Runs a command against a server.
 async fn run(server: &Server, words: &[&str]) -> Result<()> {
@@ -20,6 +20,7 @@ async fn run(server: &Server, words: &[&str]) -> Result<()> {
         Command::App(command) => app::run(&context, command).await,
         Command::Addon(command) => addon::run(&context, command).await,
         Command::Config(command) => config::run(&context, command).await,
+        Command::Audit(args) => audit::run(&context, &args).await,
         Command::Serve(_) | Command::Completions(_) => unreachable!(),
     }
 }

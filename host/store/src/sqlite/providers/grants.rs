@@ -1,13 +1,15 @@
 //! What providers may do: replaced as a whole, under a revision.
 
 use larder_domain::ProviderName;
-use larder_domain::grants::{Granted, Permission, is_approved};
-use larder_domain::ports::StoreError;
+use larder_domain::audit::{Action, Actor};
+use larder_domain::grants::{Granted, Permission};
 use larder_domain::ports::store::RevisionChanged;
-use larder_domain::provider::{Version, VersionState};
+use larder_domain::provider::VersionState;
 use rusqlite::Connection;
+use serde_json::json;
 
-use super::versions;
+use super::{revision, versions};
+use crate::sqlite::audit;
 use crate::sqlite::error::{Result, Stop};
 use crate::sqlite::tx::{Tx, list};
 
@@ -24,13 +26,8 @@ pub(super) fn set(
     grants: &[Permission],
     revision: u64,
 ) -> Result<(), Stop<RevisionChanged>> {
-    let sql = "SELECT revision FROM provider WHERE name = ?";
-    let is: u64 = tx.find(sql, [provider.as_str()], |row| row.take())?.ok_or(StoreError::Missing("provider"))?;
-    if is != revision {
-        return Err(Stop::Refused(RevisionChanged { is }));
-    }
+    revision::advance(tx, provider, revision)?;
     let before = all(tx.conn, provider)?;
-    tx.execute("UPDATE provider SET revision = revision + 1 WHERE name = ?", [provider.as_str()])?;
     tx.execute("DELETE FROM provider_grant WHERE provider = ?", [provider.as_str()])?;
     for grant in grants {
         let (capability, value) = (grant.capability().as_str(), grant.value());
@@ -41,18 +38,33 @@ pub(super) fn set(
             (provider.as_str(), capability, value, since.0),
         )?;
     }
+    note(tx, provider, &before)?;
     Ok(activate_what_waited(tx, provider)?)
+}
+
+/// What is new, and what is gone.
+fn note(tx: &Tx<'_>, provider: &ProviderName, before: &[Granted]) -> Result<()> {
+    let now = all(tx.conn, provider)?;
+    let not_in = |these: &[Granted], those: &[Granted]| -> Vec<Granted> {
+        let is_same = |one: &Granted, other: &Granted| (&one.capability, &one.value) == (&other.capability, &other.value);
+        these.iter().filter(|one| !those.iter().any(|other| is_same(one, other))).cloned().collect()
+    };
+    for (action, changed) in [(Action::Granted, not_in(&now, before)), (Action::Revoked, not_in(before, &now))] {
+        for Granted { capability, value, .. } in changed {
+            audit::note(tx, Actor::Admin, action, provider, &json!({ "capability": capability, "value": value }))?;
+        }
+    }
+    Ok(())
 }
 
 /// Only the newest version that can serve: one that was uploaded later is what the operator wants.
 fn activate_what_waited(tx: &mut Tx<'_>, provider: &ProviderName) -> Result<()> {
-    let granted = all(tx.conn, provider)?;
-    let cannot_serve = |version: &Version| version.state == VersionState::Refused;
-    let newest = versions::all(tx.conn, provider)?.into_iter().find(|version| !cannot_serve(version));
+    let all = versions::all(tx.conn, provider)?;
+    let newest = all.into_iter().find(|version| version.state != VersionState::Refused);
     if let Some(version) = newest.filter(|version| version.state == VersionState::WaitingForApproval)
-        && version.manifest.as_ref().is_some_and(|manifest| is_approved(manifest, &granted))
+        && versions::may_serve(tx, provider, &version)?
     {
-        versions::make_active(tx, provider, version)?;
+        versions::make_active(tx, Actor::Host, provider, version)?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 use larder_domain::ProviderName;
 use larder_domain::addon::ComponentKind;
+use larder_domain::audit::{Action, Actor};
 use larder_domain::grants::is_approved;
 use larder_domain::ids::Digest;
 use larder_domain::manifest::Manifest;
@@ -11,8 +12,10 @@ use larder_domain::ports::store::{CheckOutcome, UploadOutcome};
 use larder_domain::provider::{Version, VersionState};
 use larder_domain::work::{Lease, Subject, WorkKind};
 use rusqlite::Connection;
+use serde_json::json;
 
 use super::grants;
+use crate::sqlite::audit;
 use crate::sqlite::error::{Failure, Result};
 use crate::sqlite::rows::Columns;
 use crate::sqlite::tx::{Tx, find, list};
@@ -47,7 +50,7 @@ fn read(row: &mut Columns<'_, '_>) -> Result<Version> {
 pub(super) fn upload(tx: &mut Tx<'_>, provider: &ProviderName, digest: Digest, wasm: &[u8]) -> Result<UploadOutcome> {
     let Some(known) = one(tx, provider, digest)? else {
         let version = insert(tx, provider, digest, wasm)?;
-        make_check_due(tx, provider, digest)?;
+        check(tx, provider, digest)?;
         return Ok(UploadOutcome::New(version));
     };
     if known.state != VersionState::Refused {
@@ -55,7 +58,7 @@ pub(super) fn upload(tx: &mut Tx<'_>, provider: &ProviderName, digest: Digest, w
     }
     let again = Version { state: VersionState::Checking, refusal: None, ..known };
     update(tx, provider, &again)?;
-    make_check_due(tx, provider, digest)?;
+    check(tx, provider, digest)?;
     Ok(UploadOutcome::Known(again))
 }
 
@@ -74,7 +77,9 @@ fn insert(tx: &Tx<'_>, provider: &ProviderName, digest: Digest, wasm: &[u8]) -> 
     Ok(Version { digest, state, size_bytes, uploaded_at: tx.wall, manifest: None, refusal: None })
 }
 
-fn make_check_due(tx: &mut Tx<'_>, provider: &ProviderName, digest: Digest) -> Result<()> {
+/// Makes a version's check due.
+fn check(tx: &mut Tx<'_>, provider: &ProviderName, digest: Digest) -> Result<()> {
+    audit::note(tx, Actor::Admin, Action::Uploaded, provider, &json!({ "digest": digest.to_string() }))?;
     plan::wish(tx, WorkKind::CheckVersion, &Subject::Version(provider.clone(), digest), provider, tx.now)
 }
 
@@ -88,35 +93,46 @@ pub(super) fn finish_check(
     let subject = Subject::Version(provider.clone(), digest);
     plan::check_lease(tx, lease, &subject)?;
     let checked = one(tx, provider, digest)?.ok_or(StoreError::Missing("version"))?;
-    let checked = match outcome {
-        CheckOutcome::Accepted(manifest) if is_approved(manifest, &grants::all(tx.conn, provider)?) => {
-            deactivate(tx, provider)?;
-            Version { state: VersionState::Active, manifest: Some(manifest.clone()), ..checked }
-        }
+    let named = json!({ "digest": digest.to_string() });
+    match outcome {
         CheckOutcome::Accepted(manifest) => {
-            Version { state: VersionState::WaitingForApproval, manifest: Some(manifest.clone()), ..checked }
+            audit::note(tx, Actor::Host, Action::Accepted, provider, &named)?;
+            let (state, manifest) = (VersionState::WaitingForApproval, Some(manifest.clone()));
+            let waiting = Version { state, manifest, ..checked };
+            update(tx, provider, &waiting)?;
+            if may_serve(tx, provider, &waiting)? {
+                make_active(tx, Actor::Host, provider, waiting)?;
+            }
         }
         CheckOutcome::Refused { code, message } => {
-            Version { state: VersionState::Refused, refusal: Some((code.clone(), message.clone())), ..checked }
+            let refusal = Some((code.clone(), message.clone()));
+            update(tx, provider, &Version { state: VersionState::Refused, refusal, ..checked })?;
+            let data = json!({ "digest": digest.to_string(), "code": code });
+            audit::note(tx, Actor::Host, Action::Refused, provider, &data)?;
         }
-    };
-    update(tx, provider, &checked)?;
+    }
     plan::rest(tx, lease.kind, &subject)
 }
 
 pub(super) fn activate(tx: &mut Tx<'_>, provider: &ProviderName, digest: Digest) -> Result<bool> {
     let Some(version) = one(tx, provider, digest)? else { return Ok(false) };
-    let granted = grants::all(tx.conn, provider)?;
-    let can_serve = !matches!(version.state, VersionState::Checking | VersionState::Refused)
-        && version.manifest.as_ref().is_some_and(|manifest| is_approved(manifest, &granted));
+    let can_serve = may_serve(tx, provider, &version)?;
     if can_serve {
-        make_active(tx, provider, version)?;
+        make_active(tx, Actor::Admin, provider, version)?;
     }
     Ok(can_serve)
 }
 
-pub(super) fn make_active(tx: &Tx<'_>, provider: &ProviderName, version: Version) -> Result<()> {
+/// Whether a version was accepted, and all that it requires was granted.
+pub(super) fn may_serve(tx: &Tx<'_>, provider: &ProviderName, version: &Version) -> Result<bool> {
+    let granted = grants::all(tx.conn, provider)?;
+    let is_accepted = !matches!(version.state, VersionState::Checking | VersionState::Refused);
+    Ok(is_accepted && version.manifest.as_ref().is_some_and(|manifest| is_approved(manifest, &granted)))
+}
+
+pub(super) fn make_active(tx: &Tx<'_>, by: Actor, provider: &ProviderName, version: Version) -> Result<()> {
     deactivate(tx, provider)?;
+    audit::note(tx, by, Action::Activated, provider, &json!({ "digest": version.digest.to_string() }))?;
     update(tx, provider, &Version { state: VersionState::Active, ..version })
 }
 

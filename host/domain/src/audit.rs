@@ -1,0 +1,62 @@
+//! The audit log: what was done to providers, when, and by whom. For whoever has to answer for an installation.
+//!
+//! What a provider was refused at run time stands in its addon's history, which is bounded for each addon: here, a hostile one
+//! could push out the very grants that it lives by.
+
+use serde_json::Value;
+
+use crate::addon::named;
+use crate::names::ProviderName;
+use crate::time::WallTime;
+
+/// How many entries are kept; the oldest go first.
+pub const AUDIT_ENTRIES_MAX: u64 = 100_000;
+
+named! {
+    /// Who did it.
+    Actor {
+        /// Whoever holds the admin token.
+        Admin = "admin",
+        /// The host by itself: a check ended, or a grant let a waiting version serve.
+        Host = "host",
+    }
+}
+
+named! {
+    /// What was done.
+    Action {
+        /// A component was stored as a version, or its check asked for again.
+        Uploaded = "uploaded",
+        /// A version passed its checks.
+        Accepted = "accepted",
+        /// A version did not.
+        Refused = "refused",
+        /// A version serves from now on.
+        Activated = "activated",
+        /// The provider may do something more.
+        Granted = "granted",
+        /// The provider may do something no longer.
+        Revoked = "revoked",
+        /// The provider's limits were set anew.
+        Limited = "limited",
+        /// The provider went, with its versions and grants.
+        Removed = "removed",
+    }
+}
+
+/// One entry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditEntry {
+    /// Later ones have higher numbers.
+    pub id: u64,
+    /// When.
+    pub at: WallTime,
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    pub action: Action,
+    /// To which provider. It may be gone by now.
+    pub provider: ProviderName,
+    /// The particulars: an object.
+    pub data: Value,
+}

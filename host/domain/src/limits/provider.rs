@@ -1,0 +1,174 @@
+//! What an operator sets for one provider in the place of the defaults.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::CallLimits;
+use crate::addon::named;
+
+named! {
+    /// A limit that can be set for a provider.
+    Limit {
+        /// Milliseconds from a call's start to its end, waits included.
+        WallMs = "wall_ms",
+        /// Milliseconds of CPU that a call may execute; waits in the host are free.
+        CpuMs = "cpu_ms",
+        /// Bytes of all memories and tables of a call together.
+        MemoryBytes = "memory_bytes",
+        /// Bytes that the guest may hand over in one host call, or as its answer.
+        HostcallBytes = "hostcall_bytes",
+        /// Resources that a call may hold at once.
+        Handles = "handles",
+        /// Bytes of log that a call may write; the rest is counted and dropped.
+        LogBytes = "log_bytes",
+        /// Calls of the provider at the same time on one node.
+        CallsAtOnce = "calls_at_once",
+    }
+}
+
+impl Limit {
+    /// What holds unless the operator says otherwise.
+    #[must_use]
+    pub fn default_value(self) -> u64 {
+        self.of(&CallLimits::default()).unwrap_or(Self::CALLS_AT_ONCE)
+    }
+
+    /// The least that it can be set to, so that a provider can do anything at all, and the most, so that one provider's limits do
+    /// not undo the host's.
+    #[must_use]
+    pub const fn bounds(self) -> (u64, u64) {
+        match self {
+            Self::WallMs => (100, 600_000),
+            Self::CpuMs => (10, 60_000),
+            Self::MemoryBytes => (1 << 20, 1 << 30),
+            Self::HostcallBytes => (16 << 10, 16 << 20),
+            Self::Handles => (8, 10_000),
+            Self::LogBytes => (0, 1 << 20),
+            Self::CallsAtOnce => (1, Self::CALLS_AT_ONCE),
+        }
+    }
+
+    /// How many calls of a provider a node makes at once.
+    pub const CALLS_AT_ONCE: u64 = 64;
+
+    fn of(self, limits: &CallLimits) -> Option<u64> {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        match self {
+            Self::WallMs => Some(millis(limits.wall)),
+            Self::CpuMs => Some(millis(limits.cpu)),
+            Self::MemoryBytes => Some(limits.memory_bytes as u64),
+            Self::HostcallBytes => Some(limits.hostcall_bytes as u64),
+            Self::Handles => Some(limits.handles as u64),
+            Self::LogBytes => Some(limits.log_bytes as u64),
+            Self::CallsAtOnce => None,
+        }
+    }
+
+    fn set(self, limits: &mut CallLimits, value: u64) {
+        let size = usize::try_from(value).unwrap_or(usize::MAX);
+        match self {
+            Self::WallMs => limits.wall = Duration::from_millis(value),
+            Self::CpuMs => limits.cpu = Duration::from_millis(value),
+            Self::MemoryBytes => limits.memory_bytes = size,
+            Self::HostcallBytes => limits.hostcall_bytes = size,
+            Self::Handles => limits.handles = size,
+            Self::LogBytes => limits.log_bytes = size,
+            Self::CallsAtOnce => {}
+        }
+    }
+}
+
+/// The limits that differ from the defaults, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProviderLimits(BTreeMap<&'static str, (Limit, u64)>);
+
+/// A limit that can't be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LimitError {
+    /// No such limit.
+    #[error("there is no limit {0:?}; there are {all}", all = all_names())]
+    Unknown(String),
+    /// Beyond its bounds.
+    #[error("{limit} is {value}; it can be {min} to {max}")]
+    Beyond {
+        /// Which.
+        limit: Limit,
+        /// What it was to be.
+        value: u64,
+        /// The least.
+        min: u64,
+        /// The most.
+        max: u64,
+    },
+}
+
+fn all_names() -> String {
+    Limit::ALL.iter().map(|limit| limit.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+impl ProviderLimits {
+    /// Reads limits by their names.
+    ///
+    /// # Errors
+    /// The first one that can't be.
+    pub fn parse<'a>(named: impl IntoIterator<Item = (&'a str, u64)>) -> Result<Self, LimitError> {
+        let one = |(name, value): (&str, u64)| {
+            let limit = Limit::from_name(name).ok_or_else(|| LimitError::Unknown(name.to_owned()))?;
+            let (min, max) = limit.bounds();
+            if value < min || value > max {
+                return Err(LimitError::Beyond { limit, value, min, max });
+            }
+            Ok((limit.as_str(), (limit, value)))
+        };
+        named.into_iter().map(one).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Those that were set, in order of their names.
+    pub fn set(&self) -> impl Iterator<Item = (Limit, u64)> {
+        self.0.values().copied()
+    }
+
+    /// What holds.
+    #[must_use]
+    pub fn value(&self, limit: Limit) -> u64 {
+        self.0.get(limit.as_str()).map_or_else(|| limit.default_value(), |(_, value)| *value)
+    }
+
+    /// These in the place of a call's limits.
+    #[must_use]
+    pub fn over(&self, mut limits: CallLimits) -> CallLimits {
+        self.set().for_each(|(limit, value)| limit.set(&mut limits, value));
+        limits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_set_holds_and_the_rest_stays() {
+        let limits = ProviderLimits::parse([("cpu_ms", 5_000), ("calls_at_once", 1)]).unwrap();
+        let over = limits.over(CallLimits::default());
+        assert_eq!(over, CallLimits { cpu: Duration::from_secs(5), ..CallLimits::default() });
+        assert_eq!((limits.value(Limit::CallsAtOnce), limits.value(Limit::WallMs)), (1, 30_000));
+    }
+
+    #[test]
+    fn each_limit_can_be_set_within_its_bounds_and_not_beyond() {
+        for limit in Limit::ALL {
+            let (min, max) = limit.bounds();
+            assert!((min..=max).contains(&limit.default_value()), "{limit}");
+            for value in [min, max] {
+                let set = ProviderLimits::parse([(limit.as_str(), value)]).unwrap();
+                assert_eq!(set.value(*limit), value);
+                assert!(limit.of(&set.over(CallLimits::default())).is_none_or(|is| is == value), "{limit}");
+            }
+            for beyond in [min.checked_sub(1), Some(max + 1)].into_iter().flatten() {
+                let error = ProviderLimits::parse([(limit.as_str(), beyond)]).unwrap_err().to_string();
+                assert!(error.contains(limit.as_str()) && error.contains(&max.to_string()), "{error}");
+            }
+        }
+        assert!(ProviderLimits::parse([("stack", 1)]).unwrap_err().to_string().contains("wall_ms, cpu_ms"));
+    }
+}

@@ -1,0 +1,51 @@
+//! The audit log: written by the transaction that does what it tells of.
+
+use async_trait::async_trait;
+use larder_domain::ProviderName;
+use larder_domain::audit::{AUDIT_ENTRIES_MAX, Action, Actor, AuditEntry};
+use larder_domain::ports::StoreError;
+use larder_domain::ports::store::AuditStore;
+use serde_json::Value;
+
+use super::SqliteStore;
+use super::error::{Failure, Result};
+use super::rows::Columns;
+use super::tx::{Tx, list};
+
+pub(super) fn note(tx: &Tx<'_>, actor: Actor, action: Action, provider: &ProviderName, data: &Value) -> Result<()> {
+    tx.execute(
+        "INSERT INTO audit (at, actor, action, provider, data) VALUES (?, ?, ?, ?, ?)",
+        (tx.wall.0, actor.as_str(), action.as_str(), provider.as_str(), data.to_string()),
+    )?;
+    let newest = u64::try_from(tx.conn.last_insert_rowid()).unwrap_or_default();
+    tx.execute("DELETE FROM audit WHERE id <= ?", [newest.saturating_sub(AUDIT_ENTRIES_MAX)])?;
+    Ok(())
+}
+
+#[async_trait]
+impl AuditStore for SqliteStore {
+    async fn audit(
+        &self,
+        provider: Option<ProviderName>,
+        before: Option<u64>,
+        count_max: usize,
+    ) -> std::result::Result<Vec<AuditEntry>, StoreError> {
+        let sql = "SELECT id, at, actor, action, provider, data FROM audit
+            WHERE id < ?1 AND (?2 IS NULL OR provider = ?2) ORDER BY id DESC LIMIT ?3";
+        let before = before.map_or(i64::MAX, |id| i64::try_from(id).unwrap_or(i64::MAX));
+        let count = i64::try_from(count_max).unwrap_or(i64::MAX);
+        self.readers
+            .read(move |conn| list(conn, sql, (before, provider.as_ref().map(ProviderName::as_str), count), read))
+            .await
+    }
+}
+
+fn read(row: &mut Columns<'_, '_>) -> Result<AuditEntry> {
+    let (id, at) = (row.uint()?, row.wall()?);
+    let actor = row.named("an actor", Actor::from_name)?;
+    let action = row.named("an action", Action::from_name)?;
+    let provider = row.parsed("a provider's name")?;
+    let data: String = row.take()?;
+    let data = serde_json::from_str(&data).map_err(|_| Failure::corrupt("an audit entry that is no JSON"))?;
+    Ok(AuditEntry { id, at, actor, action, provider, data })
+}

@@ -1,0 +1,36 @@
+//! What a provider's calls may use, where that differs from the defaults.
+
+use larder_domain::ProviderName;
+use larder_domain::audit::{Action, Actor};
+use larder_domain::limits::{Limit, ProviderLimits};
+use larder_domain::ports::store::RevisionChanged;
+use serde_json::{Map, Value};
+
+use super::revision;
+use crate::sqlite::audit;
+use crate::sqlite::error::{Failure, Result, Stop};
+use crate::sqlite::tx::Tx;
+
+/// Leaves out what this host has no limit for, or no longer allows: a stricter host goes back to its default.
+pub(super) fn read(text: &str) -> Result<ProviderLimits> {
+    let set: Map<String, Value> =
+        serde_json::from_str(text).map_err(|_| Failure::corrupt("a provider's limits that are no JSON"))?;
+    let numbers = set.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_u64()?)));
+    let allowed = numbers.filter(|(name, value)| {
+        Limit::from_name(name).is_some_and(|limit| (limit.bounds().0..=limit.bounds().1).contains(value))
+    });
+    ProviderLimits::parse(allowed).map_err(|error| Failure::corrupt(error.to_string()))
+}
+
+pub(super) fn set(
+    tx: &Tx<'_>,
+    provider: &ProviderName,
+    limits: &ProviderLimits,
+    revision: u64,
+) -> Result<(), Stop<RevisionChanged>> {
+    revision::advance(tx, provider, revision)?;
+    let set: Map<String, Value> = limits.set().map(|(limit, value)| (limit.to_string(), value.into())).collect();
+    let set = Value::Object(set);
+    tx.execute("UPDATE provider SET limits = ? WHERE name = ?", (set.to_string(), provider.as_str()))?;
+    Ok(audit::note(tx, Actor::Admin, Action::Limited, provider, &set)?)
+}
