@@ -37,6 +37,9 @@ struct LimitLabels {
     limit: &'static str,
 }
 
+/// One number of what the sandbox uses.
+type Reading = fn(&Usage) -> u64;
+
 /// Everything that is counted on this node since it started. Its labels are providers, which only operators make.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -45,7 +48,7 @@ pub(crate) struct Metrics {
     seconds: Family<ProviderLabel, Histogram, fn() -> Histogram>,
     denied: Family<ProviderLabel, Counter>,
     limits: Family<LimitLabels, Gauge>,
-    sandbox: [(Gauge, fn(&Usage) -> u64); 6],
+    sandbox: [(Gauge, Reading); 6],
 }
 
 impl Default for Metrics {

@@ -36,7 +36,8 @@ pub(crate) fn missing_tests(files: &[File]) -> Vec<Problem> {
 /// The function's name in `module::function`; none for a module of tests.
 fn test_name(text: &str) -> Option<&str> {
     let (path, name) = text.rsplit_once("::")?;
-    let is_name = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit());
+    let is_name =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit());
     let is_path = path.split("::").all(|part| is_name(part.rsplit(": ").next().unwrap_or(part)));
     (is_path && is_name(name) && name.contains('_')).then_some(name)
 }

@@ -171,5 +171,8 @@ fn a_guest_without_a_test_and_a_row_without_one_are_told() {
     ];
     let told = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     assert!(told(guests::unused(&files)).contains("`idle`") && guests::unused(&files).len() == 1);
-    assert_eq!(told(guests::missing_tests(&files)), "tests/guests/README.md:1: there is no test `no_loop`: correct the name, or write the test");
+    assert_eq!(
+        told(guests::missing_tests(&files)),
+        "tests/guests/README.md:1: there is no test `no_loop`: correct the name, or write the test"
+    );
 }

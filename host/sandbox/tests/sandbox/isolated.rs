@@ -22,7 +22,9 @@ static ENTER: extern "C" fn() = enter;
 
 extern "C" fn enter() {
     // SAFETY: No memory is passed, and there is no other thread that could be surprised.
-    let alone = unsafe { libc::unshare(libc::CLONE_NEWNET) == 0 || libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNET) == 0 };
+    let alone = unsafe {
+        libc::unshare(libc::CLONE_NEWNET) == 0 || libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNET) == 0
+    };
     if alone && set_up(c"lo", None) && set_up(c"lo:1", Some(METADATA)) {
         ENTERED.store(true, Ordering::Relaxed);
     }
@@ -70,7 +72,12 @@ fn nobody_else_is_in_this_network() {
         return;
     }
     let interfaces = fs::read_to_string("/proc/thread-self/net/dev").unwrap();
-    let names: Vec<&str> = interfaces.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name.trim()).collect();
+    let names: Vec<&str> =
+        interfaces.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name.trim()).collect();
     assert_eq!(names, ["lo"]);
-    assert_eq!(fs::read_to_string("/proc/thread-self/net/route").unwrap().lines().skip(1).count(), 0, "no way leads out");
+    assert_eq!(
+        fs::read_to_string("/proc/thread-self/net/route").unwrap().lines().skip(1).count(),
+        0,
+        "no way leads out"
+    );
 }

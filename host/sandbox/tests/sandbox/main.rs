@@ -8,6 +8,7 @@ mod host;
 
 mod answers;
 mod built;
+mod bytes;
 mod http;
 mod isolated;
 mod limits;

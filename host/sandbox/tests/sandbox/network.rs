@@ -12,6 +12,7 @@ use larder_sandbox::Sandbox;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::OnceCell;
 
 use crate::built::guest;
 use crate::host::{call, load_wasm, sandbox};
@@ -59,10 +60,16 @@ struct Guest {
     digest: Digest,
 }
 
+/// Compiled once for all tests here.
+static GUEST: OnceCell<Guest> = OnceCell::const_new();
+
 impl Guest {
-    async fn load() -> Self {
-        let sandbox = sandbox();
-        Self { digest: load_wasm(&sandbox, guest("caller")).await, sandbox }
+    async fn load() -> &'static Self {
+        let load = async {
+            let sandbox = sandbox();
+            Self { digest: load_wasm(&sandbox, guest("caller")).await, sandbox }
+        };
+        GUEST.get_or_init(|| load).await
     }
 
     async fn does(&self, way: Value, grants: &[&str]) -> CallReport {
@@ -255,8 +262,20 @@ async fn the_metadata_service_is_out_of_reach_unless_it_is_named() {
     }
     let answer = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\ncreds";
     let (server, guest) = (Server::start_at((METADATA, 80), answer).await, Guest::load().await);
-    let wide = ["http://0.0.0.0/0", "http://128.0.0.0/1", "tcp://0.0.0.0/0:1-65535", "http://*.internal.example", "http://[::]/0"];
-    for host in ["169.254.169.254", "[::ffff:169.254.169.254]", "[::ffff:a9fe:a9fe]", "[64:ff9b::a9fe:a9fe]", "[2002:a9fe:a9fe::]"] {
+    let wide = [
+        "http://0.0.0.0/0",
+        "http://128.0.0.0/1",
+        "tcp://0.0.0.0/0:1-65535",
+        "http://*.internal.example",
+        "http://[::]/0",
+    ];
+    for host in [
+        "169.254.169.254",
+        "[::ffff:169.254.169.254]",
+        "[::ffff:a9fe:a9fe]",
+        "[64:ff9b::a9fe:a9fe]",
+        "[2002:a9fe:a9fe::]",
+    ] {
         failed(&guest.does(http(host), &wide).await);
         failed(&guest.does(tcp(format!("{host}:80")), &wide).await);
     }
@@ -265,5 +284,9 @@ async fn the_metadata_service_is_out_of_reach_unless_it_is_named() {
         failed(&guest.does(tcp(format!("{host}:80")), &wide).await);
     }
     assert_eq!(server.connections(), 0);
-    assert_eq!(said(&guest.does(http(METADATA), &["http://169.254.169.254"]).await), "200 creds", "an operator may want it");
+    assert_eq!(
+        said(&guest.does(http(METADATA), &["http://169.254.169.254"]).await),
+        "200 creds",
+        "an operator may want it"
+    );
 }

@@ -4,6 +4,7 @@ use larder_domain::Digest;
 use larder_domain::ports::ProviderRuntime;
 use larder_sandbox::COMPONENT_BYTES_MAX;
 
+use crate::bytes::{code_of_nops, component_of, module, repeated, types};
 use crate::guest::{Guest, assemble};
 use crate::host::sandbox;
 
@@ -112,12 +113,12 @@ fn features_that_are_switched_off_are_damage() {
 fn ceilings_end_what_would_take_long() {
     let modules = Guest { lowered: "(core module)".repeat(300), ..Guest::default() };
     check(&modules.wasm(), "too_complex", &["nested modules and components", "250"]);
-    let functions = Guest { fields: "(func)".repeat(100_001), ..Guest::default() };
-    check(&functions.wasm(), "too_complex", &["functions", "100000"]);
-    let long = Guest { fields: format!("(func {})", "(drop (i32.const 0))".repeat(800_000)), ..Guest::default() };
-    check(&long.wasm(), "too_complex", &["bytes in one function"]);
-    let globals = Guest { fields: "(global i32 (i32.const 1))".repeat(250_001), ..Guest::default() };
-    check(&globals.wasm(), "too_complex", &["globals", "250000"]);
+    let functions = module(&[types(), repeated(3, 100_001, b"\0"), repeated(10, 100_001, b"\x02\0\x0b")]);
+    check(&component_of(&functions), "too_complex", &["functions", "100000"]);
+    let long = module(&[types(), repeated(3, 1, b"\0"), code_of_nops(2_400_000)]);
+    check(&component_of(&long), "too_complex", &["bytes in one function"]);
+    let globals = module(&[repeated(6, 250_001, b"\x7f\0\x41\x01\x0b")]);
+    check(&component_of(&globals), "too_complex", &["globals", "250000"]);
     let deep = format!("(component {} {})", "(component ".repeat(20), ")".repeat(20));
     check(&assemble(&deep), "too_complex", &["levels of nesting"]);
     let mut sections = assemble("(component)");

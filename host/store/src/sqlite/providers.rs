@@ -19,11 +19,11 @@ use larder_domain::{ProviderName, SecretString};
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::{SqliteStore, audit};
 use super::error::{Result as Outcome, Stop};
 use super::rows::Columns;
 use super::tx::{Tx, find, list};
 use super::work::plan;
+use super::{SqliteStore, audit};
 use crate::{codec, places};
 
 macro_rules! select_providers {

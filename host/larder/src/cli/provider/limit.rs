@@ -37,7 +37,7 @@ fn setting(text: &str) -> Result<Setting, String> {
 
 pub(super) async fn run(context: &Context, args: &LimitArgs) -> Result<()> {
     let decide = |provider: &Provider| Ok::<_, Failure>(json!({ "limits": with(provider, &args.settings) }));
-    let provider = change(context, &args.which.name, "limits", decide, |provider| limits(provider)).await;
+    let provider = change(context, &args.which.name, "limits", decide, limits).await;
     provider.map(drop)
 }
 

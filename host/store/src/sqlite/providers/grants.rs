@@ -46,7 +46,8 @@ pub(super) fn set(
 fn note(tx: &Tx<'_>, provider: &ProviderName, before: &[Granted]) -> Result<()> {
     let now = all(tx.conn, provider)?;
     let not_in = |these: &[Granted], those: &[Granted]| -> Vec<Granted> {
-        let is_same = |one: &Granted, other: &Granted| (&one.capability, &one.value) == (&other.capability, &other.value);
+        let is_same =
+            |one: &Granted, other: &Granted| (&one.capability, &one.value) == (&other.capability, &other.value);
         these.iter().filter(|one| !those.iter().any(|other| is_same(one, other))).cloned().collect()
     };
     for (action, changed) in [(Action::Granted, not_in(&now, before)), (Action::Revoked, not_in(before, &now))] {
