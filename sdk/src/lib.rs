@@ -35,6 +35,7 @@ mod failure;
 mod json;
 pub mod log;
 mod manifest;
+pub mod net;
 mod options;
 mod progress;
 mod provider;

@@ -5,7 +5,7 @@ mod tests;
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 /// Printed by `cargo xtask help`.
 pub(crate) const HELP: &str = "\
@@ -24,6 +24,8 @@ Usage: cargo xtask <command>
   advisories        known vulnerabilities, and whether the sandbox has a newer patch release
   bench [ROW] [--json]
                     measure a release build
+  fuzz [TARGET] [--seconds N]
+                    throw bytes at what reads strangers' bytes: upload, grant, answer
   help              this text
 
 Environment:
@@ -55,6 +57,13 @@ pub(crate) enum Task {
     Tidy,
     /// Look for known vulnerabilities.
     Advisories,
+    /// Fuzz one target, or all.
+    Fuzz {
+        /// Its name.
+        target: Option<String>,
+        /// For how long each.
+        seconds: u32,
+    },
     /// Measure; the arguments are the bench program's own.
     Bench {
         /// Handed on as they are.
@@ -98,6 +107,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Task> {
             [word] if word == "--fix" => Ok(Task::Lint { fix: true }),
             _ => unexpected("lint", &rest),
         },
+        "fuzz" => fuzz(rest),
         "tidy" if rest.is_empty() => Ok(Task::Tidy),
         "guest-toolchain" if rest.is_empty() => Ok(Task::GuestToolchain),
         "advisories" if rest.is_empty() => Ok(Task::Advisories),
@@ -139,7 +149,27 @@ fn value(name: &str, inline: Option<String>, words: &mut impl Iterator<Item = St
 }
 
 fn example(name: &str) -> &'static str {
-    if name == "--listen" { "--listen 127.0.0.1:0" } else { "--data-dir /tmp/larder" }
+    match name {
+        "--listen" => "--listen 127.0.0.1:0",
+        "--seconds" => "--seconds 60",
+        _ => "--data-dir /tmp/larder",
+    }
+}
+
+fn fuzz(words: Vec<String>) -> Result<Task> {
+    let (mut target, mut seconds) = (None, crate::fuzz::SECONDS);
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--seconds" => {
+                let number = value("--seconds", None, &mut words)?;
+                seconds = number.parse().ok().filter(|seconds| *seconds > 0).context("--seconds needs a number")?;
+            }
+            name if target.is_none() && !name.starts_with('-') => target = Some(name.to_owned()),
+            _ => return unexpected("fuzz", &[word]),
+        }
+    }
+    Ok(Task::Fuzz { target, seconds })
 }
 
 fn test(words: Vec<String>) -> Result<Task> {

@@ -9,6 +9,7 @@ mod args;
 mod bench;
 mod build;
 mod deny;
+mod fuzz;
 mod lint;
 mod shell;
 mod start;
@@ -49,6 +50,7 @@ fn dispatch() -> Result<ExitCode> {
         Task::Lint { fix } => lint::run(&workspace, fix)?,
         Task::Tidy => tidy::run(&workspace)?,
         Task::Advisories => advisories::run(&workspace)?,
+        Task::Fuzz { target, seconds } => fuzz::run(&workspace, target.as_deref(), seconds)?,
         Task::Bench { args } => bench::run(&workspace, &args)?,
     }
     Ok(ExitCode::SUCCESS)

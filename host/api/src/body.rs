@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream, Bytes};
 use axum::http::{HeaderMap, header};
 use futures_util::StreamExt;
 use larder_control::Code;
@@ -32,23 +32,42 @@ pub(crate) fn check_announced(headers: &HeaderMap, limits: &BodyLimits) -> Resul
     }
 }
 
-/// Reads a whole body.
+/// Reads a whole body into memory.
 pub(crate) async fn read(body: Body, announced: usize, limits: &BodyLimits) -> Result<Vec<u8>, Problem> {
-    let until = Instant::now() + limits.whole_wait;
-    let mut stream = body.into_data_stream();
+    let mut chunks = Chunks::of(body, limits);
     let mut whole = Vec::with_capacity(announced.min(limits.bytes_max));
-    loop {
-        let chunk = match timeout_at(until, timeout(limits.chunk_wait, stream.next())).await {
+    while let Some(chunk) = chunks.next().await? {
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(whole)
+}
+
+/// A body as it comes, within its limits.
+pub(crate) struct Chunks<'a> {
+    stream: BodyDataStream,
+    limits: &'a BodyLimits,
+    until: Instant,
+    bytes: usize,
+}
+
+impl<'a> Chunks<'a> {
+    /// The time begins now.
+    pub(crate) fn of(body: Body, limits: &'a BodyLimits) -> Self {
+        Self { stream: body.into_data_stream(), limits, until: Instant::now() + limits.whole_wait, bytes: 0 }
+    }
+
+    /// The next piece; none at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        let Self { stream, limits, until, bytes } = self;
+        let chunk = match timeout_at(*until, timeout(limits.chunk_wait, stream.next())).await {
             Err(_) => return Err(too_slow("the body took longer than", limits.whole_wait)),
             Ok(Err(_)) => return Err(too_slow("nothing of the body came for", limits.chunk_wait)),
             Ok(Ok(chunk)) => chunk,
         };
-        match chunk {
-            None => return Ok(whole),
-            Some(Err(_)) => return Err(Problem::new(INCOMPLETE_BODY, "the body broke off before its end")),
-            Some(Ok(chunk)) if whole.len() + chunk.len() > limits.bytes_max => return Err(too_large(limits)),
-            Some(Ok(chunk)) => whole.extend_from_slice(&chunk),
-        }
+        let broken = |_| Problem::new(INCOMPLETE_BODY, "the body broke off before its end");
+        let chunk = chunk.transpose().map_err(broken)?;
+        *bytes += chunk.as_ref().map_or(0, Bytes::len);
+        if *bytes > limits.bytes_max { Err(too_large(limits)) } else { Ok(chunk) }
     }
 }
 
@@ -63,7 +82,6 @@ fn too_slow(what: &str, limit: Duration) -> Problem {
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
-    use bytes::Bytes;
     use futures_util::stream;
     use tokio::time::sleep;
 

@@ -1,6 +1,7 @@
 //! What the API is told when it starts. Every bound on what a client may take stands here or beside the code that keeps it.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -55,7 +56,9 @@ impl ApiConfig {
 pub struct UploadLimits {
     /// The largest component, in bytes.
     pub bytes_max: usize,
-    /// How many are received at once; each may take `bytes_max` of memory.
+    /// Where they are received; it must be there.
+    pub folder: PathBuf,
+    /// How many are received at once; each may take `bytes_max` of the folder's disk.
     pub at_once_max: usize,
     /// How many more may wait for their turn; nothing of them is read meanwhile.
     pub waiting_max: usize,
@@ -71,7 +74,8 @@ impl Default for UploadLimits {
     fn default() -> Self {
         Self {
             bytes_max: 32 * 1024 * 1024,
-            at_once_max: 4,
+            folder: std::env::temp_dir(),
+            at_once_max: 16,
             waiting_max: 64,
             turn_wait: Duration::from_secs(30),
             chunk_wait: Duration::from_secs(30),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use larder_domain::ports::{AppSink, ProviderRuntime, Store};
 
+use crate::checks::Checks;
 use crate::error::ControlError;
 use crate::metrics::Metrics;
 use crate::offers::{OfferCache, Offers};
@@ -21,6 +22,7 @@ pub struct Control {
     pub(crate) running: Arc<Running>,
     pub(crate) loading: Arc<Loading>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) checks: Arc<Checks>,
 }
 
 impl Control {
@@ -35,6 +37,7 @@ impl Control {
             running: Arc::default(),
             loading: Arc::default(),
             metrics: Arc::default(),
+            checks: Arc::default(),
         }
     }
 

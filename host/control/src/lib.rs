@@ -5,6 +5,7 @@
 
 mod addons;
 mod apps;
+mod checks;
 mod control;
 mod environment;
 mod error;

@@ -24,6 +24,20 @@ named! {
     }
 }
 
+named! {
+    /// How far the check of a version has come.
+    CheckStage {
+        /// Its turn has not come.
+        Waiting = "waiting",
+        /// It becomes machine code, the longest part.
+        Compiling = "compiling",
+        /// It says what it offers.
+        Describing = "describing",
+        /// Each of its functions is called once.
+        Trying = "trying",
+    }
+}
+
 /// Why an uploaded component can't be a provider.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]

@@ -10,15 +10,15 @@ mod shutdown;
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use larder_api::{ApiConfig, Tokens};
+use larder_api::{ApiConfig, Tokens, UploadLimits};
 use larder_control::{Control, NoSink, Worker, WorkerConfig};
-use larder_sandbox::{ArtefactDir, Compile, Sandbox, SandboxConfig};
+use larder_sandbox::{ArtefactDir, Compile, Roots, Sandbox, SandboxConfig};
 use larder_store::{KeyfileSealer, SqliteStore, SystemClock};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -42,6 +42,9 @@ pub(crate) struct ServeArgs {
     /// Host names beside the listen address by which clients may call this server
     #[arg(long, value_name = "NAME")]
     pub(crate) allow_host: Vec<String>,
+    /// Authorities in PEM that providers' TLS connections trust beside the platform's
+    #[arg(long, value_name = "FILE", env = "LARDER_CA_FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
     /// How to write the log
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) log_format: LogFormat,
@@ -72,7 +75,8 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
     let token = dir.admin_token()?;
     // This very program, even if its file has been replaced since.
     let itself = Compile::InChild(PathBuf::from("/proc/self/exe"));
-    let config = SandboxConfig { artefacts: Some(artefacts), ..SandboxConfig::compiling(itself) };
+    let roots = args.ca_file.as_deref().map(authorities).transpose()?.unwrap_or_default();
+    let config = SandboxConfig { artefacts: Some(artefacts), roots, ..SandboxConfig::compiling(itself) };
     let sandbox = Arc::new(Sandbox::new(config)?);
     let control = Control::new(store, sandbox, Arc::new(NoSink));
 
@@ -86,7 +90,9 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
     let (stop, stopped) = watch::channel(false);
     let mut worker = tokio::spawn(Worker::new(control.clone(), WorkerConfig::default()).run(stopped.clone()));
 
-    let config = ApiConfig::new(Tokens::admin(&token), address, args.allow_host).stopped_by(stopped.clone());
+    let uploads = UploadLimits { folder: dir.uploads()?, ..UploadLimits::default() };
+    let config = ApiConfig::new(Tokens::admin(&token), address, args.allow_host);
+    let config = config.with_uploads(uploads).stopped_by(stopped.clone());
     let router = larder_api::router(control.clone(), config);
     let mut server = tokio::spawn(http::serve(listener, router, http::Limits::default(), stopped));
     shipped::install(&control, &dir).await?;
@@ -111,6 +117,10 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
         tracing::info!("closing connections that are still open");
     }
     worker.await.context("the worker broke down")
+}
+
+fn authorities(file: &Path) -> anyhow::Result<Roots> {
+    Roots::from_pem_file(file).with_context(|| format!("{} can't be used as --ca-file", file.display()))
 }
 
 fn start_log(format: LogFormat) {

@@ -1,13 +1,16 @@
 //! The contract in `wit/` as Rust types. This is the only place where code is generated from it, and the only one that
 //! names generated paths: when a second version of the contract comes, it is bound here beside the first.
 
-pub(crate) use generated::larder::host::{addon, log, secrets, state};
+pub(crate) use generated::larder::host::{addon, log, secrets, state, tls};
 pub(crate) use generated::larder::provider::types as provider;
 
 /// How a function of `larder:host/state` fails: with an error that the guest may handle, or with a trap.
 pub(crate) type StateFailure = wasmtime_wasi::TrappableError<state::Error>;
 /// The same for `larder:host/secrets`.
 pub(crate) type SecretsFailure = wasmtime_wasi::TrappableError<secrets::Error>;
+
+/// The same for `larder:host/tls`.
+pub(crate) type TlsFailure = wasmtime_wasi::TrappableError<tls::Error>;
 
 /// The resource `addon`. A store is about one addon, so its handles need no number.
 #[expect(unreachable_pub, reason = "the generated code re-exports it")]
@@ -19,13 +22,18 @@ mod generated {
         world: "larder:provider/provider",
         imports: {
             "larder:host/state": async | trappable,
+            "larder:host/tls": async | trappable,
             default: trappable,
         },
         exports: { default: async },
-        with: { "larder:host/addon.addon": super::TheAddon },
+        with: {
+            "larder:host/addon.addon": super::TheAddon,
+            "larder:host/tls.connection": crate::capability::tls::Connection,
+        },
         trappable_error_type: {
             "larder:host/state.error" => super::StateFailure,
             "larder:host/secrets.error" => super::SecretsFailure,
+            "larder:host/tls.error" => super::TlsFailure,
         },
     });
 }

@@ -11,4 +11,5 @@ pub(crate) mod log;
 pub(crate) mod network;
 pub(crate) mod secrets;
 pub(crate) mod state;
+pub(crate) mod tls;
 pub(crate) mod wasi;

@@ -26,7 +26,6 @@ use artefacts::Artefacts;
 use crate::config::{Compile, StartError};
 use crate::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX};
 use crate::fault::short;
-use crate::inspect;
 
 /// Components that are compiled at the same time.
 const COMPILES_AT_ONCE_MAX: usize = 1;
@@ -71,7 +70,7 @@ impl Compiler {
         let _turn = self.turns.acquire().await.map_err(|_| gave_up("the host is shutting down"))?;
         let (wasm, features) = (Arc::new(wasm), self.engine.get_wasm_features());
         let whole = Arc::clone(&wasm);
-        self.blocking(move || inspect::inspect(&whole, features)).await??;
+        self.blocking(move || larder_inspect::inspect(&whole, features)).await??;
         let (code, engine) = match &self.place {
             Compile::InChild(program) => (parent::compile(program, &wasm).await?, self.engine.clone()),
             Compile::Here => {

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 
+use crate::capability::tls::Roots;
 use crate::compile::ArtefactDir;
 
 /// Where components are compiled.
@@ -24,6 +25,8 @@ pub struct SandboxConfig {
     pub compile: Compile,
     /// Where what was compiled is kept; nowhere, if left out.
     pub artefacts: Option<ArtefactDir>,
+    /// Authorities that servers' certificates may be signed by, beside the platform's.
+    pub roots: Roots,
     /// Calls under way at once; further ones wait.
     pub calls_max: u32,
     /// What the memories and tables of all calls may hold together, in bytes. Nothing is reserved, and much of what
@@ -45,6 +48,7 @@ impl SandboxConfig {
         Self {
             compile,
             artefacts: None,
+            roots: Roots::default(),
             calls_max: 1000,
             memory_bytes_max: 8 * 1024 * 1024 * 1024,
             guest_threads: available_parallelism().map_or(1, NonZeroUsize::get),

@@ -18,7 +18,7 @@
 //! * **Threads.** Guests run on their own (`threads`), never on those that serve HTTP.
 //!
 //! Whatever goes wrong ends as a `fault` that names the limit, or says that it was the host's own. Uploads pass
-//! `inspect` before they are compiled (`compile`).
+//! `larder_inspect` before they are compiled (`compile`).
 //!
 //! What a maintainer can get wrong: a host function that computes for long without an `await` can't be interrupted, so
 //! each must be bounded by the size of what it was given; and anything that outlives the call must be bounded when the
@@ -33,7 +33,6 @@ mod config;
 mod data;
 mod engine;
 mod fault;
-mod inspect;
 mod linker;
 mod loaded;
 mod memory;
@@ -42,8 +41,9 @@ mod runtime;
 mod threads;
 mod ticker;
 
+pub use capability::tls::{Roots, RootsError};
 pub use compile::{ArtefactDir, COMPILE_COMMAND, compile_child};
 pub use config::{Compile, SandboxConfig, StartError};
 pub use engine::bare_engine_config;
-pub use inspect::COMPONENT_BYTES_MAX;
+pub use larder_inspect::COMPONENT_BYTES_MAX;
 pub use runtime::Sandbox;

@@ -7,12 +7,12 @@ use wasmtime::component::{
 };
 
 use larder_domain::provider::Refusal;
+use larder_inspect::{CATALOG, LIFECYCLE};
 
 use crate::bindings::TheAddon;
 use crate::bindings::provider::{Config, Failure, Progress};
 use crate::data::CallData;
 use crate::fault::short;
-use crate::inspect::{CATALOG, LIFECYCLE};
 
 /// What the functions of `lifecycle` take.
 pub(crate) type AddonParam = (Resource<TheAddon>,);

@@ -18,6 +18,7 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
 use crate::capability::network::Network;
+use crate::capability::tls::Tls;
 use crate::compile::Compiler;
 use crate::config::{SandboxConfig, StartError};
 use crate::data::{CallData, Shared};
@@ -25,7 +26,7 @@ use crate::loaded::Loaded;
 use crate::memory::HostMemory;
 use crate::threads::GuestThreads;
 use crate::ticker::Ticker;
-use crate::{call, engine, fault, inspect, linker};
+use crate::{call, engine, fault, linker};
 
 /// Runs providers. Dropping it ends all calls.
 pub struct Sandbox {
@@ -54,7 +55,7 @@ impl Sandbox {
             shared: Arc::new(Shared {
                 memory: Arc::new(HostMemory::new(config.memory_bytes_max)),
                 network: Arc::new(Network::new()),
-                tls: Arc::default(),
+                tls: Arc::new(Tls::trusting(config.roots)),
             }),
             engine,
             threads,
@@ -106,7 +107,7 @@ impl Sandbox {
 #[async_trait]
 impl ProviderRuntime for Sandbox {
     fn inspect(&self, wasm: &[u8]) -> Result<(), Refusal> {
-        inspect::inspect(wasm, self.engine.get_wasm_features())
+        larder_inspect::inspect(wasm, self.engine.get_wasm_features())
     }
 
     async fn load(&self, digest: Digest, wasm: Vec<u8>) -> Result<(), Refusal> {

@@ -11,15 +11,15 @@ mod generated {
         path: ["../../wit/host", "../../wit/provider"],
         world: "larder:provider/provider",
         exports: { default: async },
-        with: { "larder:host/addon.addon": super::Nobody },
+        with: { "larder:host/addon.addon": super::Nobody, "larder:host/tls.connection": super::Nobody },
     });
 }
 
-use generated::larder::host::{addon, log, secrets, state};
+use generated::larder::host::{addon, log, secrets, state, tls};
 use generated::larder::provider::types;
 use generated::{Provider, ProviderPre};
 
-/// The addon that a call is about, of which nothing is known.
+/// An addon of which nothing is known, or a connection to nowhere.
 #[expect(unreachable_pub, reason = "the generated code re-exports it")]
 pub struct Nobody;
 
@@ -97,6 +97,26 @@ impl state::Host for Data {
         Ok(vec![])
     }
     fn checkpoint(&mut self) -> Result<(), state::Error> {
+        Ok(())
+    }
+}
+
+impl tls::Host for Data {}
+
+impl tls::HostConnection for Data {
+    fn connect(&mut self, _: String, _: u16) -> Result<Resource<Nobody>, tls::Error> {
+        Err(tls::Error::Denied)
+    }
+    fn start_tls(&mut self, _: Resource<Nobody>) -> Result<(), tls::Error> {
+        Err(tls::Error::Denied)
+    }
+    fn read(&mut self, _: Resource<Nobody>, _: u32) -> Result<Vec<u8>, tls::Error> {
+        Err(tls::Error::Denied)
+    }
+    fn write(&mut self, _: Resource<Nobody>, _: Vec<u8>) -> Result<(), tls::Error> {
+        Err(tls::Error::Denied)
+    }
+    fn drop(&mut self, _: Resource<Nobody>) -> wasmtime::Result<()> {
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ mod fixture;
 mod lifecycle;
 mod neighbours;
 mod parked;
+mod policy;
 mod report;
 mod scale;
 mod server;
@@ -25,9 +26,11 @@ const MEASUREMENTS: &[(&str, Measurement)] = &[
     ("lifecycle", lifecycle::measure),
     ("neighbours", neighbours::measure),
     ("parked", parked::measure),
+    ("policy", policy::measure),
     ("scale", scale::measure),
     ("idle", server::idle),
     ("restart", server::restart),
+    ("restart_100", server::restart_100),
 ];
 
 fn main() -> Result<()> {

@@ -25,6 +25,8 @@ use crate::shell::{self, Steps};
 use crate::test::cargo::Tests;
 use crate::test::rings::{Ring, Rings};
 use crate::test::skips::Skips;
+#[cfg(test)]
+pub(crate) use crate::test::skips::skip;
 use crate::test::summary::Summary;
 use crate::toolchain;
 use crate::workspace::{self, Workspace};

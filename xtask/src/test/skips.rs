@@ -50,3 +50,14 @@ pub(crate) fn parse(text: &str) -> Vec<Ignored> {
     };
     lines.into_iter().map(entry).collect()
 }
+
+/// Notes that a test of this crate cannot run here.
+#[cfg(test)]
+pub(crate) fn skip(name: &str, reason: &str) {
+    use std::io::Write as _;
+    eprintln!("skipped: {name}: {reason}");
+    if let Some(file) = std::env::var_os(VARIABLE) {
+        let mut file = File::options().append(true).create(true).open(file).unwrap();
+        writeln!(file, "{name}\t{reason}").unwrap();
+    }
+}

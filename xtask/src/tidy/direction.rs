@@ -12,10 +12,11 @@ use crate::shell;
 use crate::workspace::Workspace;
 
 /// Our crates and those of ours that each may use. `*` is all.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("larder-domain", &[]),
     ("larder-store", &["larder-domain"]),
-    ("larder-sandbox", &["larder-domain"]),
+    ("larder-inspect", &["larder-domain"]),
+    ("larder-sandbox", &["larder-domain", "larder-inspect"]),
     ("larder-containers", &["larder-domain"]),
     ("larder-control", &["larder-domain"]),
     ("larder-api", &["larder-control", "larder-domain"]),

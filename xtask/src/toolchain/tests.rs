@@ -1,21 +1,13 @@
 //! The second way to a guest toolchain, taken for real: it installs packages, so it is a world test.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::fs;
 
 use super::*;
 use crate::build;
+use crate::test::skip;
 
 /// What a component, as opposed to a plain module, begins with.
 const COMPONENT: [u8; 8] = [0, b'a', b's', b'm', 0x0d, 0, 1, 0];
-
-fn skip(name: &str, reason: &str) {
-    eprintln!("skipped: {name}: {reason}");
-    if let Some(file) = env::var_os("LARDER_TEST_SKIPS") {
-        let mut file = OpenOptions::new().append(true).create(true).open(file).unwrap();
-        writeln!(file, "{name}\t{reason}").unwrap();
-    }
-}
 
 #[test]
 fn world_debian_packages_build_a_component() {

@@ -43,7 +43,8 @@ pub(super) async fn version(
     _: NoQuery,
 ) -> Result<Response, Problem> {
     let version = api.control.version(&name, digest).await?;
-    Ok(Json(VersionView::new(&version, &api.control.grants(&name).await?)).into_response())
+    let view = VersionView::new(&version, &api.control.grants(&name).await?).at(api.control.check_stage(digest));
+    Ok(Json(view).into_response())
 }
 
 /// `POST /v1/providers/{name}/versions/{digest}/activate`

@@ -3,7 +3,7 @@
 use larder_domain::grants::{Granted, is_granted};
 use larder_domain::limits::{Limit, ProviderLimits};
 use larder_domain::manifest::{Manifest, Request};
-use larder_domain::provider::{Provider, Version};
+use larder_domain::provider::{CheckStage, Provider, Version, VersionState};
 use serde::Serialize;
 
 use crate::time::Timestamp;
@@ -13,6 +13,8 @@ use crate::time::Timestamp;
 pub(crate) struct VersionView<'a> {
     digest: String,
     state: &'static str,
+    /// How far its check has come, if it is being checked.
+    check: Option<&'static str>,
     size_bytes: u64,
     uploaded_at: Timestamp,
     version: Option<&'a str>,
@@ -47,6 +49,7 @@ impl<'a> VersionView<'a> {
         Self {
             digest: version.digest.to_string(),
             state: version.state.as_str(),
+            check: None,
             size_bytes: version.size_bytes,
             uploaded_at: version.uploaded_at.into(),
             version: manifest.map(|manifest| manifest.version.as_str()),
@@ -55,6 +58,14 @@ impl<'a> VersionView<'a> {
             requests: manifest.map(|manifest| requests(manifest, grants)).unwrap_or_default(),
             refusal: refusal.map(|(code, message)| RefusalView { code, message }),
         }
+    }
+}
+
+impl VersionView<'_> {
+    /// The same, with how far its check has come.
+    pub(crate) fn at(self, stage: CheckStage) -> Self {
+        let is_checking = self.state == VersionState::Checking.as_str();
+        Self { check: is_checking.then(|| stage.as_str()), ..self }
     }
 }
 

@@ -18,7 +18,7 @@ async fn a_provider_is_shown_with_its_versions() {
     let mut requests = asking["requests"].clone();
     requests[0]["granted"] = json!(false);
     let expected = json!({
-        "digest": provider["active"], "state": "active", "size_bytes": asking.to_string().len(),
+        "digest": provider["active"], "state": "active", "check": null, "size_bytes": asking.to_string().len(),
         "uploaded_at": version["uploaded_at"], "version": "1.0", "description": "Scripted", "services": ["thing"],
         "requests": requests, "refusal": null,
     });

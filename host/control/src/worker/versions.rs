@@ -5,6 +5,7 @@ use larder_domain::limits::CallLimits;
 use larder_domain::manifest::Manifest;
 use larder_domain::ports::runtime::Export;
 use larder_domain::ports::store::CheckOutcome;
+use larder_domain::provider::CheckStage;
 use larder_domain::work::{Lease, Subject};
 use larder_domain::{Digest, ProviderName};
 
@@ -45,6 +46,7 @@ async fn examine(
     digest: Digest,
     limits: CallLimits,
 ) -> Option<CheckOutcome> {
+    let check = control.checks.begin(digest);
     match loaded::load(control, digest).await {
         Ok(()) => {}
         Err(LoadError::Refused(refusal)) => return Some(refused(refusal.code, refusal.message)),
@@ -54,6 +56,7 @@ async fn examine(
         }
     }
     let options = control.store.provider_options(provider).await.ok()?;
+    check.is(CheckStage::Describing);
     let text = match control.runtime.describe(digest, &options, limits).await {
         Ok(Ok(text)) => text,
         Ok(Err(reason)) => {
@@ -71,6 +74,7 @@ async fn examine(
         Ok(manifest) => manifest,
         Err(refused) => return Some(refused),
     };
+    check.is(CheckStage::Trying);
     match trial::hold(control, provider, digest, &manifest, &options, limits).await {
         Ok(()) => Some(CheckOutcome::Accepted(manifest)),
         Err(trial::Failed::Broke(export, fault)) => Some(broke(export, &fault)),

@@ -135,6 +135,7 @@ pub(crate) struct Request {
 pub(crate) struct Version {
     pub(crate) digest: String,
     pub(crate) state: String,
+    pub(crate) check: String,
     pub(crate) size_bytes: u64,
     pub(crate) uploaded_at: String,
     pub(crate) version: Option<String>,

@@ -41,6 +41,14 @@ impl DataDir {
         self.0.join("artefacts")
     }
 
+    /// Where uploads are received, in files without names.
+    pub(super) fn uploads(&self) -> anyhow::Result<PathBuf> {
+        let path = self.0.join("uploads");
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        made.with_context(|| format!("can't make {}", path.display()))?;
+        Ok(path)
+    }
+
     /// The admin token, made at the first start.
     pub(super) fn admin_token(&self) -> anyhow::Result<String> {
         let path = self.0.join("admin.token");

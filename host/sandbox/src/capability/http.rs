@@ -5,7 +5,6 @@
 
 mod body;
 mod send;
-mod tls;
 
 use std::sync::Arc;
 
@@ -16,9 +15,8 @@ use wasmtime_wasi_http::p2::bindings::http::types::{HostOutgoingRequest as _, Me
 use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
 use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpHooks, WasiHttpView};
 
-pub(crate) use tls::Tls;
-
 use crate::capability::network::Gate;
+use crate::capability::tls::Tls;
 use crate::data::CallData;
 
 /// How long the headers of one message may be, in bytes.

@@ -13,19 +13,37 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use larder_domain::limits::CallLimits;
 use tokio::io::{AsyncWrite, sink};
-use wasmtime::component::ResourceTable;
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource, ResourceTable};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use crate::capability::http::{GatedHttp, HEADERS_BYTES_MAX, Tls};
+use crate::capability::http::{GatedHttp, HEADERS_BYTES_MAX};
 use crate::capability::log::{CallLog, Output};
 use crate::capability::network::{Gate, open_sockets_to};
+use crate::capability::tls::Tls;
 use crate::data::CallData;
 
 /// How much a guest may write to a stream at once, in bytes.
 const STREAM_WRITE_BYTES_MAX: usize = 64 * 1024;
+
+/// The interface that tells errors in words, as the engine's WASI names it.
+const ERRORS: &str = "wasi:io/error@0.2.12";
+
+/// Puts words in the place of the engine's debugging output, which has the host's own backtrace in it if somebody has asked for that.
+pub(crate) fn add_errors_to_linker(linker: &mut Linker<CallData>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    linker.instance(ERRORS)?.func_wrap(
+        "[method]error.to-debug-string",
+        |store: StoreContextMut<'_, CallData>, (error,): (Resource<wasmtime::Error>,)| {
+            Ok((format!("{:#}", store.data().wasi.table.get(&error)?),))
+        },
+    )?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
 
 /// What a call has of WASI.
 pub(crate) struct EmptyWasi {

@@ -10,12 +10,12 @@ use std::ffi::OsStr;
 use std::io::{self, Read as _, Write as _};
 use std::process::ExitCode;
 
+use larder_inspect::COMPONENT_BYTES_MAX;
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 use wasmtime::{Engine, OutOfMemory};
 
 use crate::engine::compiling_config;
 use crate::fault::short;
-use crate::inspect::COMPONENT_BYTES_MAX;
 
 /// The hidden command of the program that runs [`compile_child`].
 pub const COMPILE_COMMAND: &str = "compile-component";

@@ -15,5 +15,6 @@ mod limits;
 mod neighbours;
 mod network;
 mod state;
+mod tls;
 mod uploads;
 mod wasi;

@@ -28,6 +28,8 @@ enum Way {
         #[serde(default)]
         send: String,
     },
+    /// Connect, secure it, send and read until the connection ends.
+    Tls(network::Secured),
     /// Send a datagram.
     Udp(String),
     /// Wait for connections on this address.
@@ -56,6 +58,7 @@ impl Provider for Caller {
         for way in parameters.go {
             said = match way {
                 Way::Tcp { to, send } => network::tcp(&to, &send)?,
+                Way::Tls(to) => network::tls(&to)?,
                 Way::Udp(to) => network::udp(&to)?,
                 Way::Listen(at) => network::listen(&at)?,
                 Way::Http(ask) => network::http(&ask)?,

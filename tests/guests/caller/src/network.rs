@@ -6,6 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 
 use larder_sdk::Failure;
+use larder_sdk::net::Connection;
 use serde::Deserialize;
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{Fields, IncomingResponse, OutgoingRequest, RequestOptions, Scheme};
@@ -18,6 +19,34 @@ pub(crate) fn tcp(to: &str, send: &str) -> Result<String, Failure> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).map_err(failed)?;
     Ok(answer)
+}
+
+/// Connects by the host's own connections, says something in the clear if told to, and then speaks TLS.
+pub(crate) fn tls(to: &Secured) -> Result<String, Failure> {
+    let mut stream = Connection::connect(&to.host, to.port)?;
+    if !to.first.is_empty() {
+        stream.write_all(to.first.as_bytes()).map_err(failed)?;
+        let mut answer = [0];
+        stream.read_exact(&mut answer).map_err(failed)?;
+    }
+    stream.start_tls()?;
+    stream.write_all(to.send.as_bytes()).map_err(failed)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).map_err(failed)?;
+    Ok(answer)
+}
+
+/// A connection that is to be secured.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Secured {
+    host: String,
+    port: u16,
+    /// In the clear, answered by one byte.
+    #[serde(default)]
+    first: String,
+    #[serde(default)]
+    send: String,
 }
 
 /// Sends a datagram.

@@ -7,7 +7,6 @@ use axum::http::{StatusCode, header};
 use axum::response::Response;
 use larder_control::{Code, ControlError, Uploaded};
 use larder_domain::ProviderName;
-use larder_domain::grants::Granted;
 use larder_domain::provider::VersionState;
 
 use crate::extract::{Query, Wait};
@@ -27,12 +26,16 @@ pub(crate) async fn upload(State(api): State<Shared>, request: Request) -> Resul
             return Err(problem);
         }
     };
-    let mut uploaded = api.control.upload(&name, place.read(body).await?).await?;
-    drop(place);
+    let received = place.receive(body).await?;
+    let mut uploaded = api.control.upload(&name, received.wasm).await?;
+    drop((received.place, place));
     if let Some(at_most) = wait.at_most() {
         uploaded.version = api.control.wait_for_version(&name, uploaded.version.digest, at_most).await?;
     }
-    Ok(answer(&name, &uploaded, &api.control.grants(&name).await?, wait))
+    let stage = api.control.check_stage(uploaded.version.digest);
+    let grants = api.control.grants(&name).await?;
+    let view = VersionView::new(&uploaded.version, &grants).at(stage);
+    Ok(answer(&name, &uploaded, &view, wait))
 }
 
 /// An upload whose body may be read.
@@ -50,7 +53,7 @@ async fn admit<'a>(api: &'a Api, parts: &mut Parts) -> Result<Admitted<'a>, Prob
     Ok(Admitted { name, wait, place: api.uploads.place(&parts.headers).await? })
 }
 
-fn answer(name: &ProviderName, uploaded: &Uploaded, grants: &[Granted], wait: Wait) -> Response {
+fn answer(name: &ProviderName, uploaded: &Uploaded, view: &VersionView<'_>, wait: Wait) -> Response {
     let version = &uploaded.version;
     let status = match version.state {
         _ if uploaded.known => StatusCode::OK,
@@ -60,5 +63,5 @@ fn answer(name: &ProviderName, uploaded: &Uploaded, grants: &[Granted], wait: Wa
         VersionState::Inactive | VersionState::WaitingForApproval | VersionState::Refused => StatusCode::OK,
     };
     let location = [(header::LOCATION, format!("/v1/providers/{name}/versions/{}", version.digest))];
-    wait.applied((status, location, Json(VersionView::new(version, grants))))
+    wait.applied((status, location, Json(view)))
 }

@@ -53,10 +53,12 @@ pub(crate) async fn run(context: &Context, args: &UploadArgs) -> Result<()> {
     };
     let spinner = Spinner::start(context.out, &format!("uploading `{}`", args.file.display()));
     let deadline = Instant::now() + args.timeout;
-    let mut answer = upload(context, args, &name).await?;
+    // Who looks on is told soon that it has come.
+    let wait_s = if spinner.is_seen() { 1 } else { WAIT_S };
+    let mut answer = upload(context, args, &name, wait_s).await?;
     let mut version: Version = model::read(&answer)?;
     while version.state == "checking" && !args.no_wait && Instant::now() < deadline {
-        spinner.say(&format!("checking version {} of `{name}`", short_digest(&version.digest)));
+        spinner.say(&format!("checking version {} of `{name}`: {}", short_digest(&version.digest), version.check));
         sleep(POLL).await;
         let call = Call::get(&["v1", "providers", &name, "versions", &version.digest]);
         answer = context.api.call(call).await?.body;
@@ -77,7 +79,7 @@ fn name_of(file: &Path) -> Result<String> {
     Ok(stem.to_ascii_lowercase().replace('_', "-"))
 }
 
-async fn upload(context: &Context, args: &UploadArgs, name: &str) -> Result<Value> {
+async fn upload(context: &Context, args: &UploadArgs, name: &str, wait_s: u64) -> Result<Value> {
     let unreadable =
         |error: std::io::Error| Failure::new(Kind::Failed, "unreadable", format!("`{}`: {error}", args.file.display()));
     let file = File::open(&args.file).await.map_err(unreadable)?;
@@ -86,7 +88,7 @@ async fn upload(context: &Context, args: &UploadArgs, name: &str) -> Result<Valu
         return Err(Failure::usage(format!("`{}` is no file", args.file.display())));
     }
     let call = Call::new(Method::POST, &["v1", "providers"]).query("name", name).wasm(chunks(file), metadata.len());
-    let wait_s = WAIT_S.min(args.timeout.as_secs());
+    let wait_s = wait_s.min(args.timeout.as_secs());
     let call = if args.no_wait || wait_s == 0 { call } else { call.wait(wait_s) };
     Ok(context.api.call(call).await?.body)
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use http::uri::{Authority, Scheme as UriScheme};
+use http::uri::{Authority, PathAndQuery, Scheme as UriScheme};
 use http::{Request, Response, Uri};
 use http_body_util::BodyExt as _;
 use hyper::client::conn::http1;
@@ -15,8 +15,8 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 use super::HEADERS_BYTES_MAX;
 use super::body::{Bounded, Connection};
-use super::tls::Tls;
 use crate::capability::network::{Closed, Gate};
+use crate::capability::tls::Tls;
 
 /// The longest that a connection may take to be there, TLS included; guests may ask for less.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
@@ -42,17 +42,24 @@ pub(super) async fn send(
     let authority = request.uri().authority().ok_or(Error::HttpRequestUriInvalid)?.clone();
     let (host, port) = destination(scheme, &authority)?;
     // Only a proxy is told more than the path; the head was made from a valid one.
-    *request.uri_mut() = Uri::from(request.uri().path_and_query().cloned().ok_or(Error::HttpRequestUriInvalid)?);
+    *request.uri_mut() = target(request.uri())?;
     let connect_wait = options.connect_timeout.unwrap_or(CONNECT_WAIT).min(CONNECT_WAIT);
     let stream = gate.connect(scheme, &host, port, connect_wait).await.map_err(closed)?;
     match scheme {
         Scheme::Https => {
-            let secured = timeout(connect_wait, tls.connect(authority.host(), stream)).await;
+            let secured = timeout(connect_wait, tls.connect_for_http(authority.host(), stream)).await;
             let stream = secured.map_err(|_| Error::ConnectionTimeout)?.map_err(Error::Tls)?;
             exchange(stream, request, options).await
         }
         Scheme::Http | Scheme::Tcp => exchange(stream, request, options).await,
     }
+}
+
+/// What is asked for (RFC 9112, section 3.2.1): a path that is empty is the root.
+fn target(uri: &Uri) -> Result<Uri, Error> {
+    let wanted = uri.path_and_query().ok_or(Error::HttpRequestUriInvalid)?;
+    // Shown, it begins with a slash, which is not so as it is kept.
+    Ok(Uri::from(PathAndQuery::try_from(wanted.to_string()).map_err(|_| Error::HttpRequestUriInvalid)?))
 }
 
 /// Where a request goes. What could be read in two ways goes nowhere.
@@ -107,6 +114,13 @@ mod tests {
     fn goes_to(authority: &str) -> Option<(String, u16)> {
         let (host, port) = destination(Scheme::Http, &authority.parse().ok()?).ok()?;
         Some((host.to_string(), port))
+    }
+
+    #[test]
+    fn an_empty_path_is_the_root() {
+        for (asked, sent) in [("http://h", "/"), ("http://h?q=1", "/?q=1"), ("http://h/a?q", "/a?q")] {
+            assert_eq!(target(&asked.parse().unwrap()).unwrap().to_string(), sent, "{asked}");
+        }
     }
 
     #[test]

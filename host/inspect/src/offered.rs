@@ -1,9 +1,9 @@
 //! The interfaces that the linker has, by name. A test imports something of each, so that this list can't say more than
-//! is true; [`crate::linker`] is the truth.
+//! is true; the sandbox's linker is the truth.
 
 /// The packages, with the version that is linked and their interfaces.
 pub(super) const OFFERED: [(&str, &str, &[&str]); 9] = [
-    ("larder:host", "0.1.0", &["addon", "log", "secrets", "state"]),
+    ("larder:host", "0.1.0", &["addon", "log", "secrets", "state", "tls"]),
     ("larder:provider", "0.1.0", &["types"]),
     (
         "wasi:cli",
@@ -114,7 +114,7 @@ pub(super) fn summary() -> String {
 }
 
 /// Every interface's whole name.
-pub(super) fn all() -> impl Iterator<Item = String> {
+pub fn all() -> impl Iterator<Item = String> {
     OFFERED.iter().flat_map(|(package, version, interfaces)| {
         interfaces.iter().map(move |interface| format!("{package}/{interface}@{version}"))
     })

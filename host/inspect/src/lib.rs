@@ -10,8 +10,9 @@ mod offered;
 mod outline;
 
 use larder_domain::provider::Refusal;
-use wasmtime::WasmFeatures;
+use wasmparser::WasmFeatures;
 
+pub use offered::all as offered;
 use offered::{Name, Offer};
 use outline::{Export, Import, Outline};
 
@@ -19,9 +20,9 @@ use outline::{Export, Import, Outline};
 pub const COMPONENT_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// The interface of the four functions.
-pub(crate) const LIFECYCLE: &str = "larder:provider/lifecycle@0.1.0";
+pub const LIFECYCLE: &str = "larder:provider/lifecycle@0.1.0";
 /// The interface of `describe`.
-pub(crate) const CATALOG: &str = "larder:provider/catalog@0.1.0";
+pub const CATALOG: &str = "larder:provider/catalog@0.1.0";
 
 /// What a provider exports.
 const EXPECTED: [(&str, &[&str]); 2] =
@@ -30,8 +31,11 @@ const EXPECTED: [(&str, &[&str]); 2] =
 /// How many names a message lists.
 const NAMES_LISTED: usize = 6;
 
-/// Whether the bytes may be a provider.
-pub(crate) fn inspect(wasm: &[u8], features: WasmFeatures) -> Result<(), Refusal> {
+/// Whether the bytes may be a provider. `features` is the WebAssembly that the host runs.
+///
+/// # Errors
+/// What it is instead, or what it lacks, for its author.
+pub fn inspect(wasm: &[u8], features: WasmFeatures) -> Result<(), Refusal> {
     if wasm.len() > COMPONENT_BYTES_MAX {
         return Err(Refusal::new(
             "too_large",

@@ -9,8 +9,7 @@ use std::collections::HashSet;
 use larder_domain::provider::Refusal;
 use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType, ComponentItem, ResourceId};
 use wasmparser::types::TypesRef;
-use wasmparser::{Parser, Payload, ValidPayload, Validator};
-use wasmtime::WasmFeatures;
+use wasmparser::{Parser, Payload, ValidPayload, Validator, WasmFeatures};
 
 use super::quoted;
 

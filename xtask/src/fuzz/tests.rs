@@ -1,0 +1,26 @@
+//! A short run of each target, which continuous integration does not leave out.
+
+use std::env;
+use std::process::Command;
+
+use super::*;
+use crate::test::skip;
+
+/// How long each target is fuzzed here, in seconds.
+const SHORT_SECONDS: u32 = 15;
+
+#[test]
+fn world_fuzzing_finds_nothing() {
+    let wanted = crate::workspace::in_ci() || env::var_os("LARDER_WORLD").is_some();
+    if !wanted {
+        return skip("world_fuzzing_finds_nothing", "takes a minute or two; set LARDER_WORLD=1 to allow it");
+    }
+    let has_compiler = || Command::new("c++").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !has_compiler() {
+        let mut apt = Command::new("apt-get");
+        apt.args(["install", "--yes", "--quiet", "--no-install-recommends", "g++"])
+            .env("DEBIAN_FRONTEND", "noninteractive");
+        shell::run(&mut apt, "install a C++ compiler by hand").unwrap();
+    }
+    run(&Workspace::find().unwrap(), None, SHORT_SECONDS).unwrap();
+}
