@@ -1,8 +1,12 @@
 //! One run of `cargo test`, its output shown and read at the same time.
 
+use std::env;
+use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, IsTerminal};
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -28,6 +32,15 @@ pub(crate) struct Ended {
     pub(crate) outcome: Outcome,
     /// Time until the first test ran.
     pub(crate) build: Duration,
+}
+
+/// How many tests run at once, as the test programs read it.
+const THREADS: &str = "RUST_TEST_THREADS";
+
+/// Two for each core, unless somebody wants another number: most tests wait for something for a while.
+fn threads() -> OsString {
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    env::var_os(THREADS).unwrap_or_else(|| (2 * cores).to_string().into())
 }
 
 impl Tests<'_> {
@@ -61,6 +74,7 @@ impl Tests<'_> {
             .args(["test", "--workspace", "--no-fail-fast", "--color", colour])
             .args(self.words)
             .env("LARDER_GUESTS", self.guests)
+            .env(THREADS, threads())
             .env(skips::VARIABLE, self.skips);
         command
     }
