@@ -57,7 +57,7 @@ fn fuzz(workspace: &Workspace, program: &Path, name: &str, seconds: u32) -> Resu
     let mut command = shell::tool(workspace, program);
     command.arg(format!("-max_total_time={seconds}")).arg(format!("-max_len={INPUT_BYTES_MAX}"));
     command.arg(format!("-rss_limit_mb={MEMORY_MIB_MAX}")).arg(format!("-timeout={INPUT_SECONDS_MAX}"));
-    command.arg("-print_final_stats=1").arg(format!("-artifact_prefix={}/", found.display()));
+    command.arg("-verbosity=0").arg("-print_final_stats=1").arg(format!("-artifact_prefix={}/", found.display()));
     command.arg(&found).arg(workspace.root.join("tests/fuzz/corpus").join(name));
     shell::run(&mut command, "the input that did it is named above; make a test of it")
 }

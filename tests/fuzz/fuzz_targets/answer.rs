@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use larder_domain::addon::{AddonSpec, DeclaredVariables};
+use larder_domain::addon::{AddonSpec, AnyVariable, DeclaredVariables};
 use larder_domain::config::{RawConfig, RawEntry, check};
 use larder_domain::failure::bounded_text;
 use larder_domain::limits::MESSAGE_BYTES_MAX;
@@ -27,7 +27,7 @@ static SPEC: LazyLock<AddonSpec> = LazyLock::new(|| AddonSpec {
     role: Role::User,
     attach_as: None,
     parameters: Value::Null,
-    variables: DeclaredVariables::Any,
+    variables: DeclaredVariables::Any(AnyVariable::Any),
     protected: false,
     external_id: None,
     created_at: WallTime::default(),
