@@ -16,8 +16,8 @@ use std::time::Duration;
 use crate::Failure;
 use crate::bindings::larder::host::tls as host;
 
-/// What is handed to the host at once, in bytes.
-const WRITE_BYTES_MAX: usize = 64 * 1024;
+/// What is handed to the host at once, in bytes: less than the least that an operator can allow for a host call.
+const WRITE_BYTES_MAX: usize = 8 * 1024;
 /// How long to wait before a server is tried again that could not be reached.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 

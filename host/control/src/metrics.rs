@@ -1,6 +1,7 @@
 //! What is counted of calls, in the text that Prometheus reads (the OpenMetrics exposition format).
 
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
 
 use larder_domain::ProviderName;
 use larder_domain::failure::FaultCode;
@@ -14,7 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::{Control, ControlError, Offers};
+use crate::{Code, Control, ControlError, Offers};
 
 /// The upper ends of the buckets of calls' durations, in seconds.
 const CALL_SECONDS: [f64; 8] = [0.001, 0.005, 0.025, 0.1, 0.5, 2.0, 10.0, 30.0];
@@ -40,6 +41,16 @@ struct LimitLabels {
 /// One number of what the sandbox uses.
 type Reading = fn(&Usage) -> u64;
 
+/// What the sandbox uses, by the names and words that are told.
+const SANDBOX: [(&str, &str, Reading); 6] = [
+    ("sandbox_calls", "Calls under way", |usage| usage.calls),
+    ("sandbox_calls_max", "Calls that can be under way", |usage| usage.calls_max),
+    ("sandbox_memory_bytes", "Memory set aside for calls under way", |usage| usage.memory_bytes),
+    ("sandbox_memory_bytes_max", "Memory that calls under way can have together", |usage| usage.memory_bytes_max),
+    ("sandbox_sockets", "Connections of calls under way", |usage| usage.sockets),
+    ("sandbox_sockets_max", "Connections that calls under way can have together", |usage| usage.sockets_max),
+];
+
 /// Everything that is counted on this node since it started. Its labels are providers, which only operators make.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -48,7 +59,9 @@ pub(crate) struct Metrics {
     seconds: Family<ProviderLabel, Histogram, fn() -> Histogram>,
     denied: Family<ProviderLabel, Counter>,
     limits: Family<LimitLabels, Gauge>,
-    sandbox: [(Gauge, Reading); 6],
+    sandbox: [Gauge; SANDBOX.len()],
+    /// What only holds at one moment is written by one reader at a time.
+    reading: Mutex<()>,
 }
 
 impl Default for Metrics {
@@ -61,14 +74,8 @@ impl Default for Metrics {
             seconds: Family::new_with_constructor(histogram),
             denied: Family::default(),
             limits: Family::default(),
-            sandbox: [
-                (Gauge::default(), |usage| usage.calls),
-                (Gauge::default(), |usage| usage.calls_max),
-                (Gauge::default(), |usage| usage.memory_bytes),
-                (Gauge::default(), |usage| usage.memory_bytes_max),
-                (Gauge::default(), |usage| usage.sockets),
-                (Gauge::default(), |usage| usage.sockets_max),
-            ],
+            sandbox: Default::default(),
+            reading: Mutex::default(),
         };
         metrics.register();
         metrics
@@ -83,16 +90,8 @@ impl Metrics {
         registry.register("call_seconds", "Time from start to end of calls", self.seconds.clone());
         registry.register("denied", "Connections, requests and look-ups that no grant permitted", self.denied.clone());
         registry.register("provider_limit", "What a provider's calls may use", self.limits.clone());
-        let names = [
-            ("sandbox_calls", "Calls under way"),
-            ("sandbox_calls_max", "Calls that can be under way"),
-            ("sandbox_memory_bytes", "Memory set aside for calls under way"),
-            ("sandbox_memory_bytes_max", "Memory that calls under way can have together"),
-            ("sandbox_sockets", "Connections of calls under way"),
-            ("sandbox_sockets_max", "Connections that calls under way can have together"),
-        ];
-        for ((name, help), (gauge, _)) in names.into_iter().zip(&self.sandbox) {
-            registry.register(name, help, gauge.clone());
+        for ((name, help, _), gauge) in SANDBOX.iter().zip(&self.sandbox) {
+            registry.register(*name, *help, gauge.clone());
         }
     }
 
@@ -112,6 +111,7 @@ impl Metrics {
     }
 
     fn text(&self, offers: &Offers, usage: &Usage) -> Result<String, std::fmt::Error> {
+        let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         self.limits.clear();
         for offer in offers.0.values() {
             for limit in Limit::ALL {
@@ -119,7 +119,7 @@ impl Metrics {
                 self.limits.get_or_create(&labels).set(signed(offer.limits.value(*limit)));
             }
         }
-        for (gauge, value) in &self.sandbox {
+        for ((_, _, value), gauge) in SANDBOX.iter().zip(&self.sandbox) {
             gauge.set(signed(value(usage)));
         }
         let mut text = String::new();
@@ -140,7 +140,6 @@ impl Control {
     pub async fn metrics(&self) -> Result<String, ControlError> {
         let offers = self.offers().await?;
         let text = self.metrics.text(&offers, &self.runtime.usage());
-        // Writing to a string can't fail.
-        Ok(text.unwrap_or_default())
+        text.map_err(|_| ControlError::refused(Code::Internal, "the metrics can't be written"))
     }
 }

@@ -29,7 +29,7 @@ named! {
     CheckStage {
         /// Its turn has not come.
         Waiting = "waiting",
-        /// It becomes machine code, the longest part.
+        /// It becomes machine code, the longest part, or waits for another one that does.
         Compiling = "compiling",
         /// It says what it offers.
         Describing = "describing",

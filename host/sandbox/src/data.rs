@@ -12,7 +12,7 @@ use crate::capability::log::CallLog;
 use crate::capability::network::{Gate, Network};
 use crate::capability::secrets::CallSecrets;
 use crate::capability::state::StateOverlay;
-use crate::capability::tls::{CallTls, Tls};
+use crate::capability::tls::Tls;
 use crate::capability::wasi::EmptyWasi;
 use crate::memory::{HostMemory, MemoryBudget};
 
@@ -32,7 +32,7 @@ pub(crate) struct CallData {
     pub(crate) secrets: CallSecrets,
     pub(crate) state: StateOverlay,
     pub(crate) gate: Gate,
-    pub(crate) tls: CallTls,
+    pub(crate) tls: Arc<Tls>,
     pub(crate) wasi: EmptyWasi,
 }
 
@@ -65,8 +65,8 @@ impl CallData {
     ) -> Self {
         let log = CallLog::new(limits.log_bytes);
         let gate = Gate::new(Arc::clone(&shared.network), network);
-        let tls = CallTls::new(gate.clone(), Arc::clone(&shared.tls));
-        let wasi = EmptyWasi::new(log.clone(), gate.clone(), Arc::clone(&shared.tls), &limits);
+        let tls = Arc::clone(&shared.tls);
+        let wasi = EmptyWasi::new(log.clone(), gate.clone(), Arc::clone(&tls), &limits);
         let memory = MemoryBudget::new(limits.memory_bytes, Arc::clone(&shared.memory));
         Self { limits, memory, addon, log, secrets, state, gate, tls, wasi }
     }

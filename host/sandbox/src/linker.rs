@@ -3,6 +3,7 @@
 
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
+use wasmtime_wasi_http::p2::add_only_http_to_linker_async;
 
 use crate::bindings::{addon, log, provider, secrets, state, tls};
 use crate::capability::{http, network, wasi};
@@ -16,13 +17,17 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CallData>> {
     log::add_to_linker::<_, HasSelf<_>>(to, |data: &mut CallData| &mut data.log)?;
     secrets::add_to_linker::<_, HasSelf<_>>(to, |data: &mut CallData| &mut data.secrets)?;
     state::add_to_linker::<_, HasSelf<_>>(to, |data: &mut CallData| &mut data.state)?;
-    tls::add_to_linker::<_, HasSelf<_>>(to, |data: &mut CallData| &mut data.tls)?;
+    tls::add_to_linker::<_, HasSelf<_>>(to, |data: &mut CallData| data)?;
     provider::add_to_linker::<_, HasSelf<_>>(to, |data: &mut CallData| data)?;
     wasmtime_wasi::p2::add_to_linker_async(to)?;
-    wasi::add_errors_to_linker(to)?;
-    http::add_to_linker(to)?;
-    network::add_names_to_linker(to)?;
-    network::add_sockets_to_linker(to)?;
+    add_only_http_to_linker_async(to)?;
+    // What follows takes the place of the engine's own.
+    to.allow_shadowing(true);
+    wasi::tell_errors_in_words(to)?;
+    http::bound_requests(to)?;
+    network::look_up_by_the_host(to)?;
+    network::count_sockets(to)?;
+    to.allow_shadowing(false);
     Ok(linker)
 }
 

@@ -4,7 +4,7 @@ use std::env;
 use std::process::Command;
 
 use super::*;
-use crate::test::skip;
+use crate::test::{MACHINE, skip};
 
 /// How long each target is fuzzed here, in seconds.
 const SHORT_SECONDS: u32 = 15;
@@ -15,12 +15,14 @@ fn world_fuzzing_finds_nothing() {
     if !wanted {
         return skip("world_fuzzing_finds_nothing", "takes a minute or two; set LARDER_WORLD=1 to allow it");
     }
-    let has_compiler = || Command::new("c++").arg("--version").output().is_ok_and(|output| output.status.success());
-    if !has_compiler() {
-        let mut apt = Command::new("apt-get");
-        apt.args(["install", "--yes", "--quiet", "--no-install-recommends", "g++"])
-            .env("DEBIAN_FRONTEND", "noninteractive");
-        shell::run(&mut apt, "install a C++ compiler by hand").unwrap();
+    let has_compiler = Command::new("c++").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !has_compiler {
+        let _turn = MACHINE.lock().unwrap();
+        for words in [&["update"][..], &["install", "--yes", "--no-install-recommends", "g++"]] {
+            let mut apt = Command::new("apt-get");
+            apt.args(["-qq", "-o", "Acquire::Retries=3"]).args(words).env("DEBIAN_FRONTEND", "noninteractive");
+            shell::run(&mut apt, "install a C++ compiler by hand").unwrap();
+        }
     }
     run(&Workspace::find().unwrap(), None, SHORT_SECONDS).unwrap();
 }

@@ -26,7 +26,7 @@ use crate::test::cargo::Tests;
 use crate::test::rings::{Ring, Rings};
 use crate::test::skips::Skips;
 #[cfg(test)]
-pub(crate) use crate::test::skips::skip;
+pub(crate) use crate::test::skips::{MACHINE, skip};
 use crate::test::summary::Summary;
 use crate::toolchain;
 use crate::workspace::{self, Workspace};

@@ -51,6 +51,10 @@ pub(crate) fn parse(text: &str) -> Vec<Ignored> {
     lines.into_iter().map(entry).collect()
 }
 
+/// Tests that install packages take turns: the system's package manager serves one at a time.
+#[cfg(test)]
+pub(crate) static MACHINE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 /// Notes that a test of this crate cannot run here.
 #[cfg(test)]
 pub(crate) fn skip(name: &str, reason: &str) {

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::*;
 use crate::build;
-use crate::test::skip;
+use crate::test::{MACHINE, skip};
 
 /// What a component, as opposed to a plain module, begins with.
 const COMPONENT: [u8; 8] = [0, b'a', b's', b'm', 0x0d, 0, 1, 0];
@@ -17,7 +17,10 @@ fn world_debian_packages_build_a_component() {
         return skip("world_debian_packages_build_a_component", reason);
     }
     let workspace = Workspace::find().unwrap();
-    let toolchain = from_debian(&workspace).unwrap();
+    let toolchain = {
+        let _turn = MACHINE.lock().unwrap();
+        from_debian(&workspace).unwrap()
+    };
 
     let folder = workspace.scratch().unwrap().join("hello-guest");
     fs::create_dir_all(folder.join("src")).unwrap();

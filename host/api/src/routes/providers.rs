@@ -8,6 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use larder_domain::provider::Provider;
 use larder_domain::{Digest, ProviderName};
 
 use crate::extract::{InPath, NoBody, NoQuery, Query, Revision};
@@ -33,7 +34,12 @@ pub(super) async fn show(
     _: NoQuery,
 ) -> Result<Response, Problem> {
     let provider = api.control.provider(&name).await?;
-    Ok(Revision(provider.revision).tagged(Json(ProviderView::from(&provider))))
+    Ok(tagged(&provider))
+}
+
+/// A provider with the revision that a change of it has to name.
+fn tagged(provider: &Provider) -> Response {
+    Revision(provider.revision).tagged(Json(ProviderView::from(provider)))
 }
 
 /// `GET /v1/providers/{name}/versions/{digest}`

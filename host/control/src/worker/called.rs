@@ -77,11 +77,8 @@ impl Called {
             },
             Err(failure) => Event::Failed(step, failure_said(failure, say)),
         };
-        let denied = self
-            .denied
-            .into_iter()
-            .map(|Denied { wanted, missing }| Denied { wanted: say(wanted), missing: missing.map(say) });
-        let denied = denied.collect();
+        let denied = |Denied { wanted, missing }| Denied { wanted: say(wanted), missing: missing.map(say) };
+        let denied = self.denied.into_iter().map(denied).collect();
         Outcome { event, state: self.state, denied, log: self.log }
     }
 }

@@ -207,6 +207,9 @@ impl Drive {
     async fn turn(&self) -> Result<(Arc<Offer>, OwnedSemaphorePermit), StepFailure> {
         for _ in 0..TURN_ATTEMPTS_MAX {
             let offer = loaded::active(&self.control, &self.record.spec.provider).await?;
+            if let Ok(turn) = Arc::clone(&offer.calls).try_acquire_owned() {
+                return Ok((offer, turn));
+            }
             let waited = Arc::clone(&offer.calls).acquire_owned().await;
             let turn = waited.map_err(|_| StepFailure::Host("the host is stopping".into()))?;
             // While this waited, a grant may have been taken back, or another version begun to serve.

@@ -27,6 +27,9 @@ named! {
 }
 
 impl Limit {
+    /// How many calls of a provider a node makes at once.
+    pub const CALLS_AT_ONCE: u64 = 64;
+
     /// What holds unless the operator says otherwise.
     #[must_use]
     pub fn default_value(self) -> u64 {
@@ -48,8 +51,12 @@ impl Limit {
         }
     }
 
-    /// How many calls of a provider a node makes at once.
-    pub const CALLS_AT_ONCE: u64 = 64;
+    /// Whether it can be set to this.
+    #[must_use]
+    pub fn allows(self, value: u64) -> bool {
+        let (min, max) = self.bounds();
+        (min..=max).contains(&value)
+    }
 
     fn of(self, limits: &CallLimits) -> Option<u64> {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
@@ -78,9 +85,9 @@ impl Limit {
     }
 }
 
-/// The limits that differ from the defaults, by name.
+/// The limits that differ from the defaults.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ProviderLimits(BTreeMap<&'static str, (Limit, u64)>);
+pub struct ProviderLimits(BTreeMap<Limit, u64>);
 
 /// A limit that can't be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -115,23 +122,20 @@ impl ProviderLimits {
         let one = |(name, value): (&str, u64)| {
             let limit = Limit::from_name(name).ok_or_else(|| LimitError::Unknown(name.to_owned()))?;
             let (min, max) = limit.bounds();
-            if value < min || value > max {
-                return Err(LimitError::Beyond { limit, value, min, max });
-            }
-            Ok((limit.as_str(), (limit, value)))
+            if limit.allows(value) { Ok((limit, value)) } else { Err(LimitError::Beyond { limit, value, min, max }) }
         };
         named.into_iter().map(one).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Those that were set, in order of their names.
+    /// Those that were set.
     pub fn set(&self) -> impl Iterator<Item = (Limit, u64)> {
-        self.0.values().copied()
+        self.0.iter().map(|(limit, value)| (*limit, *value))
     }
 
     /// What holds.
     #[must_use]
     pub fn value(&self, limit: Limit) -> u64 {
-        self.0.get(limit.as_str()).map_or_else(|| limit.default_value(), |(_, value)| *value)
+        self.0.get(&limit).copied().unwrap_or_else(|| limit.default_value())
     }
 
     /// These in the place of a call's limits.

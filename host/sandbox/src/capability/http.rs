@@ -9,8 +9,7 @@ mod send;
 use std::sync::Arc;
 
 use wasmtime::StoreContextMut;
-use wasmtime::component::{Linker, LinkerInstance, Resource};
-use wasmtime_wasi_http::p2::add_only_http_to_linker_async;
+use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi_http::p2::bindings::http::types::{HostOutgoingRequest as _, Method};
 use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
 use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpHooks, WasiHttpView};
@@ -59,19 +58,12 @@ impl WasiHttpHooks for GatedHttp {
     }
 }
 
-/// Links all of it, with setters that refuse what is too long.
-pub(crate) fn add_to_linker(linker: &mut Linker<CallData>) -> wasmtime::Result<()> {
-    add_only_http_to_linker_async(linker)?;
-    linker.allow_shadowing(true);
-    bound_setters(&mut linker.instance(TYPES)?)?;
-    linker.allow_shadowing(false);
-    Ok(())
-}
-
 type Request = Resource<HostOutgoingRequest>;
 type Store<'a> = StoreContextMut<'a, CallData>;
 
-fn bound_setters(types: &mut LinkerInstance<'_, CallData>) -> wasmtime::Result<()> {
+/// Puts setters that refuse what is too long in the place of the engine's.
+pub(crate) fn bound_requests(linker: &mut Linker<CallData>) -> wasmtime::Result<()> {
+    let mut types = linker.instance(TYPES)?;
     types.func_wrap(
         "[method]outgoing-request.set-method",
         |mut store: Store<'_>, (request, method): (Request, Method)| {

@@ -20,8 +20,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
-pub(crate) use names::add_to_linker as add_names_to_linker;
-pub(crate) use sockets::{add_to_linker as add_sockets_to_linker, open_to as open_sockets_to};
+pub(crate) use names::look_up_by_the_host;
+pub(crate) use sockets::{count_sockets, open_to as open_sockets_to};
 
 /// How long a name may take to be looked up.
 const LOOKUP_WAIT: Duration = Duration::from_secs(5);

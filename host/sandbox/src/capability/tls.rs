@@ -8,18 +8,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use larder_domain::network::{Host as Destination, Scheme};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
-use wasmtime::component::{Resource, ResourceTable};
+use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
+use wasmtime::component::Resource;
+use wasmtime_wasi::WasiView as _;
 
 pub(crate) use client::Tls;
 pub use client::{Roots, RootsError};
 
 use crate::bindings::TlsFailure;
 use crate::bindings::tls::{Error, Host, HostConnection};
-use crate::capability::network::{Closed, Gate};
+use crate::capability::network::Closed;
+use crate::data::CallData;
 
 /// The longest that a connection may take to be there.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
@@ -30,13 +34,6 @@ const PAUSE: Duration = Duration::from_secs(30);
 /// What is read at once, in bytes.
 const READ_BYTES_MAX: usize = 64 * 1024;
 
-/// A call's connections. The gate counts them.
-pub(crate) struct CallTls {
-    gate: Gate,
-    tls: Arc<Tls>,
-    open: ResourceTable,
-}
-
 /// The resource `connection`.
 #[expect(unreachable_pub, reason = "the generated code re-exports it")]
 pub struct Connection {
@@ -45,38 +42,13 @@ pub struct Connection {
     stream: Option<Stream>,
 }
 
-enum Stream {
-    Plain(TcpStream),
-    Secured(Box<dyn Duplex>),
-}
-
-trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
-
-impl Stream {
-    fn duplex(&mut self) -> &mut dyn Duplex {
-        match self {
-            Self::Plain(stream) => stream,
-            Self::Secured(stream) => stream,
-        }
-    }
-}
-
-impl CallTls {
-    /// None yet.
-    pub(crate) fn new(gate: Gate, tls: Arc<Tls>) -> Self {
-        Self { gate, tls, open: ResourceTable::new() }
-    }
-
-    fn get(&mut self, connection: &Resource<Connection>) -> Result<&mut Connection, TlsFailure> {
-        self.open.get_mut(connection).map_err(TlsFailure::trap)
-    }
-}
+/// In the clear, or secured.
+type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
 impl Connection {
     /// The stream, to be put back by [`Connection::keep`] if all went well: one that failed, or was waited for in vain, is closed.
     fn take(&mut self) -> Result<Stream, Error> {
-        self.stream.take().ok_or_else(closed_before)
+        self.stream.take().ok_or_else(|| Error::Broken("the connection was closed by an earlier error".to_owned()))
     }
 
     fn keep<T>(&mut self, stream: Stream, done: Result<io::Result<T>, Elapsed>) -> Result<T, TlsFailure> {
@@ -86,66 +58,65 @@ impl Connection {
     }
 }
 
-impl Host for CallTls {
+impl Host for CallData {
     fn convert_error(&mut self, failure: TlsFailure) -> wasmtime::Result<Error> {
         failure.downcast()
     }
 }
 
-impl HostConnection for CallTls {
+impl HostConnection for CallData {
     async fn connect(&mut self, host: String, port: u16) -> Result<Resource<Connection>, TlsFailure> {
         let host = Destination::parse(&host).map_err(|error| Error::BadHost(error.to_string()))?;
         let stream = self.gate.connect(Scheme::Tcp, &host, port, CONNECT_WAIT).await.map_err(closed)?;
-        let connection = Connection { host, stream: Some(Stream::Plain(stream)) };
-        self.open.push(connection).map_err(TlsFailure::trap)
+        let connection = Connection { host, stream: Some(Either::Left(stream)) };
+        self.ctx().table.push(connection).map_err(TlsFailure::trap)
     }
 
     async fn start_tls(&mut self, connection: Resource<Connection>) -> Result<(), TlsFailure> {
         let tls = Arc::clone(&self.tls);
-        let connection = self.get(&connection)?;
-        let stream = match connection.stream.take() {
-            Some(Stream::Plain(stream)) => stream,
-            Some(secured) => {
+        let connection = opened(self, &connection)?;
+        let stream = match connection.take()? {
+            Either::Left(stream) => stream,
+            secured @ Either::Right(_) => {
                 connection.stream = Some(secured);
                 return Ok(());
             }
-            None => return Err(closed_before().into()),
         };
         let secured = timeout(HANDSHAKE_WAIT, tls.connect(&connection.host.to_string(), stream)).await;
         let secured = secured.map_err(|_| Error::TimedOut)?.map_err(|error| Error::Insecure(error.to_string()))?;
-        connection.stream = Some(Stream::Secured(Box::new(secured)));
+        connection.stream = Some(Either::Right(Box::new(secured)));
         Ok(())
     }
 
     async fn read(&mut self, connection: Resource<Connection>, bytes_max: u32) -> Result<Vec<u8>, TlsFailure> {
         let mut bytes = vec![0; READ_BYTES_MAX.min(bytes_max as usize)];
-        let connection = self.get(&connection)?;
+        let connection = opened(self, &connection)?;
         let mut stream = connection.take()?;
-        let read = timeout(PAUSE, stream.duplex().read(&mut bytes)).await;
+        let read = timeout(PAUSE, stream.read(&mut bytes)).await;
         let count = connection.keep(stream, read)?;
         bytes.truncate(count);
         Ok(bytes)
     }
 
     async fn write(&mut self, connection: Resource<Connection>, bytes: Vec<u8>) -> Result<(), TlsFailure> {
-        let connection = self.get(&connection)?;
+        let connection = opened(self, &connection)?;
         let mut stream = connection.take()?;
         let write = async {
-            stream.duplex().write_all(&bytes).await?;
-            stream.duplex().flush().await
+            stream.write_all(&bytes).await?;
+            stream.flush().await
         };
         let written = timeout(PAUSE, write).await;
         connection.keep(stream, written)
     }
 
     async fn drop(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
-        self.open.delete(connection)?;
+        self.ctx().table.delete(connection)?;
         Ok(())
     }
 }
 
-fn closed_before() -> Error {
-    Error::Broken("the connection was closed by an earlier error".to_owned())
+fn opened<'a>(data: &'a mut CallData, connection: &Resource<Connection>) -> Result<&'a mut Connection, TlsFailure> {
+    data.ctx().table.get_mut(connection).map_err(TlsFailure::trap)
 }
 
 fn closed(closed: Closed) -> Error {

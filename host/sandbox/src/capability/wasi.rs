@@ -33,15 +33,13 @@ const STREAM_WRITE_BYTES_MAX: usize = 64 * 1024;
 const ERRORS: &str = "wasi:io/error@0.2.12";
 
 /// Puts words in the place of the engine's debugging output, which has the host's own backtrace in it if somebody has asked for that.
-pub(crate) fn add_errors_to_linker(linker: &mut Linker<CallData>) -> wasmtime::Result<()> {
-    linker.allow_shadowing(true);
+pub(crate) fn tell_errors_in_words(linker: &mut Linker<CallData>) -> wasmtime::Result<()> {
     linker.instance(ERRORS)?.func_wrap(
         "[method]error.to-debug-string",
         |store: StoreContextMut<'_, CallData>, (error,): (Resource<wasmtime::Error>,)| {
             Ok((format!("{:#}", store.data().wasi.table.get(&error)?),))
         },
     )?;
-    linker.allow_shadowing(false);
     Ok(())
 }
 

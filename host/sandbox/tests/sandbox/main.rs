@@ -9,6 +9,7 @@ mod host;
 mod answers;
 mod built;
 mod bytes;
+mod caller;
 mod http;
 mod isolated;
 mod limits;

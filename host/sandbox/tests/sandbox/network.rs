@@ -4,18 +4,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use larder_domain::Digest;
-use larder_domain::failure::GuestFailure;
-use larder_domain::network::{Destinations, Policy};
-use larder_domain::ports::{CallReport, Export, ProviderRuntime, Reply};
-use larder_sandbox::Sandbox;
+use larder_domain::ports::CallReport;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::sync::OnceCell;
 
-use crate::built::guest;
-use crate::host::{call, load_wasm, sandbox};
+use crate::caller::{Caller, failed, said};
 use crate::isolated::{METADATA, is_isolated};
 
 /// A server that answers every connection with the same bytes, and counts them.
@@ -55,53 +49,6 @@ impl Server {
     }
 }
 
-struct Guest {
-    sandbox: Sandbox,
-    digest: Digest,
-}
-
-/// Compiled once for all tests here.
-static GUEST: OnceCell<Guest> = OnceCell::const_new();
-
-impl Guest {
-    async fn load() -> &'static Self {
-        let load = async {
-            let sandbox = sandbox();
-            Self { digest: load_wasm(&sandbox, guest("caller")).await, sandbox }
-        };
-        GUEST.get_or_init(|| load).await
-    }
-
-    async fn does(&self, way: Value, grants: &[&str]) -> CallReport {
-        self.goes(&[way], grants).await
-    }
-
-    async fn goes(&self, ways: &[Value], grants: &[&str]) -> CallReport {
-        let list = Destinations::new(grants.iter().map(|grant| grant.parse().unwrap()).collect());
-        let mut call = call(self.digest, Export::BeginProvision);
-        let mut addon = (*call.addon).clone();
-        addon.parameters = json!({ "go": ways });
-        call.addon = Arc::new(addon);
-        call.network = Arc::new(Policy::new(list.clone(), list));
-        call.limits.wall = std::time::Duration::from_secs(20);
-        self.sandbox.call(call).await
-    }
-}
-
-fn said(report: &CallReport) -> &str {
-    match &report.outcome {
-        Ok(Ok(Reply::Begun(message))) => message,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn failed(report: &CallReport) -> &str {
-    match &report.outcome {
-        Ok(Err(GuestFailure::Failed(reason))) => reason,
-        other => panic!("{other:?}"),
-    }
-}
-
 fn wanted(report: &CallReport) -> Vec<&str> {
     report.denied.iter().map(|denied| &*denied.wanted).collect()
 }
@@ -116,7 +63,7 @@ fn http(authority: impl ToString) -> Value {
 
 #[tokio::test]
 async fn a_socket_reaches_what_was_granted_and_nothing_else() {
-    let (server, guest) = (Server::start("welcome").await, Guest::load().await);
+    let (server, guest) = (Server::start("welcome").await, Caller::shared().await);
     let granted = format!("tcp://127.0.0.1:{}", server.port());
     assert_eq!(said(&guest.does(tcp(server.address), &[&granted]).await), "welcome");
     assert_eq!(server.connections(), 1);
@@ -135,7 +82,7 @@ async fn a_socket_reaches_what_was_granted_and_nothing_else() {
 
 #[tokio::test]
 async fn a_socket_reaches_a_name_whose_addresses_are_granted_too() {
-    let (server, guest) = (Server::start("welcome").await, Guest::load().await);
+    let (server, guest) = (Server::start("welcome").await, Caller::shared().await);
     let to = format!("localhost:{}", server.port());
     let (name, address) = (format!("tcp://{to}"), format!("tcp://127.0.0.1:{}", server.port()));
     let both = guest.does(tcp(&to), &[&name, &address]).await;
@@ -153,7 +100,7 @@ async fn a_socket_reaches_a_name_whose_addresses_are_granted_too() {
 #[tokio::test]
 async fn a_request_reaches_what_was_granted_and_nothing_else() {
     let answer = "HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nwelcome";
-    let (server, guest) = (Server::start(answer).await, Guest::load().await);
+    let (server, guest) = (Server::start(answer).await, Caller::shared().await);
     let granted = format!("http://127.0.0.1:{}", server.port());
     assert_eq!(said(&guest.does(http(server.address), &[&granted]).await), "200 welcome");
 
@@ -170,7 +117,7 @@ async fn a_request_reaches_what_was_granted_and_nothing_else() {
 #[tokio::test]
 async fn a_request_to_a_granted_name_does_not_reach_an_address_that_is_not() {
     let answer = "HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nwelcome";
-    let (server, guest) = (Server::start(answer).await, Guest::load().await);
+    let (server, guest) = (Server::start(answer).await, Caller::shared().await);
     let to = format!("localhost:{}", server.port());
     let (name, address) = (format!("http://{to}"), format!("http://127.0.0.1:{}", server.port()));
     let name_alone = guest.does(http(&to), &[&name]).await;
@@ -182,7 +129,7 @@ async fn a_request_to_a_granted_name_does_not_reach_an_address_that_is_not() {
 
 #[tokio::test]
 async fn hosts_that_can_be_read_in_two_ways_lead_nowhere() {
-    let (server, guest) = (Server::start("HTTP/1.1 200 OK\r\n\r\n").await, Guest::load().await);
+    let (server, guest) = (Server::start("HTTP/1.1 200 OK\r\n\r\n").await, Caller::shared().await);
     let port = server.port();
     let grants = [
         format!("http://127.0.0.1:{port}"),
@@ -206,7 +153,7 @@ async fn hosts_that_can_be_read_in_two_ways_lead_nowhere() {
 
 #[tokio::test]
 async fn there_is_no_udp_and_no_listening() {
-    let guest = Guest::load().await;
+    let guest = Caller::shared().await;
     let grants = ["tcp://127.0.0.0/8:1-65535", "tcp://0.0.0.0/0:1-65535"];
     for behaviour in
         [json!({ "udp": "127.0.0.1:53" }), json!({ "listen": "127.0.0.1:0" }), json!({ "listen": "0.0.0.0:0" })]
@@ -220,7 +167,7 @@ async fn there_is_no_udp_and_no_listening() {
 #[tokio::test]
 async fn the_host_header_is_the_hosts_and_redirects_are_answers() {
     let answer = "HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n";
-    let (server, guest) = (Server::start(answer).await, Guest::load().await);
+    let (server, guest) = (Server::start(answer).await, Caller::shared().await);
     let granted = format!("http://127.0.0.1:{}", server.port());
     assert_eq!(said(&guest.does(http(server.address), &[&granted]).await), "302 ");
     let forged = json!({ "http": {
@@ -233,7 +180,7 @@ async fn the_host_header_is_the_hosts_and_redirects_are_answers() {
 
 #[tokio::test]
 async fn connections_of_one_call_are_counted() {
-    let (server, guest) = (Server::start("x").await, Guest::load().await);
+    let (server, guest) = (Server::start("x").await, Caller::shared().await);
     let granted = format!("tcp://127.0.0.1:{}", server.port());
     let many: Vec<Value> = (0..40).map(|_| tcp(server.address)).collect();
     let report = guest.goes(&many, &[&granted]).await;
@@ -244,7 +191,7 @@ async fn connections_of_one_call_are_counted() {
 #[tokio::test]
 async fn a_server_that_never_answers_costs_the_call_its_time_and_no_more() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (address, guest) = (listener.local_addr().unwrap(), Guest::load().await);
+    let (address, guest) = (listener.local_addr().unwrap(), Caller::shared().await);
     let granted = format!("http://{address}");
     let impatient = json!({ "http": {
         "scheme": "http", "authority": address.to_string(), "path": "/", "wait_ms": 50
@@ -261,7 +208,7 @@ async fn the_metadata_service_is_out_of_reach_unless_it_is_named() {
         return;
     }
     let answer = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\ncreds";
-    let (server, guest) = (Server::start_at((METADATA, 80), answer).await, Guest::load().await);
+    let (server, guest) = (Server::start_at((METADATA, 80), answer).await, Caller::shared().await);
     let wide = [
         "http://0.0.0.0/0",
         "http://128.0.0.0/1",

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use larder_domain::failure::GuestFailure;
-use larder_domain::network::{Destinations, Policy};
-use larder_domain::ports::{CallReport, Export, ProviderRuntime, Reply};
-use larder_sandbox::{Compile, Roots, Sandbox, SandboxConfig};
+use larder_domain::ports::CallReport;
+use larder_sandbox::Roots;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
@@ -14,8 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use crate::built::guest;
-use crate::host::{call, load_wasm};
+use crate::caller::{Caller, failed, said};
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\nconnection: close\r\n\r\nwelcome";
 
@@ -82,31 +79,7 @@ impl Server {
 }
 
 async fn goes(way: Value, grants: &[String], roots: Roots) -> CallReport {
-    let sandbox = Sandbox::new(SandboxConfig { roots, ..SandboxConfig::compiling(Compile::Here) }).unwrap();
-    let digest = load_wasm(&sandbox, guest("caller")).await;
-    let list = Destinations::new(grants.iter().map(|grant| grant.parse().unwrap()).collect());
-    let mut call = call(digest, Export::BeginProvision);
-    let mut addon = (*call.addon).clone();
-    addon.parameters = json!({ "go": [way] });
-    call.addon = Arc::new(addon);
-    call.network = Arc::new(Policy::new(list.clone(), list));
-    call.limits.wall = std::time::Duration::from_secs(20);
-    call.limits.cpu = std::time::Duration::from_secs(5);
-    sandbox.call(call).await
-}
-
-fn said(report: &CallReport) -> &str {
-    match &report.outcome {
-        Ok(Ok(Reply::Begun(message))) => message,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn failed(report: &CallReport) -> &str {
-    match &report.outcome {
-        Ok(Err(GuestFailure::Failed(reason))) => reason,
-        other => panic!("{other:?}"),
-    }
+    Caller::trusting(roots).await.does(way, grants).await
 }
 
 #[tokio::test]

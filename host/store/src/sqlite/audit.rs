@@ -17,8 +17,7 @@ pub(super) fn note(tx: &Tx<'_>, actor: Actor, action: Action, provider: &Provide
         "INSERT INTO audit (at, actor, action, provider, data) VALUES (?, ?, ?, ?, ?)",
         (tx.wall.0, actor.as_str(), action.as_str(), provider.as_str(), data.to_string()),
     )?;
-    let newest = u64::try_from(tx.conn.last_insert_rowid()).unwrap_or_default();
-    tx.execute("DELETE FROM audit WHERE id <= ?", [newest.saturating_sub(AUDIT_ENTRIES_MAX)])?;
+    tx.execute("DELETE FROM audit WHERE id <= last_insert_rowid() - ?", [AUDIT_ENTRIES_MAX])?;
     Ok(())
 }
 
@@ -48,4 +47,30 @@ fn read(row: &mut Columns<'_, '_>) -> Result<AuditEntry> {
     let data: String = row.take()?;
     let data = serde_json::from_str(&data).map_err(|_| Failure::corrupt("an audit entry that is no JSON"))?;
     Ok(AuditEntry { id, at, actor, action, provider, data })
+}
+
+#[cfg(test)]
+mod tests {
+    use larder_domain::{StoreTime, WallTime};
+    use rusqlite::Connection;
+    use serde_json::json;
+
+    use super::*;
+    use crate::sqlite::migrations;
+    use crate::sqlite::tx::Memory;
+
+    #[test]
+    fn the_oldest_entries_go_when_there_are_too_many() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrations::run(&mut conn).unwrap();
+        for id in [1, 2, AUDIT_ENTRIES_MAX] {
+            let sql = "INSERT INTO audit (id, at, actor, action, provider, data) VALUES (?, 0, 'host', 'accepted', 'pg', '{}')";
+            conn.execute(sql, [id]).unwrap();
+        }
+        let mut memory = Memory::default();
+        let tx = Tx { conn: &conn, now: StoreTime(0), wall: WallTime::default(), memory: &mut memory };
+        note(&tx, Actor::Admin, Action::Removed, &"pg".parse().unwrap(), &json!({})).unwrap();
+        let left = list(&conn, "SELECT id FROM audit ORDER BY id", [], |row| row.uint()).unwrap();
+        assert_eq!(left, [2, AUDIT_ENTRIES_MAX, AUDIT_ENTRIES_MAX + 1]);
+    }
 }

@@ -1,15 +1,14 @@
 //! What a provider's calls may use.
 
-use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use larder_domain::ProviderName;
 
+use super::tagged;
 use crate::extract::{InPath, JsonBody, NoQuery, Revision};
 use crate::input::LimitsBody;
 use crate::problem::Problem;
 use crate::state::Shared;
-use crate::views::ProviderView;
 
 /// `PUT /v1/providers/{name}/limits`
 pub(in crate::routes) async fn set(
@@ -20,5 +19,5 @@ pub(in crate::routes) async fn set(
     body: JsonBody<LimitsBody>,
 ) -> Result<Response, Problem> {
     let provider = api.control.set_limits(&name, body.value.into_limits()?, revision.0).await?;
-    Ok(Revision(provider.revision).tagged(Json(ProviderView::from(&provider))))
+    Ok(tagged(&provider))
 }

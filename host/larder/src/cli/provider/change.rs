@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::cli::api::call::Call;
 use crate::cli::context::Context;
-use crate::cli::failure::Result;
+use crate::cli::failure::{Failure, Kind, Result};
 use crate::cli::model::{self, Provider};
 
 /// How often a change is tried again that somebody else's came before.
@@ -25,7 +25,7 @@ pub(super) async fn change(
         let known = context.api.call(Call::get(&["v1", "providers", name])).await?;
         let wanted = decide(&model::read(&known.body)?)?;
         let call = Call::new(Method::PUT, &["v1", "providers", name, part]);
-        let call = call.header(IF_MATCH, known.etag.unwrap_or_default()).json(&wanted);
+        let call = call.header(IF_MATCH, known.etag.ok_or_else(untagged)?).json(&wanted);
         match context.api.call(call).await {
             Ok(answer) => {
                 let provider: Provider = model::read(&answer.body)?;
@@ -36,4 +36,9 @@ pub(super) async fn change(
             Err(failure) => return Err(failure),
         }
     }
+}
+
+fn untagged() -> Failure {
+    Failure::new(Kind::Failed, "bad_answer", "the server's answer has no ETag, so that a change could undo somebody else's")
+        .or_help("compare `larder --version` with the server's")
 }

@@ -9,8 +9,9 @@ use super::ProviderArgs;
 use super::change::change;
 use super::show::limits;
 use crate::cli::context::Context;
-use crate::cli::failure::{Failure, Result};
+use crate::cli::failure::{Failure, Kind, Result};
 use crate::cli::model::Provider;
+use crate::cli::text;
 
 /// What to limit.
 #[derive(Debug, Args)]
@@ -36,13 +37,18 @@ fn setting(text: &str) -> Result<Setting, String> {
 }
 
 pub(super) async fn run(context: &Context, args: &LimitArgs) -> Result<()> {
-    let decide = |provider: &Provider| Ok::<_, Failure>(json!({ "limits": with(provider, &args.settings) }));
-    let provider = change(context, &args.which.name, "limits", decide, limits).await;
-    provider.map(drop)
+    let decide = |provider: &Provider| Ok(json!({ "limits": with(provider, &args.settings)? }));
+    change(context, &args.which.name, "limits", decide, limits).await.map(drop)
 }
 
 /// The provider's limits that are not the defaults, with these settings.
-fn with(provider: &Provider, settings: &[Setting]) -> BTreeMap<String, u64> {
+fn with(provider: &Provider, settings: &[Setting]) -> Result<BTreeMap<String, u64>> {
+    let is_known = |name: &str| provider.limits.iter().any(|limit| limit.name == name);
+    if let Some((unknown, _)) = settings.iter().find(|(name, _)| !is_known(name)) {
+        let help = format!("`larder provider show {}` lists those there are", provider.name);
+        let detail = format!("there is no limit {}", text::line(unknown));
+        return Err(Failure::new(Kind::Failed, "invalid_limit", detail).or_help(help));
+    }
     let set = provider.limits.iter().filter(|limit| limit.value != limit.default);
     let mut limits: BTreeMap<String, u64> = set.map(|limit| (limit.name.clone(), limit.value)).collect();
     for (name, value) in settings {
@@ -51,7 +57,7 @@ fn with(provider: &Provider, settings: &[Setting]) -> BTreeMap<String, u64> {
             None => limits.remove(name),
         };
     }
-    limits
+    Ok(limits)
 }
 
 #[cfg(test)]
@@ -65,7 +71,8 @@ mod tests {
         let limits = vec![limit("a", 1), limit("b", 2), limit("c", 3)];
         let provider = Provider { limits, ..Provider::default() };
         let settings = [setting("a=7").unwrap(), setting("c=default").unwrap()];
-        assert_eq!(with(&provider, &settings), BTreeMap::from([("a".into(), 7), ("b".into(), 2)]));
+        assert_eq!(with(&provider, &settings).unwrap(), BTreeMap::from([("a".into(), 7), ("b".into(), 2)]));
+        assert_eq!(with(&provider, &[setting("x=default").unwrap()]).unwrap_err().code, "invalid_limit");
         assert!(setting("a").is_err() && setting("a=x").is_err());
     }
 }

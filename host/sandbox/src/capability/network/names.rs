@@ -24,8 +24,7 @@ impl Pollable for Addresses {
 type Store<'a> = StoreContextMut<'a, CallData>;
 
 /// Puts these look-ups in the place of the engine's.
-pub(crate) fn add_to_linker(linker: &mut Linker<CallData>) -> Result<()> {
-    linker.allow_shadowing(true);
+pub(crate) fn look_up_by_the_host(linker: &mut Linker<CallData>) -> Result<()> {
     let mut names = linker.instance(INTERFACE)?;
     names.resource("resolve-address-stream", ResourceType::host::<Addresses>(), |mut store, rep| {
         store.data_mut().ctx().table.delete(Resource::<Addresses>::new_own(rep))?;
@@ -60,7 +59,6 @@ pub(crate) fn add_to_linker(linker: &mut Linker<CallData>) -> Result<()> {
             Ok((subscribe(store.data_mut().ctx().table, stream)?,))
         },
     )?;
-    linker.allow_shadowing(false);
     Ok(())
 }
 

@@ -20,8 +20,7 @@ const INTERFACE: &str = "wasi:sockets/tcp-create-socket@0.2.12";
 type Store<'a> = StoreContextMut<'a, CallData>;
 
 /// Puts a counted way to make sockets in the place of the engine's.
-pub(crate) fn add_to_linker(linker: &mut Linker<CallData>) -> Result<()> {
-    linker.allow_shadowing(true);
+pub(crate) fn count_sockets(linker: &mut Linker<CallData>) -> Result<()> {
     linker.instance(INTERFACE)?.func_wrap(
         "create-tcp-socket",
         |mut store: Store<'_>, (family,): (IpAddressFamily,)| -> Result<(Result<Resource<TcpSocket>, ErrorCode>,)> {
@@ -34,7 +33,6 @@ pub(crate) fn add_to_linker(linker: &mut Linker<CallData>) -> Result<()> {
             },))
         },
     )?;
-    linker.allow_shadowing(false);
     Ok(())
 }
 

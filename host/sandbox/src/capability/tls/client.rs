@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -87,7 +88,10 @@ impl Tls {
         let builder = builder.with_safe_default_protocol_versions().map_err(io::Error::other)?;
         let mut roots = platform_roots();
         roots.add_parsable_certificates(self.roots.0.iter().cloned());
-        Ok(self.config.get_or_init(|| Arc::new(builder.with_root_certificates(roots).with_no_client_auth())))
+        let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+        // A session that one guest began would tell the server that it is the same host when another one goes on with it.
+        config.resumption = Resumption::disabled();
+        Ok(self.config.get_or_init(|| Arc::new(config)))
     }
 }
 

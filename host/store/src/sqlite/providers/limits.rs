@@ -16,9 +16,7 @@ pub(super) fn read(text: &str) -> Result<ProviderLimits> {
     let set: Map<String, Value> =
         serde_json::from_str(text).map_err(|_| Failure::corrupt("a provider's limits that are no JSON"))?;
     let numbers = set.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_u64()?)));
-    let allowed = numbers.filter(|(name, value)| {
-        Limit::from_name(name).is_some_and(|limit| (limit.bounds().0..=limit.bounds().1).contains(value))
-    });
+    let allowed = numbers.filter(|(name, value)| Limit::from_name(name).is_some_and(|limit| limit.allows(*value)));
     ProviderLimits::parse(allowed).map_err(|error| Failure::corrupt(error.to_string()))
 }
 
