@@ -30,7 +30,11 @@ async fn a_limit_holds_from_the_next_call_on() {
     let error = host.create_and_wait(eats("again")).await.expect(200)["error"].clone();
     assert_eq!(error["code"], "memory_limit", "{error}");
 
-    for (setting, word) in [("memory_bytes=1", "1048576"), ("stack=1", "larder provider show chameleon"), ("stack=default", "no limit stack")] {
+    for (setting, word) in [
+        ("memory_bytes=1", "1048576"),
+        ("stack=1", "larder provider show chameleon"),
+        ("stack=default", "no limit stack"),
+    ] {
         let (code, _, error) = host.cli(&["provider", "limit", "chameleon", setting]);
         assert_eq!(code, 1, "{setting}");
         assert!(error.contains("invalid_limit") && error.contains(word), "{error}");

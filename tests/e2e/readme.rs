@@ -28,7 +28,7 @@ fn checkout(host: &Host) -> TempDir {
     let dir = TempDir::new().unwrap();
     let checkout = dir.path().join("checkout");
     std::fs::create_dir_all(checkout.join("target")).unwrap();
-    symlink(Path::new(env!("CARGO_BIN_EXE_larder")).parent().unwrap(), checkout.join("target/release")).unwrap();
+    symlink(Path::new(env!("CARGO_BIN_EXE_larder")).parent().unwrap(), checkout.join("target/larder")).unwrap();
     symlink(host.dir(), checkout.join("data")).unwrap();
     dir
 }

@@ -11,12 +11,11 @@ use anyhow::{Context as _, Result, bail};
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask <command>
 
-  start [--exit] [--listen ADDR] [--data-dir DIR] [--debug]
+  start [--exit] [--listen ADDR] [--data-dir DIR]
                     build Larder and its providers, start a server, provision a first addon
                       --listen    address to serve on (127.0.0.1:7117; port 0 takes any free one)
                       --data-dir  where state is kept (data/ in the checkout)
                       --exit      stop once the first addon is there
-                      --debug     build the server without optimisation
   test [FILTER]     build every guest, run the tests, end with `N passed, N failed, N skipped`
   lint [--fix]      house rules, formatting, clippy, licences
   tidy              the house rules alone
@@ -76,8 +75,6 @@ pub(crate) enum Task {
 pub(crate) struct StartOptions {
     /// Stop the server as soon as the first addon is provisioned.
     pub(crate) exit: bool,
-    /// Build without optimisation.
-    pub(crate) debug: bool,
     /// Address to serve on.
     pub(crate) listen: String,
     /// Data directory; `data` in the checkout unless given.
@@ -86,7 +83,7 @@ pub(crate) struct StartOptions {
 
 impl Default for StartOptions {
     fn default() -> Self {
-        Self { exit: false, debug: false, listen: "127.0.0.1:7117".to_owned(), data_dir: None }
+        Self { exit: false, listen: "127.0.0.1:7117".to_owned(), data_dir: None }
     }
 }
 
@@ -127,7 +124,6 @@ fn start(words: Vec<String>) -> Result<StartOptions> {
         };
         match (name.as_str(), inline) {
             ("--exit", None) => options.exit = true,
-            ("--debug", None) => options.debug = true,
             ("--listen", inline) => options.listen = value("--listen", inline, &mut words)?,
             ("--data-dir", inline) => {
                 options.data_dir = Some(value("--data-dir", inline, &mut words)?.into());

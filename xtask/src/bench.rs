@@ -15,11 +15,7 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<()> {
         let toolchain = toolchain::ensure(workspace)?;
         build::guests(workspace, &toolchain, Guests::All)
     })?;
-    let (larder, _) = steps.step("The server", || {
-        let larder = build::larder(workspace, false)?;
-        build::install_shipped(&larder, &guests)?;
-        Ok(larder)
-    })?;
+    let (larder, _) = steps.step("The server", || build::install(workspace, &guests))?;
     let mut cargo = shell::cargo(workspace);
     cargo
         .args(["run", "--release", "--quiet", "--package", "larder-bench", "--"])

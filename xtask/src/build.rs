@@ -15,6 +15,9 @@ pub(crate) const SHIPPED: [&str; 2] = ["secret", "parameters"];
 /// The package of the guests' workspace that is no guest: it makes `cargo xtask` work in there.
 const SHIM: &str = "xtask";
 
+/// The profile of everything that is built to be tested or judged: `Cargo.toml` tells why it is cargo's `bench`.
+pub(crate) const PROFILE: &str = "bench";
+
 /// Which guests to build.
 pub(crate) enum Guests {
     /// Those that a release ships.
@@ -59,24 +62,21 @@ pub(crate) fn drop_stale(target: &Path, toolchain: &GuestToolchain) -> Result<()
     fs::write(&stamp, build).with_context(place)
 }
 
-/// Builds the server; returns the path of the `larder` binary.
-pub(crate) fn larder(workspace: &Workspace, debug: bool) -> Result<PathBuf> {
+/// Builds the server for release and lays it out as it is installed, the shipped providers beside it; returns the path of
+/// the `larder` binary there. Cargo's own folder won't do: the tests' build replaces what is in it.
+pub(crate) fn install(workspace: &Workspace, guests: &Path) -> Result<PathBuf> {
     let mut cargo = shell::cargo(workspace);
-    cargo.args(["build", "--package", "larder"]);
-    if !debug {
-        cargo.arg("--release");
-    }
+    // The SDK is not linked, but the features that it chooses for its macros' dependencies are those that the tests
+    // have: without it, they would compile the engine once more.
+    cargo.args(["build", "--release", "--package", "larder", "--package", "larder-sdk"]);
     shell::run(&mut cargo, "mend what the compiler complains about")?;
-    let profile = if debug { "debug" } else { "release" };
-    Ok(workspace.target.join(profile).join("larder"))
-}
-
-/// Lays the shipped providers beside the binary, where a server looks for those to install by itself.
-pub(crate) fn install_shipped(larder: &Path, guests: &Path) -> Result<()> {
-    let beside = larder.with_file_name("share").join("larder/providers");
+    let installed = workspace.target.join("larder");
+    let larder = installed.join("larder");
+    shell::copy_if_changed(&workspace.target.join("release/larder"), &larder)?;
     for name in SHIPPED {
         let file = format!("{}.wasm", name.replace('-', "_"));
-        shell::copy_if_changed(&guests.join(&file), &beside.join(format!("{name}.wasm")))?;
+        let shipped = installed.join(format!("share/larder/providers/{name}.wasm"));
+        shell::copy_if_changed(&guests.join(&file), &shipped)?;
     }
-    Ok(())
+    Ok(larder)
 }

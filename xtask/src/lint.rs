@@ -3,6 +3,7 @@
 
 use anyhow::{Result, bail};
 
+use crate::build::PROFILE;
 use crate::shell::{self, Steps};
 use crate::toolchain::{self, TARGET};
 use crate::workspace::{self, Workspace};
@@ -52,7 +53,7 @@ const CLIPPY_ADVICE: &str = "mend what it names; `cargo xtask lint --fix` mends 
 
 fn clippy(workspace: &Workspace, fix: bool) -> Result<()> {
     let mut cargo = shell::cargo(workspace);
-    cargo.args(["clippy", "--workspace", "--all-targets"]);
+    cargo.args(["clippy", "--profile", PROFILE, "--workspace", "--all-targets"]);
     if fix {
         cargo.args(["--fix", "--allow-dirty", "--allow-staged"]);
     }

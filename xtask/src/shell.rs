@@ -157,7 +157,7 @@ pub(crate) fn copy_if_changed(from: &Path, to: &Path) -> Result<bool> {
     }
     // Renamed into place, so that a server which starts meanwhile never reads half a file.
     let partial = to.with_extension("partial");
-    fs::write(&partial, bytes).with_context(place)?;
+    fs::copy(from, &partial).with_context(place)?;
     fs::rename(&partial, to).with_context(place)?;
     Ok(true)
 }

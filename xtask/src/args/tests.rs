@@ -20,14 +20,10 @@ fn nothing_and_help_print_the_help() {
 #[test]
 fn start_has_defaults_and_takes_both_spellings_of_a_value() {
     assert_eq!(parsed("start").unwrap(), Task::Start(StartOptions::default()));
-    let expected = Task::Start(StartOptions {
-        exit: true,
-        debug: true,
-        listen: "127.0.0.1:0".to_owned(),
-        data_dir: Some("/tmp/d".into()),
-    });
-    let spaced = "start --exit --debug --listen 127.0.0.1:0 --data-dir /tmp/d";
-    let joined = "start --listen=127.0.0.1:0 --data-dir=/tmp/d --debug --exit";
+    let expected =
+        Task::Start(StartOptions { exit: true, listen: "127.0.0.1:0".to_owned(), data_dir: Some("/tmp/d".into()) });
+    let spaced = "start --exit --listen 127.0.0.1:0 --data-dir /tmp/d";
+    let joined = "start --listen=127.0.0.1:0 --data-dir=/tmp/d --exit";
     assert_eq!(parsed(spaced).unwrap(), expected);
     assert_eq!(parsed(joined).unwrap(), expected);
 }

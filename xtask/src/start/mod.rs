@@ -31,11 +31,7 @@ pub(crate) fn run(workspace: &Workspace, options: &StartOptions) -> Result<()> {
     })?;
     let (guests, _) = steps.step("The providers", || build::guests(workspace, &guest, Guests::Shipped))?;
     let title = "The server and command line (some minutes the first time)";
-    let (larder, _) = steps.step(title, || {
-        let larder = build::larder(workspace, options.debug)?;
-        build::install_shipped(&larder, &guests)?;
-        Ok(larder)
-    })?;
+    let (larder, _) = steps.step(title, || build::install(workspace, &guests))?;
     signals::watch()?;
     let title = format!("A server on {}, state in {}", options.listen, data_dir.display());
     let (mut server, _) = steps.step(&title, || {

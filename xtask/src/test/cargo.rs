@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use crate::build::PROFILE;
 use crate::shell;
 use crate::test::output::{Outcome, Reader};
 use crate::test::skips;
@@ -71,7 +72,7 @@ impl Tests<'_> {
         let mut command = shell::cargo(workspace);
         let colour = if io::stdout().is_terminal() { "always" } else { "never" };
         command
-            .args(["test", "--workspace", "--no-fail-fast", "--color", colour])
+            .args(["test", "--profile", PROFILE, "--workspace", "--no-fail-fast", "--color", colour])
             .args(self.words)
             .env("LARDER_GUESTS", self.guests)
             .env(THREADS, threads())

@@ -10,7 +10,7 @@ use super::summary::{Counts, Summary};
 const GOOD: &str = "\
    Compiling larder-domain v0.1.0 (/src/host/domain)
     Finished `test` profile [unoptimized] target(s) in 0.5s
-     Running unittests src/lib.rs (target/debug/deps/larder_domain-0123456789abcdef)
+     Running unittests src/lib.rs (target/release/deps/larder_domain-0123456789abcdef)
 
 running 3 tests
 test retry::tests::grows ... ok
@@ -19,7 +19,7 @@ test ids::tests::sorts ... ok
 
 test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 4 filtered out; finished in 0.25s
 
-     Running unittests src/main.rs (target/debug/deps/larder-00000000deadbeef)
+     Running unittests src/main.rs (target/release/deps/larder-00000000deadbeef)
 
 running 0 tests
 
@@ -35,7 +35,7 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
 
 const BAD: &str = "\
 warning: unused variable
-     Running tests/e2e/main.rs (target/debug/deps/e2e-0123456789abcdef)
+     Running tests/e2e/main.rs (target/release/deps/e2e-0123456789abcdef)
 
 running 2 tests
 test lifecycle::restart ... FAILED
@@ -53,7 +53,7 @@ failures:
 test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 2.00s
 
 error: test failed, to rerun pass `-p larder --test e2e`
-     Running tests/worker.rs (target/debug/deps/worker-0123456789abcdef)
+     Running tests/worker.rs (target/release/deps/worker-0123456789abcdef)
 
 running 5 tests
 error: test failed, to rerun pass `-p larder --test worker`
@@ -108,7 +108,7 @@ fn binaries_without_tests_are_not_shown() {
 
 #[test]
 fn what_a_binary_prints_before_or_without_counting_is_shown() {
-    let header = "     Running tests/odd.rs (target/debug/deps/odd-0123456789abcdef)";
+    let header = "     Running tests/odd.rs (target/release/deps/odd-0123456789abcdef)";
     let (outcome, shown) = read(&format!("{header}\ncannot load a library"), false);
     assert_eq!(shown, [header, "cannot load a library"]);
     assert_eq!(outcome.crashed, ["odd"]);

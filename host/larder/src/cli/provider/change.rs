@@ -39,6 +39,10 @@ pub(super) async fn change(
 }
 
 fn untagged() -> Failure {
-    Failure::new(Kind::Failed, "bad_answer", "the server's answer has no ETag, so that a change could undo somebody else's")
-        .or_help("compare `larder --version` with the server's")
+    Failure::new(
+        Kind::Failed,
+        "bad_answer",
+        "the server's answer has no ETag, so that a change could undo somebody else's",
+    )
+    .or_help("compare `larder --version` with the server's")
 }
