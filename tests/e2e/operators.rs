@@ -31,7 +31,7 @@ async fn a_limit_holds_from_the_next_call_on() {
     assert_eq!(error["code"], "memory_limit", "{error}");
 
     for (setting, word) in [
-        ("memory_bytes=1", "1048576"),
+        ("memory_bytes=1", "4194304"),
         ("stack=1", "larder provider show chameleon"),
         ("stack=default", "no limit stack"),
     ] {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use larder_domain::grants::network_policy;
-use larder_domain::limits::{Limit, ProviderLimits};
+use larder_domain::limits::{Limit, LogAllowance, ProviderLimits};
 use larder_domain::manifest::{Manifest, Plan, Service};
 use larder_domain::network::Policy;
 use larder_domain::ports::{Store, StoreError};
@@ -33,6 +33,8 @@ pub struct Offer {
     pub limits: ProviderLimits,
     /// The right to make one of the calls that it may have at once.
     pub calls: Arc<Semaphore>,
+    /// What its calls may log together.
+    pub log: Arc<LogAllowance>,
     schemas: Arc<Schemas>,
 }
 
@@ -135,9 +137,9 @@ async fn read(store: &dyn Store, last: Option<Arc<Offers>>) -> Result<Offers, St
         };
         let options = store.provider_options(&provider.name).await?;
         let network = Arc::new(network_policy(&manifest, &provider.grants));
-        let calls = calls(&provider.limits, before);
+        let (calls, log) = (calls(&provider.limits, before), log(&provider.limits, before));
         let (name, digest, limits) = (provider.name.clone(), version.digest, provider.limits);
-        let offer = Offer { provider: name, digest, manifest, options, network, limits, calls, schemas };
+        let offer = Offer { provider: name, digest, manifest, options, network, limits, calls, log, schemas };
         offers.insert(provider.name, Arc::new(offer));
     }
     Ok(Offers(offers))
@@ -145,10 +147,26 @@ async fn read(store: &dyn Store, last: Option<Arc<Offers>>) -> Result<Offers, St
 
 /// Calls under way count on, as long as their number has the same limit.
 fn calls(limits: &ProviderLimits, before: Option<&Arc<Offer>>) -> Arc<Semaphore> {
-    let at_once = |limits: &ProviderLimits| limits.value(Limit::CallsAtOnce);
-    match before.filter(|before| at_once(&before.limits) == at_once(limits)) {
-        Some(before) => Arc::clone(&before.calls),
-        None => Arc::new(Semaphore::new(usize::try_from(at_once(limits)).unwrap_or(Semaphore::MAX_PERMITS))),
+    let new = |at_once| Semaphore::new(usize::try_from(at_once).unwrap_or(Semaphore::MAX_PERMITS));
+    kept(Limit::CallsAtOnce, limits, before, |before| &before.calls, new)
+}
+
+/// So does what was logged.
+fn log(limits: &ProviderLimits, before: Option<&Arc<Offer>>) -> Arc<LogAllowance> {
+    kept(Limit::LogBytesPerMinute, limits, before, |before| &before.log, LogAllowance::new)
+}
+
+fn kept<T>(
+    limit: Limit,
+    limits: &ProviderLimits,
+    before: Option<&Arc<Offer>>,
+    of: impl Fn(&Offer) -> &Arc<T>,
+    new: impl Fn(u64) -> T,
+) -> Arc<T> {
+    let value = limits.value(limit);
+    match before.filter(|before| before.limits.value(limit) == value) {
+        Some(before) => Arc::clone(of(before)),
+        None => Arc::new(new(value)),
     }
 }
 

@@ -34,6 +34,8 @@ named! {
         StackLimit = "stack_limit",
         /// It handed over too much at once.
         HostcallLimit = "hostcall_limit",
+        /// It is made of more instances than it may be.
+        InstanceLimit = "instance_limit",
         /// It held too many resources.
         HandleLimit = "handle_limit",
         /// It answered something that no provider may answer.

@@ -1,9 +1,11 @@
 //! The bounds of one call into a guest, and of what it may answer.
 
+mod log;
 mod provider;
 
 use std::time::Duration;
 
+pub use log::LogAllowance;
 pub use provider::{Limit, LimitError, ProviderLimits};
 
 /// The longest reason or message that a guest may give, in bytes; longer ones are cut.
@@ -27,6 +29,9 @@ pub const MANIFEST_BYTES_MAX: usize = 256 * 1024;
 /// The longest parameters of an addon, as JSON, in bytes.
 pub const PARAMETERS_BYTES_MAX: usize = 64 * 1024;
 
+/// Core instances in one component. A small Python provider has 14.
+pub const INSTANCES_MAX: usize = 32;
+
 /// What one call may use. A call that passes a bound fails with that bound's code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallLimits {
@@ -34,8 +39,10 @@ pub struct CallLimits {
     pub wall: Duration,
     /// Time of executed CPU; waits in host calls are free.
     pub cpu: Duration,
-    /// Bytes of all linear memories and tables together.
+    /// Bytes of all linear memories, of all tables and of what the host keeps for the call, together.
     pub memory_bytes: usize,
+    /// Core instances.
+    pub instances: usize,
     /// Bytes that the guest may hand over in one host call or as its answer.
     pub hostcall_bytes: usize,
     /// Resources that the guest may hold at once.
@@ -50,6 +57,7 @@ impl Default for CallLimits {
             wall: Duration::from_secs(30),
             cpu: Duration::from_secs(2),
             memory_bytes: 64 * 1024 * 1024,
+            instances: INSTANCES_MAX,
             hostcall_bytes: 1024 * 1024,
             handles: 1000,
             log_bytes: 64 * 1024,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use larder_domain::limits::CallLimits;
+use larder_domain::limits::{CallLimits, LogAllowance};
 use larder_domain::network::Policy;
 use larder_domain::ports::Call;
 use larder_domain::secret::SecretString;
@@ -21,6 +21,13 @@ pub(crate) struct Shared {
     pub(crate) memory: Arc<HostMemory>,
     pub(crate) network: Arc<Network>,
     pub(crate) tls: Arc<Tls>,
+}
+
+/// What the calls of a provider share.
+#[derive(Default)]
+struct OfTheProvider {
+    network: Arc<Policy>,
+    log: Arc<LogAllowance>,
 }
 
 /// The data of a store.
@@ -42,7 +49,7 @@ impl CallData {
         Self::new(
             call.limits,
             shared,
-            call.network,
+            OfTheProvider { network: call.network, log: call.log },
             AddonFacts::of(call.addon, call.server_config),
             CallSecrets::of(call.seed, call.options),
             StateOverlay::over(call.context, call.state),
@@ -52,22 +59,22 @@ impl CallData {
     /// For `describe`, which is about no addon.
     pub(crate) fn for_describe(options: SecretString, limits: CallLimits, shared: &Shared) -> Self {
         let secrets = CallSecrets::of_no_addon(options);
-        Self::new(limits, shared, Arc::default(), AddonFacts::none(), secrets, StateOverlay::of_no_addon())
+        Self::new(limits, shared, OfTheProvider::default(), AddonFacts::none(), secrets, StateOverlay::of_no_addon())
     }
 
     fn new(
         limits: CallLimits,
         shared: &Shared,
-        network: Arc<Policy>,
+        provider: OfTheProvider,
         addon: AddonFacts,
         secrets: CallSecrets,
         state: StateOverlay,
     ) -> Self {
-        let log = CallLog::new(limits.log_bytes);
-        let gate = Gate::new(Arc::clone(&shared.network), network);
+        let memory = MemoryBudget::new(&limits, Arc::clone(&shared.memory));
+        let log = CallLog::new(limits.log_bytes, provider.log);
+        let gate = Gate::new(Arc::clone(&shared.network), provider.network, memory.clone());
         let tls = Arc::clone(&shared.tls);
         let wasi = EmptyWasi::new(log.clone(), gate.clone(), Arc::clone(&tls), &limits);
-        let memory = MemoryBudget::new(limits.memory_bytes, Arc::clone(&shared.memory));
         Self { limits, memory, addon, log, secrets, state, gate, tls, wasi }
     }
 }

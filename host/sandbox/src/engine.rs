@@ -6,6 +6,7 @@
 
 use std::num::NonZeroUsize;
 
+use larder_domain::limits::INSTANCES_MAX;
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails, WasmFeatures,
 };
@@ -18,8 +19,8 @@ pub(crate) const MEMORIES_MAX: u32 = 4;
 pub(crate) const TABLES_MAX: u32 = 8;
 /// Elements of one table. Python's interpreter has 5,670, StarlingMonkey 7,688.
 pub(crate) const TABLE_ELEMENTS_MAX: usize = 20_000;
-/// Core instances in one component. A small Python provider has 14.
-pub(crate) const CORE_INSTANCES_MAX: u32 = 32;
+/// Core instances in one component.
+pub(crate) const CORE_INSTANCES_MAX: u32 = INSTANCES_MAX as u32;
 
 /// The stack of a guest, in bytes.
 const WASM_STACK_BYTES: usize = 512 * 1024;

@@ -4,6 +4,7 @@
 //! tests of this crate reach each of them, so an engine that words them otherwise does not go unnoticed.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
-use crate::capability::log::last_words;
+use crate::capability::log::{last_words, printable};
 use crate::memory::Refused;
 use crate::meter::{CpuSpent, Over};
 
@@ -24,9 +25,10 @@ const DETAIL_BYTES_MAX: usize = 2 * 1024;
 const SHORT_BYTES_MAX: usize = 600;
 
 /// The engine's words for limits that it does not report as types.
-const PHRASES: [(&str, Limit); 2] = [
+const PHRASES: [(&str, Limit); 3] = [
     ("fuel allocated for hostcalls has been exhausted", Limit::Hostcall),
     ("store handle limit exceeded", Limit::Handles),
+    ("instance count too high", Limit::Instances),
 ];
 
 /// What is known of a call that broke down.
@@ -47,6 +49,7 @@ enum Limit {
     /// So many bytes were wanted.
     Memory(usize),
     Stack,
+    Instances,
     Hostcall,
     Handles,
 }
@@ -111,6 +114,10 @@ impl Circumstances<'_> {
                 format!("wanted {wanted} bytes of memory in all; {} are allowed", limits.memory_bytes),
             ),
             Limit::Stack => (FaultCode::StackLimit, "recursed too deeply: its stack is used up".to_owned()),
+            Limit::Instances => (
+                FaultCode::InstanceLimit,
+                format!("is made of more core instances than the {} that are allowed", limits.instances),
+            ),
             Limit::Hostcall => (
                 FaultCode::HostcallLimit,
                 format!("handed over more at once than the {} bytes that are allowed", limits.hostcall_bytes),
@@ -155,7 +162,7 @@ pub(crate) fn short(error: &wasmtime::Error) -> String {
     let mut text = Bounded::new(SHORT_BYTES_MAX);
     // An error here means that the bound was reached, which is what it is for.
     let _ = write!(text, "{error:#}");
-    bounded_text(text.0.replace('\n', " "))
+    bounded_text(printable(&text.0.replace('\n', " ")).into_owned())
 }
 
 fn trapped(error: &wasmtime::Error) -> String {
@@ -163,9 +170,9 @@ fn trapped(error: &wasmtime::Error) -> String {
         return format!("exited with status {} instead of answering", exit.0);
     }
     let mut text = Bounded::new(SHORT_BYTES_MAX);
-    let _ = write!(text, "trapped: {}", error.root_cause());
+    let _ = write!(text, "trapped: {}", printable(&error.root_cause().to_string()));
     let mut frames = Bounded::new(SHORT_BYTES_MAX);
-    if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() {
+    if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>().filter(|backtrace| is_harmless(backtrace)) {
         let _ = write!(frames, "{backtrace}");
     }
     // The first line is a heading; functions that have lost their names say nothing.
@@ -174,6 +181,12 @@ fn trapped(error: &wasmtime::Error) -> String {
         text.0.push_str(frame.trim());
     }
     text.0
+}
+
+/// Whether all names in it can be shown: what strangers call their functions could command a terminal, or look like a line of ours.
+fn is_harmless(backtrace: &WasmBacktrace) -> bool {
+    let mut names = backtrace.frames().iter().flat_map(|frame| [frame.func_name(), frame.module().name()]).flatten();
+    names.all(|name| matches!(printable(name), Cow::Borrowed(_)))
 }
 
 fn seconds(time: Duration) -> String {

@@ -1,19 +1,28 @@
-//! Memory of one call: every linear memory and every table of its store against one sum. The engine's own limiter looks
-//! at each memory alone, so that a component with many of them would get many times its share. All calls together draw
-//! on what the host gives to guests.
+//! Memory of one call: every linear memory and every table of its store, and what the host keeps for it, against one
+//! sum. The engine's own limiter looks at each memory alone, so that a component with many of them would get many times
+//! its share. All calls together draw on what the host gives to guests.
+//!
+//! What the host keeps is counted as much as it can become, not byte by byte: the log, the addon's state and the
+//! arguments of one host call from the beginning, resources and connections as a guest makes them.
 //!
 //! A call never gives back before its end. The engine does report growth that failed after it was granted, but also
 //! growth for which it never asked; a guest could make it do so at will, and refunds would let it hold more than its sum.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use larder_domain::limits::{CallLimits, STATE_BYTES_MAX};
 use wasmtime::ResourceLimiter;
 
-use crate::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLES_MAX};
+use crate::engine::{MEMORIES_MAX, TABLES_MAX};
 
 /// Calls draw on the host's memory in portions of so many bytes. Most calls need one.
 const PORTION_BYTES: usize = 4 * 1024 * 1024;
+
+/// What the host keeps of one resource at most: the longest headers that a guest can write, the longest path, and a chunk of a body.
+const RESOURCE_BYTES: usize = 32 * 1024;
+/// What the host keeps of one connection at most: a buffer for each direction, and TLS's own.
+const CONNECTION_BYTES: usize = 128 * 1024;
 
 /// What the host gives to all guests together.
 #[derive(Debug)]
@@ -43,13 +52,21 @@ impl HostMemory {
     }
 }
 
-/// What a store holds, and may hold.
-#[derive(Debug)]
+/// What a store holds, and may hold. Its copies are one.
+#[derive(Debug, Clone)]
 pub(crate) struct MemoryBudget {
+    sum: Arc<Mutex<Sum>>,
+    instances: usize,
+}
+
+#[derive(Debug)]
+struct Sum {
     held: usize,
     max: usize,
     refused: Option<Refused>,
     refused_bytes: usize,
+    /// Resources that were counted.
+    resources: usize,
     /// How much of `held`, or more, was taken from the host.
     taken: usize,
     host: Arc<HostMemory>,
@@ -64,15 +81,51 @@ pub(crate) enum Refused {
     HostHasNone,
 }
 
+/// A guest can't have what it wants of the host, for want of memory.
+#[derive(Debug, thiserror::Error)]
+#[error("the call's memory is used up")]
+pub(crate) struct MemorySpent;
+
 impl MemoryBudget {
-    /// A budget of so many bytes.
-    pub(crate) fn new(max: usize, host: Arc<HostMemory>) -> Self {
-        Self { held: 0, max, refused: None, refused_bytes: 0, taken: 0, host }
+    /// The budget of a call.
+    pub(crate) fn new(limits: &CallLimits, host: Arc<HostMemory>) -> Self {
+        let held = limits.log_bytes + limits.hostcall_bytes + STATE_BYTES_MAX;
+        Self { sum: Arc::new(Mutex::new(Sum::new(held, limits.memory_bytes, host))), instances: limits.instances }
     }
 
     /// Why the guest's last wish was not granted.
     pub(crate) fn refused(&self) -> Option<Refused> {
-        self.refused
+        self.sum().refused
+    }
+
+    /// The guest has so many resources, or had: as many as the highest number among them says.
+    ///
+    /// # Errors
+    /// They would keep too much.
+    pub(crate) fn count_resources(&self, resources: usize) -> Result<(), MemorySpent> {
+        let mut sum = self.sum();
+        let more = resources.saturating_sub(sum.resources);
+        if !sum.grow(0, more.saturating_mul(RESOURCE_BYTES)) {
+            return Err(MemorySpent);
+        }
+        sum.resources += more;
+        Ok(())
+    }
+
+    /// Whether the guest may have one more connection.
+    pub(crate) fn count_connection(&self) -> bool {
+        self.sum().grow(0, CONNECTION_BYTES)
+    }
+
+    fn sum(&self) -> MutexGuard<'_, Sum> {
+        // Nothing in here can panic half-way.
+        self.sum.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sum {
+    fn new(held: usize, max: usize, host: Arc<HostMemory>) -> Self {
+        Self { held, max, refused: None, refused_bytes: 0, resources: 0, taken: 0, host }
     }
 
     fn grow(&mut self, current: usize, desired: usize) -> bool {
@@ -103,7 +156,7 @@ impl MemoryBudget {
     }
 }
 
-impl Drop for MemoryBudget {
+impl Drop for Sum {
     fn drop(&mut self) {
         self.host.give_back(self.taken);
     }
@@ -111,16 +164,16 @@ impl Drop for MemoryBudget {
 
 impl ResourceLimiter for MemoryBudget {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(fits(desired, maximum) && self.grow(current, desired))
+        Ok(fits(desired, maximum) && self.sum().grow(current, desired))
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         let bytes = |elements: usize| elements.saturating_mul(size_of::<usize>());
-        Ok(fits(desired, maximum) && self.grow(bytes(current), bytes(desired)))
+        Ok(fits(desired, maximum) && self.sum().grow(bytes(current), bytes(desired)))
     }
 
     fn instances(&self) -> usize {
-        CORE_INSTANCES_MAX as usize
+        self.instances
     }
 
     fn tables(&self) -> usize {
@@ -142,7 +195,11 @@ mod tests {
     use super::*;
 
     fn budget(max: usize) -> MemoryBudget {
-        MemoryBudget::new(max, Arc::new(HostMemory::new(usize::MAX)))
+        of(max, Arc::new(HostMemory::new(usize::MAX)))
+    }
+
+    fn of(max: usize, host: Arc<HostMemory>) -> MemoryBudget {
+        MemoryBudget { sum: Arc::new(Mutex::new(Sum::new(0, max, host))), instances: 1 }
     }
 
     #[test]
@@ -172,10 +229,10 @@ mod tests {
         assert!(!budget.memory_growing(100, 1001, None).unwrap());
         assert!(budget.memory_growing(100, 1000, None).unwrap());
         assert_eq!(budget.refused(), Some(Refused::TooMuch(1001)), "a byte less");
-        let mut coping = MemoryBudget::new(1000, Arc::new(HostMemory::new(usize::MAX)));
+        let mut coping = self::budget(1000);
         assert!(!coping.memory_growing(900, 1901, None).unwrap());
         assert!(!coping.memory_growing(0, 1001, None).unwrap());
-        coping.max = 2000;
+        coping.sum().max = 2000;
         assert!(coping.memory_growing(0, 1001, None).unwrap());
         assert_eq!(coping.refused(), None);
     }
@@ -191,7 +248,7 @@ mod tests {
     #[test]
     fn calls_share_what_the_host_gives_and_return_it() {
         let host = Arc::new(HostMemory::new(3 * PORTION_BYTES));
-        let new = || MemoryBudget::new(usize::MAX, Arc::clone(&host));
+        let new = || of(usize::MAX, Arc::clone(&host));
         let (mut one, mut other) = (new(), new());
         assert!(one.memory_growing(0, PORTION_BYTES + 1, None).unwrap());
         assert!(other.memory_growing(0, PORTION_BYTES, None).unwrap());
@@ -202,5 +259,20 @@ mod tests {
         assert!(other.table_growing(0, 1, None).unwrap());
         drop(other);
         assert_eq!(host.left.load(Ordering::Relaxed), 3 * PORTION_BYTES);
+    }
+
+    #[test]
+    fn what_the_host_keeps_counts_too() {
+        let limits = CallLimits { memory_bytes: 4 << 20, ..CallLimits::default() };
+        let mut budget = MemoryBudget::new(&limits, Arc::new(HostMemory::new(usize::MAX)));
+        let free = limits.memory_bytes - limits.log_bytes - limits.hostcall_bytes - STATE_BYTES_MAX;
+        budget.count_resources(3).unwrap();
+        budget.count_resources(2).unwrap();
+        assert!(budget.count_connection());
+        let free = free - 3 * RESOURCE_BYTES - CONNECTION_BYTES;
+        assert!(!budget.memory_growing(0, free + 1, None).unwrap() && budget.memory_growing(0, free, None).unwrap());
+        assert!(!budget.count_connection());
+        budget.count_resources(4).unwrap_err();
+        assert_eq!(budget.refused(), Some(Refused::TooMuch((4 << 20) + RESOURCE_BYTES)));
     }
 }

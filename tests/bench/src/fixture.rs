@@ -58,6 +58,7 @@ pub(crate) fn call(digest: Digest, export: Export, addon: Arc<AddonSpec>) -> Cal
         options: SecretString::new("{}"),
         state: None,
         limits: CallLimits::default(),
+        log: Arc::default(),
         network: Arc::default(),
         context: Arc::new(NoState),
     }

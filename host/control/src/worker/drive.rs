@@ -245,6 +245,7 @@ impl Drive {
             options: offer.options.clone(),
             state,
             limits: offer.limits.over(self.limits),
+            log: Arc::clone(&offer.log),
             network: Arc::clone(&offer.network),
             context: Arc::new(context),
         };

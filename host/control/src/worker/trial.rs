@@ -49,6 +49,7 @@ pub(super) async fn hold(
             options: options.clone(),
             state: Some(state.clone()),
             limits,
+            log: Arc::default(),
             network: Arc::default(),
             context: Arc::new(Nowhere),
         };

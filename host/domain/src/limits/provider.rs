@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::CallLimits;
+use super::{CallLimits, INSTANCES_MAX};
 use crate::addon::named;
 
 named! {
@@ -13,14 +13,18 @@ named! {
         WallMs = "wall_ms",
         /// Milliseconds of CPU that a call may execute; waits in the host are free.
         CpuMs = "cpu_ms",
-        /// Bytes of all memories and tables of a call together.
+        /// Bytes of all memories, of all tables and of what the host keeps for a call, together.
         MemoryBytes = "memory_bytes",
+        /// Core instances of a call.
+        Instances = "instances",
         /// Bytes that the guest may hand over in one host call, or as its answer.
         HostcallBytes = "hostcall_bytes",
         /// Resources that a call may hold at once.
         Handles = "handles",
         /// Bytes of log that a call may write; the rest is counted and dropped.
         LogBytes = "log_bytes",
+        /// Bytes of log that all calls of the provider may write in a minute on one node; the rest is counted and dropped.
+        LogBytesPerMinute = "log_bytes_per_minute",
         /// Calls of the provider at the same time on one node.
         CallsAtOnce = "calls_at_once",
     }
@@ -29,11 +33,17 @@ named! {
 impl Limit {
     /// How many calls of a provider a node makes at once.
     pub const CALLS_AT_ONCE: u64 = 64;
+    /// How many bytes of log a provider may write in a minute on a node.
+    const LOG_BYTES_PER_MINUTE: u64 = 1 << 20;
 
     /// What holds unless the operator says otherwise.
     #[must_use]
     pub fn default_value(self) -> u64 {
-        self.of(&CallLimits::default()).unwrap_or(Self::CALLS_AT_ONCE)
+        match self {
+            Self::CallsAtOnce => Self::CALLS_AT_ONCE,
+            Self::LogBytesPerMinute => Self::LOG_BYTES_PER_MINUTE,
+            of_a_call => of_a_call.of(&CallLimits::default()).unwrap_or_default(),
+        }
     }
 
     /// The least that it can be set to, so that a provider can do anything at all, and the most, so that one provider's limits do
@@ -43,10 +53,12 @@ impl Limit {
         match self {
             Self::WallMs => (100, 600_000),
             Self::CpuMs => (10, 60_000),
-            Self::MemoryBytes => (1 << 20, 1 << 30),
+            Self::MemoryBytes => (4 << 20, 1 << 30),
+            Self::Instances => (8, INSTANCES_MAX as u64),
             Self::HostcallBytes => (16 << 10, 16 << 20),
             Self::Handles => (8, 10_000),
             Self::LogBytes => (0, 1 << 20),
+            Self::LogBytesPerMinute => (0, 64 << 20),
             Self::CallsAtOnce => (1, Self::CALLS_AT_ONCE),
         }
     }
@@ -58,16 +70,18 @@ impl Limit {
         (min..=max).contains(&value)
     }
 
+    /// A limit of the provider's calls together is none of a single call's.
     fn of(self, limits: &CallLimits) -> Option<u64> {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         match self {
             Self::WallMs => Some(millis(limits.wall)),
             Self::CpuMs => Some(millis(limits.cpu)),
             Self::MemoryBytes => Some(limits.memory_bytes as u64),
+            Self::Instances => Some(limits.instances as u64),
             Self::HostcallBytes => Some(limits.hostcall_bytes as u64),
             Self::Handles => Some(limits.handles as u64),
             Self::LogBytes => Some(limits.log_bytes as u64),
-            Self::CallsAtOnce => None,
+            Self::LogBytesPerMinute | Self::CallsAtOnce => None,
         }
     }
 
@@ -77,10 +91,11 @@ impl Limit {
             Self::WallMs => limits.wall = Duration::from_millis(value),
             Self::CpuMs => limits.cpu = Duration::from_millis(value),
             Self::MemoryBytes => limits.memory_bytes = size,
+            Self::Instances => limits.instances = size,
             Self::HostcallBytes => limits.hostcall_bytes = size,
             Self::Handles => limits.handles = size,
             Self::LogBytes => limits.log_bytes = size,
-            Self::CallsAtOnce => {}
+            Self::LogBytesPerMinute | Self::CallsAtOnce => {}
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::addon::{AddonSpec, named};
 use crate::config::RawConfig;
 use crate::failure::{Fault, GuestFailure, Pending};
 use crate::ids::Digest;
-use crate::limits::CallLimits;
+use crate::limits::{CallLimits, LogAllowance};
 use crate::network::{Denied, Policy};
 use crate::provider::Refusal;
 use crate::secret::{SecretString, Seed};
@@ -72,6 +72,8 @@ pub struct Call {
     pub state: Option<GuestState>,
     /// What it may use.
     pub limits: CallLimits,
+    /// What all calls of its provider may log together.
+    pub log: Arc<LogAllowance>,
     /// What it may reach over the network.
     pub network: Arc<Policy>,
     /// What it may reach of the host.

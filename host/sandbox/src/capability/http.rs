@@ -9,10 +9,12 @@ mod send;
 use std::sync::Arc;
 
 use wasmtime::StoreContextMut;
-use wasmtime::component::{Linker, Resource};
-use wasmtime_wasi_http::p2::bindings::http::types::{HostOutgoingRequest as _, Method};
+use wasmtime::component::{Linker, LinkerInstance, Resource};
+use wasmtime_wasi_http::p2::bindings::http::types::{
+    HeaderError, HostFields, HostOutgoingRequest as Requests, Method,
+};
 use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
-use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpHooks, WasiHttpView};
+use wasmtime_wasi_http::{FieldMap, RequestOptions, WasiBody, WasiHttpHooks, WasiHttpView};
 
 use crate::capability::network::Gate;
 use crate::capability::tls::Tls;
@@ -20,8 +22,12 @@ use crate::data::CallData;
 
 /// How long the headers of one message may be, in bytes.
 pub(crate) const HEADERS_BYTES_MAX: usize = 8 * 1024;
-/// How long a request's method, authority and path may each be, in bytes.
-const PART_BYTES_MAX: usize = 8 * 1024;
+/// How long a request's path may be, with its query, in bytes.
+const PATH_BYTES_MAX: usize = 8 * 1024;
+/// How long its authority may be, in bytes: the longest name (RFC 1035, section 2.3.4) and a port.
+const AUTHORITY_BYTES_MAX: usize = 253 + ":65535".len();
+/// How long its method may be, in bytes.
+const METHOD_BYTES_MAX: usize = 32;
 /// How much of a body that nobody reads is kept, in bytes.
 const BODY_CHUNK_BYTES: usize = 16 * 1024;
 
@@ -59,15 +65,21 @@ impl WasiHttpHooks for GatedHttp {
 }
 
 type Request = Resource<HostOutgoingRequest>;
+type Fields = Resource<FieldMap>;
 type Store<'a> = StoreContextMut<'a, CallData>;
 
-/// Puts setters that refuse what is too long in the place of the engine's.
+/// Puts constructors that count what they make in the place of the engine's, and setters that refuse what is too long.
 pub(crate) fn bound_requests(linker: &mut Linker<CallData>) -> wasmtime::Result<()> {
     let mut types = linker.instance(TYPES)?;
+    count_fields(&mut types)?;
+    types.func_wrap("[constructor]outgoing-request", |mut store: Store<'_>, (headers,): (Fields,)| {
+        let request = Requests::new(&mut store.data_mut().http(), headers)?;
+        Ok((counted(&store, request)?,))
+    })?;
     types.func_wrap(
         "[method]outgoing-request.set-method",
         |mut store: Store<'_>, (request, method): (Request, Method)| {
-            if matches!(&method, Method::Other(name) if name.len() > PART_BYTES_MAX) {
+            if matches!(&method, Method::Other(name) if name.len() > METHOD_BYTES_MAX) {
                 return Ok((Err(()),));
             }
             Ok((store.data_mut().http().set_method(request, method)?,))
@@ -76,7 +88,7 @@ pub(crate) fn bound_requests(linker: &mut Linker<CallData>) -> wasmtime::Result<
     types.func_wrap(
         "[method]outgoing-request.set-authority",
         |mut store: Store<'_>, (request, authority): (Request, Option<String>)| {
-            if is_too_long(authority.as_ref()) {
+            if is_too_long(authority.as_ref(), AUTHORITY_BYTES_MAX) {
                 return Ok((Err(()),));
             }
             Ok((store.data_mut().http().set_authority(request, authority)?,))
@@ -85,7 +97,7 @@ pub(crate) fn bound_requests(linker: &mut Linker<CallData>) -> wasmtime::Result<
     types.func_wrap(
         "[method]outgoing-request.set-path-with-query",
         |mut store: Store<'_>, (request, path): (Request, Option<String>)| {
-            if is_too_long(path.as_ref()) {
+            if is_too_long(path.as_ref(), PATH_BYTES_MAX) {
                 return Ok((Err(()),));
             }
             Ok((store.data_mut().http().set_path_with_query(request, path)?,))
@@ -93,6 +105,31 @@ pub(crate) fn bound_requests(linker: &mut Linker<CallData>) -> wasmtime::Result<
     )
 }
 
-fn is_too_long(part: Option<&String>) -> bool {
-    part.is_some_and(|part| part.len() > PART_BYTES_MAX)
+fn count_fields(types: &mut LinkerInstance<'_, CallData>) -> wasmtime::Result<()> {
+    types.func_wrap("[constructor]fields", |mut store: Store<'_>, (): ()| {
+        let fields = HostFields::new(&mut store.data_mut().http())?;
+        Ok((counted(&store, fields)?,))
+    })?;
+    types.func_wrap("[static]fields.from-list", |mut store: Store<'_>, (entries,): (Vec<(String, Vec<u8>)>,)| {
+        let fields: Result<Fields, HeaderError> = match store.data_mut().http().from_list(entries) {
+            Ok(fields) => Ok(counted(&store, fields)?),
+            Err(error) => Err(error.downcast()?),
+        };
+        Ok((fields,))
+    })?;
+    types.func_wrap("[method]fields.clone", |mut store: Store<'_>, (fields,): (Fields,)| {
+        let clone = HostFields::clone(&mut store.data_mut().http(), fields)?;
+        Ok((counted(&store, clone)?,))
+    })
+}
+
+/// Counts a resource that may keep much. Its number is its place among all of the call's, and the first free one: so many there were
+/// at once.
+fn counted<T: 'static>(store: &Store<'_>, made: Resource<T>) -> wasmtime::Result<Resource<T>> {
+    store.data().memory.count_resources(made.rep() as usize + 1)?;
+    Ok(made)
+}
+
+fn is_too_long(part: Option<&String>, bytes_max: usize) -> bool {
+    part.is_some_and(|part| part.len() > bytes_max)
 }

@@ -5,8 +5,10 @@
 //! the host nothing. What is kept is the beginning: the first line that does not fit closes the log, and everything
 //! from there on is only counted. Lines go to terminals, so none keeps a control character.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use larder_domain::limits::LogAllowance;
 use larder_domain::ports::runtime::LogLine;
 
 use crate::bindings::log::{Host, Level};
@@ -41,9 +43,9 @@ impl Output {
 }
 
 impl CallLog {
-    /// An empty log that keeps so many bytes.
-    pub(crate) fn new(bytes_max: usize) -> Self {
-        let kept = Kept { bytes_max, room: bytes_max, ..Kept::default() };
+    /// An empty log that keeps so many bytes, and no more than the provider's calls have left together.
+    pub(crate) fn new(bytes_max: usize, allowance: Arc<LogAllowance>) -> Self {
+        let kept = Kept { lines: vec![], bytes_max, room: bytes_max, allowance, dropped_bytes: 0 };
         Self(Arc::new(Mutex::new(Buffer { kept, begun: Default::default() })))
     }
 
@@ -89,7 +91,6 @@ pub(crate) fn last_words(log: &[LogLine]) -> Option<String> {
     (!words.is_empty()).then(|| words.join("\n"))
 }
 
-#[derive(Default)]
 struct Buffer {
     kept: Kept,
     /// The lines that standard output and standard error have begun.
@@ -125,12 +126,13 @@ impl Buffer {
 }
 
 /// The lines that fit.
-#[derive(Default)]
 struct Kept {
     lines: Vec<LogLine>,
     bytes_max: usize,
     /// Bytes that still fit; none once a line did not.
     room: usize,
+    /// What the provider's calls may write together.
+    allowance: Arc<LogAllowance>,
     dropped_bytes: usize,
 }
 
@@ -160,9 +162,10 @@ impl Kept {
         if self.is_closed() {
             return self.count(ended_bytes);
         }
-        let text = printable(&String::from_utf8_lossy(piece));
-        match self.room.checked_sub(text.len() + 1) {
-            Some(room) if self.lines.len() < LINES_MAX => {
+        let text = printable(&String::from_utf8_lossy(piece)).into_owned();
+        let line_bytes = text.len() + 1;
+        match self.room.checked_sub(line_bytes) {
+            Some(room) if self.lines.len() < LINES_MAX && self.allowance.take(line_bytes) => {
                 self.room = room;
                 self.lines.push(LogLine { stream, text });
             }
@@ -175,7 +178,11 @@ impl Kept {
 
     fn take(&mut self) -> Vec<LogLine> {
         if self.dropped_bytes > 0 {
-            let text = format!("{} more bytes were written; {} are kept of a call", self.dropped_bytes, self.bytes_max);
+            let (dropped, of_a_call) = (self.dropped_bytes, self.bytes_max);
+            let a_minute = self.allowance.bytes_per_minute();
+            let text = format!(
+                "{dropped} more bytes were written; {of_a_call} are kept of a call, and {a_minute} a minute of a provider"
+            );
             self.lines.push(LogLine { stream: "host", text });
         }
         std::mem::take(&mut self.lines)
@@ -197,18 +204,18 @@ fn whole_characters(bytes: &[u8]) -> usize {
 }
 
 /// The text with everything escaped that a terminal would obey.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     let obeyed = |c: char| {
         c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
     };
     if !text.contains(obeyed) {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         if obeyed(c) { escaped.extend(c.escape_default()) } else { escaped.push(c) }
     }
-    escaped
+    Cow::Owned(escaped)
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
+use crate::memory::MemoryBudget;
+
 pub(crate) use names::look_up_by_the_host;
 pub(crate) use sockets::{count_sockets, open_to as open_sockets_to};
 
@@ -67,6 +69,8 @@ struct Inner {
     seen: Mutex<Seen>,
     connections: AtomicUsize,
     lookups: Semaphore,
+    /// What the call may keep in the host.
+    memory: MemoryBudget,
 }
 
 #[derive(Default)]
@@ -97,9 +101,10 @@ pub(crate) enum Closed {
 
 impl Gate {
     /// For one call.
-    pub(crate) fn new(network: Arc<Network>, policy: Arc<Policy>) -> Self {
+    pub(crate) fn new(network: Arc<Network>, policy: Arc<Policy>, memory: MemoryBudget) -> Self {
+        let (seen, connections) = (Mutex::default(), AtomicUsize::new(0));
         let lookups = Semaphore::new(LOOKUPS_AT_ONCE_PER_CALL_MAX);
-        Self(Arc::new(Inner { network, policy, seen: Mutex::default(), connections: AtomicUsize::new(0), lookups }))
+        Self(Arc::new(Inner { network, policy, seen, connections, lookups, memory }))
     }
 
     /// The addresses of a name that a socket may go to. They still have to pass [`Gate::admits`].
@@ -225,7 +230,7 @@ impl Gate {
     fn count_socket(&self) -> bool {
         let Ok(share) = Arc::clone(&self.0.network.sockets).try_acquire_owned() else { return false };
         let mut seen = self.seen();
-        let is_within = seen.sockets.len() < CONNECTIONS_MAX;
+        let is_within = seen.sockets.len() < CONNECTIONS_MAX && self.0.memory.count_connection();
         if is_within {
             seen.sockets.push(share);
         }

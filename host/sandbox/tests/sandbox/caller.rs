@@ -48,6 +48,7 @@ impl Caller {
         call.addon = Arc::new(addon);
         call.network = Arc::new(Policy::new(list.clone(), list));
         call.limits.wall = Duration::from_secs(20);
+        call.limits.memory_bytes = 16 << 20;
         // Handshakes are long in a host that is not optimised.
         call.limits.cpu = Duration::from_secs(5);
         self.sandbox.call(call).await

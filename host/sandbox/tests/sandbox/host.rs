@@ -28,6 +28,7 @@ pub(crate) fn limits() -> CallLimits {
         wall: Duration::from_secs(20),
         cpu: Duration::from_millis(60),
         memory_bytes: 4 * 1024 * 1024,
+        instances: 32,
         hostcall_bytes: 256 * 1024,
         handles: 100,
         log_bytes: 4096,
@@ -64,6 +65,7 @@ pub(crate) fn call_with(digest: Digest, export: Export, context: Arc<Store>) -> 
         options: SecretString::new("{}"),
         state: None,
         limits: limits(),
+        log: Arc::default(),
         network: Arc::default(),
         context,
     }

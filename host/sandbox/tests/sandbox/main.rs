@@ -8,6 +8,7 @@ mod host;
 
 mod answers;
 mod built;
+mod boundary;
 mod bytes;
 mod caller;
 mod http;

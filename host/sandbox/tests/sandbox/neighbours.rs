@@ -20,7 +20,7 @@ fn looper() -> Guest {
     Guest { begin: LOOP.to_owned(), ..Guest::default() }
 }
 
-fn for_few_calls(calls_max: u32) -> Sandbox {
+pub(crate) fn for_few_calls(calls_max: u32) -> Sandbox {
     Sandbox::new(SandboxConfig { calls_max, guest_threads: 2, ..SandboxConfig::compiling(Compile::Here) }).unwrap()
 }
 
