@@ -6,7 +6,7 @@ use std::time::Duration;
 use larder_domain::Digest;
 use larder_domain::failure::GuestFailure;
 use larder_domain::network::{Destinations, Policy};
-use larder_domain::ports::{CallReport, Export, ProviderRuntime, Reply};
+use larder_domain::ports::{Call, CallReport, Export, ProviderRuntime, Reply};
 use larder_sandbox::{Compile, Roots, Sandbox, SandboxConfig};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -41,6 +41,15 @@ impl Caller {
     }
 
     pub(crate) async fn goes<G: AsRef<str>>(&self, ways: &[Value], grants: &[G]) -> CallReport {
+        self.calls(self.call(ways, grants)).await
+    }
+
+    pub(crate) async fn calls(&self, call: Call) -> CallReport {
+        self.sandbox.call(call).await
+    }
+
+    /// A call to be changed before it is made.
+    pub(crate) fn call<G: AsRef<str>>(&self, ways: &[Value], grants: &[G]) -> Call {
         let list = Destinations::new(grants.iter().map(|grant| grant.as_ref().parse().unwrap()).collect());
         let mut call = call(self.digest, Export::BeginProvision);
         let mut addon = (*call.addon).clone();
@@ -51,7 +60,7 @@ impl Caller {
         call.limits.memory_bytes = 16 << 20;
         // Handshakes are long in a host that is not optimised.
         call.limits.cpu = Duration::from_secs(5);
-        self.sandbox.call(call).await
+        call
     }
 }
 

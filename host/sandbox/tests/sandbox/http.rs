@@ -1,9 +1,10 @@
 //! HTTP requests can be written, within bounds, and are refused.
 
+use larder_domain::failure::FaultCode;
 use larder_domain::ports::{Export, ProviderRuntime, Reply};
 
 use crate::guest::{Guest, ZEROES};
-use crate::host::{call, load, reply, sandbox};
+use crate::host::{call, code, load, reply, sandbox};
 
 const TYPES: &str = r#"
     (import "wasi:io/poll@0.2.6" (instance $poll
@@ -140,4 +141,14 @@ async fn what_an_unsent_request_keeps_is_bounded() {
         unless(&format!("(i32.eqz {})", refused("path", 2047, 200))),
     ))
     .await;
+}
+
+#[tokio::test]
+async fn what_the_host_keeps_of_header_lists_is_memory_of_the_call() {
+    let sandbox = sandbox();
+    let digest = load(&sandbox, &guest("(loop $more (drop (call $fields)) (br $more)) (unreachable)")).await;
+    let mut call = call(digest, Export::ProvisionComplete);
+    // Room for many handles, and 4 MiB for what they may hold.
+    call.limits.handles = 1000;
+    assert_eq!(code(&sandbox.call(call).await), FaultCode::MemoryLimit);
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use larder_domain::failure::FaultCode;
+use larder_domain::limits::LogAllowance;
 use larder_domain::ports::{Export, ProviderRuntime, Reply};
 use larder_domain::secret::SecretString;
 
@@ -196,8 +197,34 @@ async fn a_flood_of_log_is_cut_and_counted() {
     let report = sandbox.call(call).await;
     assert_eq!(report.log.first().map(|line| (line.stream, line.text.as_str())), Some(("warn", "made")));
     let last = report.log.last().unwrap();
-    assert_eq!((last.stream, last.text.as_str()), ("host", "5905 more bytes were written; 4096 are kept of a call, and 1048576 a minute of a provider"));
+    assert_eq!(
+        (last.stream, last.text.as_str()),
+        ("host", "5905 more bytes were written; 4096 are kept of a call, and 1048576 a minute of a provider")
+    );
     assert_eq!(report.log.len(), 819 + 1);
+}
+
+#[tokio::test]
+async fn calls_of_a_provider_share_what_it_may_log_in_a_minute() {
+    let guest = Guest {
+        complete: format!("(call $log (i32.const 2) (i32.const 1024) (i32.const 4)) {ZEROES}"),
+        ..Guest::default()
+    };
+    let sandbox = sandbox();
+    let digest = load(&sandbox, &guest).await;
+    // Three lines of four bytes and their ends.
+    let allowance = Arc::new(LogAllowance::new(15));
+    for expected in
+        ["made", "made", "made", "5 more bytes were written; 4096 are kept of a call, and 15 a minute of a provider"]
+    {
+        let mut call = call(digest, Export::ProvisionComplete);
+        call.log = Arc::clone(&allowance);
+        let report = sandbox.call(call).await;
+        assert_eq!(report.log.iter().map(|line| &*line.text).collect::<Vec<_>>(), [expected]);
+        assert_eq!(reply(report), Reply::Done);
+    }
+    let report = sandbox.call(call(digest, Export::ProvisionComplete)).await;
+    assert_eq!(report.log.len(), 1, "another provider has its own");
 }
 
 #[tokio::test]

@@ -7,8 +7,8 @@ mod guest;
 mod host;
 
 mod answers;
-mod built;
 mod boundary;
+mod built;
 mod bytes;
 mod caller;
 mod http;
@@ -16,6 +16,7 @@ mod isolated;
 mod limits;
 mod neighbours;
 mod network;
+mod requests;
 mod state;
 mod tls;
 mod uploads;

@@ -9,7 +9,7 @@ use larder_sdk::Failure;
 use larder_sdk::net::Connection;
 use serde::Deserialize;
 use wasip2::http::outgoing_handler;
-use wasip2::http::types::{Fields, IncomingResponse, OutgoingRequest, RequestOptions, Scheme};
+use wasip2::http::types::{Fields, IncomingResponse, Method, OutgoingRequest, RequestOptions, Scheme};
 use wasip2::io::streams::StreamError;
 
 /// Connects by name or address and port.
@@ -69,6 +69,8 @@ pub(crate) struct Ask {
     scheme: String,
     authority: String,
     path: String,
+    /// Another method than `GET`.
+    method: Option<String>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
     /// How long the answer may let wait for itself.
@@ -82,6 +84,10 @@ pub(crate) fn http(asked: &Ask) -> Result<String, Failure> {
         fields.append(name, value.as_bytes()).map_err(failed)?;
     }
     let request = OutgoingRequest::new(fields);
+    if let Some(method) = &asked.method {
+        let method = if method == "CONNECT" { Method::Connect } else { Method::Other(method.clone()) };
+        request.set_method(&method).map_err(|()| Failure::failed("the method was refused"))?;
+    }
     let scheme = if asked.scheme == "https" { Scheme::Https } else { Scheme::Http };
     request.set_scheme(Some(&scheme)).map_err(|()| Failure::failed("the scheme was refused"))?;
     request.set_authority(Some(&asked.authority)).map_err(|()| Failure::failed("the authority was refused"))?;

@@ -6,7 +6,9 @@ mod session;
 use std::net::TcpStream;
 
 use larder_sdk::net::Connection;
-use larder_sdk::{Addon, Config, Failure, Manifest, Options, Plan, Progress, Provider, Request, Service, export, secrets, state};
+use larder_sdk::{
+    Addon, Config, Failure, Manifest, Options, Plan, Progress, Provider, Request, Service, export, secrets, state,
+};
 use serde::Deserialize;
 use serde_json::json;
 

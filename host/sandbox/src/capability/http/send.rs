@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use http::uri::{Authority, PathAndQuery, Scheme as UriScheme};
-use http::{Request, Response, Uri};
+use http::{Method, Request, Response, Uri};
 use http_body_util::BodyExt as _;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -34,6 +34,10 @@ pub(super) async fn send(
     mut request: Request<WasiBody>,
     options: RequestOptions,
 ) -> Result<Response<WasiBody>, Error> {
+    // It asks for a tunnel to somewhere else.
+    if request.method() == Method::CONNECT {
+        return Err(Error::HttpRequestMethodInvalid);
+    }
     let scheme = match request.uri().scheme() {
         Some(scheme) if *scheme == UriScheme::HTTP => Scheme::Http,
         Some(scheme) if *scheme == UriScheme::HTTPS => Scheme::Https,

@@ -35,7 +35,13 @@ fn a_flood_keeps_its_beginning_and_a_count() {
     }
     let kept = lines(&log);
     assert_eq!(kept.len(), 3);
-    assert_eq!(kept[2], ("host", format!("{} more bytes were written; 100 are kept of a call, and 1048576 a minute of a provider", 998 * 41)));
+    assert_eq!(
+        kept[2],
+        (
+            "host",
+            format!("{} more bytes were written; 100 are kept of a call, and 1048576 a minute of a provider", 998 * 41)
+        )
+    );
 }
 
 #[test]
