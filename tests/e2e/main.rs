@@ -14,6 +14,8 @@ mod events;
 mod grants;
 mod isolation;
 mod operators;
+mod postgres;
 mod providers;
+mod python;
 mod readme;
 mod restart;

@@ -1,5 +1,6 @@
 //! A running `larder serve`.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -37,10 +38,21 @@ impl Host {
         Self::over(TempDir::new().unwrap())
     }
 
+    /// The same, trusting these authorities too.
+    pub(crate) async fn start_trusting(providers: &[&str], ca_file: &Path) -> Self {
+        let dir = TempDir::new().unwrap();
+        prepared::copy(providers, dir.path()).await;
+        Self::over_with(dir, &["--ca-file".as_ref(), ca_file.as_os_str()])
+    }
+
     fn over(dir: TempDir) -> Self {
+        Self::over_with(dir, &[])
+    }
+
+    fn over_with(dir: TempDir, arguments: &[&OsStr]) -> Self {
         // Ignored if another test of this process was first.
         let _already = rustls::crypto::ring::default_provider().install_default();
-        let child = spawn(dir.path());
+        let child = spawn(dir.path(), arguments);
         let (url, token) = announced(dir.path());
         Self { dir, child, url, token, http: reqwest::Client::new() }
     }
@@ -75,7 +87,7 @@ impl Host {
     /// Starts a killed host again on the same data.
     pub(crate) fn restart(&mut self) {
         let _gone = std::fs::remove_file(self.dir.path().join("server.json"));
-        self.child = spawn(self.dir.path());
+        self.child = spawn(self.dir.path(), &[]);
         (self.url, self.token) = announced(self.dir.path());
     }
 
@@ -175,11 +187,12 @@ impl Drop for Host {
     }
 }
 
-fn spawn(dir: &Path) -> Child {
+fn spawn(dir: &Path, arguments: &[&OsStr]) -> Child {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("host.log")).unwrap();
     Command::new(env!("CARGO_BIN_EXE_larder"))
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(dir)
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)

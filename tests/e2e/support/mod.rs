@@ -3,8 +3,12 @@
 mod client;
 mod guests;
 mod host;
+mod postgres;
 mod prepared;
+mod world;
 
 pub(crate) use client::{Answer, behave, until};
 pub(crate) use guests::{guest, guest_path};
 pub(crate) use host::Host;
+pub(crate) use postgres::Postgres;
+pub(crate) use world::{install, may_change_the_machine, run};

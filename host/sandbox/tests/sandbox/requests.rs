@@ -154,10 +154,8 @@ async fn endless_heads_end_soon() {
 
 #[tokio::test]
 async fn a_body_without_end_fills_the_guests_memory_and_no_more() {
-    let (server, guest) = (
-        Server::start(Answers::ForEver("HTTP/1.1 200 OK\r\n\r\n", A_KILOBYTE)).await,
-        Caller::shared().await,
-    );
+    let (server, guest) =
+        (Server::start(Answers::ForEver("HTTP/1.1 200 OK\r\n\r\n", A_KILOBYTE)).await, Caller::shared().await);
     let mut call = guest.call(&[with(server.asks(), json!({}))], &[server.granted()]);
     call.limits.memory_bytes = 6 << 20;
     assert_eq!(code(&guest.calls(call).await), FaultCode::MemoryLimit);

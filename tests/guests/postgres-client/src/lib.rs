@@ -7,7 +7,7 @@ use std::net::TcpStream;
 
 use larder_sdk::net::Connection;
 use larder_sdk::{
-    Addon, Config, Failure, Manifest, Options, Plan, Progress, Provider, Request, Service, export, secrets, state,
+    Addon, Config, Failure, Manifest, Options, Plan, Progress, Provider, Request, Service, export, state,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -28,11 +28,7 @@ struct Server {
 
 impl Provider for PostgresClient {
     fn manifest(_options: &Options) -> Result<Manifest, String> {
-        let service = Service::new("postgres-version", "Which PostgreSQL there is")
-            .variable("POSTGRES_VERSION")
-            .variable("POSTGRES_SECURED")
-            .plan(Plan::new("default", "The only size"));
-        let schema = json!({
+        let parameters = json!({
             "type": "object",
             "properties": {
                 "host": { "type": "string" },
@@ -42,15 +38,20 @@ impl Provider for PostgresClient {
                 "tls": { "type": "boolean" },
             },
         });
+        let service = Service::new("postgres-version", "Which PostgreSQL there is")
+            .variable("POSTGRES_VERSION")
+            .variable("POSTGRES_SECURED")
+            .plan(Plan::new("default", "The only size").parameters(parameters));
         Ok(Manifest::new("0.1.0", "Logs in to a PostgreSQL server")
-            .options(schema)
             .service(service)
             // Loopback alone: what tests can reach.
             .request(Request::optional("network", "tcp://127.0.0.0/8:1-65535", "to log in to the server")))
     }
 
-    fn provision_complete(_addon: &Addon) -> Result<Progress, Failure> {
-        let (version, is_secured) = ask(&server()?)?;
+    fn provision_complete(addon: &Addon) -> Result<Progress, Failure> {
+        // A check before a version serves is about no server.
+        let Ok(server) = addon.parameters() else { return Ok(Progress::Done) };
+        let (version, is_secured) = ask(&server)?;
         state::set("version", &version)?;
         state::set("secured", &is_secured)?;
         Ok(Progress::Done)
@@ -60,10 +61,6 @@ impl Provider for PostgresClient {
         let kept = |key: &str| state::get_text(key).map(Option::unwrap_or_default);
         Ok(Config::new().variable("POSTGRES_VERSION", kept("version")?).variable("POSTGRES_SECURED", kept("secured")?))
     }
-}
-
-fn server() -> Result<Server, Failure> {
-    secrets::options()
 }
 
 /// The server's version, and whether it says that the session is secured.

@@ -1,0 +1,142 @@
+//! A PostgreSQL server of a test's own: a fresh cluster, which knows one password and has a certificate.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tempfile::TempDir;
+
+use super::world::{install, run};
+
+/// The superuser's password.
+const PASSWORD: &str = "correct horse";
+
+/// A server, stopped when dropped.
+pub(crate) struct Postgres {
+    dir: TempDir,
+    server: Child,
+    pub(crate) port: u16,
+}
+
+impl Postgres {
+    pub(crate) const PASSWORD: &str = PASSWORD;
+
+    /// Installs Debian's packages if they are not there, and starts a server on loopback.
+    pub(crate) fn start() -> Self {
+        let binaries = binaries();
+        let dir = TempDir::new().unwrap();
+        let owner = Owner::postgres();
+        certify(dir.path());
+        fs::write(dir.path().join("password"), PASSWORD).unwrap();
+        owner.takes(dir.path());
+        let data = dir.path().join("data");
+        run(owner
+            .runs(&binaries.join("initdb"))
+            .arg("-D")
+            .arg(&data)
+            .args(["-U", "postgres", "-A", "scram-sha-256"])
+            .arg(format!("--pwfile={}", dir.path().join("password").display())));
+        // Taken and given back: nobody else is told this number meanwhile.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let file = |name: &str| dir.path().join(name).display().to_string();
+        let mut server = owner
+            .runs(&binaries.join("postgres"))
+            .arg("-D")
+            .arg(&data)
+            .args(["-c", "listen_addresses=127.0.0.1", "-c", &format!("port={port}"), "-c", "ssl=on"])
+            .args(["-c", &format!("unix_socket_directories={}", dir.path().display())])
+            .args(["-c", &format!("ssl_cert_file={}", file("server.pem"))])
+            .args(["-c", &format!("ssl_key_file={}", file("server.key"))])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(server.stderr.take().unwrap()).lines();
+        let ready = said.by_ref().any(|line| line.unwrap().contains("ready to accept connections"));
+        assert!(ready, "the server ended instead of listening");
+        // It must not be held up by words that nobody reads.
+        std::thread::spawn(move || said.for_each(drop));
+        Self { dir, server, port }
+    }
+
+    /// Who vouches for its certificate.
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.dir.path().join("authority.pem")
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // Fast shutdown, so that no process of it stays.
+        let asked = Command::new("kill").args(["-INT", &self.server.id().to_string()]).status();
+        if asked.is_ok_and(|status| status.success()) {
+            let _reaped = self.server.wait();
+        }
+    }
+}
+
+/// Where the programs are, which are installed if they are not there.
+fn binaries() -> PathBuf {
+    installed().unwrap_or_else(|| {
+        // The package would start a server of its own otherwise.
+        fs::create_dir_all("/etc/postgresql-common").unwrap();
+        fs::write("/etc/postgresql-common/createcluster.conf", "create_main_cluster = false\n").unwrap();
+        install(&["postgresql"]);
+        installed().unwrap()
+    })
+}
+
+fn installed() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
+    let folders = versions.flatten().map(|version| version.path().join("bin"));
+    folders.filter(|folder| folder.join("initdb").is_file()).max()
+}
+
+/// An authority, and a certificate of `127.0.0.1` that it vouches for.
+fn certify(dir: &Path) {
+    let mut authority = CertificateParams::new(vec![]).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate =
+        CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+    fs::write(dir.join("authority.pem"), authority.pem()).unwrap();
+    fs::write(dir.join("server.pem"), certificate.pem()).unwrap();
+    fs::write(dir.join("server.key"), key.serialize_pem()).unwrap();
+}
+
+/// The user `postgres`: the server refuses to run as root.
+struct Owner {
+    user: u32,
+    group: u32,
+}
+
+impl Owner {
+    fn postgres() -> Self {
+        let users = fs::read_to_string("/etc/passwd").unwrap();
+        let mut user = users.lines().find(|line| line.starts_with("postgres:")).unwrap().split(':').skip(2);
+        let mut number = || user.next().unwrap().parse().unwrap();
+        Self { user: number(), group: number() }
+    }
+
+    /// Everything in the folder, and nobody else may read it: the server insists.
+    fn takes(&self, dir: &Path) {
+        let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+        for path in files.chain([dir.to_owned()]) {
+            chown(&path, Some(self.user), Some(self.group)).unwrap();
+            let mode = if path == dir { "700" } else { "600" };
+            run(Command::new("chmod").arg(mode).arg(path));
+        }
+    }
+
+    fn runs(&self, program: &Path) -> Command {
+        let mut command = Command::new("setpriv");
+        command.arg(format!("--reuid={}", self.user)).arg(format!("--regid={}", self.group)).arg("--clear-groups");
+        command.arg(program).current_dir("/");
+        command
+    }
+}

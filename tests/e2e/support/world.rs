@@ -1,0 +1,34 @@
+//! Tests of the real world: they install what they need, and so run only where they may.
+
+use std::env;
+use std::fs::File;
+use std::io::Write as _;
+use std::process::Command;
+use std::sync::Mutex;
+
+/// Whether a test may; otherwise it is noted as skipped.
+pub(crate) fn may_change_the_machine(test: &str, why: &str) -> bool {
+    let may = env::var("CI").is_ok_and(|value| value == "true") || env::var_os("LARDER_WORLD").is_some();
+    if !may && let Some(skips) = env::var_os("LARDER_TEST_SKIPS") {
+        let mut file = File::options().append(true).create(true).open(skips).unwrap();
+        file.write_all(format!("{test}\t{why}; set LARDER_WORLD=1 to allow it\n").as_bytes()).unwrap();
+    }
+    may
+}
+
+/// Runs a command to its end.
+pub(crate) fn run(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Installs packages of Debian's, one test after the other.
+pub(crate) fn install(packages: &[&str]) {
+    static MACHINE: Mutex<()> = Mutex::new(());
+    let _turn = MACHINE.lock();
+    for words in [&["update"][..], &["install", "--yes", "--no-install-recommends"]] {
+        let mut apt = Command::new("apt-get");
+        apt.args(["-qq", "-o", "Acquire::Retries=3"]).args(words).env("DEBIAN_FRONTEND", "noninteractive");
+        run(if words.len() > 1 { apt.args(packages) } else { &mut apt });
+    }
+}
