@@ -207,13 +207,17 @@ async fn a_protected_addon_is_not_deleted() {
 #[tokio::test]
 async fn state_is_kept_with_a_typed_answer_and_lost_with_a_trap() {
     let host = Host::start(&["chameleon"]).await;
-    // k1 is written before a trap and k2 before `retry`; the configuration shows what is left of them.
+    // Kept with `retry`, then with a checkpoint; what is written after that is lost with the trap. The configuration shows what is left.
     let script = json!({
         "begin": [{ "do": [{ "set_state": { "k1": "kept by retry" } }, { "retry": { "after_ms": 0, "reason": "again" } }] }, { "ok": {} }],
-        "complete": [{ "do": [{ "set_state": { "k1": "lost" } }, { "checkpoint": {} }, { "set_state": { "k1": "dropped" } }, { "trap": {} }] }],
+        "complete": [{ "do": [{ "set_state": { "k1": "kept by a checkpoint" } }, { "checkpoint": {} }, { "set_state": { "k1": "lost" } }, { "trap": {} }] }, { "ok": {} }],
     });
     let id = host.create(behave(script)).await.id();
     until("a trap", || async { host.calls(&id).await.contains(&"provision-complete fault".to_owned()).then_some(()) })
         .await;
     assert!(host.calls(&id).await.contains(&"begin-provision retry".to_owned()));
+    assert_eq!(host.settled(&id).await["state"], "ready");
+    let services: serde_json::Value =
+        serde_json::from_str(host.variables().await["LARDER_SERVICES"].as_str().unwrap()).unwrap();
+    assert_eq!(services["chameleon"]["credentials"]["k1"], "kept by a checkpoint", "{services}");
 }

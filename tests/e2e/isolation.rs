@@ -34,6 +34,27 @@ async fn each_way_of_breaking_down_has_its_code() {
 }
 
 #[tokio::test]
+async fn a_trap_in_the_last_functions_is_as_good_as_one_in_the_first() {
+    let host = Host::start(&["chameleon"]).await;
+    let error = error_of(&host, json!({ "config": { "trap": {} } })).await;
+    assert_eq!(error["code"], "provider_trapped", "{error}");
+
+    let cleanup = json!({ "deprovision": [{ "do": [{ "checkpoint": {} }, { "trap": {} }] }, { "ok": {} }] });
+    let mut request = behave(cleanup);
+    request["name"] = json!("messy");
+    let id = host.create_and_wait(request).await.id();
+    host.delete(&format!("/v1/addons/{id}")).await.expect(202);
+    until("the cleanup", || async {
+        let addon = host.get(&format!("/v1/addons/{id}")).await.expect(200);
+        (addon["cleanup"]["state"] == "done").then_some(())
+    })
+    .await;
+    let calls = host.calls(&id).await;
+    let cleanup: Vec<_> = calls.iter().filter(|call| call.starts_with("deprovision")).collect();
+    assert_eq!(cleanup, ["deprovision fault", "deprovision done"]);
+}
+
+#[tokio::test]
 async fn three_faults_in_a_row_are_an_error() {
     let host = Host::start(&["chameleon"]).await;
     let created = host.create_and_wait(behave(json!({ "complete": { "trap": {} } }))).await;

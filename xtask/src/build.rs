@@ -80,3 +80,25 @@ pub(crate) fn install(workspace: &Workspace, guests: &Path) -> Result<PathBuf> {
     }
     Ok(larder)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+
+    use super::*;
+
+    #[test]
+    fn guests_tell_nothing_of_the_machine_that_built_them() {
+        // Set by `cargo xtask test`, which has just built them.
+        let Some(guests) = env::var_os("LARDER_GUESTS") else { return };
+        let places = shell::machine_paths(&Workspace::find().unwrap());
+        let guests = fs::read_dir(guests).unwrap().map(|entry| entry.unwrap().path());
+        for guest in guests.filter(|path| path.extension().is_some_and(|extension| extension == "wasm")) {
+            let wasm = fs::read(&guest).unwrap();
+            for (place, _) in &places {
+                let place = place.to_str().unwrap().as_bytes();
+                assert!(!wasm.windows(place.len()).any(|bytes| bytes == place), "{}: {place:?}", guest.display());
+            }
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
@@ -74,11 +74,26 @@ pub(crate) fn cargo(workspace: &Workspace) -> Command {
     command
 }
 
-/// Cargo with a toolchain of rustup's and the guests' target folder, for code that runs in WebAssembly.
+/// Cargo with a toolchain of rustup's and the guests' target folder, for code that runs in WebAssembly. The paths of this machine,
+/// which panics would tell, are taken out: a component is the same wherever it was built, and strangers read it.
 pub(crate) fn guest_cargo(workspace: &Workspace, toolchain: &GuestToolchain) -> Command {
     let mut command = tool(workspace, "cargo");
     command.env("CARGO_TARGET_DIR", workspace.guest_target(toolchain)).arg(format!("+{}", toolchain.name));
+    let mut flags: Vec<String> =
+        env::var("RUSTFLAGS").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+    for (path, name) in machine_paths(workspace) {
+        flags.push(format!("--remap-path-prefix={}={name}", path.display()));
+    }
+    command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
     command
+}
+
+/// Folders whose files are compiled into guests, and what they are called there.
+pub(crate) fn machine_paths(workspace: &Workspace) -> Vec<(PathBuf, &'static str)> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
+    let cargo = home.map(|home| (home.join("registry/src"), "registry"));
+    cargo.into_iter().chain([(workspace.root.clone(), "larder")]).collect()
 }
 
 /// Any program, at the top of the checkout, as if started from a plain shell there.

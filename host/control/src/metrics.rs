@@ -107,7 +107,7 @@ impl Metrics {
         let label = ProviderLabel { provider };
         self.cpu.get_or_create(&label).inc_by(report.cpu.as_secs_f64());
         self.seconds.get_or_create(&label).observe(report.wall.as_secs_f64());
-        self.denied.get_or_create(&label).inc_by(report.denied.len() as u64);
+        self.denied.get_or_create(&label).inc_by(report.denials);
     }
 
     fn text(&self, offers: &Offers, usage: &Usage) -> Result<String, std::fmt::Error> {

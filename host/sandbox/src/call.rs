@@ -32,8 +32,8 @@ pub(crate) async fn call(loaded: &Loaded, call: Call, shared: &Shared) -> CallRe
     let data = store.into_data();
     let (outcome, log) = settle(ended, &data);
     let state = if outcome.is_ok() { data.state.into_written() } else { None };
-    let denied = data.gate.take_denied();
-    CallReport { outcome, state, log, denied, issued: data.secrets.into_issued(), cpu, wall }
+    let (denied, denials) = data.gate.take_denied();
+    CallReport { outcome, state, log, denied, denials, issued: data.secrets.into_issued(), cpu, wall }
 }
 
 /// Asks a version for its manifest.

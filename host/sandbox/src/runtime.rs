@@ -164,6 +164,7 @@ impl ProviderRuntime for Sandbox {
             state: None,
             log: Vec::new(),
             denied: Vec::new(),
+            denials: 0,
             issued: Vec::new(),
             cpu: Duration::ZERO,
             wall: Duration::ZERO,

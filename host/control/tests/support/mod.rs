@@ -106,6 +106,7 @@ pub(crate) fn report(outcome: Answer) -> CallReport {
         state: None,
         log: vec![],
         denied: vec![],
+        denials: 0,
         issued: vec![],
         cpu: Duration::ZERO,
         wall: Duration::ZERO,

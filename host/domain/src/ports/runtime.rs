@@ -104,6 +104,8 @@ pub struct CallReport {
     pub log: Vec<LogLine>,
     /// What was refused to it; the first few, each once.
     pub denied: Vec<Denied>,
+    /// How often something was.
+    pub denials: u64,
     /// Secrets that were handed to the guest, to be blotted out of whatever it said.
     pub issued: Vec<SecretString>,
     /// Executed CPU time.

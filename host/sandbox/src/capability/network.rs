@@ -78,6 +78,8 @@ struct Seen {
     lookups: usize,
     resolved: Vec<(String, IpAddr)>,
     denied: Vec<Denied>,
+    /// How often anything was refused, whether told or not.
+    denials: u64,
     /// The call's share of all sockets, until it ends.
     sockets: Vec<OwnedSemaphorePermit>,
 }
@@ -214,13 +216,15 @@ impl Gate {
         if found.is_empty() { Err(Closed::Unknown) } else { Ok(found) }
     }
 
-    /// What was refused.
-    pub(crate) fn take_denied(&self) -> Vec<Denied> {
-        std::mem::take(&mut self.seen().denied)
+    /// What was refused, and how often.
+    pub(crate) fn take_denied(&self) -> (Vec<Denied>, u64) {
+        let mut seen = self.seen();
+        (std::mem::take(&mut seen.denied), seen.denials)
     }
 
     fn denied(&self, denied: Denied) {
         let mut seen = self.seen();
+        seen.denials += 1;
         if seen.denied.len() < DENIED_MAX && !seen.denied.contains(&denied) {
             seen.denied.push(denied);
         }
@@ -262,3 +266,6 @@ async fn system_look_up(name: String, turn: OwnedSemaphorePermit) -> Result<Vec<
 fn literal(scheme: Scheme, address: IpAddr, port: u16) -> String {
     format!("{}://{}:{port}", scheme.as_str(), Host::Address(address))
 }
+
+#[cfg(test)]
+mod tests;

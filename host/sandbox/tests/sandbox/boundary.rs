@@ -177,7 +177,7 @@ async fn instances_are_counted_and_the_limit_is_named() {
 }
 
 #[tokio::test]
-async fn a_loop_in_one_export_leaves_the_next_call_as_it_was() {
+async fn what_a_call_leaves_in_its_instance_is_gone_with_it() {
     // One slot, which every call gets after the other: what one leaves in its instance would be found by the next.
     let fresh = "(if (global.get $seen) (then (unreachable)))
         (if (i32.load (i32.const 4096)) (then (unreachable)))

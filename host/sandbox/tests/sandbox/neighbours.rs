@@ -70,6 +70,23 @@ async fn dropping_the_future_ends_the_call() {
 }
 
 #[tokio::test]
+async fn a_call_may_be_dropped_at_any_moment() {
+    let sandbox = for_few_calls(1);
+    let body = READ_STATE.repeat(2) + "(call $checkpoint (i32.const 32)) " + READ_STATE;
+    let guest = Guest { begin: body + &Guest::default().begin, ..Guest::default() };
+    let digest = load(&sandbox, &guest).await;
+    let slow = Arc::new(Store { delay: Duration::from_millis(5), ..Store::default() });
+    // From before it has begun until after it has ended.
+    for step in 0..60 {
+        let call = call_with(digest, Export::BeginProvision, slow.clone());
+        let _perhaps = timeout(Duration::from_micros(step * 200), sandbox.call(call)).await;
+        let next = sandbox.call(self::call(digest, Export::ProvisionComplete));
+        assert_eq!(reply(timeout(Duration::from_secs(2), next).await.unwrap()), Reply::Done, "after {step} steps");
+        assert_eq!((sandbox.usage().calls, sandbox.usage().memory_bytes), (0, 0), "after {step} steps");
+    }
+}
+
+#[tokio::test]
 async fn further_calls_wait_for_a_slot() {
     let sandbox = Arc::new(for_few_calls(2));
     let guest = Guest { begin: READ_STATE.to_owned() + &Guest::default().begin, ..Guest::default() };

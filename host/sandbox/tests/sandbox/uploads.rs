@@ -103,10 +103,23 @@ fn interfaces_of_types_alone_ask_for_nothing() {
 
 #[test]
 fn features_that_are_switched_off_are_damage() {
-    for module in ["(memory 1 2 shared)", "(memory i64 1)", "(memory 1) (memory 1)", "(tag)", "(type (struct))"] {
-        let guest = Guest { lowered: format!("(core module {module})"), ..Guest::default() };
-        check(&guest.wasm(), "invalid_component", &["a feature of WebAssembly that the host does not run"]);
+    let is_damage = |lowered: String, word: &str| {
+        let guest = Guest { lowered, ..Guest::default() };
+        check(&guest.wasm(), "invalid_component", &["a feature of WebAssembly that the host does not run", word]);
+    };
+    for (module, word) in [
+        ("(memory 1 2 shared)", "threads"),
+        ("(memory i64 1)", "memory64"),
+        ("(memory 1) (memory 1)", "multi"),
+        ("(tag)", "exceptions"),
+        ("(type (struct))", "gc"),
+    ] {
+        is_damage(format!("(core module {module})"), word);
     }
+    is_damage("(core func $y (canon thread.yield))".to_owned(), "async");
+    let lift = r#"(canon lift (core func $main "describe")"#;
+    let lifted = Guest::default().text().replacen(lift, &format!("{lift} async"), 1);
+    check(&assemble(&lifted), "invalid_component", &["a feature of WebAssembly that the host does not run", "async"]);
 }
 
 #[test]
@@ -119,6 +132,8 @@ fn ceilings_end_what_would_take_long() {
     check(&component_of(&long), "too_complex", &["bytes in one function"]);
     let globals = module(&[repeated(6, 250_001, b"\x7f\0\x41\x01\x0b")]);
     check(&component_of(&globals), "too_complex", &["globals", "250000"]);
+    let data = module(&[repeated(11, 250_001, b"\x01\0")]);
+    check(&component_of(&data), "too_complex", &["other items", "250000"]);
     let deep = format!("(component {} {})", "(component ".repeat(20), ")".repeat(20));
     check(&assemble(&deep), "too_complex", &["levels of nesting"]);
     let mut sections = assemble("(component)");
@@ -179,6 +194,21 @@ async fn what_only_compiling_and_linking_can_see_is_refused_then() {
 
     let typed = Guest::default().text().replacen("(result (result $config", "(result (result $progress", 1);
     check_load(assemble(&typed), "wrong_world", &["get-config", "has another type"]).await;
+}
+
+#[tokio::test]
+async fn more_than_the_contract_asks_for_does_no_harm() {
+    let extra = r#"(instance $extra) (export "my:own/extra@1.0.0" (instance $extra))"#;
+    let random = r#"(instance (export "get-random-u64" (func (result u64))))"#;
+    let twice = format!(r#"(import "wasi:random/random@0.2.3" {random}) (import "wasi:random/random@0.2.6" {random})"#);
+    for guest in
+        [Guest { epilogue: extra.to_owned(), ..Guest::default() }, Guest { component: twice, ..Guest::default() }]
+    {
+        let sandbox = sandbox();
+        let wasm = guest.wasm();
+        sandbox.inspect(&wasm).unwrap();
+        sandbox.load(Digest([8; 32]), wasm).await.unwrap();
+    }
 }
 
 #[tokio::test]

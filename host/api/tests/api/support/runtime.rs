@@ -87,6 +87,7 @@ impl ProviderRuntime for Scripted {
             state: None,
             log,
             denied: vec![],
+            denials: 0,
             issued: vec![],
             cpu: Duration::ZERO,
             wall: Duration::ZERO,
