@@ -37,9 +37,34 @@ fn broken() -> Vec<(&'static str, Vec<u8>)> {
         ("memory64", text("(component (core module (memory i64 1)))")),
         ("too-many-sections", [text("(component)"), [0, 1, 0].repeat(20_001)].concat()),
         ("deep-nesting", text(&format!("(component {} {})", "(component ".repeat(20), ")".repeat(20)))),
+        ("too-large", [b"\0asm\x0d\0\x01\0".to_vec(), vec![0; 33 << 20]].concat()),
+        ("too-many-functions", text(&format!("(component (core module {}))", "(func)".repeat(100_001)))),
+        ("other-types", text(&hollow(""))),
+        (
+            "import-of-another-type",
+            text(&hollow(
+                r#"(import "wasi:random/random@0.2.6" (instance (export "get-random-u64" (func (result u32)))))"#,
+            )),
+        ),
+        ("too-many-instances", text(&hollow(&"(core instance (instantiate $m))".repeat(40)))),
         ("bad-manifest", guest("bad-manifest")),
         ("breaks-down", guest("trapper")),
     ]
+}
+
+/// A component with the exports of a provider, by name.
+fn hollow(more: &str) -> String {
+    format!(
+        r#"(component
+            (core module $m (func (export "f") (result i32) (i32.const 0)))
+            (core instance $i (instantiate $m)) {more}
+            (func $f (result u32) (canon lift (core func $i "f")))
+            (instance $lifecycle (export "begin-provision" (func $f)) (export "provision-complete" (func $f))
+                (export "get-config" (func $f)) (export "deprovision" (func $f)))
+            (export "larder:provider/lifecycle@0.1.0" (instance $lifecycle))
+            (instance $catalog (export "describe" (func $f)))
+            (export "larder:provider/catalog@0.1.0" (instance $catalog)))"#
+    )
 }
 
 /// Without what differs from one compiler, or checkout, to the next.
@@ -74,6 +99,10 @@ async fn each_kind_of_broken_component_is_told_what_to_mend() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(SNAPSHOT);
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
         fs::write(&path, &told).unwrap();
+    }
+    let documented = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/errors.md")).unwrap();
+    for code in told.lines().filter_map(|line| line.trim().strip_prefix("code: ")) {
+        assert!(documented.contains(&format!("`{code}`")), "docs/errors.md says nothing of {code}");
     }
     let expected = fs::read_to_string(&path).unwrap();
     assert_eq!(told, expected, "if this is what authors should read: UPDATE_SNAPSHOTS=1, and look at {SNAPSHOT}");

@@ -19,6 +19,8 @@ pub(crate) struct BodyLimits {
     pub(crate) chunk_wait: Duration,
     /// The whole of it.
     pub(crate) whole_wait: Duration,
+    /// What makes a body of this kind shorter.
+    pub(crate) shorten: &'static str,
 }
 
 /// Refuses a body that announces itself as too long, before anything of it is read. Returns what it announced.
@@ -72,7 +74,7 @@ impl<'a> Chunks<'a> {
 }
 
 fn too_large(limits: &BodyLimits) -> Problem {
-    Problem::new(Code::TooLarge, format!("the body is longer than {} bytes", limits.bytes_max))
+    Problem::new(Code::TooLarge, format!("the body is longer than {} bytes; {}", limits.bytes_max, limits.shorten))
 }
 
 fn too_slow(what: &str, limit: Duration) -> Problem {
@@ -87,8 +89,12 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: BodyLimits =
-        BodyLimits { bytes_max: 8, chunk_wait: Duration::from_millis(200), whole_wait: Duration::from_millis(600) };
+    const LIMITS: BodyLimits = BodyLimits {
+        bytes_max: 8,
+        chunk_wait: Duration::from_millis(200),
+        whole_wait: Duration::from_millis(600),
+        shorten: "say less",
+    };
 
     /// A body that gives a byte so often, and never ends.
     fn dripping(pause: Duration) -> Body {

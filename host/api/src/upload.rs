@@ -58,6 +58,7 @@ impl Uploads {
                 bytes_max: limits.bytes_max,
                 chunk_wait: limits.chunk_wait,
                 whole_wait: limits.whole_wait,
+                shorten: "strip the component, optimise it for size, and leave out what it does not use",
             },
             turn_wait: limits.turn_wait,
             doors: places(limits.at_once_max.saturating_add(limits.waiting_max)),
@@ -136,8 +137,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_disk_is_told() {
-        let limits =
-            BodyLimits { bytes_max: 99, chunk_wait: Duration::from_secs(1), whole_wait: Duration::from_secs(1) };
+        let limits = BodyLimits {
+            bytes_max: 99,
+            chunk_wait: Duration::from_secs(1),
+            whole_wait: Duration::from_secs(1),
+            shorten: "send less",
+        };
         let full = File::options().write(true).open("/dev/full").await.unwrap();
         let refused = spool(Body::from("bytes"), full, &limits).await.unwrap_err();
         assert!(format!("{refused:?}").contains("can't write the upload"), "{refused:?}");

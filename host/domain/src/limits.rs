@@ -32,6 +32,9 @@ pub const PARAMETERS_BYTES_MAX: usize = 64 * 1024;
 /// Core instances in one component. A small Python provider has 14.
 pub const INSTANCES_MAX: usize = 32;
 
+/// The stack of a guest, in bytes.
+pub const STACK_BYTES: usize = 512 * 1024;
+
 /// What one call may use. A call that passes a bound fails with that bound's code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallLimits {

@@ -6,7 +6,7 @@
 
 use std::num::NonZeroUsize;
 
-use larder_domain::limits::INSTANCES_MAX;
+use larder_domain::limits::{INSTANCES_MAX, STACK_BYTES};
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails, WasmFeatures,
 };
@@ -22,9 +22,7 @@ pub(crate) const TABLE_ELEMENTS_MAX: usize = 20_000;
 /// Core instances in one component.
 pub(crate) const CORE_INSTANCES_MAX: u32 = INSTANCES_MAX as u32;
 
-/// The stack of a guest, in bytes.
-const WASM_STACK_BYTES: usize = 512 * 1024;
-/// The same with room for the host functions that the guest calls, in bytes.
+/// A guest's stack, with room for the host functions that the guest calls, in bytes.
 const ASYNC_STACK_BYTES: usize = 2 * 1024 * 1024;
 /// Function names in the report of a trap.
 const BACKTRACE_FRAMES_MAX: Option<NonZeroUsize> = NonZeroUsize::new(8);
@@ -81,7 +79,7 @@ fn language() -> Config {
         .concurrency_support(false)
         .wasm_features(SWITCHED_OFF, false)
         .shared_memory(false)
-        .max_wasm_stack(WASM_STACK_BYTES)
+        .max_wasm_stack(STACK_BYTES)
         .async_stack_size(ASYNC_STACK_BYTES)
         // Names are enough to find a bug; reading a hostile guest's DWARF is not worth its lines.
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)

@@ -14,8 +14,12 @@ use crate::problem::Problem;
 const JSON: &str = "application/json";
 
 /// What a body other than an upload may take.
-const LIMITS: BodyLimits =
-    BodyLimits { bytes_max: 1024 * 1024, chunk_wait: Duration::from_secs(10), whole_wait: Duration::from_secs(30) };
+const LIMITS: BodyLimits = BodyLimits {
+    bytes_max: 1024 * 1024,
+    chunk_wait: Duration::from_secs(10),
+    whole_wait: Duration::from_secs(30),
+    shorten: "ask for less in one request",
+};
 
 /// A body, and the bytes that it came as. `T` is to deny unknown fields.
 pub(crate) struct JsonBody<T> {

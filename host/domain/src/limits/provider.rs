@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{CallLimits, INSTANCES_MAX};
+use super::{CallLimits, INSTANCES_MAX, STACK_BYTES};
 use crate::addon::named;
 
 named! {
@@ -15,6 +15,8 @@ named! {
         CpuMs = "cpu_ms",
         /// Bytes of all memories, of all tables and of what the host keeps for a call, together.
         MemoryBytes = "memory_bytes",
+        /// Bytes of stack of a call. The engine has one size for all its guests, so this one can't be changed.
+        StackBytes = "stack_bytes",
         /// Core instances of a call.
         Instances = "instances",
         /// Bytes that the guest may hand over in one host call, or as its answer.
@@ -42,6 +44,7 @@ impl Limit {
         match self {
             Self::CallsAtOnce => Self::CALLS_AT_ONCE,
             Self::LogBytesPerMinute => Self::LOG_BYTES_PER_MINUTE,
+            Self::StackBytes => STACK_BYTES as u64,
             of_a_call => of_a_call.of(&CallLimits::default()).unwrap_or_default(),
         }
     }
@@ -54,6 +57,7 @@ impl Limit {
             Self::WallMs => (100, 600_000),
             Self::CpuMs => (10, 60_000),
             Self::MemoryBytes => (4 << 20, 1 << 30),
+            Self::StackBytes => (STACK_BYTES as u64, STACK_BYTES as u64),
             Self::Instances => (8, INSTANCES_MAX as u64),
             Self::HostcallBytes => (16 << 10, 16 << 20),
             Self::Handles => (8, 10_000),
@@ -70,7 +74,7 @@ impl Limit {
         (min..=max).contains(&value)
     }
 
-    /// A limit of the provider's calls together is none of a single call's.
+    /// What holds for all calls alike, or for a provider's calls together, is no limit of a single one.
     fn of(self, limits: &CallLimits) -> Option<u64> {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         match self {
@@ -81,7 +85,7 @@ impl Limit {
             Self::HostcallBytes => Some(limits.hostcall_bytes as u64),
             Self::Handles => Some(limits.handles as u64),
             Self::LogBytes => Some(limits.log_bytes as u64),
-            Self::LogBytesPerMinute | Self::CallsAtOnce => None,
+            Self::StackBytes | Self::LogBytesPerMinute | Self::CallsAtOnce => None,
         }
     }
 
@@ -95,7 +99,7 @@ impl Limit {
             Self::HostcallBytes => limits.hostcall_bytes = size,
             Self::Handles => limits.handles = size,
             Self::LogBytes => limits.log_bytes = size,
-            Self::LogBytesPerMinute | Self::CallsAtOnce => {}
+            Self::StackBytes | Self::LogBytesPerMinute | Self::CallsAtOnce => {}
         }
     }
 }

@@ -101,8 +101,15 @@ fn died(status: ExitStatus, memory_bytes: u64) -> Refusal {
     tracing::info!(%status, "a compile was ended");
     match status.signal() {
         Some(libc::SIGXCPU) => too_costly(&format!("{CPU_S_MAX} s of CPU time")),
-        // An allocation that fails aborts the process; one that the system can't fill gets it killed.
-        Some(libc::SIGABRT | libc::SIGKILL | libc::SIGSEGV) => too_much_memory(memory_bytes),
+        // An allocation that fails aborts the process.
+        Some(libc::SIGABRT | libc::SIGSEGV) => too_much_memory(memory_bytes),
+        // Nobody else kills it: the child is the first that the kernel takes when there is no memory left. Trying again by
+        // itself would make that a habit.
+        Some(libc::SIGKILL) => Refusal::new(
+            "compile_limit",
+            "the system ended the compiler, as it does when memory runs out; give the host more memory, or make the \
+             component smaller, and upload it again",
+        ),
         _ => gave_up("the compiler crashed"),
     }
 }
@@ -138,11 +145,14 @@ mod tests {
         assert_eq!(code(ended_well, b""), "compile_failed");
         assert_eq!(code(failed, b"ccode"), "compile_failed", "half an answer is none");
         assert_eq!(code(ended_well, b"uno limits"), "compile_failed");
-        for signal in [libc::SIGKILL, libc::SIGABRT, libc::SIGXCPU] {
+        for signal in [libc::SIGABRT, libc::SIGXCPU] {
             assert_eq!(code(ExitStatus::from_raw(signal), b"cco"), "compile_limit");
         }
+        let aborted = judge(ExitStatus::from_raw(libc::SIGABRT), vec![], 64 << 20).unwrap_err();
+        assert!(aborted.message.contains("64 MiB of memory"), "{aborted}");
+        // Its share of memory was larger than what there was.
         let killed = judge(ExitStatus::from_raw(libc::SIGKILL), vec![], 64 << 20).unwrap_err();
-        assert!(killed.message.contains("64 MiB of memory"), "{killed}");
+        assert!(killed.code == "compile_limit" && killed.message.contains("more memory"), "{killed}");
     }
 
     #[tokio::test]

@@ -4,13 +4,24 @@
 //! A namespace is entered by one thread, and left to those that it starts. So it is entered before there are others: by a function
 //! that the loader calls before `main`.
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 use std::fs;
 use std::mem::zeroed;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static ENTERED: AtomicBool = AtomicBool::new(false);
+static HAS_NAMES: AtomicBool = AtomicBool::new(false);
+
+/// Where a name server may be: the system's own is asked there.
+pub(crate) const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 53);
+
+/// Says so.
+const RESOLV_CONF: &CStr =
+    match CStr::from_bytes_with_nul(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sandbox/resolv.conf\0").as_bytes()) {
+        Ok(path) => path,
+        Err(_) => c"",
+    };
 
 /// An address of a cloud's metadata service; here it is the loopback's second.
 pub(crate) const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
@@ -27,11 +38,32 @@ extern "C" fn enter() {
     };
     if alone && set_up(c"lo", None) && set_up(c"lo:1", Some(METADATA)) {
         ENTERED.store(true, Ordering::Relaxed);
+        HAS_NAMES.store(ask_our_name_server(), Ordering::Relaxed);
     }
 }
 
+/// Puts our file over the system's list of name servers, in a namespace of mounts of our own.
+fn ask_our_name_server() -> bool {
+    let null = std::ptr::null();
+    // SAFETY: All texts end with NUL and live for ever; the null pointers are for what a bind mount does not have.
+    unsafe {
+        libc::unshare(libc::CLONE_NEWNS) == 0
+            && libc::mount(null, c"/".as_ptr(), null, libc::MS_REC | libc::MS_PRIVATE, null.cast()) == 0
+            && libc::mount(RESOLV_CONF.as_ptr(), c"/etc/resolv.conf".as_ptr(), null, libc::MS_BIND, null.cast()) == 0
+    }
+}
+
+/// Whether names are asked for at [`NAME_SERVER`]; it is told why not otherwise.
+pub(crate) fn has_names(test: &str) -> bool {
+    let has = is_isolated(test) && HAS_NAMES.load(Ordering::Relaxed);
+    if !has && ENTERED.load(Ordering::Relaxed) {
+        skip(test, "this system lets nobody replace its list of name servers");
+    }
+    has
+}
+
 /// Brings an interface up, with this address if one is given.
-fn set_up(name: &std::ffi::CStr, address: Option<Ipv4Addr>) -> bool {
+fn set_up(name: &CStr, address: Option<Ipv4Addr>) -> bool {
     // SAFETY: All-zero bytes are a value of this plain struct, the name is shorter than its field, and the kernel only reads and
     // writes within the struct. The socket is ours and closed at the end.
     unsafe {
@@ -58,12 +90,17 @@ fn set_up(name: &std::ffi::CStr, address: Option<Ipv4Addr>) -> bool {
 /// Whether this system let us; it is told why not otherwise.
 pub(crate) fn is_isolated(test: &str) -> bool {
     let entered = ENTERED.load(Ordering::Relaxed);
-    if !entered && let Some(skips) = std::env::var_os("LARDER_TEST_SKIPS") {
-        let line = format!("{test}\tthis system lets nobody enter a network namespace\n");
-        let file = fs::OpenOptions::new().append(true).create(true).open(skips);
-        std::io::Write::write_all(&mut file.unwrap(), line.as_bytes()).unwrap();
+    if !entered {
+        skip(test, "this system lets nobody enter a network namespace");
     }
     entered
+}
+
+fn skip(test: &str, reason: &str) {
+    if let Some(skips) = std::env::var_os("LARDER_TEST_SKIPS") {
+        let file = fs::OpenOptions::new().append(true).create(true).open(skips);
+        std::io::Write::write_all(&mut file.unwrap(), format!("{test}\t{reason}\n").as_bytes()).unwrap();
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod caller;
 mod http;
 mod isolated;
 mod limits;
+mod names;
 mod neighbours;
 mod network;
 mod requests;

@@ -158,7 +158,12 @@ async fn a_body_without_end_fills_the_guests_memory_and_no_more() {
         (Server::start(Answers::ForEver("HTTP/1.1 200 OK\r\n\r\n", A_KILOBYTE)).await, Caller::shared().await);
     let mut call = guest.call(&[with(server.asks(), json!({}))], &[server.granted()]);
     call.limits.memory_bytes = 6 << 20;
-    assert_eq!(code(&guest.calls(call).await), FaultCode::MemoryLimit);
+    assert_eq!(code(&guest.calls(call.clone()).await), FaultCode::MemoryLimit);
+    // With memory for more, 16 MiB are the end.
+    call.limits.memory_bytes = 128 << 20;
+    call.limits.cpu = Duration::from_secs(20);
+    let report = guest.calls(call).await;
+    assert!(failed(&report).contains("exceeds limit: 16777216 bytes"), "{}", failed(&report));
 }
 
 #[tokio::test]
