@@ -73,8 +73,9 @@ fn portable(text: &str) -> String {
     let mut words = text
         .replace(&format!("{}/", root.display()), "")
         .replace("(at byte ", "(at byte N")
-        .replace("version ", "version V");
-    for mark in ["(at byte N", "version V"] {
+        .replace("version ", "version V")
+        .replace("wasi:cli/run@0.2.", "wasi:cli/run@0.2.N");
+    for mark in ["(at byte N", "version V", "wasi:cli/run@0.2.N"] {
         let mut parts = words.split(mark);
         let first = parts.next().unwrap().to_owned();
         let rest = parts.map(|part| part.trim_start_matches(|c: char| c.is_ascii_hexdigit()));

@@ -70,3 +70,29 @@ async fn every_command_of_the_readme_works() {
         "the README shows another provider than `larder provider new` writes"
     );
 }
+
+#[tokio::test]
+async fn the_provider_that_takes_its_time_works_as_the_page_has_it() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/providers.md")).unwrap();
+    let slow = blocks(&page, "rust").into_iter().find(|block| block.contains("struct Slow;")).unwrap();
+    let (host, dir) = (Host::start(&[]).await, TempDir::new().unwrap());
+    let project = dir.path().join("slow");
+    let path = project.to_str().unwrap();
+    let new = host.cli(&["provider", "new", "slow", "--path", path]);
+    assert_eq!(new.0, 0, "{}", new.2);
+    std::fs::write(project.join("src/lib.rs"), slow).unwrap();
+    // Not with what cargo sets for the tests that it runs.
+    let mut build = Command::new(env!("CARGO_BIN_EXE_larder"));
+    build.args(["provider", "build", path]).env_remove("LD_LIBRARY_PATH").env_remove("CARGO_INCREMENTAL");
+    build.env("CARGO_TARGET_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/readme"));
+    let built = build.output().unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let wasm = std::fs::read(project.join("slow.wasm")).unwrap();
+    assert_eq!(host.upload("slow", wasm).await.expect(201)["state"], "active");
+    let made = host.create_and_wait(json!({ "service": "slow" })).await;
+    let id = made.id();
+    assert_eq!(made.expect(201)["state"], "ready");
+    let pending = host.calls(&id).await.iter().filter(|call| *call == "provision-complete pending").count();
+    assert_eq!(pending, 3);
+    assert_eq!(host.variables().await["SLOW_URL"], format!("slow://{id}"));
+}

@@ -82,7 +82,11 @@ fn what_next(workspace: &Workspace, larder: &Path, data_dir: &Path, url: &str, v
 /// Relative to the current folder where that is shorter, for commands to be copied.
 fn shown(path: &Path) -> String {
     let here = env::current_dir().unwrap_or_default();
-    path.strip_prefix(here).unwrap_or(path).display().to_string()
+    match path.strip_prefix(here) {
+        Ok(rest) if rest.as_os_str().is_empty() => ".".to_owned(),
+        Ok(rest) => rest.display().to_string(),
+        Err(_) => path.display().to_string(),
+    }
 }
 
 fn indented(text: &str) -> String {
