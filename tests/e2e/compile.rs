@@ -48,6 +48,31 @@ fn a_compile_that_takes_more_memory_than_it_may_dies_alone() {
 }
 
 #[test]
+fn small_files_that_are_much_to_compile_end_within_their_bounds() {
+    let one = |function: &str| format!("(component (core module {function}))");
+    let costly = [
+        one(&format!("(func (param i32) (block (br_table {} (local.get 0))))", "0 ".repeat(300_000))),
+        one(&format!("(func (local {}))", "i64 ".repeat(49_000)).repeat(10)),
+        one(&format!("(func {} {})", "block ".repeat(20_000), "end ".repeat(20_000))),
+        one(&format!("(memory 1) {}", r#"(data (i32.const 0) "")"#.repeat(100_000))),
+        one(&format!("(func (result i32) (i32.const 1) {})", "(i32.const 3) i32.mul ".repeat(200_000))),
+    ];
+    for text in costly {
+        let began = std::time::Instant::now();
+        let ended = compile(std::process::id(), 512 * MIB, &wat::parse_str(&text).unwrap());
+        let said = ended.stdout.first().copied();
+        let verdict = (ended.status.success(), said);
+        assert!(
+            matches!(verdict, (false, _) | (true, Some(b'c' | b'r' | b'm'))),
+            "{}: {:?}",
+            &text[..60],
+            ended.status
+        );
+        assert!(began.elapsed().as_secs() < 100, "{}: {:?}", &text[..60], began.elapsed());
+    }
+}
+
+#[test]
 fn a_compile_says_why_it_can_not_be_and_ends_without_its_parent() {
     let refused = compile(std::process::id(), 3072 * MIB, b"\0asm\x0d\0\x01\0 and so on");
     assert!(refused.status.success() && refused.stdout[0] == b'r', "{:?}", refused.stdout);

@@ -113,6 +113,7 @@ fn features_that_are_switched_off_are_damage() {
         ("(memory 1) (memory 1)", "multi"),
         ("(tag)", "exceptions"),
         ("(type (struct))", "gc"),
+        ("(table 1 externref)", "gc"),
     ] {
         is_damage(format!("(core module {module})"), word);
     }
@@ -134,6 +135,11 @@ fn ceilings_end_what_would_take_long() {
     check(&component_of(&globals), "too_complex", &["globals", "250000"]);
     let data = module(&[repeated(11, 250_001, b"\x01\0")]);
     check(&component_of(&data), "too_complex", &["other items", "250000"]);
+    // Each type is two of the one before: a small file, and a type of a billion parts.
+    let doubled: String = (1..=30).map(|n| format!("(type $t{n} (tuple $t{0} $t{0}))", n - 1)).collect();
+    let began = std::time::Instant::now();
+    check(&assemble(&format!("(component (type $t0 (tuple u8 u8)) {doubled})")), "invalid_component", &["type size"]);
+    assert!(began.elapsed().as_secs() < 2, "{:?}", began.elapsed());
     let deep = format!("(component {} {})", "(component ".repeat(20), ")".repeat(20));
     check(&assemble(&deep), "too_complex", &["levels of nesting"]);
     let mut sections = assemble("(component)");

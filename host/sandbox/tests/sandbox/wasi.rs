@@ -191,7 +191,9 @@ fn with_stderr(complete: &str) -> Guest {
                 (type $se (variant (case "last-operation-failed" (own $e)) (case "closed")))
                 (export "stream-error" (type $s (eq $se)))
                 (export "[method]output-stream.blocking-write-and-flush"
-                    (func (param "self" (borrow $o)) (param "contents" (list u8)) (result (result (error $s)))))))
+                    (func (param "self" (borrow $o)) (param "contents" (list u8)) (result (result (error $s)))))
+                (export "[method]output-stream.write-zeroes"
+                    (func (param "self" (borrow $o)) (param "len" u64) (result (result (error $s)))))))
             (alias export $streams "output-stream" (type $output-stream))
             (import "wasi:cli/stderr@0.2.6" (instance $stderr
                 (export "output-stream" (type $o (eq $output-stream)))
@@ -200,11 +202,13 @@ fn with_stderr(complete: &str) -> Guest {
         lowered: [
             r#"(core func $stderr (canon lower (func $stderr "get-stderr")))"#.to_owned(),
             lower("write", "streams", "[method]output-stream.blocking-write-and-flush"),
+            lower("zeroes", "streams", "[method]output-stream.write-zeroes"),
         ]
         .join("\n"),
-        arguments: ["stderr", "write"].map(argument).join(" "),
+        arguments: ["stderr", "write", "zeroes"].map(argument).join(" "),
         fields: r#"(import "host" "stderr" (func $stderr (result i32)))
             (import "host" "write" (func $write (param i32 i32 i32 i32)))
+            (import "host" "zeroes" (func $zeroes (param i32 i64 i32)))
             (data (i32.const 2048) "thread panicked at src/lib.rs:1:1:\0ano such plan\0a")"#
             .to_owned(),
         complete: complete.to_owned(),
@@ -223,6 +227,17 @@ async fn what_a_guest_says_before_it_dies_is_in_the_log_and_in_the_fault() {
     assert_eq!(fault.code, FaultCode::Trap);
     let words = "\nits last words: thread panicked at src/lib.rs:1:1:\nno such plan";
     assert!(fault.detail.ends_with(words), "{}", fault.detail);
+}
+
+#[tokio::test]
+async fn zeroes_are_written_as_far_as_there_is_room() {
+    for many in ["-1", "65537"] {
+        let guest =
+            with_stderr(&format!("(call $zeroes (call $stderr) (i64.const {many}) (i32.const 32)) (i32.const 64)"));
+        let report = try_one(&guest, Export::ProvisionComplete).await;
+        assert_eq!(code(&report), FaultCode::Trap, "{many}");
+        assert!(report.log.is_empty(), "{many}: {:?}", report.log);
+    }
 }
 
 #[tokio::test]
