@@ -42,6 +42,31 @@ async fn whoever_does_not_wait_can_follow_the_check() {
 }
 
 #[tokio::test]
+async fn providers_that_come_and_go_are_no_concern_of_the_others() {
+    let host = Host::start(&["chameleon"]).await;
+    let churn = async {
+        for round in 0..25 {
+            let name = format!("passing-{}", round % 3);
+            host.upload(&name, guest("secret")).await;
+            host.delete(&format!("/v1/providers/{name}?force=true")).await;
+        }
+    };
+    let work = async {
+        for number in 0..150 {
+            let mut request = behave(json!({}));
+            request["name"] = json!(format!("n{number}"));
+            request["attach_as"] = json!(format!("n{number}"));
+            let made = host.create_and_wait(request).await;
+            let id = made.id();
+            assert_eq!(made.expect(201)["state"], "ready");
+            let calls = host.calls(&id).await;
+            assert!(!calls.iter().any(|call| call.contains("fault")), "{calls:?}");
+        }
+    };
+    tokio::join!(churn, work);
+}
+
+#[tokio::test]
 async fn a_new_version_serves_existing_addons_and_can_be_rolled_back() {
     let host = Host::start(&["secret"]).await;
     let id = host.create_and_wait(json!({ "service": "secret" })).await.id();

@@ -135,7 +135,12 @@ async fn read(store: &dyn Store, last: Option<Arc<Offers>>) -> Result<Offers, St
                 continue;
             }
         };
-        let options = store.provider_options(&provider.name).await?;
+        let options = match store.provider_options(&provider.name).await {
+            Ok(options) => options,
+            // Removed since the list was read; that is no concern of the others.
+            Err(StoreError::Missing(_)) => continue,
+            Err(error) => return Err(error),
+        };
         let network = Arc::new(network_policy(&manifest, &provider.grants));
         let (calls, log) = (calls(&provider.limits, before), log(&provider.limits, before));
         let (name, digest, limits) = (provider.name.clone(), version.digest, provider.limits);

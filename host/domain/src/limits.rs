@@ -35,6 +35,12 @@ pub const INSTANCES_MAX: usize = 32;
 /// The stack of a guest, in bytes.
 pub const STACK_BYTES: usize = 512 * 1024;
 
+/// What the host keeps for a call from the beginning, in bytes: its log, its addon's state, and the arguments of one host call.
+#[must_use]
+pub const fn kept_bytes(log_bytes: usize, hostcall_bytes: usize) -> usize {
+    log_bytes.saturating_add(hostcall_bytes).saturating_add(STATE_BYTES_MAX)
+}
+
 /// What one call may use. A call that passes a bound fails with that bound's code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallLimits {

@@ -11,7 +11,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use larder_domain::limits::{CallLimits, STATE_BYTES_MAX};
+use larder_domain::limits::{CallLimits, kept_bytes};
 use wasmtime::ResourceLimiter;
 
 use crate::engine::{MEMORIES_MAX, TABLES_MAX};
@@ -89,7 +89,7 @@ pub(crate) struct MemorySpent;
 impl MemoryBudget {
     /// The budget of a call.
     pub(crate) fn new(limits: &CallLimits, host: Arc<HostMemory>) -> Self {
-        let held = limits.log_bytes + limits.hostcall_bytes + STATE_BYTES_MAX;
+        let held = kept_bytes(limits.log_bytes, limits.hostcall_bytes);
         Self { sum: Arc::new(Mutex::new(Sum::new(held, limits.memory_bytes, host))), instances: limits.instances }
     }
 
@@ -265,7 +265,7 @@ mod tests {
     fn what_the_host_keeps_counts_too() {
         let limits = CallLimits { memory_bytes: 4 << 20, ..CallLimits::default() };
         let mut budget = MemoryBudget::new(&limits, Arc::new(HostMemory::new(usize::MAX)));
-        let free = limits.memory_bytes - limits.log_bytes - limits.hostcall_bytes - STATE_BYTES_MAX;
+        let free = limits.memory_bytes - kept_bytes(limits.log_bytes, limits.hostcall_bytes);
         budget.count_resources(3).unwrap();
         budget.count_resources(2).unwrap();
         assert!(budget.count_connection());

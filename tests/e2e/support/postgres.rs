@@ -1,9 +1,9 @@
 //! A PostgreSQL server of a test's own: a fresh cluster, which knows one password and has a certificate.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -29,13 +29,10 @@ impl Postgres {
     pub(crate) fn start() -> Self {
         let binaries = binaries();
         let dir = TempDir::new().unwrap();
-        let owner = Owner::postgres();
         certify(dir.path());
         fs::write(dir.path().join("password"), PASSWORD).unwrap();
-        owner.takes(dir.path());
         let data = dir.path().join("data");
-        run(owner
-            .runs(&binaries.join("initdb"))
+        run(as_postgres(&binaries.join("initdb"))
             .arg("-D")
             .arg(&data)
             .args(["-U", "postgres", "-A", "scram-sha-256"])
@@ -43,8 +40,7 @@ impl Postgres {
         // Taken and given back: nobody else is told this number meanwhile.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let file = |name: &str| dir.path().join(name).display().to_string();
-        let mut server = owner
-            .runs(&binaries.join("postgres"))
+        let mut server = as_postgres(&binaries.join("postgres"))
             .arg("-D")
             .arg(&data)
             .args(["-c", "listen_addresses=127.0.0.1", "-c", &format!("port={port}"), "-c", "ssl=on"])
@@ -106,37 +102,19 @@ fn certify(dir: &Path) {
         CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
     fs::write(dir.join("authority.pem"), authority.pem()).unwrap();
     fs::write(dir.join("server.pem"), certificate.pem()).unwrap();
-    fs::write(dir.join("server.key"), key.serialize_pem()).unwrap();
+    // The server insists that nobody else may read it.
+    let mut file =
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(dir.join("server.key")).unwrap();
+    file.write_all(key.serialize_pem().as_bytes()).unwrap();
 }
 
-/// The user `postgres`: the server refuses to run as root.
-struct Owner {
-    user: u32,
-    group: u32,
-}
-
-impl Owner {
-    fn postgres() -> Self {
-        let users = fs::read_to_string("/etc/passwd").unwrap();
-        let mut user = users.lines().find(|line| line.starts_with("postgres:")).unwrap().split(':').skip(2);
-        let mut number = || user.next().unwrap().parse().unwrap();
-        Self { user: number(), group: number() }
-    }
-
-    /// Everything in the folder, and nobody else may read it: the server insists.
-    fn takes(&self, dir: &Path) {
-        let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-        for path in files.chain([dir.to_owned()]) {
-            chown(&path, Some(self.user), Some(self.group)).unwrap();
-            let mode = if path == dir { "700" } else { "600" };
-            run(Command::new("chmod").arg(mode).arg(path));
-        }
-    }
-
-    fn runs(&self, program: &Path) -> Command {
-        let mut command = Command::new("setpriv");
-        command.arg(format!("--reuid={}", self.user)).arg(format!("--regid={}", self.group)).arg("--clear-groups");
-        command.arg(program).current_dir("/");
-        command
-    }
+/// Runs a program as the user `postgres`, since the server refuses to run as root: in a namespace where that is another name of the
+/// user that runs the tests. So it can go wherever they can.
+fn as_postgres(program: &Path) -> Command {
+    let users = fs::read_to_string("/etc/passwd").unwrap();
+    let user: Vec<&str> = users.lines().find(|line| line.starts_with("postgres:")).unwrap().split(':').collect();
+    let mut command = Command::new("unshare");
+    command.arg("--user").arg(format!("--map-user={}", user[2])).arg(format!("--map-group={}", user[3]));
+    command.arg(program).current_dir("/");
+    command
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{CallLimits, INSTANCES_MAX, STACK_BYTES};
+use super::{CallLimits, INSTANCES_MAX, STACK_BYTES, kept_bytes};
 use crate::addon::named;
 
 named! {
@@ -108,12 +108,29 @@ impl Limit {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProviderLimits(BTreeMap<Limit, u64>);
 
+/// What a guest has at least beside what the host keeps for it, in bytes.
+const GUEST_BYTES_MIN: usize = 2 << 20;
+
 /// A limit that can't be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
     /// No such limit.
     #[error("there is no limit {0:?}; there are {all}", all = all_names())]
     Unknown(String),
+    /// It is what it is.
+    #[error("{0} can't be changed: it is the same for all providers")]
+    Fixed(Limit),
+    /// What the host keeps for a call would leave the guest too little.
+    #[error(
+        "of {memory_bytes} memory_bytes, {kept_bytes} would be kept by the host, for what log_bytes and hostcall_bytes allow; leave the \
+         guest {GUEST_BYTES_MIN} at least: raise memory_bytes, or lower the others"
+    )]
+    NoRoom {
+        /// All there would be.
+        memory_bytes: u64,
+        /// What the host keeps of it.
+        kept_bytes: u64,
+    },
     /// Beyond its bounds.
     #[error("{limit} is {value}; it can be {min} to {max}")]
     Beyond {
@@ -141,9 +158,24 @@ impl ProviderLimits {
         let one = |(name, value): (&str, u64)| {
             let limit = Limit::from_name(name).ok_or_else(|| LimitError::Unknown(name.to_owned()))?;
             let (min, max) = limit.bounds();
-            if limit.allows(value) { Ok((limit, value)) } else { Err(LimitError::Beyond { limit, value, min, max }) }
+            match limit.allows(value) {
+                true => Ok((limit, value)),
+                false if min == max => Err(LimitError::Fixed(limit)),
+                false => Err(LimitError::Beyond { limit, value, min, max }),
+            }
         };
-        named.into_iter().map(one).collect::<Result<_, _>>().map(Self)
+        let limits = named.into_iter().map(one).collect::<Result<_, _>>().map(Self)?;
+        limits.leave_room().map(|()| limits)
+    }
+
+    /// Whether a guest has memory beside what the host keeps for it.
+    fn leave_room(&self) -> Result<(), LimitError> {
+        let limits = self.over(CallLimits::default());
+        let kept = kept_bytes(limits.log_bytes, limits.hostcall_bytes);
+        if kept.saturating_add(GUEST_BYTES_MIN) <= limits.memory_bytes {
+            return Ok(());
+        }
+        Err(LimitError::NoRoom { memory_bytes: limits.memory_bytes as u64, kept_bytes: kept as u64 })
     }
 
     /// Those that were set.
@@ -189,9 +221,13 @@ mod tests {
             }
             for beyond in [min.checked_sub(1), Some(max + 1)].into_iter().flatten() {
                 let error = ProviderLimits::parse([(limit.as_str(), beyond)]).unwrap_err().to_string();
-                assert!(error.contains(limit.as_str()) && error.contains(&max.to_string()), "{error}");
+                let says = if min == max { "can't be changed".to_owned() } else { max.to_string() };
+                assert!(error.contains(limit.as_str()) && error.contains(&says), "{error}");
             }
         }
+        let greedy = [("hostcall_bytes", 16 << 20), ("memory_bytes", 4 << 20)];
+        assert!(ProviderLimits::parse(greedy).unwrap_err().to_string().contains("raise memory_bytes"));
+        ProviderLimits::parse([("hostcall_bytes", 16 << 20), ("memory_bytes", 32 << 20)]).unwrap();
         assert!(ProviderLimits::parse([("stack", 1)]).unwrap_err().to_string().contains("wall_ms, cpu_ms"));
     }
 }

@@ -17,6 +17,8 @@ use crate::bindings::log::{Host, Level};
 const LINE_BYTES_MAX: usize = 4 * 1024;
 /// So many lines are kept of one call, however short.
 const LINES_MAX: usize = 2000;
+/// A line takes so much of what a provider may log in a minute, beside its text: storing it costs more than its bytes.
+const LINE_COST_BYTES: usize = 64;
 /// So many lines of standard error are quoted as a guest's last words.
 const LAST_WORDS_LINES: usize = 3;
 
@@ -165,7 +167,7 @@ impl Kept {
         let text = printable(&String::from_utf8_lossy(piece)).into_owned();
         let line_bytes = text.len() + 1;
         match self.room.checked_sub(line_bytes) {
-            Some(room) if self.lines.len() < LINES_MAX && self.allowance.take(line_bytes) => {
+            Some(room) if self.lines.len() < LINES_MAX && self.allowance.take(line_bytes + LINE_COST_BYTES) => {
                 self.room = room;
                 self.lines.push(LogLine { stream, text });
             }
