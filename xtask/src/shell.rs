@@ -79,8 +79,10 @@ pub(crate) fn cargo(workspace: &Workspace) -> Command {
 pub(crate) fn guest_cargo(workspace: &Workspace, toolchain: &GuestToolchain) -> Command {
     let mut command = tool(workspace, "cargo");
     command.env("CARGO_TARGET_DIR", workspace.guest_target(toolchain)).arg(format!("+{}", toolchain.name));
-    let mut flags: Vec<String> =
-        env::var("RUSTFLAGS").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+    let mut flags: Vec<String> = match env::var("CARGO_ENCODED_RUSTFLAGS") {
+        Ok(encoded) => encoded.split('\u{1f}').filter(|flag| !flag.is_empty()).map(str::to_owned).collect(),
+        Err(_) => env::var("RUSTFLAGS").unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
+    };
     for (path, name) in machine_paths(workspace) {
         flags.push(format!("--remap-path-prefix={}={name}", path.display()));
     }

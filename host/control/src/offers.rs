@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use larder_domain::grants::network_policy;
 use larder_domain::limits::{Limit, LogAllowance, ProviderLimits};
@@ -75,6 +75,7 @@ pub(crate) struct OfferCache {
     /// Changes being written: whether they can be seen already is not known.
     changing: AtomicU64,
     read: RwLock<Option<(u64, Arc<Offers>)>>,
+    shared: Mutex<BTreeMap<ProviderName, Shared>>,
 }
 
 /// A change of a provider being written. Nothing is remembered of what is read meanwhile.
@@ -88,6 +89,20 @@ impl Drop for Changing {
 }
 
 impl OfferCache {
+    /// One for all who read at the same time.
+    fn shared(&self, provider: &ProviderName, limits: &ProviderLimits) -> Shared {
+        let mut all = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared = Shared::under(limits, all.get(provider));
+        all.insert(provider.clone(), shared.clone());
+        shared
+    }
+
+    /// Of providers that are no more, nothing is kept.
+    fn forget_all_but(&self, offers: &Offers) {
+        let mut all = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|provider, _| offers.0.contains_key(provider));
+    }
+
     /// Something about a provider is about to change: to be held until it has. Whoever sees the change then finds it here too.
     pub(crate) fn changing(self: &Arc<Self>) -> Changing {
         self.changing.fetch_add(1, Ordering::SeqCst);
@@ -105,15 +120,16 @@ impl OfferCache {
         {
             return Ok(Arc::clone(offers));
         }
-        let offers = Arc::new(read(store, last.map(|(_, offers)| offers)).await?);
+        let offers = Arc::new(read(self, store, last.map(|(_, offers)| offers)).await?);
         if is_settled {
+            self.forget_all_but(&offers);
             *self.read.write().unwrap_or_else(PoisonError::into_inner) = Some((generation, Arc::clone(&offers)));
         }
         Ok(offers)
     }
 }
 
-async fn read(store: &dyn Store, last: Option<Arc<Offers>>) -> Result<Offers, StoreError> {
+async fn read(cache: &OfferCache, store: &dyn Store, last: Option<Arc<Offers>>) -> Result<Offers, StoreError> {
     let mut offers = BTreeMap::new();
     for provider in store.providers().await? {
         let Some(version) = provider.active() else {
@@ -142,7 +158,7 @@ async fn read(store: &dyn Store, last: Option<Arc<Offers>>) -> Result<Offers, St
             Err(error) => return Err(error),
         };
         let network = Arc::new(network_policy(&manifest, &provider.grants));
-        let (calls, log) = (calls(&provider.limits, before), log(&provider.limits, before));
+        let Shared { calls, log, .. } = cache.shared(&provider.name, &provider.limits);
         let (name, digest, limits) = (provider.name.clone(), version.digest, provider.limits);
         let offer = Offer { provider: name, digest, manifest, options, network, limits, calls, log, schemas };
         offers.insert(provider.name, Arc::new(offer));
@@ -150,28 +166,27 @@ async fn read(store: &dyn Store, last: Option<Arc<Offers>>) -> Result<Offers, St
     Ok(Offers(offers))
 }
 
-/// Calls under way count on, as long as their number has the same limit.
-fn calls(limits: &ProviderLimits, before: Option<&Arc<Offer>>) -> Arc<Semaphore> {
-    let new = |at_once| Semaphore::new(usize::try_from(at_once).unwrap_or(Semaphore::MAX_PERMITS));
-    kept(Limit::CallsAtOnce, limits, before, |before| &before.calls, new)
+/// What the calls of a provider share on this node. It outlives every reading of the offers, and goes on while its limit stays.
+#[derive(Clone)]
+struct Shared {
+    at_once: u64,
+    calls: Arc<Semaphore>,
+    log: Arc<LogAllowance>,
 }
 
-/// So does what was logged.
-fn log(limits: &ProviderLimits, before: Option<&Arc<Offer>>) -> Arc<LogAllowance> {
-    kept(Limit::LogBytesPerMinute, limits, before, |before| &before.log, LogAllowance::new)
-}
-
-fn kept<T>(
-    limit: Limit,
-    limits: &ProviderLimits,
-    before: Option<&Arc<Offer>>,
-    of: impl Fn(&Offer) -> &Arc<T>,
-    new: impl Fn(u64) -> T,
-) -> Arc<T> {
-    let value = limits.value(limit);
-    match before.filter(|before| before.limits.value(limit) == value) {
-        Some(before) => Arc::clone(of(before)),
-        None => Arc::new(new(value)),
+impl Shared {
+    /// As these limits have it, with what goes on of what there was.
+    fn under(limits: &ProviderLimits, before: Option<&Self>) -> Self {
+        let (at_once, per_minute) = (limits.value(Limit::CallsAtOnce), limits.value(Limit::LogBytesPerMinute));
+        let calls = before.filter(|before| before.at_once == at_once).map(|before| Arc::clone(&before.calls));
+        let log =
+            before.filter(|before| before.log.bytes_per_minute() == per_minute).map(|before| Arc::clone(&before.log));
+        let places = || Semaphore::new(usize::try_from(at_once).unwrap_or(Semaphore::MAX_PERMITS));
+        Self {
+            at_once,
+            calls: calls.unwrap_or_else(|| Arc::new(places())),
+            log: log.unwrap_or_else(|| Arc::new(LogAllowance::new(per_minute))),
+        }
     }
 }
 

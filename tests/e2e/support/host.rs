@@ -1,6 +1,6 @@
 //! A running `larder serve`.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -19,6 +19,8 @@ const START_MAX: Duration = Duration::from_secs(30);
 /// A host, stopped when dropped. Its data directory outlives restarts.
 pub(crate) struct Host {
     dir: TempDir,
+    /// What it was started with beside.
+    arguments: Vec<OsString>,
     child: Child,
     url: String,
     token: String,
@@ -54,7 +56,8 @@ impl Host {
         let _already = rustls::crypto::ring::default_provider().install_default();
         let child = spawn(dir.path(), arguments);
         let (url, token) = announced(dir.path());
-        Self { dir, child, url, token, http: reqwest::Client::new() }
+        let arguments = arguments.iter().map(|argument| argument.to_os_string()).collect();
+        Self { dir, arguments, child, url, token, http: reqwest::Client::new() }
     }
 
     /// Installs these guests, and stops. Its data stays.
@@ -87,7 +90,7 @@ impl Host {
     /// Starts a killed host again on the same data.
     pub(crate) fn restart(&mut self) {
         let _gone = std::fs::remove_file(self.dir.path().join("server.json"));
-        self.child = spawn(self.dir.path(), &[]);
+        self.child = spawn(self.dir.path(), &self.arguments);
         (self.url, self.token) = announced(self.dir.path());
     }
 
@@ -187,7 +190,7 @@ impl Drop for Host {
     }
 }
 
-fn spawn(dir: &Path, arguments: &[&OsStr]) -> Child {
+fn spawn(dir: &Path, arguments: &[impl AsRef<OsStr>]) -> Child {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("host.log")).unwrap();
     Command::new(env!("CARGO_BIN_EXE_larder"))
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])

@@ -80,7 +80,10 @@ fn binaries() -> PathBuf {
     installed().unwrap_or_else(|| {
         // The package would start a server of its own otherwise.
         fs::create_dir_all("/etc/postgresql-common").unwrap();
-        fs::write("/etc/postgresql-common/createcluster.conf", "create_main_cluster = false\n").unwrap();
+        let settings = Path::new("/etc/postgresql-common/createcluster.conf");
+        if !settings.exists() {
+            fs::write(settings, "create_main_cluster = false\n").unwrap();
+        }
         install(&["postgresql"]);
         installed().unwrap()
     })

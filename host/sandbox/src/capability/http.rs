@@ -10,8 +10,10 @@ use std::sync::Arc;
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, LinkerInstance, Resource};
-use wasmtime_wasi_http::p2::bindings::http::types::{HeaderError, HostFields, HostOutgoingRequest as Requests, Method};
-use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
+use wasmtime_wasi_http::p2::bindings::http::types::{
+    HeaderError, HostFields, HostOutgoingRequest as Requests, HostOutgoingResponse as Responses, Method,
+};
+use wasmtime_wasi_http::p2::types::{HostOutgoingRequest, HostOutgoingResponse};
 use wasmtime_wasi_http::{FieldMap, RequestOptions, WasiBody, WasiHttpHooks, WasiHttpView};
 
 use crate::capability::network::Gate;
@@ -63,6 +65,7 @@ impl WasiHttpHooks for GatedHttp {
 }
 
 type Request = Resource<HostOutgoingRequest>;
+type Response = Resource<HostOutgoingResponse>;
 type Fields = Resource<FieldMap>;
 type Store<'a> = StoreContextMut<'a, CallData>;
 
@@ -73,6 +76,18 @@ pub(crate) fn bound_requests(linker: &mut Linker<CallData>) -> wasmtime::Result<
     types.func_wrap("[constructor]outgoing-request", |mut store: Store<'_>, (headers,): (Fields,)| {
         let request = Requests::new(&mut store.data_mut().http(), headers)?;
         Ok((counted(&store, request)?,))
+    })?;
+    types.func_wrap("[method]outgoing-request.headers", |mut store: Store<'_>, (request,): (Request,)| {
+        let headers = Requests::headers(&mut store.data_mut().http(), request)?;
+        Ok((counted(&store, headers)?,))
+    })?;
+    types.func_wrap("[constructor]outgoing-response", |mut store: Store<'_>, (headers,): (Fields,)| {
+        let response = Responses::new(&mut store.data_mut().http(), headers)?;
+        Ok((counted(&store, response)?,))
+    })?;
+    types.func_wrap("[method]outgoing-response.headers", |mut store: Store<'_>, (response,): (Response,)| {
+        let headers = Responses::headers(&mut store.data_mut().http(), response)?;
+        Ok((counted(&store, headers)?,))
     })?;
     types.func_wrap(
         "[method]outgoing-request.set-method",
@@ -121,8 +136,8 @@ fn count_fields(types: &mut LinkerInstance<'_, CallData>) -> wasmtime::Result<()
     })
 }
 
-/// Counts a resource that may keep much. Its number is its place among all of the call's, and the first free one: so many there were
-/// at once.
+/// Counts a resource that keeps headers, or may keep them when others that share them are gone. Its number is its place among all of the
+/// call's, and the first free one: so many there were at once.
 fn counted<T: 'static>(store: &Store<'_>, made: Resource<T>) -> wasmtime::Result<Resource<T>> {
     store.data().memory.count_resources(made.rep() as usize + 1)?;
     Ok(made)

@@ -185,7 +185,10 @@ impl Kept {
             let text = format!(
                 "{dropped} more bytes were written; {of_a_call} are kept of a call, and {a_minute} a minute of a provider"
             );
-            self.lines.push(LogLine { stream: "host", text });
+            // Once nothing more may be written, this is not either.
+            if self.allowance.take(text.len() + LINE_COST_BYTES) {
+                self.lines.push(LogLine { stream: "host", text });
+            }
         }
         std::mem::take(&mut self.lines)
     }

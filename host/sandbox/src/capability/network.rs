@@ -190,7 +190,7 @@ impl Gate {
         let (fine, not): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|ip| policy.permits_resolved(scheme, SocketAddr::new(*ip, port)));
         if fine.is_empty() {
-            not.iter().for_each(|ip| self.denied(policy.denied(literal(scheme, *ip, port))));
+            self.all_denied(not.iter().map(|ip| policy.denied(literal(scheme, *ip, port))));
             return Err(Closed::AddressDenied);
         }
         Ok(fine)
@@ -223,10 +223,17 @@ impl Gate {
     }
 
     fn denied(&self, denied: Denied) {
+        self.all_denied([denied]);
+    }
+
+    /// One wish was refused, for all these reasons.
+    fn all_denied(&self, reasons: impl IntoIterator<Item = Denied>) {
         let mut seen = self.seen();
         seen.denials += 1;
-        if seen.denied.len() < DENIED_MAX && !seen.denied.contains(&denied) {
-            seen.denied.push(denied);
+        for denied in reasons {
+            if seen.denied.len() < DENIED_MAX && !seen.denied.contains(&denied) {
+                seen.denied.push(denied);
+            }
         }
     }
 

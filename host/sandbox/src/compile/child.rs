@@ -66,16 +66,22 @@ fn confine(parent: u64, memory_bytes: u64) -> io::Result<()> {
     // Where it can't be set, nothing else changes.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     let _ = rustix::process::nice(NICENESS);
-    for (resource, max) in [
-        (Resource::As, memory_bytes),
-        (Resource::Cpu, CPU_S_MAX),
-        (Resource::Core, 0),
-        (Resource::Fsize, 0),
-        (Resource::Nofile, FILES_MAX),
-    ] {
-        rustix::process::setrlimit(resource, Rlimit { current: Some(max), maximum: Some(max) })?;
+    for (resource, limit) in limits(memory_bytes) {
+        rustix::process::setrlimit(resource, limit)?;
     }
     Ok(())
+}
+
+fn limits(memory_bytes: u64) -> [(Resource, Rlimit); 5] {
+    let at = |max| Rlimit { current: Some(max), maximum: Some(max) };
+    [
+        (Resource::As, at(memory_bytes)),
+        // At the first the system says which bound it was, at the second it only kills (setrlimit(2)).
+        (Resource::Cpu, Rlimit { current: Some(CPU_S_MAX), maximum: Some(CPU_S_MAX + 1) }),
+        (Resource::Core, at(0)),
+        (Resource::Fsize, at(0)),
+        (Resource::Nofile, at(FILES_MAX)),
+    ]
 }
 
 fn compile() -> wasmtime::Result<Vec<u8>> {
@@ -87,4 +93,24 @@ fn compile() -> wasmtime::Result<Vec<u8>> {
 fn is_out_of_memory(error: &wasmtime::Error) -> bool {
     let while_reading = error.downcast_ref::<io::Error>().map(io::Error::kind);
     error.is::<OutOfMemory>() || while_reading == Some(io::ErrorKind::OutOfMemory)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn whoever_computes_for_too_long_is_told_so_before_it_is_killed() {
+        let (_, cpu) = limits(0).into_iter().find(|(resource, _)| *resource == Resource::Cpu).unwrap();
+        let seconds = |bound: Option<u64>| bound.unwrap() - CPU_S_MAX + 1;
+        let soon = Rlimit { current: Some(seconds(cpu.current)), maximum: Some(seconds(cpu.maximum)) };
+        let mut spinning = Command::new("sh");
+        spinning.args(["-c", "while :; do :; done"]);
+        // SAFETY: setrlimit is one system call, which may be made between fork and exec.
+        unsafe { spinning.pre_exec(move || Ok(rustix::process::setrlimit(Resource::Cpu, soon)?)) };
+        assert_eq!(spinning.status().unwrap().signal(), Some(libc::SIGXCPU));
+    }
 }

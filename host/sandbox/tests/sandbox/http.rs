@@ -43,6 +43,7 @@ const TYPES: &str = r#"
         (export "future-incoming-response" (type $future (sub resource)))
         (export "[constructor]fields" (func (result (own $fields))))
         (export "[constructor]outgoing-request" (func (param "headers" (own $fields)) (result (own $request))))
+        (export "[method]outgoing-request.headers" (func (param "self" (borrow $request)) (result (own $fields))))
         (export "[method]outgoing-request.set-authority"
             (func (param "self" (borrow $request)) (param "authority" (option string)) (result (result))))
         (export "[method]outgoing-request.set-path-with-query"
@@ -61,9 +62,10 @@ const TYPES: &str = r#"
             (result (result (own $f) (error $e)))))))"#;
 
 /// Name in the main module, instance, function, core type.
-const FUNCTIONS: [(&str, &str, &str, &str); 8] = [
+const FUNCTIONS: [(&str, &str, &str, &str); 9] = [
     ("fields", "http", "[constructor]fields", "(result i32)"),
     ("request", "http", "[constructor]outgoing-request", "(param i32) (result i32)"),
+    ("headers", "http", "[method]outgoing-request.headers", "(param i32) (result i32)"),
     ("authority", "http", "[method]outgoing-request.set-authority", "(param i32 i32 i32 i32) (result i32)"),
     ("path", "http", "[method]outgoing-request.set-path-with-query", "(param i32 i32 i32 i32) (result i32)"),
     ("subscribe", "http", "[method]future-incoming-response.subscribe", "(param i32) (result i32)"),
@@ -150,5 +152,14 @@ async fn what_the_host_keeps_of_header_lists_is_memory_of_the_call() {
     let mut call = call(digest, Export::ProvisionComplete);
     // Room for many handles, and 4 MiB for what they may hold.
     call.limits.handles = 1000;
+    assert_eq!(code(&sandbox.call(call.clone()).await), FaultCode::MemoryLimit);
+    // A request that is gone leaves its headers to whoever asked for them; the next one takes its place.
+    let kept = "(local $request i32)\n(loop $more (local.set $request (call $request (call $fields)))
+        (drop (call $headers (local.get $request))) (call $drop-request (local.get $request)) (br $more)) (unreachable)";
+    let mut hoarder = guest(kept);
+    hoarder.lowered += "(core func $drop-request (canon resource.drop $request))";
+    hoarder.arguments += r#"(export "drop-request" (func $drop-request))"#;
+    hoarder.fields += r#"(import "host" "drop-request" (func $drop-request (param i32)))"#;
+    call.digest = load(&sandbox, &hoarder).await;
     assert_eq!(code(&sandbox.call(call).await), FaultCode::MemoryLimit);
 }
