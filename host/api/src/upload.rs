@@ -78,13 +78,15 @@ impl Uploads {
         Ok(Place { uploads: self, _turn: turn, _door: door })
     }
 
-    /// Takes in a body that is not wanted, within the bounds of a wanted one: a client that is still sending would not read
-    /// the refusal. One that waits to be told to send, or that announced too much, is not told to.
+    /// Takes in a body that is not wanted, within twice the bounds of a wanted one: a client that is still sending would not
+    /// read the refusal, and somewhat too long is what most are. One that waits to be told to send, or that announced
+    /// still more, is not told to.
     pub(crate) async fn discard(&self, headers: &HeaderMap, body: Body) {
-        if headers.contains_key(header::EXPECT) || body::check_announced(headers, &self.body).is_err() {
+        let twice = BodyLimits { bytes_max: self.body.bytes_max.saturating_mul(2), ..self.body };
+        if headers.contains_key(header::EXPECT) || body::check_announced(headers, &twice).is_err() {
             return;
         }
-        let (mut stream, mut left) = (body.into_data_stream(), self.body.bytes_max);
+        let (mut stream, mut left) = (body.into_data_stream(), twice.bytes_max);
         let all = async {
             while let Ok(Some(Ok(chunk))) = timeout(DISCARD_SILENCE, stream.next()).await {
                 left = left.saturating_sub(chunk.len());

@@ -44,8 +44,12 @@ impl Caller {
         self.calls(self.call(ways, grants)).await
     }
 
+    /// Makes the call; whatever becomes of it, one that goes nowhere works beside it.
     pub(crate) async fn calls(&self, call: Call) -> CallReport {
-        self.sandbox.call(call).await
+        let neighbour = self.call(&[], &[] as &[&str]);
+        let (report, neighbour) = tokio::join!(self.sandbox.call(call), self.sandbox.call(neighbour));
+        assert_eq!(said(&neighbour), "stayed at home");
+        report
     }
 
     /// A call to be changed before it is made.

@@ -71,11 +71,16 @@ pub(crate) fn call_with(digest: Digest, export: Export, context: Arc<Store>) -> 
     }
 }
 
-/// Loads a guest into a sandbox of its own and calls it.
+/// Loads a guest into a sandbox of its own and calls it. Whatever became of it, its neighbour goes on.
 pub(crate) async fn try_one(guest: &Guest, export: Export) -> CallReport {
     let sandbox = sandbox();
     let digest = load(&sandbox, guest).await;
-    sandbox.call(call(digest, export)).await
+    let neighbour = load(&sandbox, &Guest::default()).await;
+    let (report, during) =
+        tokio::join!(sandbox.call(call(digest, export)), sandbox.call(call(neighbour, Export::ProvisionComplete)));
+    let after = sandbox.call(call(neighbour, Export::ProvisionComplete)).await;
+    assert_eq!([reply(during), reply(after)], [Reply::Done, Reply::Done]);
+    report
 }
 
 /// How a call ended, for a test that expects one code.
