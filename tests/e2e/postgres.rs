@@ -1,14 +1,20 @@
 //! A provider with a client in pure Rust, and a real PostgreSQL server: over `std::net::TcpStream`, and secured by the host's TLS.
 
-use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Host, Postgres, may_change_the_machine};
+use crate::support::{Host, Postgres, may_change_the_machine};
 
 fn asks(name: &str, server: &Postgres, password: &str, tls: bool) -> Value {
     let parameters =
         json!({ "host": "127.0.0.1", "port": server.port, "user": "postgres", "password": password, "tls": tls });
     json!({ "service": "postgres-version", "name": name, "attach_as": name, "parameters": parameters })
+}
+
+/// Grants what the provider needs to reach the server.
+fn let_in(host: &Host, server: &Postgres) {
+    let destination = format!("tcp://127.0.0.1:{}", server.port);
+    let (code, _, error) = host.cli(&["provider", "grant", "postgres-client", &destination]);
+    assert_eq!(code, 0, "{error}");
 }
 
 #[tokio::test]
@@ -19,11 +25,7 @@ async fn world_a_provider_logs_in_to_postgresql_in_the_clear_and_secured() {
     }
     let server = Postgres::start();
     let host = Host::start_trusting(&["postgres-client"], &server.authority()).await;
-    let provider = host.get("/v1/providers/postgres-client").await;
-    let destination = format!("tcp://127.0.0.1:{}", server.port);
-    let grants = json!({ "grants": [{ "capability": "network", "value": destination }] });
-    let request = host.request(Method::PUT, "/v1/providers/postgres-client/grants");
-    Answer::of(request.header("if-match", &provider.headers["etag"]).json(&grants)).await.expect(200);
+    let_in(&host, &server);
 
     for (name, tls, secured) in [("plain", false, "f"), ("secured", true, "t")] {
         let made = host.create_and_wait(asks(name, &server, Postgres::PASSWORD, tls)).await.expect(201);
@@ -46,9 +48,7 @@ async fn world_a_server_that_nobody_vouches_for_is_not_told_a_password() {
     }
     let server = Postgres::start();
     let host = Host::start(&["postgres-client"]).await;
-    let destination = format!("tcp://127.0.0.1:{}", server.port);
-    let (code, _, error) = host.cli(&["provider", "grant", "postgres-client", &destination]);
-    assert_eq!(code, 0, "{error}");
+    let_in(&host, &server);
     let refused = host.create_and_wait(asks("secured", &server, Postgres::PASSWORD, true)).await.expect(200);
     assert!(refused["error"]["reason"].as_str().unwrap().contains("can't be secured"), "{refused}");
 }

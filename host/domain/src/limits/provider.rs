@@ -41,12 +41,7 @@ impl Limit {
     /// What holds unless the operator says otherwise.
     #[must_use]
     pub fn default_value(self) -> u64 {
-        match self {
-            Self::CallsAtOnce => Self::CALLS_AT_ONCE,
-            Self::LogBytesPerMinute => Self::LOG_BYTES_PER_MINUTE,
-            Self::StackBytes => STACK_BYTES as u64,
-            of_a_call => of_a_call.of(&CallLimits::default()).unwrap_or_default(),
-        }
+        self.of(&CallLimits::default())
     }
 
     /// The least that it can be set to, so that a provider can do anything at all, and the most, so that one provider's limits do
@@ -74,18 +69,20 @@ impl Limit {
         (min..=max).contains(&value)
     }
 
-    /// What holds for all calls alike, or for a provider's calls together, is no limit of a single one.
-    fn of(self, limits: &CallLimits) -> Option<u64> {
+    /// What holds for all calls alike, or for a provider's calls together, is in no call's limits.
+    fn of(self, limits: &CallLimits) -> u64 {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         match self {
-            Self::WallMs => Some(millis(limits.wall)),
-            Self::CpuMs => Some(millis(limits.cpu)),
-            Self::MemoryBytes => Some(limits.memory_bytes as u64),
-            Self::Instances => Some(limits.instances as u64),
-            Self::HostcallBytes => Some(limits.hostcall_bytes as u64),
-            Self::Handles => Some(limits.handles as u64),
-            Self::LogBytes => Some(limits.log_bytes as u64),
-            Self::StackBytes | Self::LogBytesPerMinute | Self::CallsAtOnce => None,
+            Self::WallMs => millis(limits.wall),
+            Self::CpuMs => millis(limits.cpu),
+            Self::MemoryBytes => limits.memory_bytes as u64,
+            Self::StackBytes => STACK_BYTES as u64,
+            Self::Instances => limits.instances as u64,
+            Self::HostcallBytes => limits.hostcall_bytes as u64,
+            Self::Handles => limits.handles as u64,
+            Self::LogBytes => limits.log_bytes as u64,
+            Self::LogBytesPerMinute => Self::LOG_BYTES_PER_MINUTE,
+            Self::CallsAtOnce => Self::CALLS_AT_ONCE,
         }
     }
 
@@ -217,7 +214,12 @@ mod tests {
             for value in [min, max] {
                 let set = ProviderLimits::parse([(limit.as_str(), value)]).unwrap();
                 assert_eq!(set.value(*limit), value);
-                assert!(limit.of(&set.over(CallLimits::default())).is_none_or(|is| is == value), "{limit}");
+                let is_of_a_call = !matches!(limit, Limit::StackBytes | Limit::LogBytesPerMinute | Limit::CallsAtOnce);
+                assert_eq!(
+                    limit.of(&set.over(CallLimits::default())) == value,
+                    is_of_a_call || value == limit.default_value(),
+                    "{limit}"
+                );
             }
             for beyond in [min.checked_sub(1), Some(max + 1)].into_iter().flatten() {
                 let error = ProviderLimits::parse([(limit.as_str(), beyond)]).unwrap_err().to_string();
