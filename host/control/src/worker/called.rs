@@ -77,9 +77,9 @@ impl Called {
             },
             Err(failure) => Event::Failed(step, failure_said(failure, say)),
         };
-        // Names of hosts have lost their capitals on their way.
+        // Names of hosts have lost their capitals on their way. Most calls were refused nothing.
         let lower = |secret: &SecretString| SecretString::new(secret.reveal().to_lowercase());
-        let lowered: Vec<_> = self.secrets.iter().map(lower).collect();
+        let lowered: Vec<_> = self.secrets.iter().filter(|_| !self.denied.is_empty()).map(lower).collect();
         let say = |text: String| redact(say(text), &lowered);
         let denied = |Denied { wanted, missing }| Denied { wanted: say(wanted), missing: missing.map(say) };
         let denied = self.denied.into_iter().map(denied).collect();
