@@ -81,17 +81,13 @@ impl Sandbox {
     }
 
     /// Does work with a loaded version: on a guest's thread, when there is a slot for it.
-    async fn with<T, F>(&self, digest: Digest, work: impl FnOnce(Arc<Loaded>) -> F) -> Result<T, Fault>
+    async fn with<T, F>(&self, digest: Digest, work: impl FnOnce(Arc<Loaded>) -> F + Send + 'static) -> Result<T, Fault>
     where
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
-        let work = work(self.find(digest)?);
-        let slots = Arc::clone(&self.slots);
-        let slotted = async move {
-            let _slot = slots.take().await?;
-            Ok(work.await)
-        };
+        // Boxed before anything is awaited: who waits for the call holds a pointer to its future, not room for another.
+        let slotted = Box::pin(slotted(Arc::clone(&self.slots), self.find(digest)?, work));
         self.threads.run(slotted).await.unwrap_or_else(|_| Err(shut_down()))
     }
 
@@ -153,7 +149,7 @@ impl ProviderRuntime for Sandbox {
         limits: CallLimits,
     ) -> Result<Result<String, String>, Fault> {
         let (options, shared) = (options.clone(), Arc::clone(&self.shared));
-        self.with(digest, |loaded| async move { call::describe(&loaded, options, limits, &shared).await }).await?
+        self.with(digest, move |loaded| async move { call::describe(&loaded, options, limits, &shared).await }).await?
     }
 
     async fn call(&self, call: Call) -> CallReport {
@@ -196,6 +192,15 @@ impl Slots {
         self.ticker.wake();
         Ok(slot)
     }
+}
+
+async fn slotted<F: Future>(
+    slots: Arc<Slots>,
+    loaded: Arc<Loaded>,
+    work: impl FnOnce(Arc<Loaded>) -> F,
+) -> Result<F::Output, Fault> {
+    let _slot = slots.take().await?;
+    Ok(work(loaded).await)
 }
 
 fn shut_down() -> Fault {

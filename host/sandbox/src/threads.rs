@@ -56,9 +56,9 @@ impl GuestThreads {
     /// Does a call's work on one of the threads, and on a slow one once it has run for [`QUICK_MAX`]. Dropping the future ends it.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
-        work: impl Future<Output = T> + Send + 'static,
+        work: Pin<Box<impl Future<Output = T> + Send + 'static>>,
     ) -> Result<T, Stopped> {
-        let quick = Quick(Some(Box::pin(work)));
+        let quick = Quick(Some(work));
         let is_here = Handle::try_current().is_ok_and(|current| current.id() == self.quick.handle.id());
         let ran = if is_here { quick.await } else { Awaited(self.quick.handle.spawn(quick)).await? };
         match ran {
