@@ -7,6 +7,7 @@
 pub mod addon;
 pub mod audit;
 pub mod config;
+pub mod docker;
 pub mod failure;
 pub mod grants;
 pub mod history;

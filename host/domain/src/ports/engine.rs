@@ -1,0 +1,207 @@
+//! A Docker engine, as the reconciler needs it: objects by full names, made, looked at and removed. Who may want what, and
+//! which objects are whose, is decided before.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::docker::{ContainerSpec, Image, LocalName, ObjectKind};
+use crate::ids::{AddonId, InstallationId};
+use crate::secret::SecretString;
+
+/// Why an engine did not do what it was asked to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// Nobody answers, or too late, or what answers is no engine. Worth another try.
+    #[error("the Docker engine can't be reached: {0}")]
+    Unreachable(String),
+    /// The engine failed (a status of 500 and more), or broke off, or its answer can't be understood. Worth another try.
+    #[error("the Docker engine failed: {0}")]
+    Failed(String),
+    /// There is no such image, here or where it would be pulled from.
+    #[error("the image can't be had: {0}")]
+    NoImage(String),
+    /// There is no such object.
+    #[error("the Docker engine has no such object")]
+    Missing,
+    /// A name that is taken, or an object that is in use.
+    #[error("the Docker engine has a conflict: {0}")]
+    Conflict(String),
+    /// A published address that is taken, by whomever.
+    #[error("the address is taken: {0}")]
+    AddressTaken(String),
+    /// The engine will not do this, now or later (any other status from 400 to 499).
+    #[error("the Docker engine refused: {0}")]
+    Refused(String),
+}
+
+/// What an engine says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineInfo {
+    /// Its version, for people.
+    pub version: String,
+    /// The newest API that it speaks, like `1.41`.
+    pub api_version: String,
+    /// Which storage driver it uses.
+    pub storage_driver: String,
+    /// Whether the kernel lets it limit memory.
+    pub limits_memory: bool,
+}
+
+/// Whose an object is. Every object that the host makes carries this as labels.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Owner {
+    /// Which installation.
+    pub installation: InstallationId,
+    /// Which addon.
+    pub addon: AddonId,
+    /// Its name among the addon's objects.
+    pub name: LocalName,
+    /// Which of the documents that asked for it, one after the other.
+    pub revision: u64,
+}
+
+/// An object as the engine has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Which kind.
+    pub kind: ObjectKind,
+    /// Its full name.
+    pub full_name: String,
+    /// Whose it is. Read from its labels; objects without all of them are not found.
+    pub owner: Owner,
+    /// Whether it runs; false for volumes.
+    pub running: bool,
+}
+
+/// A container to be made.
+#[derive(Debug, Clone)]
+pub struct NewContainer<'a> {
+    /// Its full name.
+    pub full_name: String,
+    /// Whose it is.
+    pub owner: Owner,
+    /// The provider, and the digest of its version, for people who look at labels.
+    pub labels: BTreeMap<String, String>,
+    /// What the provider wants.
+    pub spec: &'a ContainerSpec,
+    /// The full names of the volumes, by their local ones.
+    pub volumes: BTreeMap<LocalName, String>,
+    /// The ports of the container, and where each is published.
+    pub published: BTreeMap<u16, SocketAddr>,
+    /// The network that it is put into.
+    pub network: String,
+}
+
+/// How a container is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContainerState {
+    /// Made, and not started yet.
+    Created,
+    /// Its process runs.
+    Running,
+    /// Its process has ended.
+    Exited {
+        /// With which code; 128 and the signal if by one.
+        code: i64,
+        /// Whether it used up its memory.
+        out_of_memory: bool,
+    },
+    /// Between states, or paused by a person.
+    Other(String),
+}
+
+/// What a command in a container brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecOutput {
+    /// Its exit code.
+    pub code: i64,
+    /// The beginning of its standard output.
+    pub stdout: Vec<u8>,
+    /// The beginning of its standard error.
+    pub stderr: Vec<u8>,
+    /// Whether there was more of either than is kept.
+    pub truncated: bool,
+}
+
+/// A command to run in a container.
+#[derive(Debug, Clone)]
+pub struct Exec {
+    /// Its words, the program first.
+    pub command: Vec<SecretString>,
+    /// Its environment beside the container's.
+    pub env: BTreeMap<String, SecretString>,
+    /// As whom; as the container's own user if none.
+    pub user: Option<String>,
+    /// What it reads.
+    pub stdin: Vec<u8>,
+    /// How much is kept of each of its outputs, in bytes.
+    pub output_bytes_max: usize,
+    /// How long it may take.
+    pub wall: Duration,
+}
+
+/// Something that happened to an object of the installation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineEvent {
+    /// Whose object.
+    pub addon: AddonId,
+    /// What: `start`, `die`, `destroy`, `oom`, …
+    pub action: String,
+}
+
+/// Follows what happens at an engine.
+#[async_trait]
+pub trait EngineEvents: Send {
+    /// The next event; an error ends the stream, and it is opened anew.
+    async fn next(&mut self) -> Result<EngineEvent, EngineError>;
+}
+
+/// A Docker engine. Each function ends within a bound of its own, whatever the engine does; none is repeated inside.
+#[async_trait]
+pub trait Engine: Send + Sync + 'static {
+    /// What the engine says of itself.
+    async fn info(&self) -> Result<EngineInfo, EngineError>;
+
+    /// Whether the engine has the image.
+    async fn has_image(&self, image: &Image) -> Result<bool, EngineError>;
+
+    /// Has the engine get the image. May take minutes; `at_most` bounds it.
+    async fn pull(&self, image: &Image, at_most: Duration) -> Result<(), EngineError>;
+
+    /// Sees to it that there is a bridge network of that name, labelled as the installation's, in which containers can't
+    /// reach one another.
+    async fn ensure_network(&self, installation: InstallationId, name: &str) -> Result<(), EngineError>;
+
+    /// All objects of an installation, or those of one of its addons.
+    async fn objects(&self, installation: InstallationId, addon: Option<AddonId>) -> Result<Vec<Found>, EngineError>;
+
+    /// Makes a volume. One that is there with the same name and owner is fine.
+    async fn create_volume(&self, full_name: &str, owner: &Owner) -> Result<(), EngineError>;
+
+    /// Makes a container, not started. [`EngineError::Conflict`] if there is one of that name.
+    async fn create_container(&self, container: NewContainer<'_>) -> Result<(), EngineError>;
+
+    /// Starts a container; one that runs is fine. [`EngineError::AddressTaken`] if it can't be published where it should be.
+    async fn start(&self, full_name: &str) -> Result<(), EngineError>;
+
+    /// How a container is doing; none if there is none.
+    async fn state(&self, full_name: &str) -> Result<Option<ContainerState>, EngineError>;
+
+    /// The last lines of a container's output and errors, at most `bytes_max` bytes of them.
+    async fn last_words(&self, full_name: &str, lines_max: usize, bytes_max: usize) -> Result<String, EngineError>;
+
+    /// Stops and removes a container, with the volumes that have no name. One that is not there is fine.
+    async fn remove_container(&self, full_name: &str, stop: Duration) -> Result<(), EngineError>;
+
+    /// Removes a volume. One that is not there is fine; [`EngineError::Conflict`] if a container uses it.
+    async fn remove_volume(&self, full_name: &str) -> Result<(), EngineError>;
+
+    /// Runs a command in a running container and waits for its end.
+    async fn exec(&self, full_name: &str, exec: Exec) -> Result<ExecOutput, EngineError>;
+
+    /// What happens from now on to objects of the installation.
+    async fn events(&self, installation: InstallationId) -> Result<Box<dyn EngineEvents>, EngineError>;
+}
