@@ -1,0 +1,154 @@
+//! What a new object is for the engine. Beside what the provider wants stands what every container gets, and nothing that is
+//! wanted can take it away: no powers but those granted, bounds for memory, CPU, processes and logs, no files of the machine,
+//! no namespace of the machine.
+
+use std::collections::HashMap;
+
+use bollard::models::{
+    ContainerCreateBody, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount, MountType,
+    MountVolumeOptions, PortBinding, RestartPolicy, RestartPolicyNameEnum, VolumeCreateRequest,
+};
+use bollard::query_parameters::CreateContainerOptionsBuilder;
+use larder_domain::docker::ContainerSpec;
+use larder_domain::ports::engine::{EngineError, NewContainer, Owner};
+
+use crate::engine::check_name;
+use crate::error::Trouble;
+use crate::labels;
+use crate::wire::Session;
+
+const LOG_FILE_SIZE: &str = "10m";
+const LOG_FILES: &str = "2";
+const NANOS_PER_MILLI: i64 = 1_000_000;
+
+/// Makes a volume.
+pub(crate) async fn volume(session: Session, full_name: &str, owner: &Owner) -> Result<(), Trouble> {
+    let wanted = VolumeCreateRequest {
+        name: Some(full_name.to_owned()),
+        driver: Some("local".to_owned()),
+        labels: Some(labels::write(owner, &Default::default())),
+        ..VolumeCreateRequest::default()
+    };
+    // An engine answers with the volume that it has, be it older than the request.
+    let there = session.docker.create_volume(wanted).await?;
+    let who = |owner: &Owner| (owner.installation, owner.addon, owner.name.clone());
+    if labels::read(&there.labels).as_ref().map(who) == Some(who(owner)) {
+        return Ok(());
+    }
+    Err(EngineError::Conflict(format!("there is a volume {full_name}, and it is another's")).into())
+}
+
+/// Makes a container.
+pub(crate) async fn container(session: Session, container: &NewContainer<'_>) -> Result<(), Trouble> {
+    let options = CreateContainerOptionsBuilder::default().name(&container.full_name).build();
+    let made = session.docker.create_container(Some(options), body(container)?).await.map_err(Trouble::from);
+    match made {
+        Ok(_) => Ok(()),
+        Err(Trouble::Status(404, text)) if text.contains("network") && !text.contains("image") => {
+            Err(EngineError::Failed(text).into())
+        }
+        Err(Trouble::Status(404, text)) => Err(EngineError::NoImage(text).into()),
+        Err(trouble) => Err(trouble),
+    }
+}
+
+fn body(container: &NewContainer<'_>) -> Result<ContainerCreateBody, EngineError> {
+    let spec = container.spec;
+    let command = spec.command.iter().map(|word| word.reveal().to_owned());
+    let env = spec.env.iter().map(|(name, value)| format!("{name}={}", value.reveal()));
+    Ok(ContainerCreateBody {
+        image: Some(spec.image.to_string()),
+        cmd: some(command.collect()),
+        entrypoint: some(spec.entrypoint.clone()),
+        env: some(env.collect()),
+        user: spec.user.clone(),
+        exposed_ports: some(container.published.keys().map(|port| tcp(*port)).collect()),
+        labels: Some(labels::write(&container.owner, &container.labels)),
+        stop_timeout: Some(i64::from(spec.stop_s)),
+        tty: Some(false),
+        open_stdin: Some(false),
+        host_config: Some(host_config(container)?),
+        ..ContainerCreateBody::default()
+    })
+}
+
+fn host_config(container: &NewContainer<'_>) -> Result<HostConfig, EngineError> {
+    let spec = container.spec;
+    // The same number twice: no swap beside it.
+    let memory = i64::try_from(spec.memory_bytes).unwrap_or(i64::MAX);
+    Ok(HostConfig {
+        memory: Some(memory),
+        memory_swap: Some(memory),
+        nano_cpus: Some(i64::from(spec.cpu_millis).saturating_mul(NANOS_PER_MILLI)),
+        pids_limit: Some(i64::from(spec.pids)),
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        cap_add: Some(spec.capabilities.iter().map(|capability| capability.as_str().to_owned()).collect()),
+        security_opt: Some(vec!["no-new-privileges".to_owned()]),
+        privileged: Some(false),
+        readonly_rootfs: Some(spec.read_only),
+        // Whatever the engine's own defaults are.
+        ipc_mode: Some("private".to_owned()),
+        cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
+        // Somebody must collect the processes that the image's program leaves behind.
+        init: Some(true),
+        // What runs is decided by the reconciler alone.
+        restart_policy: Some(RestartPolicy { name: Some(RestartPolicyNameEnum::NO), maximum_retry_count: None }),
+        auto_remove: Some(false),
+        log_config: Some(log_config()),
+        mounts: Some(mounts(container)?),
+        tmpfs: Some(tmpfs(spec)),
+        network_mode: Some(container.network.clone()),
+        port_bindings: Some(port_bindings(container)),
+        publish_all_ports: Some(false),
+        ..HostConfig::default()
+    })
+}
+
+fn log_config() -> HostConfigLogConfig {
+    let bounds = [("max-size", LOG_FILE_SIZE), ("max-file", LOG_FILES)];
+    let config = bounds.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    HostConfigLogConfig { typ: Some("json-file".to_owned()), config: Some(config) }
+}
+
+/// Volumes by their names. A source that is a name and not a path can't be a directory of the machine.
+fn mounts(container: &NewContainer<'_>) -> Result<Vec<Mount>, EngineError> {
+    let mount = |mount: &larder_domain::docker::Mount| {
+        let source = container.volumes.get(&mount.volume);
+        let source = source.ok_or_else(|| EngineError::Refused(format!("nobody named the volume {}", mount.volume)))?;
+        check_name(source)?;
+        // An engine makes a volume that is missing. It is to be known as ours then.
+        let owner = Owner { name: mount.volume.clone(), ..container.owner.clone() };
+        let labels = Some(labels::write(&owner, &Default::default()));
+        Ok(Mount {
+            target: Some(mount.path.clone()),
+            source: Some(source.clone()),
+            typ: Some(MountType::VOLUME),
+            read_only: Some(mount.read_only),
+            volume_options: Some(MountVolumeOptions { labels, ..MountVolumeOptions::default() }),
+            ..Mount::default()
+        })
+    };
+    container.spec.mounts.iter().map(mount).collect()
+}
+
+fn tmpfs(spec: &ContainerSpec) -> HashMap<String, String> {
+    let options = |bytes: u64| format!("rw,nosuid,nodev,size={bytes}");
+    spec.tmpfs.iter().map(|tmpfs| (tmpfs.path.clone(), options(tmpfs.bytes))).collect()
+}
+
+fn port_bindings(container: &NewContainer<'_>) -> HashMap<String, Option<Vec<PortBinding>>> {
+    let published = container.published.iter().map(|(port, address)| {
+        let (host_ip, host_port) = (Some(address.ip().to_string()), Some(address.port().to_string()));
+        (tcp(*port), Some(vec![PortBinding { host_ip, host_port }]))
+    });
+    published.collect()
+}
+
+fn tcp(port: u16) -> String {
+    format!("{port}/tcp")
+}
+
+/// An empty list would take the place of the image's own.
+fn some(list: Vec<String>) -> Option<Vec<String>> {
+    if list.is_empty() { None } else { Some(list) }
+}

@@ -1,0 +1,174 @@
+//! What the fake keeps, and how one change of it follows from another.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::net::SocketAddr;
+
+use larder_domain::docker::{ContainerSpec, LocalName};
+use larder_domain::ids::InstallationId;
+use larder_domain::ports::engine::{ContainerState, EngineError, ExecOutput, NewContainer, Owner};
+
+/// The functions of an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Call {
+    /// `info`
+    Info,
+    /// `has_image`
+    HasImage,
+    /// `pull`
+    Pull,
+    /// `ensure_network`
+    EnsureNetwork,
+    /// `objects`
+    Objects,
+    /// `create_volume`
+    CreateVolume,
+    /// `create_container`
+    CreateContainer,
+    /// `start`
+    Start,
+    /// `state`
+    State,
+    /// `last_words`
+    LastWords,
+    /// `remove_container`
+    RemoveContainer,
+    /// `remove_volume`
+    RemoveVolume,
+    /// `exec`
+    Exec,
+    /// `events`
+    Events,
+}
+
+/// A container of the fake.
+#[derive(Debug, Clone)]
+pub struct FakeContainer {
+    /// Whose it is.
+    pub owner: Owner,
+    /// The labels beside its owner's.
+    pub labels: BTreeMap<String, String>,
+    /// What was wanted.
+    pub spec: ContainerSpec,
+    /// The full names of the volumes, by their local ones.
+    pub volumes: BTreeMap<LocalName, String>,
+    /// Where each port is published.
+    pub published: BTreeMap<u16, SocketAddr>,
+    /// The network that it is in.
+    pub network: String,
+    /// How it is doing.
+    pub state: ContainerState,
+    /// What it has said.
+    pub last_words: String,
+}
+
+type Execs = VecDeque<Result<ExecOutput, EngineError>>;
+
+#[derive(Debug, Default)]
+pub(super) struct World {
+    pub(super) images: BTreeSet<String>,
+    pub(super) registry: BTreeSet<String>,
+    pub(super) networks: BTreeMap<String, InstallationId>,
+    pub(super) volumes: BTreeMap<String, Owner>,
+    pub(super) containers: BTreeMap<String, FakeContainer>,
+    pub(super) exits_at_once: HashMap<String, (i64, String)>,
+    pub(super) taken: BTreeSet<SocketAddr>,
+    pub(super) execs: HashMap<String, Execs>,
+    pub(super) failures: HashMap<Call, VecDeque<EngineError>>,
+    pub(super) calls: Vec<(Call, String)>,
+}
+
+impl World {
+    /// Notes a call, and fails it if that was scripted.
+    pub(super) fn called(&mut self, call: Call, about: &str) -> Result<(), EngineError> {
+        self.calls.push((call, about.to_owned()));
+        self.failures.get_mut(&call).and_then(VecDeque::pop_front).map_or(Ok(()), Err)
+    }
+
+    pub(super) fn pull(&mut self, image: String) -> Result<(), EngineError> {
+        if !self.registry.contains(&image) && !self.images.contains(&image) {
+            return Err(EngineError::NoImage(format!("manifest for {image} not found")));
+        }
+        self.images.insert(image);
+        Ok(())
+    }
+
+    pub(super) fn create_volume(&mut self, full_name: &str, owner: &Owner) -> Result<(), EngineError> {
+        let there = self.volumes.entry(full_name.to_owned()).or_insert_with(|| owner.clone());
+        if (there.installation, there.addon, &there.name) == (owner.installation, owner.addon, &owner.name) {
+            return Ok(());
+        }
+        Err(EngineError::Conflict(format!("there is a volume {full_name}, and it is another's")))
+    }
+
+    pub(super) fn create(&mut self, new: NewContainer<'_>) -> Result<(), EngineError> {
+        if !self.images.contains(&new.spec.image.to_string()) {
+            return Err(EngineError::NoImage(format!("No such image: {}", new.spec.image)));
+        }
+        if self.containers.contains_key(&new.full_name) {
+            return Err(EngineError::Conflict(format!("the name {} is in use", new.full_name)));
+        }
+        for mount in &new.spec.mounts {
+            let full = new.volumes.get(&mount.volume);
+            let full = full.ok_or_else(|| EngineError::Refused(format!("nobody named the volume {}", mount.volume)))?;
+            let owner = Owner { name: mount.volume.clone(), ..new.owner.clone() };
+            self.volumes.entry(full.clone()).or_insert(owner);
+        }
+        let container = FakeContainer {
+            owner: new.owner,
+            labels: new.labels,
+            spec: new.spec.clone(),
+            volumes: new.volumes,
+            published: new.published,
+            network: new.network,
+            state: ContainerState::Created,
+            last_words: String::new(),
+        };
+        self.containers.insert(new.full_name, container);
+        Ok(())
+    }
+
+    /// What happened, for the listeners.
+    pub(super) fn start(&mut self, full_name: &str) -> Result<&'static [&'static str], EngineError> {
+        let container = self.containers.get(full_name).ok_or(EngineError::Missing)?;
+        if container.state == ContainerState::Running {
+            return Ok(&[]);
+        }
+        if !self.networks.contains_key(&container.network) {
+            return Err(EngineError::Failed(format!("network {} not found", container.network)));
+        }
+        if let Some(address) = container.published.values().find(|address| self.is_taken(address)) {
+            return Err(EngineError::AddressTaken(format!("{address}: port is already allocated")));
+        }
+        let end = self.exits_at_once.get(&container.spec.image.to_string()).cloned();
+        let container = self.containers.get_mut(full_name).ok_or(EngineError::Missing)?;
+        container.state = ContainerState::Running;
+        if let Some((code, last_words)) = end {
+            container.state = ContainerState::Exited { code, out_of_memory: false };
+            container.last_words = last_words;
+            return Ok(&["start", "die"]);
+        }
+        Ok(&["start"])
+    }
+
+    fn is_taken(&self, address: &SocketAddr) -> bool {
+        let running = self.containers.values().filter(|container| container.state == ContainerState::Running);
+        self.taken.contains(address) || running.flat_map(|container| container.published.values()).any(|a| a == address)
+    }
+
+    pub(super) fn remove_volume(&mut self, full_name: &str) -> Result<(), EngineError> {
+        if self.containers.values().any(|container| container.volumes.values().any(|volume| volume == full_name)) {
+            return Err(EngineError::Conflict(format!("a container uses the volume {full_name}")));
+        }
+        self.volumes.remove(full_name);
+        Ok(())
+    }
+
+    pub(super) fn exec(&mut self, full_name: &str) -> Result<ExecOutput, EngineError> {
+        let container = self.containers.get(full_name).ok_or(EngineError::Missing)?;
+        if container.state != ContainerState::Running {
+            return Err(EngineError::Conflict(format!("the container {full_name} is not running")));
+        }
+        let scripted = self.execs.get_mut(full_name).and_then(VecDeque::pop_front);
+        scripted.unwrap_or(Ok(ExecOutput { code: 0, stdout: vec![], stderr: vec![], truncated: false }))
+    }
+}

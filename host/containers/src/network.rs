@@ -1,0 +1,81 @@
+//! The network of an installation's containers: reached from outside by what they publish, and not from one another.
+
+use std::collections::HashMap;
+
+use bollard::models::{Network, NetworkCreateRequest};
+use bollard::query_parameters::ListNetworksOptionsBuilder;
+use larder_domain::ids::InstallationId;
+use larder_domain::ports::engine::EngineError;
+
+use crate::engine::filters;
+use crate::error::Trouble;
+use crate::labels::INSTALLATION;
+use crate::wire::Session;
+
+/// Whether containers of a bridge reach one another.
+const ENABLE_ICC: &str = "com.docker.network.bridge.enable_icc";
+const DRIVER: &str = "bridge";
+
+/// Sees to it that the network is there, once.
+///
+/// Older engines make a second network of the same name without a word, and then find neither by it. So whoever has made one
+/// looks again; of several, the first that was made stays, and everybody removes their own.
+pub(crate) async fn ensure(session: Session, installation: InstallationId, name: &str) -> Result<(), Trouble> {
+    let there = named(&session, name).await?;
+    if !there.is_empty() {
+        return there.iter().try_for_each(|network| check(network, installation));
+    }
+    let made = match session.docker.create_network(wanted(installation, name)).await.map_err(Trouble::from) {
+        Ok(made) => Some(made.id),
+        // Another was quicker; newer engines say so.
+        Err(Trouble::Status(409, _)) => None,
+        Err(trouble) => return Err(trouble),
+    };
+    session.go_on();
+    let there = named(&session, name).await?;
+    let first = there.first().ok_or_else(|| EngineError::Failed("it made a network and has it not".into()))?;
+    if let Some(made) = made.filter(|made| first.id.as_ref() != Some(made)) {
+        session.docker.remove_network(&made).await?;
+    }
+    check(first, installation)
+}
+
+/// The networks of exactly this name, the oldest first.
+async fn named(session: &Session, name: &str) -> Result<Vec<Network>, Trouble> {
+    let filters = filters([("name", vec![name.to_owned()])]);
+    let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
+    let mut found = session.docker.list_networks(Some(options)).await?;
+    // The filter finds names that hold this one.
+    found.retain(|network| network.name.as_deref() == Some(name));
+    found.sort_by_cached_key(|network| {
+        let created = network.created.clone().unwrap_or_default();
+        // Trailing zeros are left out, and `Z` comes after every digit.
+        (created.trim_end_matches('Z').to_owned(), network.id.clone())
+    });
+    Ok(found)
+}
+
+fn wanted(installation: InstallationId, name: &str) -> NetworkCreateRequest {
+    NetworkCreateRequest {
+        name: name.to_owned(),
+        driver: Some(DRIVER.to_owned()),
+        options: Some(HashMap::from([(ENABLE_ICC.to_owned(), "false".to_owned())])),
+        labels: Some(HashMap::from([(INSTALLATION.to_owned(), installation.to_string())])),
+        ..NetworkCreateRequest::default()
+    }
+}
+
+fn check(network: &Network, installation: InstallationId) -> Result<(), Trouble> {
+    let value = |map: &Option<HashMap<String, String>>, name| map.as_ref().and_then(|map| map.get(name)).cloned();
+    let conflict = |what: &str| {
+        let name = network.name.as_deref().unwrap_or_default();
+        Err(EngineError::Conflict(format!("the network {name} {what}: remove it, or have another name used")).into())
+    };
+    if value(&network.labels, INSTALLATION) != Some(installation.to_string()) {
+        return conflict("is not this installation's");
+    }
+    if network.driver.as_deref() != Some(DRIVER) || value(&network.options, ENABLE_ICC).as_deref() != Some("false") {
+        return conflict("lets containers reach one another");
+    }
+    Ok(())
+}
