@@ -89,7 +89,8 @@ fn failed(_: &str, error: &EngineError) -> bool {
 
 #[tokio::test]
 async fn the_engine_fails() {
-    let failing = |_: &str, error: &EngineError| matches!(error, EngineError::Failed(text) if text.contains("it burns"));
+    let failing =
+        |_: &str, error: &EngineError| matches!(error, EngineError::Failed(text) if text.contains("it burns"));
     everything_of(Answer::Json(500, json!({"message": "it\nburns\u{7}"})), failing).await;
     everything_of(Answer::Raw(whole(503, "it burns").into_bytes()), failing).await;
     everything_of(Answer::Raw(whole(500, &format!("it burns {}", "x".repeat(50_000))).into_bytes()), failing).await;
@@ -130,7 +131,8 @@ async fn the_answer_is_cut() {
     everything_of(Answer::Raw(cut_body), failed).await;
     let silent = ["start", "remove_container", "remove_volume"];
     let server = Server::start(|asked| {
-        let is_silent = ["/c/start", "/c/stop", "/containers/c", "/volumes/vol"].iter().any(|e| asked.what.ends_with(e));
+        let is_silent =
+            ["/c/start", "/c/stop", "/containers/c", "/volumes/vol"].iter().any(|e| asked.what.ends_with(e));
         let cut = if is_silent { vec![] } else { chunked(&["{\"Id\": \"a", "b"]) };
         (asked.what != "GET /version").then(|| Answer::Raw(cut.clone()))
     });
@@ -153,8 +155,9 @@ async fn the_answer_has_no_end() {
             let (first, again) = (first.clone(), again.clone());
             let server = Server::start(move |asked| {
                 // These read no body, so theirs has no end in vain.
-                let is_silent =
-                    ["/c/start", "/c/stop", "/containers/c", "/volumes/vol"].iter().any(|end| asked.what.ends_with(end));
+                let is_silent = ["/c/start", "/c/stop", "/containers/c", "/volumes/vol"]
+                    .iter()
+                    .any(|end| asked.what.ends_with(end));
                 let endless = Answer::Endless(first.clone(), again.clone());
                 let answer = if is_silent && !asked.what.starts_with("GET") { Answer::Raw(vec![]) } else { endless };
                 (asked.what != "GET /version").then_some(answer)

@@ -52,7 +52,10 @@ async fn a_container_gets_what_every_container_gets() {
         json!({"Type": "volume", "Source": format!("larder-x-{volume}"), "Target": path, "ReadOnly": read_only,
             "VolumeOptions": {"Labels": labels(volume)}})
     };
-    assert_eq!((asked[0].what.as_str(), asked[0].query.as_str()), ("POST /v1.41/containers/create", "name=larder-x-db"));
+    assert_eq!(
+        (asked[0].what.as_str(), asked[0].query.as_str()),
+        ("POST /v1.41/containers/create", "name=larder-x-db")
+    );
     // The whole of it: what is not here is not asked for.
     let mut body = asked[0].body.clone();
     // A list with an order of chance.
@@ -201,9 +204,7 @@ async fn only_what_is_ours_is_found() {
     };
     let mut partial = labels(&ours);
     partial["larder.revision"] = json!("three");
-    let volume = |name: &str, labels: Value| {
-        json!({"Name": name, "Driver": "local", "Mountpoint": "/x", "Labels": labels, "Options": null, "Scope": "local"})
-    };
+    let volume = |name: &str, labels: Value| json!({"Name": name, "Driver": "local", "Mountpoint": "/x", "Labels": labels, "Options": null, "Scope": "local"});
     let containers = json!([
         {"Names": ["/mine"], "State": "running", "Labels": labels(&ours)},
         {"Names": ["/ended"], "State": "exited", "Labels": labels(&ours)},
@@ -272,8 +273,10 @@ async fn of_several_networks_the_first_stays() {
         }
         "GET /v1.41/networks" => Some(Answer::Json(
             200,
-            json!([network("mine", "2026-01-01T00:00:00.25Z", "false", ours.to_string()),
-                network("first", "2026-01-01T00:00:00.2Z", "false", ours.to_string())]),
+            json!([
+                network("mine", "2026-01-01T00:00:00.25Z", "false", ours.to_string()),
+                network("first", "2026-01-01T00:00:00.2Z", "false", ours.to_string())
+            ]),
         )),
         "POST /v1.41/networks/create" => Some(Answer::Json(201, json!({"Id": "mine", "Warning": ""}))),
         "DELETE /v1.41/networks/mine" => Some(Answer::Json(204, Value::Null)),

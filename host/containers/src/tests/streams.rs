@@ -49,7 +49,8 @@ async fn a_command_is_fed_and_heard() {
 
 #[tokio::test]
 async fn of_much_output_the_beginning_is_kept() {
-    let pieces: Vec<Vec<u8>> = (0..300).map(|_| frame(1, &[b'x'; 16 * 1024])).chain([frame(2, &[b'y'; 1000])]).collect();
+    let pieces: Vec<Vec<u8>> =
+        (0..300).map(|_| frame(1, &[b'x'; 16 * 1024])).chain([frame(2, &[b'y'; 1000])]).collect();
     let output = running(pieces.concat(), 0);
     let output = output.engine(short()).exec("c", command(&["yes"], Duration::from_secs(20))).await.unwrap();
     assert_eq!((output.stdout.len(), output.stderr.len(), output.truncated), (1000, 1000, true));
@@ -156,8 +157,7 @@ fn event(kind: &str, action: &str, attributes: &Value) -> String {
 #[tokio::test]
 async fn events_of_ours_are_told_and_nothing_else() {
     let (ours, others) = (owner(), owner());
-    let labels =
-        |installation: String, addon: &str| json!({"larder.installation": installation, "larder.addon": addon, "x": "y"});
+    let labels = |installation: String, addon: &str| json!({"larder.installation": installation, "larder.addon": addon, "x": "y"});
     let mine = labels(ours.installation.to_string(), &ours.addon.to_string());
     let lines = [
         event("container", "start", &labels(ours.installation.to_string(), "none")),
@@ -169,8 +169,7 @@ async fn events_of_ours_are_told_and_nothing_else() {
     ];
     let pieces: Vec<&str> = lines.iter().map(String::as_str).collect();
     let answer = chunked(&pieces);
-    let server =
-        Server::start(move |asked| (asked.what == "GET /v1.41/events").then(|| Answer::Raw(answer.clone())));
+    let server = Server::start(move |asked| (asked.what == "GET /v1.41/events").then(|| Answer::Raw(answer.clone())));
     let mut events = server.engine(short()).events(ours.installation).await.unwrap();
     for action in ["health_status", "die"] {
         let event = events.next().await.unwrap();

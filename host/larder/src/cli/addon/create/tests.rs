@@ -49,11 +49,6 @@ fn parameters_come_from_a_file() {
 }
 
 #[test]
-fn too_long_a_file_is_not_read_to_its_end() {
-    assert!(read_bounded(std::io::repeat(b' ')).is_err());
-}
-
-#[test]
 fn waiting_may_be_given_a_length() {
     assert_eq!(parse("redis --app web").wait, None);
     assert_eq!(parse("redis --app web --wait").wait, Some(Duration::from_secs(60)));
