@@ -170,7 +170,8 @@ async fn reply(mut stream: UnixStream, answer: Answer, fed: &Mutex<Vec<u8>>, sen
             let mut stdin = Vec::new();
             let expects_stdin = fed.lock().unwrap().is_empty();
             if expects_stdin {
-                let _ = tokio::time::timeout(std::time::Duration::from_millis(50), stream.read_to_end(&mut stdin)).await;
+                let _ =
+                    tokio::time::timeout(std::time::Duration::from_millis(50), stream.read_to_end(&mut stdin)).await;
             }
             fed.lock().unwrap().extend(stdin);
             let _ = stream.write_all(&bytes).await;
