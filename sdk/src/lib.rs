@@ -30,6 +30,7 @@ mod addon;
 #[doc(hidden)]
 pub mod bindings;
 mod config;
+pub mod docker;
 mod export;
 mod failure;
 mod json;

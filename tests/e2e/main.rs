@@ -13,6 +13,7 @@ mod compile;
 mod events;
 mod grants;
 mod isolation;
+mod javascript;
 mod operators;
 mod postgres;
 mod providers;

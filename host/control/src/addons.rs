@@ -65,7 +65,8 @@ impl Control {
             refuse_protected(&record)?;
         }
         let event = Event::DeprovisionRequested;
-        let change = Change { addon: id, event, fence: Fence::User, state: None, notes: vec![], log: vec![] };
+        let change =
+            Change { addon: id, event, fence: Fence::User, state: None, objects: None, notes: vec![], log: vec![] };
         let control = self.clone();
         let deleted = Self::whole(async move {
             let applied = control.store.apply(change).await?;

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use larder_domain::ports::{AppSink, ProviderRuntime, Store};
 
 use crate::checks::Checks;
+use crate::containers::NamedEngine;
 use crate::error::ControlError;
 use crate::metrics::Metrics;
 use crate::offers::{OfferCache, Offers};
+use crate::restarts::Restarts;
 use crate::waiters::Waiters;
 use crate::worker::{Loading, Running};
 
@@ -23,6 +25,8 @@ pub struct Control {
     pub(crate) loading: Arc<Loading>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) checks: Arc<Checks>,
+    pub(crate) engine: Option<Arc<NamedEngine>>,
+    pub(crate) restarts: Arc<Restarts>,
 }
 
 impl Control {
@@ -38,7 +42,15 @@ impl Control {
             loading: Arc::default(),
             metrics: Arc::default(),
             checks: Arc::default(),
+            engine: None,
+            restarts: Arc::default(),
         }
+    }
+
+    /// The same, with an engine on which addons can have objects.
+    #[must_use]
+    pub fn with_engine(self, engine: NamedEngine) -> Self {
+        Self { engine: Some(Arc::new(engine)), ..self }
     }
 
     /// Does something to its end, even if whoever asked for it goes away meanwhile.

@@ -6,6 +6,7 @@
 mod addons;
 mod apps;
 mod checks;
+mod containers;
 mod control;
 mod environment;
 mod error;
@@ -13,6 +14,7 @@ mod grants;
 mod metrics;
 mod offers;
 mod providers;
+mod restarts;
 mod schema;
 mod sink;
 mod waiters;
@@ -20,6 +22,7 @@ pub mod worker;
 
 pub use addons::{CreateAddon, NewAddonState, WAIT_MS_MAX};
 pub use apps::check_own_value;
+pub use containers::{EngineSettings, NamedEngine};
 pub use control::Control;
 pub use environment::{EnvironmentVariable, SERVICES_VARIABLE};
 pub use error::{Code, ControlError};

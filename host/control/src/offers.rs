@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use larder_domain::grants::network_policy;
+use larder_domain::grants::{docker_policy, network_policy};
 use larder_domain::limits::{Limit, LogAllowance, ProviderLimits};
 use larder_domain::manifest::{Manifest, Plan, Service};
 use larder_domain::network::Policy;
 use larder_domain::ports::{Store, StoreError};
-use larder_domain::{Digest, PlanName, ProviderName, SecretString, ServiceName};
+use larder_domain::{Digest, PlanName, ProviderName, SecretString, ServiceName, docker};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
@@ -29,6 +29,8 @@ pub struct Offer {
     pub options: SecretString,
     /// What it may reach over the network.
     pub network: Arc<Policy>,
+    /// What its addons may have of a Docker engine.
+    pub docker: Arc<docker::Policy>,
     /// What its calls may use, where that differs from the defaults.
     pub limits: ProviderLimits,
     /// The right to make one of the calls that it may have at once.
@@ -158,9 +160,10 @@ async fn read(cache: &OfferCache, store: &dyn Store, last: Option<Arc<Offers>>) 
             Err(error) => return Err(error),
         };
         let network = Arc::new(network_policy(&manifest, &provider.grants));
+        let docker = Arc::new(docker_policy(&manifest, &provider.grants));
         let Shared { calls, log, .. } = cache.shared(&provider.name, &provider.limits);
         let (name, digest, limits) = (provider.name.clone(), version.digest, provider.limits);
-        let offer = Offer { provider: name, digest, manifest, options, network, limits, calls, log, schemas };
+        let offer = Offer { provider: name, digest, manifest, options, network, docker, limits, calls, log, schemas };
         offers.insert(provider.name, Arc::new(offer));
     }
     Ok(Offers(offers))

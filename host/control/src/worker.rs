@@ -13,7 +13,9 @@ mod call;
 mod called;
 mod drive;
 mod loaded;
+mod objects;
 mod running;
+mod sweep;
 mod trial;
 mod versions;
 
@@ -25,13 +27,14 @@ use larder_domain::ProviderName;
 use larder_domain::ids::NodeId;
 use larder_domain::limits::{CallLimits, Limit};
 use larder_domain::ports::store::Leased;
-use larder_domain::work::{LEASE_MS, LEASE_RENEWAL_MS, Lease};
+use larder_domain::work::{LEASE_MS, LEASE_RENEWAL_MS, Lease, WorkKind};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
 pub(crate) use loaded::Loading;
 pub(crate) use running::Running;
+pub use sweep::watch_engine;
 
 use crate::Control;
 
@@ -148,6 +151,9 @@ impl Worker {
             match work {
                 Leased::Addon { lease, record, next, seed } => {
                     drive::Drive::new(control, lease, *record, seed, limits, stop).run(next).await;
+                }
+                Leased::Other(lease) if lease.kind == WorkKind::Objects => {
+                    objects::reconcile(control, lease, stop).await;
                 }
                 Leased::Other(lease) => versions::check(control, lease, limits).await,
             }

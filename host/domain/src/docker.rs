@@ -5,17 +5,21 @@
 //! there is no call that could be used against the engine. Whether an object may be wanted is decided here ([`Policy`]): by
 //! images as they are literally named, in numbers and sizes, all in both lists, the manifest's requests and the operator's grants.
 
+mod command;
 mod grant;
 mod image;
 mod policy;
 mod spec;
+mod status;
 #[cfg(test)]
 mod tests;
 
+pub use command::Command;
 pub use grant::{Grant, GrantError};
 pub use image::{IMAGE_BYTES_MAX, Image, ImageError};
 pub use policy::{Policy, Refused};
 pub use spec::{
     ContainerSpec, InvalidSpec, LinuxCapability, LocalName, MEMORY_BYTES_MIN, Mount, OBJECTS_MAX, ObjectKind,
-    ObjectSpec, SPEC_BYTES_MAX, Tmpfs, VolumeSpec,
+    ObjectSpec, Objects, SPEC_BYTES_MAX, Tmpfs, VolumeSpec, Wanted,
 };
+pub use status::{Published, Status};

@@ -1,10 +1,10 @@
 //! Grants: what an operator lets a provider do, and what of it a version asks for. One text form for both, checked here; what a
-//! capability means by it is that capability's own ([`crate::network`]).
+//! capability means by it is that capability's own ([`crate::network`], [`crate::docker`]).
 
 use crate::addon::named;
 use crate::manifest::{Manifest, Request};
-use crate::network::{self, Destinations, Policy};
 use crate::time::WallTime;
+use crate::{docker, network};
 
 /// How many grants a provider may have.
 pub const GRANTS_MAX: usize = 64;
@@ -14,6 +14,8 @@ named! {
     Capability {
         /// Reach a destination.
         Network = "network",
+        /// Have objects on a Docker engine.
+        Docker = "docker",
     }
 }
 
@@ -22,13 +24,26 @@ named! {
 pub enum Permission {
     /// To reach this destination.
     Network(network::Grant),
+    /// To have these objects.
+    Docker(docker::Grant),
+}
+
+/// Something that a component was kept from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    /// Which capability would be needed.
+    pub capability: Capability,
+    /// What it wanted: a destination, a name's addresses, an image.
+    pub wanted: String,
+    /// What an operator would have to grant. None if the component's manifest does not ask for it, so that no grant helps.
+    pub missing: Option<String>,
 }
 
 /// A text that names nothing that can be granted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PermissionError {
     /// No such capability here.
-    #[error("this host has no capability {0:?}; it has \"network\"")]
+    #[error("this host has no capability {0:?}; it has \"network\" and \"docker\"")]
     Unknown(String),
     /// Its value can't be read.
     #[error("{value:?} is no destination: {error}")]
@@ -37,6 +52,14 @@ pub enum PermissionError {
         value: String,
         /// What is wrong with it.
         error: network::GrantError,
+    },
+    /// Its value can't be read.
+    #[error("{value:?} grants nothing of Docker: {error}")]
+    Docker {
+        /// What was given.
+        value: String,
+        /// What is wrong with it.
+        error: docker::GrantError,
     },
 }
 
@@ -51,6 +74,10 @@ impl Permission {
                 let grant = value.parse().map_err(|error| PermissionError::Network { value: value.to_owned(), error });
                 grant.map(Self::Network)
             }
+            Some(Capability::Docker) => {
+                let grant = value.parse().map_err(|error| PermissionError::Docker { value: value.to_owned(), error });
+                grant.map(Self::Docker)
+            }
             None => Err(PermissionError::Unknown(capability.to_owned())),
         }
     }
@@ -60,6 +87,7 @@ impl Permission {
     pub const fn capability(&self) -> Capability {
         match self {
             Self::Network(_) => Capability::Network,
+            Self::Docker(_) => Capability::Docker,
         }
     }
 
@@ -68,6 +96,33 @@ impl Permission {
     pub fn value(&self) -> String {
         match self {
             Self::Network(grant) => grant.to_string(),
+            Self::Docker(grant) => grant.to_string(),
+        }
+    }
+}
+
+impl Permission {
+    /// Whether everything that `other` permits is permitted by this.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Network(ours), Self::Network(theirs)) => ours.covers(theirs),
+            (Self::Docker(ours), Self::Docker(theirs)) => ours.covers(theirs),
+            _ => false,
+        }
+    }
+
+    const fn network(&self) -> Option<&network::Grant> {
+        match self {
+            Self::Network(grant) => Some(grant),
+            Self::Docker(_) => None,
+        }
+    }
+
+    const fn docker(&self) -> Option<&docker::Grant> {
+        match self {
+            Self::Docker(grant) => Some(grant),
+            Self::Network(_) => None,
         }
     }
 }
@@ -102,8 +157,7 @@ pub fn missing<'a>(manifest: &'a Manifest, granted: &[Granted]) -> Vec<&'a Reque
 /// Whether all of what is asked for was granted.
 #[must_use]
 pub fn is_granted(request: &Request, granted: &[Granted]) -> bool {
-    let granted = destinations(granted.iter().filter_map(Granted::permission));
-    request.permission().is_ok_and(|Permission::Network(asked)| granted.covers(&asked))
+    request.permission().is_ok_and(|asked| granted.iter().filter_map(Granted::permission).any(|g| g.covers(&asked)))
 }
 
 /// Whether a version has all that it can't do without.
@@ -114,13 +168,26 @@ pub fn is_approved(manifest: &Manifest, granted: &[Granted]) -> bool {
 
 /// What a version may reach: what it asks for and was granted.
 #[must_use]
-pub fn network_policy(manifest: &Manifest, granted: &[Granted]) -> Policy {
-    let asked = manifest.requests.iter().filter_map(|request| request.permission().ok());
-    Policy::new(destinations(asked), destinations(granted.iter().filter_map(Granted::permission)))
+pub fn network_policy(manifest: &Manifest, granted: &[Granted]) -> network::Policy {
+    let destinations = |permissions: &[Permission]| {
+        network::Destinations::new(permissions.iter().filter_map(Permission::network).cloned().collect())
+    };
+    network::Policy::new(destinations(&asked(manifest)), destinations(&given(granted)))
 }
 
-fn destinations(permissions: impl Iterator<Item = Permission>) -> Destinations {
-    Destinations::new(permissions.map(|Permission::Network(grant)| grant).collect())
+/// What a version's addons may have of a Docker engine: what it asks for and was granted.
+#[must_use]
+pub fn docker_policy(manifest: &Manifest, granted: &[Granted]) -> docker::Policy {
+    let objects = |permissions: &[Permission]| permissions.iter().filter_map(Permission::docker).cloned().collect();
+    docker::Policy::new(objects(&asked(manifest)), objects(&given(granted)))
+}
+
+fn asked(manifest: &Manifest) -> Vec<Permission> {
+    manifest.requests.iter().filter_map(|request| request.permission().ok()).collect()
+}
+
+fn given(granted: &[Granted]) -> Vec<Permission> {
+    granted.iter().filter_map(Granted::permission).collect()
 }
 
 #[cfg(test)]
@@ -168,7 +235,7 @@ mod tests {
 
     #[test]
     fn what_can_not_be_read_is_said_to_be_so() {
-        assert!(matches!(Permission::parse("docker", "x"), Err(PermissionError::Unknown(_))));
+        assert!(matches!(Permission::parse("disk", "x"), Err(PermissionError::Unknown(_))));
         let error = Permission::parse("network", "db:5432").unwrap_err().to_string();
         assert!(error.contains("\"db:5432\"") && error.contains("tcp://"), "{error}");
     }

@@ -18,16 +18,20 @@ named! {
     WorkKind {
         /// The next step of an addon's life, its cleanup included.
         Addon = "addon",
+        /// Make an addon's objects be what they are to be.
+        Objects = "objects",
         /// Compile and check an uploaded version.
         CheckVersion = "check_version",
     }
 }
 
-/// Whom work is about, as typed text: `addon/<id>`, `version/<provider>/<digest>`.
+/// Whom work is about, as typed text: `addon/<id>`, `objects/<id>`, `version/<provider>/<digest>`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Subject {
     /// An addon.
     Addon(AddonId),
+    /// An addon's objects on an engine.
+    Objects(AddonId),
     /// A version of a provider.
     Version(ProviderName, Digest),
 }
@@ -36,6 +40,7 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Addon(id) => write!(f, "addon/{id}"),
+            Self::Objects(id) => write!(f, "objects/{id}"),
             Self::Version(provider, digest) => write!(f, "version/{provider}/{digest}"),
         }
     }
@@ -54,6 +59,7 @@ impl FromStr for Subject {
         let (kind, rest) = text.split_once('/').ok_or_else(bad)?;
         match (kind, rest.split_once('/')) {
             ("addon", None) => rest.parse().map(Self::Addon).map_err(|_| bad()),
+            ("objects", None) => rest.parse().map(Self::Objects).map_err(|_| bad()),
             ("version", Some((provider, digest))) => {
                 Ok(Self::Version(provider.parse().map_err(|_| bad())?, digest.parse().map_err(|_| bad())?))
             }

@@ -3,7 +3,7 @@
 
 /// The packages, with the version that is linked and their interfaces.
 pub(super) const OFFERED: [(&str, &str, &[&str]); 9] = [
-    ("larder:host", "0.1.0", &["addon", "log", "secrets", "state", "tls"]),
+    ("larder:host", "0.1.0", &["addon", "docker", "log", "secrets", "state", "tls"]),
     ("larder:provider", "0.1.0", &["types"]),
     (
         "wasi:cli",

@@ -32,8 +32,12 @@ pub(crate) async fn call(loaded: &Loaded, call: Call, shared: &Shared) -> CallRe
     let data = store.into_data();
     let (outcome, log) = settle(ended, &data);
     let state = if outcome.is_ok() { data.state.into_written() } else { None };
-    let (denied, denials) = data.gate.take_denied();
-    CallReport { outcome, state, log, denied, denials, issued: data.secrets.into_issued(), cpu, wall }
+    let (mut denied, mut denials) = data.gate.take_denied();
+    let (objects, objects_denied) = data.docker.into_parts();
+    denials += objects_denied.len() as u64;
+    denied.extend(objects_denied);
+    let objects = objects.filter(|_| outcome.is_ok());
+    CallReport { outcome, state, objects, log, denied, denials, issued: data.secrets.into_issued(), cpu, wall }
 }
 
 /// Asks a version for its manifest.

@@ -6,6 +6,7 @@
 //! told about or the host itself is broken.
 
 pub(crate) mod addon;
+pub(crate) mod docker;
 pub(crate) mod http;
 pub(crate) mod log;
 pub(crate) mod network;

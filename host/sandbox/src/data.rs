@@ -8,6 +8,7 @@ use larder_domain::ports::Call;
 use larder_domain::secret::SecretString;
 
 use crate::capability::addon::AddonFacts;
+use crate::capability::docker::DockerOverlay;
 use crate::capability::log::CallLog;
 use crate::capability::network::{Gate, Network};
 use crate::capability::secrets::CallSecrets;
@@ -23,11 +24,12 @@ pub(crate) struct Shared {
     pub(crate) tls: Arc<Tls>,
 }
 
-/// What the calls of a provider share.
-#[derive(Default)]
-struct OfTheProvider {
-    network: Arc<Policy>,
-    log: Arc<LogAllowance>,
+/// What a call is about.
+struct About {
+    addon: AddonFacts,
+    secrets: CallSecrets,
+    state: StateOverlay,
+    docker: DockerOverlay,
 }
 
 /// The data of a store.
@@ -38,6 +40,7 @@ pub(crate) struct CallData {
     pub(crate) log: CallLog,
     pub(crate) secrets: CallSecrets,
     pub(crate) state: StateOverlay,
+    pub(crate) docker: DockerOverlay,
     pub(crate) gate: Gate,
     pub(crate) tls: Arc<Tls>,
     pub(crate) wasi: EmptyWasi,
@@ -46,35 +49,33 @@ pub(crate) struct CallData {
 impl CallData {
     /// For a call about an addon.
     pub(crate) fn for_addon(call: Call, shared: &Shared) -> Self {
-        Self::new(
-            call.limits,
-            shared,
-            OfTheProvider { network: call.network, log: call.log },
-            AddonFacts::of(call.addon, call.server_config),
-            CallSecrets::of(call.seed, call.options),
-            StateOverlay::over(call.context, call.state),
-        )
+        let about = About {
+            addon: AddonFacts::of(call.addon, call.server_config),
+            secrets: CallSecrets::of(call.seed, call.options),
+            state: StateOverlay::over(Arc::clone(&call.context), call.state),
+            docker: DockerOverlay::over(call.context, call.docker, call.objects),
+        };
+        Self::new(call.limits, shared, call.network, call.log, about)
     }
 
     /// For `describe`, which is about no addon.
     pub(crate) fn for_describe(options: SecretString, limits: CallLimits, shared: &Shared) -> Self {
-        let secrets = CallSecrets::of_no_addon(options);
-        Self::new(limits, shared, OfTheProvider::default(), AddonFacts::none(), secrets, StateOverlay::of_no_addon())
+        let about = About {
+            addon: AddonFacts::none(),
+            secrets: CallSecrets::of_no_addon(options),
+            state: StateOverlay::of_no_addon(),
+            docker: DockerOverlay::of_no_addon(),
+        };
+        Self::new(limits, shared, Arc::default(), Arc::default(), about)
     }
 
-    fn new(
-        limits: CallLimits,
-        shared: &Shared,
-        provider: OfTheProvider,
-        addon: AddonFacts,
-        secrets: CallSecrets,
-        state: StateOverlay,
-    ) -> Self {
+    fn new(limits: CallLimits, shared: &Shared, network: Arc<Policy>, log: Arc<LogAllowance>, about: About) -> Self {
+        let About { addon, secrets, state, docker } = about;
         let memory = MemoryBudget::new(&limits, Arc::clone(&shared.memory));
-        let log = CallLog::new(limits.log_bytes, provider.log);
-        let gate = Gate::new(Arc::clone(&shared.network), provider.network, memory.clone());
+        let log = CallLog::new(limits.log_bytes, log);
+        let gate = Gate::new(Arc::clone(&shared.network), network, memory.clone());
         let tls = Arc::clone(&shared.tls);
         let wasi = EmptyWasi::new(log.clone(), gate.clone(), Arc::clone(&tls), &limits);
-        Self { limits, memory, addon, log, secrets, state, gate, tls, wasi }
+        Self { limits, memory, addon, log, secrets, state, docker, gate, tls, wasi }
     }
 }

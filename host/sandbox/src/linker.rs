@@ -5,7 +5,7 @@ use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime_wasi_http::p2::add_only_http_to_linker_async;
 
-use crate::bindings::{addon, log, provider, secrets, state, tls};
+use crate::bindings::{addon, docker, log, provider, secrets, state, tls};
 use crate::capability::{http, network, wasi};
 use crate::data::CallData;
 
@@ -14,6 +14,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CallData>> {
     let mut linker = Linker::new(engine);
     let to = &mut linker;
     addon::add_to_linker::<_, HasSelf<_>>(to, |data: &mut CallData| &mut data.addon)?;
+    docker::add_to_linker::<_, HasSelf<_>>(to, |data: &mut CallData| &mut data.docker)?;
     log::add_to_linker::<_, HasSelf<_>>(to, |data: &mut CallData| &mut data.log)?;
     secrets::add_to_linker::<_, HasSelf<_>>(to, |data: &mut CallData| &mut data.secrets)?;
     state::add_to_linker::<_, HasSelf<_>>(to, |data: &mut CallData| &mut data.state)?;

@@ -161,6 +161,7 @@ impl ProviderRuntime for Sandbox {
             log: Vec::new(),
             denied: Vec::new(),
             denials: 0,
+            objects: None,
             issued: Vec::new(),
             cpu: Duration::ZERO,
             wall: Duration::ZERO,

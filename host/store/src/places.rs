@@ -1,6 +1,7 @@
 //! The place of every sealed value. A value opens only for the place it was sealed for, so nobody who can write to the
 //! database can move one app's secret into another app. Changing a place makes what was sealed for it unreadable.
 
+use larder_domain::docker::LocalName;
 use larder_domain::{AddonId, AppName, ProviderName, VariableName};
 
 /// Where a store keeps a value that proves that the key is the right one.
@@ -20,6 +21,10 @@ pub(crate) fn config(addon: AddonId) -> String {
 
 pub(crate) fn guest_state(addon: AddonId) -> String {
     format!("addon/{addon}/state")
+}
+
+pub(crate) fn document(addon: AddonId, object: &LocalName) -> String {
+    format!("addon/{addon}/object/{object}")
 }
 
 pub(crate) fn variable(app: &AppName, name: &VariableName) -> String {

@@ -13,6 +13,7 @@ mod claims;
 mod clock;
 mod error;
 mod migrations;
+mod objects;
 mod open;
 mod providers;
 mod purge;

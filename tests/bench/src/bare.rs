@@ -15,7 +15,7 @@ mod generated {
     });
 }
 
-use generated::larder::host::{addon, log, secrets, state, tls};
+use generated::larder::host::{addon, docker, log, secrets, state, tls};
 use generated::larder::provider::types;
 use generated::{Provider, ProviderPre};
 
@@ -80,6 +80,21 @@ impl secrets::Host for Data {
     }
     fn options_json(&mut self) -> String {
         "{}".into()
+    }
+}
+
+impl docker::Host for Data {
+    fn ensure(&mut self, _: String) -> Result<(), docker::Error> {
+        Err(docker::Error::Superseded)
+    }
+    fn remove(&mut self, _: String) -> Result<(), docker::Error> {
+        Err(docker::Error::Superseded)
+    }
+    fn inspect(&mut self, _: String) -> Result<String, docker::Error> {
+        Err(docker::Error::Superseded)
+    }
+    fn exec(&mut self, _: String, _: String, _: Vec<u8>) -> Result<docker::ExecOutput, docker::Error> {
+        Err(docker::Error::Superseded)
     }
 }
 

@@ -60,6 +60,8 @@ pub(crate) fn call(digest: Digest, export: Export, addon: Arc<AddonSpec>) -> Cal
         limits: CallLimits::default(),
         log: Arc::default(),
         network: Arc::default(),
+        docker: Arc::default(),
+        objects: None,
         context: Arc::new(NoState),
     }
 }

@@ -52,7 +52,7 @@ pub(crate) fn measure() -> Result<Vec<Row>> {
     let mut permitted = 0_u32;
     for _ in 0..CHECKS {
         let by_name = policy.permits_name(Scheme::Tcp, black_box(&name), 5432);
-        permitted += u32::from(by_name && !policy.permits_resolved(Scheme::Tcp, black_box(address)));
+        permitted += u32::from(by_name && !policy.permits_resolved(Scheme::Tcp, &name, black_box(address)));
     }
     let micros = started.elapsed().as_secs_f64() * 1e6 / f64::from(CHECKS);
     IS_COUNTING.store(false, Ordering::Relaxed);

@@ -1,15 +1,21 @@
-//! What one call may reach of the host: its own addon's state, as long as it holds the lease.
-
-use std::sync::Arc;
+//! What one call may reach of the host: its own addon's state and objects, as long as it holds the lease.
 
 use async_trait::async_trait;
 use larder_domain::AddonId;
+use larder_domain::docker::{LocalName, ObjectSpec, Objects, Status};
+use larder_domain::failure::bounded_text;
+use larder_domain::ports::StoreError;
+use larder_domain::ports::engine::{ContainerState, EngineError, Exec, ExecOutput};
 use larder_domain::ports::runtime::{CallContext, ContextError, GuestState};
-use larder_domain::ports::{Store, StoreError};
+use larder_domain::ports::store::{Phase, StoredObject};
 use larder_domain::work::Lease;
 
+use super::objects::last_words;
+use crate::Control;
+use crate::containers::{NamedEngine, full_name};
+
 pub(super) struct Context {
-    pub(super) store: Arc<dyn Store>,
+    pub(super) control: Control,
     pub(super) addon: AddonId,
     pub(super) lease: Lease,
 }
@@ -17,11 +23,69 @@ pub(super) struct Context {
 #[async_trait]
 impl CallContext for Context {
     async fn load_state(&self) -> Result<GuestState, ContextError> {
-        self.store.guest_state(self.addon).await.map_err(context_error)
+        self.control.store.guest_state(self.addon).await.map_err(context_error)
     }
 
     async fn checkpoint(&self, state: &GuestState) -> Result<(), ContextError> {
-        self.store.checkpoint(&self.lease, self.addon, state).await.map_err(context_error)
+        self.control.store.checkpoint(&self.lease, self.addon, state).await.map_err(context_error)
+    }
+
+    async fn load_objects(&self) -> Result<Objects, ContextError> {
+        let stored = self.control.store.objects(self.addon).await.map_err(context_error)?;
+        Ok(stored.into_iter().filter_map(|object| Some((object.name, object.wanted?))).collect())
+    }
+
+    async fn inspect(&self, name: &LocalName) -> Result<Status, ContextError> {
+        let object = self.object(name).await?;
+        match object.phase {
+            Phase::Waiting => Ok(Status::Waiting { message: object.message }),
+            Phase::Failed => Ok(Status::Failed { reason: object.message }),
+            Phase::Made if matches!(object.wanted.map(|wanted| wanted.spec), Some(ObjectSpec::Container(_))) => {
+                self.container(name).await
+            }
+            Phase::Made => Ok(Status::Running { endpoints: vec![] }),
+        }
+    }
+
+    async fn exec(&self, name: &LocalName, exec: Exec) -> Result<ExecOutput, ContextError> {
+        // The last look before something is done that can't be taken back.
+        match self.control.store.holds(self.addon, self.lease.token).await {
+            Ok(true) => {}
+            Ok(false) => return Err(ContextError::Superseded),
+            Err(error) => return Err(context_error(error)),
+        }
+        let done = self.engine()?.engine.exec(&full_name(self.addon, name), exec).await;
+        done.map_err(|error| engine_error(&error))
+    }
+}
+
+impl Context {
+    async fn object(&self, name: &LocalName) -> Result<StoredObject, ContextError> {
+        let stored = self.control.store.objects(self.addon).await.map_err(context_error)?;
+        let found = stored.into_iter().find(|object| object.name == *name && object.wanted.is_some());
+        found.ok_or_else(|| ContextError::Unfit(format!("the addon is to have no object {name}")))
+    }
+
+    async fn container(&self, name: &LocalName) -> Result<Status, ContextError> {
+        let (engine, full_name) = (self.engine()?, full_name(self.addon, name));
+        let state = engine.engine.state(&full_name).await.map_err(|error| engine_error(&error))?;
+        Ok(match state {
+            Some(ContainerState::Running) => {
+                let ports = self.control.store.published(self.addon).await.map_err(context_error)?;
+                Status::Running { endpoints: ports.get(name).map(|ports| engine.published(ports)).unwrap_or_default() }
+            }
+            Some(ContainerState::Exited { code, out_of_memory }) => {
+                Status::Exited { code, out_of_memory, log: last_words(engine, &full_name).await }
+            }
+            Some(ContainerState::Created) => Status::Waiting { message: "it is being started".to_owned() },
+            Some(ContainerState::Other(state)) => Status::Waiting { message: format!("it is {state}") },
+            None => Status::Waiting { message: "it is gone, and will be made anew".to_owned() },
+        })
+    }
+
+    fn engine(&self) -> Result<&NamedEngine, ContextError> {
+        let none = || ContextError::Unavailable("this host has no Docker engine".to_owned());
+        self.control.engine.as_deref().ok_or_else(none)
     }
 }
 
@@ -33,5 +97,14 @@ fn context_error(error: StoreError) -> ContextError {
             tracing::warn!(error = %other, "a guest's state could not be reached");
             ContextError::Unavailable("the host's store failed".into())
         }
+    }
+}
+
+fn engine_error(error: &EngineError) -> ContextError {
+    match error {
+        EngineError::Missing | EngineError::Conflict(_) | EngineError::Refused(_) => {
+            ContextError::Unfit(bounded_text(error.to_string()))
+        }
+        other => ContextError::Unavailable(bounded_text(other.to_string())),
     }
 }

@@ -1,8 +1,9 @@
 //! What a call left behind, on its way to the store: with every secret that the host knows blotted out of what the guest said.
 
 use larder_domain::config::{AddonConfig, RawConfig};
+use larder_domain::docker::Objects;
 use larder_domain::failure::{Fault, FaultCode, GuestFailure, Pending, StepFailure, bounded_text};
-use larder_domain::network::Denied;
+use larder_domain::grants::Denied;
 use larder_domain::ports::runtime::{CallReport, GuestState, LogLine, Reply};
 use larder_domain::redact::{redact, redact_lines};
 use larder_domain::{Event, SecretString, Step};
@@ -11,13 +12,14 @@ use larder_domain::{Event, SecretString, Step};
 pub(super) struct Outcome {
     pub(super) event: Event,
     pub(super) state: Option<GuestState>,
+    pub(super) objects: Option<Objects>,
     pub(super) denied: Vec<Denied>,
     pub(super) log: Vec<LogLine>,
 }
 
 impl From<Event> for Outcome {
     fn from(event: Event) -> Self {
-        Self { event, state: None, denied: vec![], log: vec![] }
+        Self { event, state: None, objects: None, denied: vec![], log: vec![] }
     }
 }
 
@@ -25,6 +27,7 @@ impl From<Event> for Outcome {
 pub(super) struct Called {
     pub(super) answer: Result<Reply, StepFailure>,
     pub(super) state: Option<GuestState>,
+    pub(super) objects: Option<Objects>,
     denied: Vec<Denied>,
     log: Vec<LogLine>,
     secrets: Vec<SecretString>,
@@ -32,13 +35,13 @@ pub(super) struct Called {
 
 impl Called {
     /// No call was made.
-    pub(super) fn not(failure: StepFailure, state: Option<GuestState>) -> Self {
-        Self { answer: Err(failure), state, denied: vec![], log: vec![], secrets: vec![] }
+    pub(super) fn not(failure: StepFailure) -> Self {
+        Self { answer: Err(failure), state: None, objects: None, denied: vec![], log: vec![], secrets: vec![] }
     }
 
     /// A report. `kept` is what the addon was configured with before.
     pub(super) fn new(report: CallReport, kept: Option<&AddonConfig>) -> Self {
-        let CallReport { outcome, state, denied, log, issued: mut secrets, .. } = report;
+        let CallReport { outcome, state, objects, denied, log, issued: mut secrets, .. } = report;
         secrets.extend(kept.into_iter().flat_map(AddonConfig::secrets).cloned());
         let answer = match outcome {
             Ok(Ok(reply)) => Ok(reply),
@@ -49,7 +52,7 @@ impl Called {
         if let Ok(Reply::Config(config)) = &answer {
             secrets.extend(secrets_of(config));
         }
-        Self { answer, state, denied, log, secrets }
+        Self { answer, state, objects, denied, log, secrets }
     }
 
     /// This call and the next one of the same step, as if they had been one.
@@ -59,7 +62,7 @@ impl Called {
         self.log.extend(next.log);
         self.secrets.extend(next.secrets);
         // What the first call wrote stays, even if the second broke down.
-        Self { answer: next.answer, state: next.state.or(self.state), ..self }
+        Self { answer: next.answer, state: next.state.or(self.state), objects: next.objects.or(self.objects), ..self }
     }
 
     /// The event that the answer means. `expected` gives none for an answer that this function can't give.
@@ -81,9 +84,9 @@ impl Called {
         let lower = |secret: &SecretString| SecretString::new(secret.reveal().to_lowercase());
         let lowered: Vec<_> = self.secrets.iter().filter(|_| !self.denied.is_empty()).map(lower).collect();
         let say = |text: String| redact(say(text), &lowered);
-        let denied = |Denied { wanted, missing }| Denied { wanted: say(wanted), missing: missing.map(say) };
+        let denied = |denied: Denied| Denied { wanted: say(denied.wanted), missing: denied.missing.map(say), ..denied };
         let denied = self.denied.into_iter().map(denied).collect();
-        Outcome { event, state: self.state, denied, log: self.log }
+        Outcome { event, state: self.state, objects: self.objects, denied, log: self.log }
     }
 }
 

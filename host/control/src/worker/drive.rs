@@ -4,24 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use larder_domain::config::{self, AddonConfig};
+use larder_domain::docker::Objects;
 use larder_domain::failure::{StepFailure, bounded_text};
-use larder_domain::grants::Capability;
+use larder_domain::grants::Denied;
 use larder_domain::history::Entry;
 use larder_domain::limits::CallLimits;
-use larder_domain::network::Denied;
+use larder_domain::network::Policy;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::{Call, Export, GuestState, Reply};
 use larder_domain::ports::store::{Applied, Change, Fence};
 use larder_domain::retry::Backoff;
 use larder_domain::secret::Seed;
 use larder_domain::work::Lease;
-use larder_domain::{AddonRecord, Event, Next, ProviderName, Step};
+use larder_domain::{Addon, AddonRecord, Cleanup, Event, Next, ProviderName, Step};
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 
 use super::called::{Called, Outcome};
-use super::{GIVEN_BACK_WAIT_MS, Stop, call, give_back, loaded};
+use super::{GIVEN_BACK_WAIT_MS, Stop, call, give_back, loaded, objects};
 use crate::addons::is_settled;
 use crate::{Control, Offer};
 
@@ -35,6 +36,13 @@ const WRITE_BACKOFF: Backoff = Backoff { first_ms: 100, longest_ms: 2_000 };
 /// How long a sink may take to say that it has an app's variables, or has them no more.
 const SINK_WAIT: Duration = Duration::from_secs(10);
 const SINK_SILENT: &str = "the app's sink did not answer in time";
+
+/// What an earlier call of the same step has written, and what is not stored yet.
+#[derive(Default)]
+struct Earlier {
+    state: Option<GuestState>,
+    objects: Option<Objects>,
+}
 
 /// An addon being driven.
 pub(super) struct Drive {
@@ -91,10 +99,10 @@ impl Drive {
 
     /// Writes a result under the lease. None if it was not written: the lease was lost, or the store failed for too long.
     async fn write(&self, outcome: Outcome) -> Option<Applied> {
-        let Outcome { event, state, denied, log } = outcome;
+        let Outcome { event, state, objects, denied, log } = outcome;
         let fence = Fence::Lease(self.lease.clone());
         let notes = denied.iter().map(|denied| denial(&self.record.spec.provider, denied)).collect();
-        let change = Change { addon: self.record.spec.id, event, fence, state, notes, log };
+        let change = Change { addon: self.record.spec.id, event, fence, state, objects, notes, log };
         for attempt in 1..=WRITE_ATTEMPTS_MAX {
             match self.control.store.apply(change.clone()).await {
                 Ok(applied) => return Some(applied),
@@ -122,7 +130,7 @@ impl Drive {
     }
 
     async fn begin(&self) -> Outcome {
-        let called = self.call(Export::BeginProvision, None).await;
+        let called = self.call(Export::BeginProvision, Earlier::default()).await;
         called.into_outcome(Step::Begin, |reply| match reply {
             Reply::Begun(message) => Some(Event::Begun { message }),
             _ => None,
@@ -131,14 +139,15 @@ impl Drive {
 
     /// `provision-complete` and, when it is done, `get-config`: one step, whose state is written once.
     async fn complete(&self) -> Outcome {
-        let called = self.call(Export::ProvisionComplete, None).await;
+        let called = self.call(Export::ProvisionComplete, Earlier::default()).await;
         if !matches!(called.answer, Ok(Reply::Done)) {
             return called.into_outcome(Step::Complete, |reply| match reply {
                 Reply::Pending(pending) => Some(Event::StillPending(pending)),
                 _ => None,
             });
         }
-        let config = self.call(Export::GetConfig, called.state.clone()).await;
+        let earlier = Earlier { state: called.state.clone(), objects: called.objects.clone() };
+        let config = self.call(Export::GetConfig, earlier).await;
         called.then(config).into_outcome(Step::Complete, |reply| match reply {
             Reply::Config(raw) => Some(match config::check(raw, &self.record.spec) {
                 Ok(config) => Event::Configured(Box::new(config)),
@@ -172,17 +181,34 @@ impl Drive {
     async fn deprovision(&self) -> Outcome {
         // First, since the app's variables are to go whatever the provider answers.
         let unset = self.unset_variables().await;
-        let called = self.call(Export::Deprovision, None).await;
-        let done = matches!(called.answer, Ok(Reply::Done));
+        let called = self.call(Export::Deprovision, Earlier::default()).await;
+        let (done, given_up) = (matches!(called.answer, Ok(Reply::Done)), self.is_given_up(&called));
         let mut outcome = called.into_outcome(Step::Deprovision, |reply| match reply {
             Reply::Done => Some(Event::CleanedUp),
             Reply::Pending(pending) => Some(Event::CleanupPending(pending)),
             _ => None,
         });
-        if done && let Err(reason) = unset {
-            outcome.event = Event::Failed(Step::Deprovision, StepFailure::Host(reason));
+        let mut left = unset;
+        if done || given_up {
+            // Whatever the provider wanted last: an addon that is gone has no objects.
+            outcome.objects = None;
+            let removed = objects::remove_all(&self.control, self.record.spec.id).await;
+            left = left.and(removed.map_err(|error| format!("its containers and volumes: {error}")));
+        }
+        if done && let Err(reason) = left {
+            outcome.event = Event::Failed(Step::Deprovision, StepFailure::Host(bounded_text(reason)));
         }
         outcome
+    }
+
+    /// Whether the host cleans up by itself what is its own to clean, since the provider does not.
+    fn is_given_up(&self, called: &Called) -> bool {
+        let attempts = match &self.record.addon.cleanup {
+            Cleanup::Failing { attempts, .. } => *attempts,
+            _ => 0,
+        };
+        let is_last = attempts.saturating_add(1) >= Addon::CLEANUP_ATTEMPTS_MAX;
+        matches!(called.answer, Err(StepFailure::ProviderGone(_))) || (called.answer.is_err() && is_last)
     }
 
     /// What the addon was configured with: a provider that removes it may well write the password into its log.
@@ -221,21 +247,31 @@ impl Drive {
         Err(StepFailure::Host("the provider's limits are being changed".into()))
     }
 
+    /// What the call may reach: what was granted, and the addon's own containers.
+    async fn network(&self, offer: &Offer) -> Result<Arc<Policy>, StoreError> {
+        let Some(engine) = self.control.engine.as_ref().filter(|_| !offer.docker.is_empty()) else {
+            return Ok(Arc::clone(&offer.network));
+        };
+        let ports = self.control.store.published(self.record.spec.id).await?;
+        Ok(Arc::new(offer.network.with(engine.endpoints(ports.values()))))
+    }
+
     /// Calls the provider's active version, with every secret that the guest was given blotted out of what it said.
-    async fn call(&self, export: Export, state: Option<GuestState>) -> Called {
+    async fn call(&self, export: Export, earlier: Earlier) -> Called {
         let (offer, _turn) = match self.turn().await {
             Ok(turn) => turn,
-            Err(failure) => return Called::not(failure, state),
+            Err(failure) => return Called::not(failure),
         };
         let kept = match self.kept_config(export).await {
             Ok(kept) => kept,
-            Err(error) => return Called::not(StepFailure::Host(loaded::store_failed(&error)), state),
+            Err(error) => return Called::not(StepFailure::Host(loaded::store_failed(&error))),
         };
-        let context = call::Context {
-            store: Arc::clone(&self.control.store),
-            addon: self.record.spec.id,
-            lease: self.lease.clone(),
+        let network = match self.network(&offer).await {
+            Ok(network) => network,
+            Err(error) => return Called::not(StepFailure::Host(loaded::store_failed(&error))),
         };
+        let context =
+            call::Context { control: self.control.clone(), addon: self.record.spec.id, lease: self.lease.clone() };
         let call = Call {
             digest: offer.digest,
             export,
@@ -243,10 +279,12 @@ impl Drive {
             server_config: vec![],
             seed: self.seed.clone(),
             options: offer.options.clone(),
-            state,
+            state: earlier.state,
+            objects: earlier.objects,
             limits: offer.limits.over(self.limits),
             log: Arc::clone(&offer.log),
-            network: Arc::clone(&offer.network),
+            network,
+            docker: Arc::clone(&offer.docker),
             context: Arc::new(context),
         };
         let report = self.control.runtime.call(call).await;
@@ -257,11 +295,11 @@ impl Drive {
 
 /// A way that the gate closed, with what would open it.
 fn denial(provider: &ProviderName, denied: &Denied) -> Entry {
-    let Denied { wanted, missing } = denied;
+    let Denied { capability, wanted, missing } = denied;
     let remedy = match missing {
         Some(missing) => format!("; to let it, `larder provider grant {provider} '{missing}'`"),
         None => ", which its manifest does not ask for: its author can add it there, then you can grant it".to_owned(),
     };
-    let data = json!({ "capability": Capability::Network.as_str(), "wanted": wanted, "missing": missing });
+    let data = json!({ "capability": capability.as_str(), "wanted": wanted, "missing": missing });
     Entry::with("denied", format!("the provider was kept from {wanted}{remedy}"), data)
 }

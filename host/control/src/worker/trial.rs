@@ -51,6 +51,8 @@ pub(super) async fn hold(
             limits,
             log: Arc::default(),
             network: Arc::default(),
+            docker: Arc::default(),
+            objects: None,
             context: Arc::new(Nowhere),
         };
         let report = control.runtime.call(call).await;

@@ -107,6 +107,7 @@ pub(crate) fn report(outcome: Answer) -> CallReport {
         log: vec![],
         denied: vec![],
         denials: 0,
+        objects: None,
         issued: vec![],
         cpu: Duration::ZERO,
         wall: Duration::ZERO,

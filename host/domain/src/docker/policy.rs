@@ -1,9 +1,8 @@
 //! Whether an addon may have certain objects: the one place where that is decided.
 
-use std::collections::BTreeMap;
-
 use super::grant::{Grant, ImageGrant};
-use super::spec::{ContainerSpec, LocalName, OBJECTS_MAX, ObjectSpec};
+use super::spec::{ContainerSpec, LocalName, OBJECTS_MAX, ObjectSpec, Objects};
+use crate::grants::{Capability, Denied};
 
 /// What one component may have: what it asked for and was granted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,14 +14,9 @@ pub struct Policy {
 /// Something that an addon may not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Neither list, or one of them, permits it.
-    #[error("no grant permits {wanted}")]
-    Denied {
-        /// What it was: an image, a bound, a number of volumes.
-        wanted: String,
-        /// The grant that an operator would have to give. None if the component's manifest does not ask for it.
-        missing: Option<String>,
-    },
+    /// Not both lists permit it.
+    #[error("no grant permits {}", .0.wanted)]
+    Denied(Denied),
     /// More objects than any addon may have.
     #[error("an addon may have {OBJECTS_MAX} objects")]
     TooMany,
@@ -38,17 +32,23 @@ impl Policy {
         Self { asked, granted }
     }
 
+    /// Whether nothing at all is permitted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.asked.is_empty() || self.granted.is_empty()
+    }
+
     /// Whether an addon may have these objects, all together.
     ///
     /// # Errors
     /// The first one that it may not have.
-    pub fn permits(&self, objects: &BTreeMap<LocalName, ObjectSpec>) -> Result<(), Refused> {
+    pub fn permits(&self, objects: &Objects) -> Result<(), Refused> {
         if objects.len() > OBJECTS_MAX {
             return Err(Refused::TooMany);
         }
-        let volumes = objects.values().filter(|object| matches!(object, ObjectSpec::Volume(_))).count();
+        let volumes = objects.values().filter(|object| matches!(object.spec, ObjectSpec::Volume(_))).count();
         self.permits_volumes(volumes)?;
-        let containers = || objects.values().filter_map(container);
+        let containers = || objects.values().filter_map(|object| container(&object.spec));
         for spec in containers() {
             if let Some(mount) = spec.mounts.iter().find(|mount| !is_volume(objects, &mount.volume)) {
                 return Err(Refused::NoVolume(mount.volume.clone()));
@@ -64,45 +64,48 @@ impl Policy {
     /// # Errors
     /// It may not.
     pub fn permits_command(&self, spec: &ContainerSpec, program: &str) -> Result<(), Refused> {
-        let permits = |grants: &[Grant]| images(grants, spec).any(|grant| grant.permits_command(program));
-        let missing = || format!("{} commands={program}", spec.image);
-        self.both(permits, || format!("{program} in {}", spec.image), missing)
+        let permits = |grant: &Grant| about(grant, spec).is_some_and(|grant| grant.permits_command(program));
+        self.both(permits, || format!("{program} in {}", spec.image))
     }
 
     fn permits_volumes(&self, count: usize) -> Result<(), Refused> {
-        let permits = |grants: &[Grant]| {
-            count == 0
-                || grants.iter().any(|grant| matches!(grant, Grant::Volumes(most) if usize::from(*most) >= count))
-        };
-        self.both(permits, || format!("{count} volumes"), || format!("volumes={count}"))
+        let permits = |grant: &Grant| matches!(grant, Grant::Volumes(most) if usize::from(*most) >= count);
+        if count == 0 { Ok(()) } else { self.both(permits, || format!("volumes={count}")) }
     }
 
     fn permits_container(&self, spec: &ContainerSpec, same: usize) -> Result<(), Refused> {
-        let permits = |grants: &[Grant]| {
-            images(grants, spec)
-                .any(|grant| grant.exceeded_by(spec).is_none() && usize::from(grant.containers()) >= same)
+        let permits = |grant: &Grant| {
+            about(grant, spec)
+                .is_some_and(|grant| grant.exceeded_by(spec).is_none() && usize::from(grant.containers()) >= same)
         };
-        let exceeded = || {
+        let wanted = || {
             // What stands in the way is said of the list that is too narrow, the manifest's first.
-            let narrow = if permits(&self.asked) { &self.granted } else { &self.asked };
-            let bound = images(narrow, spec).find_map(|grant| grant.exceeded_by(spec));
-            bound.or_else(|| images(narrow, spec).next().map(|_| format!("containers={same}")))
+            let narrow = if self.asked.iter().any(permits) { &self.granted } else { &self.asked };
+            let found = || narrow.iter().filter_map(|grant| about(grant, spec));
+            match found().find_map(|grant| grant.exceeded_by(spec)) {
+                Some(bound) => format!("{} {bound}", spec.image),
+                None if found().next().is_some() => format!("{} containers={same}", spec.image),
+                None => spec.image.to_string(),
+            }
         };
-        let missing = || exceeded().map_or_else(|| spec.image.to_string(), |bound| format!("{} {bound}", spec.image));
-        self.both(permits, &missing, &missing)
+        self.both(permits, wanted)
     }
 
-    fn both(
-        &self,
-        permits: impl Fn(&[Grant]) -> bool,
-        wanted: impl Fn() -> String,
-        missing: impl Fn() -> String,
-    ) -> Result<(), Refused> {
-        let asked = permits(&self.asked);
-        if asked && permits(&self.granted) {
+    /// Both lists must permit it. What the manifest asks for is what an operator would have to grant.
+    fn both(&self, permits: impl Fn(&Grant) -> bool, wanted: impl Fn() -> String) -> Result<(), Refused> {
+        let asked = self.asked.iter().find(|grant| permits(grant));
+        if asked.is_some() && self.granted.iter().any(permits) {
             return Ok(());
         }
-        Err(Refused::Denied { wanted: wanted(), missing: asked.then(missing) })
+        let (capability, missing) = (Capability::Docker, asked.map(Grant::to_string));
+        Err(Refused::Denied(Denied { capability, wanted: wanted(), missing }))
+    }
+}
+
+fn about<'a>(grant: &'a Grant, spec: &ContainerSpec) -> Option<&'a ImageGrant> {
+    match grant {
+        Grant::Image(grant) if grant.is_about(&spec.image) => Some(grant),
+        _ => None,
     }
 }
 
@@ -113,13 +116,6 @@ fn container(object: &ObjectSpec) -> Option<&ContainerSpec> {
     }
 }
 
-fn is_volume(objects: &BTreeMap<LocalName, ObjectSpec>, name: &LocalName) -> bool {
-    matches!(objects.get(name), Some(ObjectSpec::Volume(_)))
-}
-
-fn images<'a>(grants: &'a [Grant], spec: &ContainerSpec) -> impl Iterator<Item = &'a ImageGrant> {
-    grants.iter().filter_map(|grant| match grant {
-        Grant::Image(grant) if grant.is_about(&spec.image) => Some(grant),
-        _ => None,
-    })
+fn is_volume(objects: &Objects, name: &LocalName) -> bool {
+    objects.get(name).is_some_and(|object| matches!(object.spec, ObjectSpec::Volume(_)))
 }

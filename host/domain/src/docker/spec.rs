@@ -144,10 +144,32 @@ const fn ten_seconds() -> u32 {
     10
 }
 
+/// An object that an addon is to have, with the document that asked for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    /// As the guest wrote it. It may hold passwords.
+    pub document: SecretString,
+    /// As the host reads it.
+    pub spec: ObjectSpec,
+}
+
+impl Wanted {
+    /// Reads and checks a guest's document.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn parse(document: SecretString) -> Result<Self, InvalidSpec> {
+        ObjectSpec::parse(document.reveal()).map(|spec| Self { document, spec })
+    }
+}
+
+/// All objects that an addon is to have.
+pub type Objects = BTreeMap<LocalName, Wanted>;
+
 /// A document that describes no object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct InvalidSpec(String);
+pub struct InvalidSpec(pub(super) String);
 
 impl ObjectSpec {
     /// Reads and checks a guest's document.

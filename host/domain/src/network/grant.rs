@@ -127,7 +127,8 @@ impl Grant {
     }
 
     /// Whether everything that `other` permits is permitted by this.
-    pub(super) fn covers(&self, other: &Self) -> bool {
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
         let host = match (&self.host, &other.host) {
             (Pattern::Name(ours), Pattern::Name(theirs)) => ours == theirs,
             (Pattern::Below(ours), Pattern::Name(theirs)) => is_below(theirs, ours),

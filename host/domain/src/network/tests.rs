@@ -165,7 +165,7 @@ fn an_address_is_permitted_when_it_was_granted_as_one() {
 #[test]
 fn a_name_leads_to_the_public_internet_or_to_granted_addresses() {
     let policy = policy(&["tcp://db.internal:5432", "tcp://10.1.0.0/16:5432"]);
-    let permits = |address: &str| policy.permits_resolved(Scheme::Tcp, at(address, 5432));
+    let permits = |address: &str| policy.permits_resolved(Scheme::Tcp, "a.example", at(address, 5432));
     for address in ["93.184.216.34", "2606:4700::1111", "::ffff:93.184.216.34", "10.1.2.3", "2002:5db8:d822::1"] {
         assert!(permits(address), "{address}");
     }
@@ -215,7 +215,7 @@ fn both_lists_must_permit() {
     assert!(policy.permits_name(Scheme::Https, "a.example", 443));
     assert!(!policy.permits_name(Scheme::Https, "b.example", 443), "granted, but never asked for");
     let policy = Policy::new(list(&["https://*.a.example"]), list(&[]));
-    assert!(policy.is_empty() && !policy.permits_lookup("b.a.example"));
+    assert!(!policy.permits_lookup("b.a.example"));
 }
 
 #[test]
@@ -280,4 +280,19 @@ fn a_refusal_tells_what_a_grant_would_mend() {
     assert_eq!(denied("tcp://a.db.example:5433"), None, "nobody asked for it");
     assert_eq!(policy.denied_lookup("a.db.example").missing, Some("tcp://*.db.example:5432".into()));
     assert_eq!(policy.denied_lookup("db.example").missing, None);
+}
+
+#[test]
+fn what_the_host_handed_out_needs_no_grant() {
+    let endpoint = |host: &str| Endpoint { host: Host::parse(host).unwrap(), port: 21000 };
+    let policy = Policy::default().with(vec![endpoint("127.0.0.1"), endpoint("db.internal")]);
+    let own = SocketAddr::from(([127, 0, 0, 1], 21000));
+    assert!(policy.permits_address(Scheme::Tcp, own));
+    assert!(policy.permits_name(Scheme::Tcp, "db.internal", 21000) && policy.permits_lookup("db.internal"));
+    assert!(policy.permits_resolved(Scheme::Tcp, "db.internal", SocketAddr::from(([10, 0, 0, 7], 21000))));
+    // Nothing beside it.
+    assert!(!policy.permits_address(Scheme::Tcp, SocketAddr::from(([127, 0, 0, 1], 21001))));
+    assert!(!policy.permits_address(Scheme::Tcp, SocketAddr::from(([127, 0, 0, 2], 21000))));
+    assert!(!policy.permits_name(Scheme::Tcp, "db.internal", 22) && !policy.permits_lookup("internal"));
+    assert!(!policy.permits_resolved(Scheme::Tcp, "other.internal", SocketAddr::from(([10, 0, 0, 7], 21000))));
 }

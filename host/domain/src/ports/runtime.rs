@@ -8,10 +8,13 @@ use async_trait::async_trait;
 
 use crate::addon::{AddonSpec, named};
 use crate::config::RawConfig;
+use crate::docker::{self, LocalName, Objects};
 use crate::failure::{Fault, GuestFailure, Pending};
+use crate::grants::Denied;
 use crate::ids::Digest;
 use crate::limits::{CallLimits, LogAllowance};
-use crate::network::{Denied, Policy};
+use crate::network;
+use crate::ports::engine::{Exec, ExecOutput};
 use crate::provider::Refusal;
 use crate::secret::{SecretString, Seed};
 
@@ -38,9 +41,12 @@ pub enum ContextError {
     /// The call no longer drives the addon.
     #[error("the addon was deleted or taken over during the call")]
     Superseded,
-    /// The host's own store failed.
-    #[error("the store could not be reached: {0}")]
+    /// The host's own store, or the Docker engine, failed.
+    #[error("{0}")]
     Unavailable(String),
+    /// There is no such object, or it is in no state for this.
+    #[error("{0}")]
+    Unfit(String),
 }
 
 /// What one call may reach of the host. Made anew for every call.
@@ -51,6 +57,21 @@ pub trait CallContext: Send + Sync + 'static {
 
     /// Stores the whole state now, fenced by the lease.
     async fn checkpoint(&self, state: &GuestState) -> Result<(), ContextError>;
+
+    /// The objects that the addon is to have by now. Asked for at most once a call, and only if the guest wants it.
+    async fn load_objects(&self) -> Result<Objects, ContextError> {
+        Ok(Objects::new())
+    }
+
+    /// How an object of the addon is doing, that was stored as wanted.
+    async fn inspect(&self, name: &LocalName) -> Result<docker::Status, ContextError> {
+        Err(ContextError::Unfit(format!("the addon has no object {name}")))
+    }
+
+    /// Runs a command in a container of the addon.
+    async fn exec(&self, name: &LocalName, _exec: Exec) -> Result<ExecOutput, ContextError> {
+        Err(ContextError::Unfit(format!("the addon has no container {name}")))
+    }
 }
 
 /// One call to make.
@@ -70,12 +91,16 @@ pub struct Call {
     pub options: SecretString,
     /// State that an earlier call of the same step has written and that is not stored yet.
     pub state: Option<GuestState>,
+    /// Objects that such a call wanted.
+    pub objects: Option<Objects>,
     /// What it may use.
     pub limits: CallLimits,
     /// What all calls of its provider may log together.
     pub log: Arc<LogAllowance>,
     /// What it may reach over the network.
-    pub network: Arc<Policy>,
+    pub network: Arc<network::Policy>,
+    /// What the addon may have of a Docker engine.
+    pub docker: Arc<docker::Policy>,
     /// What it may reach of the host.
     pub context: Arc<dyn CallContext>,
 }
@@ -100,6 +125,8 @@ pub struct CallReport {
     pub outcome: Result<Result<Reply, GuestFailure>, Fault>,
     /// The addon's whole state after a typed answer, if the guest wrote to it; to be stored with the answer.
     pub state: Option<GuestState>,
+    /// All objects that the addon is to have, after a typed answer, if the guest changed them; to be stored with the answer.
+    pub objects: Option<Objects>,
     /// What the guest wrote to its log, standard output and standard error, cut to the call's bound.
     pub log: Vec<LogLine>,
     /// What was refused to it; the first few, each once.

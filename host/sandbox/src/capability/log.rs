@@ -20,7 +20,7 @@ const LINES_MAX: usize = 2000;
 /// A line takes so much of what a provider may log in a minute, beside its text: storing it costs more than its bytes.
 const LINE_COST_BYTES: usize = 64;
 /// So many lines of standard error are quoted as a guest's last words.
-const LAST_WORDS_LINES: usize = 3;
+const LAST_WORDS_LINES: usize = 4;
 
 /// The log of a call; its copies are one.
 #[derive(Clone)]

@@ -15,7 +15,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use larder_domain::network::{Denied, Host, Policy, Scheme, canonical};
+use larder_domain::grants::Denied;
+use larder_domain::network::{Host, Policy, Scheme, canonical};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
@@ -133,7 +134,8 @@ impl Gate {
         // An address in a disguise leads where its network translates it to, unless a name server gave it.
         let is_plain = ip == address.ip();
         let by_name = |name: &String| {
-            policy.permits_name(Scheme::Tcp, name, address.port()) && policy.permits_resolved(Scheme::Tcp, address)
+            policy.permits_name(Scheme::Tcp, name, address.port())
+                && policy.permits_resolved(Scheme::Tcp, name, address)
         };
         if (is_plain && policy.permits_address(Scheme::Tcp, address)) || names.iter().any(by_name) {
             return self.count_connection();
@@ -188,7 +190,7 @@ impl Gate {
         }
         let found = self.resolve(name).await?;
         let (fine, not): (Vec<_>, Vec<_>) =
-            found.into_iter().partition(|ip| policy.permits_resolved(scheme, SocketAddr::new(*ip, port)));
+            found.into_iter().partition(|ip| policy.permits_resolved(scheme, name, SocketAddr::new(*ip, port)));
         if fine.is_empty() {
             self.all_denied(not.iter().map(|ip| policy.denied(literal(scheme, *ip, port))));
             return Err(Closed::AddressDenied);

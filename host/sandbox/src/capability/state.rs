@@ -128,7 +128,7 @@ fn check(key: &str) -> Result<(), Error> {
 fn refused(error: &ContextError) -> Error {
     match error {
         ContextError::Superseded => Error::Superseded,
-        ContextError::Unavailable(why) => Error::Unavailable(why.clone()),
+        ContextError::Unavailable(why) | ContextError::Unfit(why) => Error::Unavailable(why.clone()),
     }
 }
 

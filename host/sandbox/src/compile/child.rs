@@ -30,7 +30,7 @@ pub(super) const NO_MEMORY: u8 = b'm';
 pub(super) const UNFIT: u8 = b'u';
 
 /// CPU time of a compile, in seconds.
-pub(super) const CPU_S_MAX: u64 = 60;
+pub(super) const CPU_S_MAX: u64 = 120;
 /// How much more patient the system is when the compiler has the machine to itself; others come first.
 const NICENESS: i32 = 10;
 /// Open files. It needs three, and the engine one for a moment.

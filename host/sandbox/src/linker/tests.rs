@@ -21,8 +21,14 @@ const RESOURCES: &str = r#"
     (alias export $net "network" (type $network))"#;
 
 /// Interfaces by something in each that only a linker that has the interface can provide.
-const SAMPLES: [(&str, &str); 31] = [
+const SAMPLES: [(&str, &str); 32] = [
     ("larder:host/addon", r#"(export "addon" (type (sub resource)))"#),
+    (
+        "larder:host/docker",
+        r#"(type $t (variant (case "invalid" string) (case "denied" string) (case "unfit" string) (case "superseded")
+        (case "unavailable" string))) (export "error" (type $e (eq $t)))
+        (export "remove" (func (param "name" string) (result (result (error $e)))))"#,
+    ),
     (
         "larder:host/log",
         r#"(type $t (enum "debug" "info" "warn" "error")) (export "level" (type $l (eq $t)))

@@ -67,6 +67,8 @@ pub(crate) fn call_with(digest: Digest, export: Export, context: Arc<Store>) -> 
         limits: limits(),
         log: Arc::default(),
         network: Arc::default(),
+        docker: Arc::default(),
+        objects: None,
         context,
     }
 }

@@ -26,7 +26,7 @@ use super::SqliteStore;
 use super::tx::{Tx, find};
 use super::work::plan;
 use crate::{codec, places};
-pub(super) use apply::{Brought, step};
+pub(super) use apply::{Brought, note, step};
 pub(super) use progress::Progress;
 pub(super) use record::SealedRecord;
 
@@ -63,13 +63,17 @@ impl AddonStore for SqliteStore {
     }
 
     async fn apply(&self, change: Change) -> Result<Applied, StoreError> {
-        let Change { addon, event, fence, state, notes, log } = change;
+        let Change { addon, event, fence, state, objects, notes, log } = change;
         let config = match &event {
             Event::Configured(config) => Some(self.sealer.seal(&places::config(addon), &codec::encode_config(config))?),
             _ => None,
         };
         let state = state.map(|state| self.seal_state(addon, &state)).transpose()?;
-        let brought = Brought { config, state, notes, log };
+        let objects = match objects {
+            Some(objects) => Some(self.seal_objects(addon, &objects).await?),
+            None => None,
+        };
+        let brought = Brought { config, state, objects, notes, log };
         self.writer.run(move |tx| apply::apply(tx, addon, &event, &fence, &brought)).await
     }
 

@@ -9,6 +9,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0001_tables.sql"),
     include_str!("../../migrations/sqlite/0002_grants.sql"),
     include_str!("../../migrations/sqlite/0003_audit_and_limits.sql"),
+    include_str!("../../migrations/sqlite/0004_docker.sql"),
 ];
 
 /// Runs what has not run yet.

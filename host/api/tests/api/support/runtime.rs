@@ -88,6 +88,7 @@ impl ProviderRuntime for Scripted {
             log,
             denied: vec![],
             denials: 0,
+            objects: None,
             issued: vec![],
             cpu: Duration::ZERO,
             wall: Duration::ZERO,

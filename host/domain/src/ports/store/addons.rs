@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::{StoreError, Watcher};
 use crate::addon::{Addon, AddonRecord, AddonSpec, AddonState};
 use crate::config::AddonConfig;
+use crate::docker::Objects;
 use crate::history::{Entry, StoredEntry};
 use crate::ids::AddonId;
 use crate::names::{AppName, ProviderName};
@@ -101,6 +102,8 @@ pub struct Change {
     pub fence: Fence,
     /// The provider's whole state, to be stored with it.
     pub state: Option<GuestState>,
+    /// All objects that the addon is to have, to be stored with it; work about them is due then.
+    pub objects: Option<Objects>,
     /// What else belongs into the history, before what the event means for the addon.
     pub notes: Vec<Entry>,
     /// What the guest logged meanwhile.

@@ -1,7 +1,7 @@
 //! `larder provider grant` and `larder provider revoke`.
 
 use clap::Args;
-use larder_domain::network::{Destinations, Grant as Destination};
+use larder_domain::grants::{Capability, Permission};
 use serde_json::json;
 
 use super::ProviderArgs;
@@ -12,21 +12,19 @@ use crate::cli::failure::{Failure, Kind, Result};
 use crate::cli::model::{Grant, Provider, Request};
 use crate::cli::text;
 
-/// The one capability that there is so far.
-const NETWORK: &str = "network";
-
 /// What to grant.
 #[derive(Debug, Args)]
 pub(crate) struct GrantArgs {
     #[command(flatten)]
     which: ProviderArgs,
 
-    /// What it may reach from now on, like `tcp://db.internal:5432`, `tcp://10.1.0.0/16:5432` or `https://*.example.com`.
-    #[arg(value_name = "DESTINATION", required_unless_present = "all")]
-    destinations: Vec<String>,
+    /// What it may do from now on: reach a destination, like `tcp://db.internal:5432` or `https://*.example.com`, or have
+    /// objects on a Docker engine, like `redis:7 memory=512MiB` or `volumes=1`.
+    #[arg(value_name = "GRANT", required_unless_present = "all")]
+    grants: Vec<String>,
 
     /// Everything that it asks for: the version that waits for that, or else the one that serves.
-    #[arg(long, conflicts_with = "destinations")]
+    #[arg(long, conflicts_with = "grants")]
     all: bool,
 }
 
@@ -36,24 +34,24 @@ pub(crate) struct RevokeArgs {
     #[command(flatten)]
     which: ProviderArgs,
 
-    /// What it may no longer reach, as `larder provider show` has it.
-    #[arg(value_name = "DESTINATION", required = true)]
-    destinations: Vec<String>,
+    /// What it may no longer do, as `larder provider show` has it.
+    #[arg(value_name = "GRANT", required = true)]
+    grants: Vec<String>,
 }
 
 pub(super) async fn grant(context: &Context, args: &GrantArgs) -> Result<()> {
     let decide = |provider: &Provider| {
         let new = if args.all {
-            asked_for(provider).filter(|request| !request.granted).map(|request| request.value.clone()).collect()
+            asked_for(provider).filter(|request| !request.granted).map(granting).collect()
         } else {
-            args.destinations.clone()
+            args.grants.iter().map(|value| read(value)).collect::<Vec<_>>()
         };
         let mut grants = provider.grants.clone();
-        grants.extend(new.into_iter().map(|value| Grant { capability: NETWORK.into(), value }));
+        grants.extend(new);
         Ok(json!({ "grants": grants }))
     };
     let provider = change(context, &args.which.name, "grants", decide, told).await?;
-    for unasked in args.destinations.iter().filter(|value| !is_asked_for(&provider, value)) {
+    for unasked in args.grants.iter().filter(|value| !is_asked_for(&provider, value)) {
         let unasked = text::line(unasked);
         context.out.note(&format!("`{}` does not ask for {unasked}, so nothing comes of it yet", provider.name));
     }
@@ -61,7 +59,7 @@ pub(super) async fn grant(context: &Context, args: &GrantArgs) -> Result<()> {
 }
 
 pub(super) async fn revoke(context: &Context, args: &RevokeArgs) -> Result<()> {
-    let unwanted: Vec<String> = args.destinations.iter().map(|value| canonical(value)).collect();
+    let unwanted: Vec<String> = args.grants.iter().map(|value| canonical(value)).collect();
     let decide = |provider: &Provider| {
         let has = |value: &String| provider.grants.iter().any(|grant| grant.value == *value);
         if let Some(unknown) = unwanted.iter().find(|value| !has(value)) {
@@ -75,31 +73,43 @@ pub(super) async fn revoke(context: &Context, args: &RevokeArgs) -> Result<()> {
     change(context, &args.which.name, "grants", decide, told).await.map(drop)
 }
 
+/// What can be granted of what is asked for.
 fn asked_for(provider: &Provider) -> impl Iterator<Item = &Request> {
     let requests = asking(provider).map(|version| version.requests.as_slice()).unwrap_or_default();
-    requests.iter().filter(|request| request.capability == NETWORK)
+    requests.iter().filter(|request| Capability::from_name(&request.capability).is_some())
 }
 
-/// Whether a destination has anything to do with what the provider asks for.
+fn granting(request: &Request) -> Grant {
+    Grant { capability: request.capability.clone(), value: request.value.clone() }
+}
+
+/// A grant as somebody types it: what has a scheme is a destination.
+fn read(value: &str) -> Grant {
+    let capability = if value.contains("://") { Capability::Network } else { Capability::Docker };
+    Grant { capability: capability.to_string(), value: value.to_owned() }
+}
+
+fn permission(grant: &Grant) -> Option<Permission> {
+    Permission::parse(&grant.capability, &grant.value).ok()
+}
+
+/// Whether a grant has anything to do with what the provider asks for.
 fn is_asked_for(provider: &Provider, value: &str) -> bool {
-    let read = |value: &str| value.parse::<Destination>().ok();
-    let Some(granted) = read(value) else { return true };
-    asked_for(provider).filter_map(|request| read(&request.value)).any(|asked| {
-        let wide = |one: &Destination, other: &Destination| Destinations::new(vec![one.clone()]).covers(other);
-        wide(&asked, &granted) || wide(&granted, &asked)
-    })
+    let Some(granted) = permission(&read(value)) else { return true };
+    let asked = asked_for(provider).filter_map(|request| permission(&granting(request)));
+    asked.into_iter().any(|asked| asked.covers(&granted) || granted.covers(&asked))
 }
 
-/// A destination as the server spells it; what is none, as it is.
+/// A grant as the server spells it; what is none, as it is.
 fn canonical(value: &str) -> String {
-    value.parse::<Destination>().map_or_else(|_| value.to_owned(), |destination| destination.to_string())
+    permission(&read(value)).map_or_else(|| value.to_owned(), |permission| permission.value())
 }
 
 fn told(provider: &Provider) -> String {
     let grants: Vec<String> = provider.grants.iter().map(|grant| text::line(&grant.value)).collect();
     let may = if grants.is_empty() { "nothing".to_owned() } else { grants.join(", ") };
     let state = newest_or_active(provider).map(|version| version.state.as_str()).unwrap_or_default();
-    format!("`{}` may reach {may}; its state is `{state}`\n", provider.name)
+    format!("`{}` was granted {may}; its state is `{state}`\n", provider.name)
 }
 
 #[cfg(test)]
@@ -110,23 +120,25 @@ mod tests {
     #[test]
     fn a_grant_that_nobody_asked_for_is_told_from_one_that_somebody_did() {
         let request =
-            Request { capability: NETWORK.into(), value: "tcp://*.db.example:5432".into(), ..Request::default() };
+            Request { capability: "network".into(), value: "tcp://*.db.example:5432".into(), ..Request::default() };
         let version = Version { state: "active".into(), requests: vec![request], ..Version::default() };
         let provider = Provider { versions: vec![version], ..Provider::default() };
         for asked in ["tcp://a.db.example:5432", "tcp://*.db.example:5000-6000"] {
             assert!(is_asked_for(&provider, asked), "{asked}");
         }
         assert!(!is_asked_for(&provider, "tcp://a.db.example:5433"));
+        assert!(!is_asked_for(&provider, "volumes=1"));
         assert_eq!(canonical("https://EXAMPLE.com:443"), "https://example.com");
+        assert_eq!(canonical("redis:7"), "redis:7 containers=1 memory=512MiB cpus=1 pids=128");
     }
 
     #[test]
     fn what_it_may_do_now_is_told() {
-        let grant = |value: &str| Grant { capability: NETWORK.into(), value: value.into() };
+        let grant = |value: &str| read(value);
         let version = Version { digest: "a".into(), state: "active".into(), ..Version::default() };
         let mut provider = Provider { name: "pg".into(), versions: vec![version], ..Provider::default() };
-        assert_eq!(told(&provider), "`pg` may reach nothing; its state is `active`\n");
+        assert_eq!(told(&provider), "`pg` was granted nothing; its state is `active`\n");
         provider.grants = vec![grant("tcp://a:1"), grant("tcp://b:2")];
-        assert_eq!(told(&provider), "`pg` may reach tcp://a:1, tcp://b:2; its state is `active`\n");
+        assert_eq!(told(&provider), "`pg` was granted tcp://a:1, tcp://b:2; its state is `active`\n");
     }
 }

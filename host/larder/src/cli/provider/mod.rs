@@ -31,7 +31,7 @@ pub(crate) enum ProviderCommand {
     Show(ProviderArgs),
     /// Have another version of a provider serve.
     Activate(activate::ActivateArgs),
-    /// Let a provider reach destinations on the network.
+    /// Let a provider reach destinations, or have objects on a Docker engine.
     Grant(grant::GrantArgs),
     /// Take back what a provider was granted; it holds from its next call on.
     Revoke(grant::RevokeArgs),

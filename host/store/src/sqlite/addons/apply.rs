@@ -12,6 +12,7 @@ use super::history;
 use super::progress::Progress;
 use crate::sqlite::claims;
 use crate::sqlite::error::{Failure, Result};
+use crate::sqlite::objects::{self, SealedObject};
 use crate::sqlite::tally::{self, Counts};
 use crate::sqlite::tx::Tx;
 use crate::sqlite::work::plan;
@@ -23,6 +24,8 @@ pub(in crate::sqlite) struct Brought {
     pub(super) config: Option<Vec<u8>>,
     /// The provider's whole state.
     pub(super) state: Option<Vec<u8>>,
+    /// All objects that the addon is to have.
+    pub(super) objects: Option<Vec<SealedObject>>,
     pub(super) notes: Vec<Entry>,
     pub(super) log: Vec<LogLine>,
 }
@@ -61,6 +64,9 @@ pub(in crate::sqlite) fn step(
     if let Some(state) = &brought.state {
         keep_state(tx, after.addon.id, state)?;
     }
+    if let Some(wanted) = &brought.objects {
+        objects::want(tx, after.addon.id, &after.provider, wanted)?;
+    }
     for note in &brought.notes {
         history::record(tx, &mut after, note)?;
     }
@@ -71,6 +77,14 @@ pub(in crate::sqlite) fn step(
     after.save(tx, before)?;
     tally::change(tx, &after, Counts::of(&before.addon))?;
     Ok((after, next))
+}
+
+/// Adds a line to an addon's history, if there is such an addon.
+pub(in crate::sqlite) fn note(tx: &mut Tx<'_>, addon: AddonId, entry: &Entry) -> Result<()> {
+    let Some(before) = Progress::load(tx, addon)? else { return Ok(()) };
+    let mut after = before.clone();
+    history::record(tx, &mut after, entry)?;
+    after.save(tx, &before)
 }
 
 /// Asks the state machine. A configuration is accepted only if its names can be had: they are claimed here, before anything

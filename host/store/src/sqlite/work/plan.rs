@@ -83,6 +83,31 @@ pub(in crate::sqlite) fn wish(
     Ok(())
 }
 
+/// Makes work due now: work that there is, or, for a provider, also work that there isn't. A holder that is at it goes on, and
+/// the work is due again when it ends.
+pub(in crate::sqlite) fn poke(
+    tx: &mut Tx<'_>,
+    kind: WorkKind,
+    subject: &Subject,
+    provider: Option<&ProviderName>,
+) -> Result<()> {
+    let sql = "SELECT provider, lease_token IS NOT NULL FROM work WHERE subject = ? AND kind = ?";
+    let found = tx.find(sql, (subject.to_string(), kind.as_str()), |row| {
+        Ok((row.parsed::<ProviderName>("a provider's name")?, row.take::<bool>()?))
+    })?;
+    match (found, provider) {
+        // What the holder plans would take the place of this, so it loses the right to plan; objects are not driven by it.
+        (Some((provider, true)), Some(_)) => wish(tx, kind, subject, &provider, tx.now),
+        (Some((provider, _)), _) => {
+            may_be_due(tx, &provider, tx.now);
+            let sql = "UPDATE work SET due = min(due, ?) WHERE subject = ? AND kind = ?";
+            tx.execute(sql, (tx.now.0, subject.to_string(), kind.as_str())).map(drop)
+        }
+        (None, Some(provider)) => wish(tx, kind, subject, provider, tx.now),
+        (None, None) => Ok(()),
+    }
+}
+
 /// Makes all of a provider's work of a kind due now, as a user's wish about each.
 pub(in crate::sqlite) fn wish_all(tx: &mut Tx<'_>, kind: WorkKind, provider: &ProviderName) -> Result<()> {
     let token = tx.next_token();
@@ -111,7 +136,7 @@ pub(in crate::sqlite) fn free(
 }
 
 /// Gives a lease back. A superseded one ends too, but the wish that superseded it has planned the next turn already.
-pub(super) fn release(tx: &mut Tx<'_>, lease: &Lease, due: StoreTime) -> Result<()> {
+pub(in crate::sqlite) fn release(tx: &mut Tx<'_>, lease: &Lease, due: StoreTime) -> Result<()> {
     // That plan may be of any time, so let somebody look.
     may_be_due(tx, &lease.provider, StoreTime::default());
     tx.execute(

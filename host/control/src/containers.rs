@@ -1,0 +1,65 @@
+//! The Docker engine that addons' objects are made on, and how they are called there.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use larder_domain::docker::{LocalName, Published};
+use larder_domain::network::{Endpoint, Host};
+use larder_domain::ports::engine::Engine;
+use larder_domain::ports::store::PortMap;
+use larder_domain::{AddonId, InstallationId};
+
+/// How an engine is used.
+#[derive(Debug, Clone)]
+pub struct EngineSettings {
+    /// Its name among the installation's engines.
+    pub name: String,
+    /// The name or address by which apps, and this host, reach what the engine publishes.
+    pub advertise: Host,
+    /// The engine's own address at which ports are published.
+    pub publish_at: IpAddr,
+    /// The ports that may be given to containers.
+    pub ports: RangeInclusive<u16>,
+}
+
+/// An engine with its settings.
+#[derive(Clone)]
+pub struct NamedEngine {
+    /// The engine itself.
+    pub engine: Arc<dyn Engine>,
+    /// How it is used.
+    pub settings: EngineSettings,
+}
+
+impl NamedEngine {
+    /// Where a container's ports can be reached.
+    pub(crate) fn published(&self, ports: &PortMap) -> Vec<Published> {
+        let host = self.settings.advertise.to_string();
+        ports
+            .iter()
+            .map(|(port, published)| Published { port: *port, host: host.clone(), published: *published })
+            .collect()
+    }
+
+    /// The same, for the gate.
+    pub(crate) fn endpoints<'a>(&self, ports: impl Iterator<Item = &'a PortMap>) -> Vec<Endpoint> {
+        let endpoint = |port: &u16| Endpoint { host: self.settings.advertise.clone(), port: *port };
+        ports.flat_map(|ports| ports.values()).map(endpoint).collect()
+    }
+
+    /// Where the engine is to publish them.
+    pub(crate) fn addresses(&self, ports: &PortMap) -> std::collections::BTreeMap<u16, SocketAddr> {
+        ports.iter().map(|(port, at)| (*port, SocketAddr::new(self.settings.publish_at, *at))).collect()
+    }
+}
+
+/// The full name of an addon's object. Addons' ids are unique everywhere, so it is another's on no engine.
+pub(crate) fn full_name(addon: AddonId, object: &LocalName) -> String {
+    format!("larder-{addon}-{object}")
+}
+
+/// The network that an installation's containers are in.
+pub(crate) fn network_name(installation: InstallationId) -> String {
+    format!("larder-{installation}")
+}

