@@ -16,9 +16,12 @@ use larder_domain::ports::engine::{Exec, NewContainer, Owner};
 
 use crate::bounds::Bounds;
 
-/// Short, since some tests wait for them to run out.
-fn short() -> Bounds {
-    let time = Duration::from_millis(300);
+/// For tests in which nothing runs out of time.
+fn patient() -> Bounds {
+    bounded(Duration::from_secs(30))
+}
+
+fn bounded(time: Duration) -> Bounds {
     Bounds { look: time, change: time, silence: time, ..Bounds::default() }
 }
 

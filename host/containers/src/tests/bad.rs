@@ -6,21 +6,25 @@ use larder_domain::ports::engine::{Engine, EngineError};
 use serde_json::json;
 
 use super::server::{Answer, Asked, Server, chunked, whole};
-use super::{command, new_container, owner, plain_spec, short};
+use super::{bounded, command, new_container, owner, plain_spec};
 use crate::DockerEngine;
 use crate::bounds::Bounds;
 
 /// What may be read in these tests, in bytes.
 const BYTES_MAX: u64 = 128 * 1024;
 
-fn bounds() -> Bounds {
-    Bounds { answer_bytes: BYTES_MAX, list_bytes: BYTES_MAX, item_bytes: BYTES_MAX, ..short() }
+/// For engines that break what they do at once.
+const LONG: Duration = Duration::from_secs(30);
+/// For engines that do nothing.
+const SHORT: Duration = Duration::from_millis(50);
+
+fn bounds(time: Duration) -> Bounds {
+    Bounds { answer_bytes: BYTES_MAX, list_bytes: BYTES_MAX, item_bytes: BYTES_MAX, ..bounded(time) }
 }
 
 /// Every function of the port, once.
-async fn everything(engine: &DockerEngine) -> Vec<(&'static str, EngineError)> {
+async fn everything(engine: &DockerEngine, time: Duration) -> Vec<(&'static str, EngineError)> {
     let (owner, spec, image) = (owner(), plain_spec(), "redis:7".parse().unwrap());
-    let time = Duration::from_millis(300);
     let events = async { engine.events(owner.installation).await?.next().await.map(drop) };
     let results = [
         ("info", engine.info().await.map(drop)),
@@ -42,13 +46,13 @@ async fn everything(engine: &DockerEngine) -> Vec<(&'static str, EngineError)> {
 }
 
 /// The same, once with an engine that is bad from the beginning, and once with one that tells its version.
-async fn everything_of(answer: Answer, is_fine: impl Fn(&str, &EngineError) -> bool) {
+async fn everything_of(answer: Answer, time: Duration, is_fine: impl Fn(&str, &EngineError) -> bool) {
     for knows_version in [false, true] {
         let answer = answer.clone();
         let all = move |asked: &Asked| (!knows_version || asked.what != "GET /version").then(|| answer.clone());
         let server = Server::start(all);
         let began = Instant::now();
-        for (name, error) in everything(&server.engine(bounds())).await {
+        for (name, error) in everything(&server.engine(bounds(time)), time).await {
             assert!(is_fine(name, &error), "{name}: {error:?}");
             assert!(error.to_string().len() < 700 && !error.to_string().contains(char::is_control), "{name}: {error}");
         }
@@ -59,8 +63,8 @@ async fn everything_of(answer: Answer, is_fine: impl Fn(&str, &EngineError) -> b
 #[tokio::test]
 async fn nobody_is_there() {
     for endpoint in ["unix:///nowhere/engine.sock", "tcp://127.0.0.1:1"] {
-        let engine = DockerEngine::connect(endpoint).unwrap().with_bounds(bounds());
-        for (name, error) in everything(&engine).await {
+        let engine = DockerEngine::connect(endpoint).unwrap().with_bounds(bounds(LONG));
+        for (name, error) in everything(&engine, LONG).await {
             assert!(matches!(error, EngineError::Unreachable(_)), "{name}: {error:?}");
         }
     }
@@ -71,16 +75,16 @@ async fn nobody_answers() {
     let is_late = |name: &str, error: &EngineError| match name {
         // The caller's bound ends these, and it is the image or the command that took so long.
         "pull" | "exec" => matches!(error, EngineError::Failed(_) | EngineError::Unreachable(_)),
-        _ => matches!(error, EngineError::Unreachable(text) if text.contains("within 0.3 s")),
+        _ => matches!(error, EngineError::Unreachable(text) if text.contains("within 0.05 s")),
     };
-    everything_of(Answer::Open(vec![]), is_late).await;
+    everything_of(Answer::Open(vec![]), SHORT, is_late).await;
 }
 
 #[tokio::test]
 async fn only_half_a_head_or_body_ever_comes() {
     let is_typed = |_: &str, error: &EngineError| matches!(error, EngineError::Unreachable(_) | EngineError::Failed(_));
-    everything_of(Answer::Open(b"HTTP/1.1 200 OK\r\nContent-Len".to_vec()), is_typed).await;
-    everything_of(Answer::Open(b"HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\n{".to_vec()), is_typed).await;
+    everything_of(Answer::Open(b"HTTP/1.1 200 OK\r\nContent-Len".to_vec()), SHORT, is_typed).await;
+    everything_of(Answer::Open(b"HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\n{".to_vec()), SHORT, is_typed).await;
 }
 
 fn failed(_: &str, error: &EngineError) -> bool {
@@ -91,17 +95,18 @@ fn failed(_: &str, error: &EngineError) -> bool {
 async fn the_engine_fails() {
     let failing =
         |_: &str, error: &EngineError| matches!(error, EngineError::Failed(text) if text.contains("it burns"));
-    everything_of(Answer::Json(500, json!({"message": "it\nburns\u{7}"})), failing).await;
-    everything_of(Answer::Raw(whole(503, "it burns").into_bytes()), failing).await;
-    everything_of(Answer::Raw(whole(500, &format!("it burns {}", "x".repeat(50_000))).into_bytes()), failing).await;
-    everything_of(Answer::Raw(whole(500, "{\"message\": ").into_bytes()), failed).await;
-    everything_of(Answer::Raw(whole(302, "elsewhere").into_bytes()), failed).await;
+    everything_of(Answer::Json(500, json!({"message": "it\nburns\u{7}"})), LONG, failing).await;
+    everything_of(Answer::Raw(whole(503, "it burns").into_bytes()), LONG, failing).await;
+    everything_of(Answer::Raw(whole(500, &format!("it burns {}", "x".repeat(50_000))).into_bytes()), LONG, failing)
+        .await;
+    everything_of(Answer::Raw(whole(500, "{\"message\": ").into_bytes()), LONG, failed).await;
+    everything_of(Answer::Raw(whole(302, "elsewhere").into_bytes()), LONG, failed).await;
 }
 
 #[tokio::test]
 async fn what_comes_is_garbage() {
     for garbage in [&b"220 mail.example.com ESMTP\r\n"[..], b"\0\xff\x16\x03\x01", b"HTTP/9.9 what\r\n\r\n"] {
-        everything_of(Answer::Raw(garbage.to_vec()), failed).await;
+        everything_of(Answer::Raw(garbage.to_vec()), LONG, failed).await;
     }
 }
 
@@ -117,7 +122,7 @@ async fn it_is_json_of_something_else() {
             let text = whole(if is_silent { 500 } else { 200 }, body);
             (asked.what != "GET /version").then(|| Answer::Raw(text.into_bytes()))
         });
-        for (name, error) in everything(&server.engine(bounds())).await {
+        for (name, error) in everything(&server.engine(bounds(LONG)), LONG).await {
             assert!(failed(name, &error) || silent.contains(&name), "{body}: {name}: {error:?}");
         }
     }
@@ -125,10 +130,10 @@ async fn it_is_json_of_something_else() {
 
 #[tokio::test]
 async fn the_answer_is_cut() {
-    everything_of(Answer::Raw(vec![]), failed).await;
-    everything_of(Answer::Raw(b"HTTP/1.1 200 OK\r\nContent-Le".to_vec()), failed).await;
+    everything_of(Answer::Raw(vec![]), LONG, failed).await;
+    everything_of(Answer::Raw(b"HTTP/1.1 200 OK\r\nContent-Le".to_vec()), LONG, failed).await;
     let cut_body = b"HTTP/1.1 500 No\r\nContent-Length: 100\r\n\r\n{\"mess".to_vec();
-    everything_of(Answer::Raw(cut_body), failed).await;
+    everything_of(Answer::Raw(cut_body), LONG, failed).await;
     let silent = ["start", "remove_container", "remove_volume"];
     let server = Server::start(|asked| {
         let is_silent =
@@ -136,7 +141,7 @@ async fn the_answer_is_cut() {
         let cut = if is_silent { vec![] } else { chunked(&["{\"Id\": \"a", "b"]) };
         (asked.what != "GET /version").then(|| Answer::Raw(cut.clone()))
     });
-    for (name, error) in everything(&server.engine(bounds())).await {
+    for (name, error) in everything(&server.engine(bounds(LONG)), LONG).await {
         assert!(failed(name, &error) || silent.contains(&name), "{name}: {error:?}");
     }
 }
@@ -162,7 +167,7 @@ async fn the_answer_has_no_end() {
                 let answer = if is_silent && !asked.what.starts_with("GET") { Answer::Raw(vec![]) } else { endless };
                 (asked.what != "GET /version").then_some(answer)
             });
-            for (name, error) in everything(&server.engine(bounds())).await {
+            for (name, error) in everything(&server.engine(bounds(LONG)), LONG).await {
                 assert!(too_long(name, &error), "{name}: {error:?}");
             }
             // Fourteen functions, and what sockets hold.
@@ -174,7 +179,7 @@ async fn the_answer_has_no_end() {
 #[tokio::test]
 async fn names_that_lead_elsewhere_are_not_asked_about() {
     let server = Server::start(|_| None);
-    let engine = server.engine(bounds());
+    let engine = server.engine(bounds(LONG));
     for name in ["", "..", "a/b", "../x", "a?b", "a#b", "a b", "-a", "é", "a%2fb", "a\n"] {
         assert!(matches!(engine.start(name).await, Err(EngineError::Refused(_))), "{name}");
         assert!(matches!(engine.remove_volume(name).await, Err(EngineError::Refused(_))), "{name}");
@@ -185,7 +190,7 @@ async fn names_that_lead_elsewhere_are_not_asked_about() {
 #[tokio::test]
 async fn an_engine_that_is_too_old_is_refused_everywhere() {
     let server = Server::start(|_| Some(Answer::Json(200, json!({"Version": "19.3", "ApiVersion": "1.40"}))));
-    for (name, error) in everything(&server.engine(bounds())).await {
+    for (name, error) in everything(&server.engine(bounds(LONG)), LONG).await {
         let told = matches!(&error, EngineError::Refused(text) if text.contains("1.40") && text.contains("1.41"));
         assert!(told, "{name}: {error:?}");
     }

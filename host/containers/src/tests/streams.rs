@@ -8,7 +8,7 @@ use larder_domain::ports::engine::{Engine, EngineError, ExecOutput};
 use serde_json::{Value, json};
 
 use super::server::{Answer, Asked, Server, chunked};
-use super::{command, owner, short};
+use super::{command, owner, patient};
 
 /// A piece of output as the engine frames it.
 fn frame(stream: u8, bytes: &[u8]) -> Vec<u8> {
@@ -39,7 +39,7 @@ async fn a_command_is_fed_and_heard() {
     exec.stdin = b"password\n".to_vec();
     exec.env.insert("A".into(), SecretString::new("1"));
     exec.user = Some("1000".into());
-    let output = server.engine(short()).exec("c", exec).await.unwrap();
+    let output = server.engine(patient()).exec("c", exec).await.unwrap();
     let expected = ExecOutput { code: 3, stdout: b"output".to_vec(), stderr: b"err".to_vec(), truncated: false };
     assert_eq!((output, server.fed()), (expected, b"password\n".to_vec()));
     let wanted = json!({"AttachStdin": true, "AttachStdout": true, "AttachStderr": true, "Tty": false,
@@ -52,7 +52,7 @@ async fn of_much_output_the_beginning_is_kept() {
     let pieces: Vec<Vec<u8>> =
         (0..300).map(|_| frame(1, &[b'x'; 16 * 1024])).chain([frame(2, &[b'y'; 1000])]).collect();
     let output = running(pieces.concat(), 0);
-    let output = output.engine(short()).exec("c", command(&["yes"], Duration::from_secs(20))).await.unwrap();
+    let output = output.engine(patient()).exec("c", command(&["yes"], Duration::from_secs(20))).await.unwrap();
     assert_eq!((output.stdout.len(), output.stderr.len(), output.truncated), (1000, 1000, true));
 }
 
@@ -60,16 +60,17 @@ async fn of_much_output_the_beginning_is_kept() {
 async fn output_that_is_no_output_is_a_failure() {
     for bad in [b"no frames".to_vec(), vec![1, 0, 0, 0, 0, 0, 0, 9, b'x'], vec![1, 0, 0]] {
         let server = running(bad.clone(), 0);
-        let error = server.engine(short()).exec("c", command(&["x"], Duration::from_secs(5))).await.unwrap_err();
+        let error = server.engine(patient()).exec("c", command(&["x"], Duration::from_secs(5))).await.unwrap_err();
         assert!(matches!(error, EngineError::Failed(_)), "{bad:?}: {error:?}");
     }
     let huge = [vec![1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff], vec![b'x'; 3 * 1024 * 1024]].concat();
-    let error = running(huge, 0).engine(short()).exec("c", command(&["x"], Duration::from_secs(5))).await.unwrap_err();
+    let error =
+        running(huge, 0).engine(patient()).exec("c", command(&["x"], Duration::from_secs(5))).await.unwrap_err();
     assert!(matches!(&error, EngineError::Failed(text) if text.contains("longer than")), "{error:?}");
     let elsewhere = Server::start(|asked| {
         asked.what.ends_with("/exec").then(|| Answer::Json(201, json!({"Id": "../../containers/x"})))
     });
-    let error = elsewhere.engine(short()).exec("c", command(&["x"], Duration::from_secs(5))).await.unwrap_err();
+    let error = elsewhere.engine(patient()).exec("c", command(&["x"], Duration::from_secs(5))).await.unwrap_err();
     assert!(matches!(error, EngineError::Failed(_)), "{error:?}");
     assert_eq!(elsewhere.asked().len(), 1);
 }
@@ -77,7 +78,7 @@ async fn output_that_is_no_output_is_a_failure() {
 #[tokio::test]
 async fn a_command_that_does_not_end_is_left() {
     let server = running(frame(1, b"x"), usize::MAX);
-    let error = server.engine(short()).exec("c", command(&["x"], Duration::from_millis(400))).await.unwrap_err();
+    let error = server.engine(patient()).exec("c", command(&["x"], Duration::from_millis(400))).await.unwrap_err();
     assert_eq!(error, EngineError::Failed("the command did not end within 0.4 s".into()));
 }
 
@@ -87,9 +88,9 @@ async fn last_words_are_the_last() {
     let mut answer = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
     answer.extend(lines);
     let server = Server::start(move |asked| asked.what.ends_with("/logs").then(|| Answer::Raw(answer.clone())));
-    let engine = server.engine(short());
+    let engine = server.engine(patient());
     assert_eq!(engine.last_words("c", 20, 1000).await.unwrap(), "first\nsecond\ndritté\n");
-    assert_eq!(engine.last_words("c", 20, 10).await.unwrap(), "\ndritté\n");
+    assert_eq!(engine.last_words("c", 20, 9).await.unwrap(), "\ndritté\n");
     assert_eq!(engine.last_words("c", 20, 2).await.unwrap(), "\n");
     let query = &server.asked()[0].query;
     assert!(["stdout=true", "stderr=true", "tail=20"].iter().all(|part| query.contains(part)), "{query}");
@@ -107,7 +108,7 @@ fn pulling(status: u16, progress: &str, has: bool) -> Server {
 
 async fn pulled(status: u16, progress: &str, has: bool) -> Result<(), EngineError> {
     let image: Image = "redis:7".parse().unwrap();
-    pulling(status, progress, has).engine(short()).pull(&image, Duration::from_secs(5)).await
+    pulling(status, progress, has).engine(patient()).pull(&image, Duration::from_secs(5)).await
 }
 
 #[tokio::test]
@@ -142,7 +143,7 @@ async fn an_image_is_named_in_its_parts() {
         (format!("a/b:1@{digest}"), "a/b", digest.clone()),
     ] {
         let server = pulling(200, "", true);
-        server.engine(short()).pull(&image.parse().unwrap(), Duration::from_secs(5)).await.unwrap();
+        server.engine(patient()).pull(&image.parse().unwrap(), Duration::from_secs(5)).await.unwrap();
         let asked = server.asked();
         assert!(asked[0].query.contains(&format!("fromImage={from}&tag={tag}")), "{}", asked[0].query);
         assert_eq!(asked[1].what, format!("GET /v1.41/images/{image}/json"));
@@ -170,7 +171,7 @@ async fn events_of_ours_are_told_and_nothing_else() {
     let pieces: Vec<&str> = lines.iter().map(String::as_str).collect();
     let answer = chunked(&pieces);
     let server = Server::start(move |asked| (asked.what == "GET /v1.41/events").then(|| Answer::Raw(answer.clone())));
-    let mut events = server.engine(short()).events(ours.installation).await.unwrap();
+    let mut events = server.engine(patient()).events(ours.installation).await.unwrap();
     for action in ["health_status", "die"] {
         let event = events.next().await.unwrap();
         assert_eq!((event.addon, event.action.as_str()), (ours.addon, action));
@@ -195,7 +196,8 @@ async fn a_silent_engine_is_asked_whether_it_is_there() {
         _ => None,
     };
     let server = Server::start(answer);
-    let bounds = crate::bounds::Bounds { silence: Duration::from_millis(20), ..short() };
+    let bounds =
+        crate::bounds::Bounds { silence: Duration::from_millis(20), look: Duration::from_millis(500), ..patient() };
     let mut events = server.engine(bounds).events(owner().installation).await.unwrap();
     assert!(matches!(events.next().await, Err(EngineError::Unreachable(_))));
     assert_eq!(pings.load(std::sync::atomic::Ordering::SeqCst), 3);
