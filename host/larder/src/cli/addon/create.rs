@@ -1,6 +1,5 @@
 //! `larder addon create`.
 
-use std::io::Read;
 use std::time::Duration;
 
 use clap::Args;
@@ -16,8 +15,8 @@ use crate::cli::completions::candidates;
 use crate::cli::context::Context;
 use crate::cli::duration;
 use crate::cli::failure::{Failure, Result};
-use crate::cli::object::read_object;
 use crate::cli::model::{self, Addon};
+use crate::cli::object::read_object;
 use crate::cli::spelling::{Param, merge_params};
 
 /// How often to send the request at most, should the connection break.

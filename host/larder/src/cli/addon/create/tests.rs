@@ -3,6 +3,7 @@
 use clap::Parser;
 
 use super::*;
+use crate::cli::failure::Kind;
 
 #[derive(Debug, Parser)]
 struct Command {
