@@ -9,7 +9,7 @@ mod error;
 mod host;
 pub mod memcached;
 // pub mod mysql;
-// pub mod postgres;
+pub mod postgres;
 pub mod redis;
 mod sql;
 mod stream;
