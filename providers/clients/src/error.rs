@@ -89,7 +89,8 @@ impl Refusal {
         // Broken connection, undone transaction, too few resources, in use, the operator is at work.
         const POSTGRES: [&str; 5] = ["08", "40", "53", "55006", "57P"];
         let code = self.code.as_str();
-        let is_sqlstate = code.len() == 5 && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+        let is_sqlstate =
+            code.len() == 5 && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
         REDIS.contains(&code)
             || MYSQL.contains(&code)
             || (is_sqlstate && POSTGRES.iter().any(|class| code.starts_with(class)))

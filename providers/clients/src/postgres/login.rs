@@ -22,7 +22,13 @@ pub(super) fn log_in<S: Stream>(session: &mut Session<S>, login: &Login<'_>) -> 
     if login.tls {
         secure(session)?;
     }
-    let parameters = [("user", login.user), ("database", login.database), ("client_encoding", "UTF8")];
+    // Whoever owns a database sets what it is searched for first: their functions would run as us.
+    let parameters = [
+        ("user", login.user),
+        ("database", login.database),
+        ("client_encoding", "UTF8"),
+        ("search_path", "pg_catalog"),
+    ];
     say(session, |out| frontend::startup_message(parameters, out))?;
     match hear(session)? {
         // The operator trusts whoever gets here.

@@ -9,7 +9,12 @@ use crate::{Error, Stream};
 ///
 /// # Errors
 /// The server refuses, or the name is taken by something that is not ours.
-pub fn create_login<S: Stream>(session: &mut Session<S>, owner: &str, login: &str, password: &str) -> Result<(), Error> {
+pub fn create_login<S: Stream>(
+    session: &mut Session<S>,
+    owner: &str,
+    login: &str,
+    password: &str,
+) -> Result<(), Error> {
     check_name(owner)?;
     check_name(login)?;
     make_role(session, login, &login_mark(owner), password)?;

@@ -28,7 +28,8 @@ pub(super) fn read<S: Stream>(wire: &mut Wire<S>) -> Result<Message, Error> {
     let header = wire.exactly(HEADER_BYTES)?;
     let [_, length @ ..] = header.as_slice() else { return Err(no_message()) };
     let length = <[u8; LENGTH_BYTES]>::try_from(length).map(u32::from_be_bytes).map_err(|_| no_message())?;
-    let body = usize::try_from(length).ok().and_then(|length| length.checked_sub(LENGTH_BYTES)).ok_or_else(no_message)?;
+    let body =
+        usize::try_from(length).ok().and_then(|length| length.checked_sub(LENGTH_BYTES)).ok_or_else(no_message)?;
     let body = wire.exactly(body)?;
     let mut whole = BytesMut::with_capacity(header.len() + body.len());
     whole.extend_from_slice(&header);

@@ -41,7 +41,10 @@ pub enum Dropped {
 ///
 /// # Errors
 /// The server refuses, or the name is taken by something that is not ours.
-pub fn create_role_and_database<S: Stream>(session: &mut Session<S>, tenant: &Tenant<'_>) -> Result<Vec<String>, Error> {
+pub fn create_role_and_database<S: Stream>(
+    session: &mut Session<S>,
+    tenant: &Tenant<'_>,
+) -> Result<Vec<String>, Error> {
     let name = tenant.name;
     check_name(name)?;
     make_role(session, name, &owner_mark(name), tenant.password)?;
@@ -82,7 +85,12 @@ fn owner_mark(name: &str) -> String {
 }
 
 /// Makes a role with this comment, unless there is one, and has it log in with this password.
-pub(super) fn make_role<S: Stream>(session: &mut Session<S>, role: &str, mark: &str, password: &str) -> Result<(), Error> {
+pub(super) fn make_role<S: Stream>(
+    session: &mut Session<S>,
+    role: &str,
+    mark: &str,
+    password: &str,
+) -> Result<(), Error> {
     // One transaction: a role without the comment would be nobody's.
     let make = Sql::new("CREATE ROLE ")
         .name(role)
@@ -133,11 +141,13 @@ fn make_database<S: Stream>(session: &mut Session<S>, name: &str) -> Result<(), 
 /// Whoever has a role could otherwise connect to the databases that every server has, meet others there, and hold up what is copied
 /// from a template. Gives those that are open all the same.
 fn shut_out_the_public<S: Stream>(session: &mut Session<S>) -> Result<Vec<String>, Error> {
-    const OPEN: &str = "SELECT datname FROM pg_database WHERE datallowconn AND has_database_privilege('public', oid, 'CONNECT')";
+    const OPEN: &str =
+        "SELECT datname FROM pg_database WHERE datallowconn AND has_database_privilege('public', oid, 'CONNECT')";
     const COMMON: [&str; 2] = ["postgres", "template1"];
     let open = session.query(&Sql::new(OPEN))?;
     for database in open.column().filter(|name| COMMON.contains(name)) {
-        let revoke = Sql::new("GRANT CONNECT ON DATABASE ").name(database).then(" TO CURRENT_USER; REVOKE CONNECT ON DATABASE ");
+        let revoke =
+            Sql::new("GRANT CONNECT ON DATABASE ").name(database).then(" TO CURRENT_USER; REVOKE CONNECT ON DATABASE ");
         match session.query(&revoke.name(database).then(" FROM PUBLIC")) {
             // Whose they are not may not.
             Ok(_) | Err(Error::Refused(_)) => {}

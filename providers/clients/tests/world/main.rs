@@ -3,5 +3,6 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 mod memcached;
+mod postgres;
 mod redis;
 mod support;

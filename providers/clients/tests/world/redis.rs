@@ -5,9 +5,7 @@ use std::net::TcpStream;
 use std::process::Command;
 
 use larder_clients::Error;
-use larder_clients::redis::{
-    Kept, Scripts, Session, User, Value, acl_delete_user, acl_set_user, delete_keys, login,
-};
+use larder_clients::redis::{Kept, Scripts, Session, User, Value, acl_delete_user, acl_set_user, delete_keys, login};
 use tempfile::TempDir;
 
 use crate::support::{Server, free_port, program};
@@ -21,7 +19,8 @@ fn start(test: &str, has_file: bool) -> Option<Server> {
     let (dir, port) = (TempDir::new().unwrap(), free_port());
     let mut command = Command::new(redis);
     if has_file {
-        fs::write(dir.path().join("users"), format!("user default on >{} ~* &* +@all\n", ADMIN.replace(' ', "_"))).unwrap();
+        fs::write(dir.path().join("users"), format!("user default on >{} ~* &* +@all\n", ADMIN.replace(' ', "_")))
+            .unwrap();
         command.args(["--aclfile", "users"]);
     } else {
         command.args(["--requirepass", ADMIN]);
@@ -52,7 +51,8 @@ fn two_users(test: &str, scripts: Scripts) -> Option<(Server, Client, Client)> {
     make(&mut admin, "ann", scripts);
     make(&mut admin, "bob", scripts);
     let mut bob = user(&server, "bob");
-    let kinds = ["SET bob:s 1", "HSET bob:h f 1", "LPUSH bob:l 1", "SADD bob:set 1", "ZADD bob:z 1 a", "XADD bob:x * f 1"];
+    let kinds =
+        ["SET bob:s 1", "HSET bob:h f 1", "LPUSH bob:l 1", "SADD bob:set 1", "ZADD bob:z 1 a", "XADD bob:x * f 1"];
     for line in kinds {
         ask(&mut bob, line).unwrap();
     }
@@ -126,7 +126,8 @@ fn world_redis_users_see_nothing_of_each_other() {
     ] {
         let answer = ann.command(&[b"EVAL", script.as_bytes(), b"0"]);
         let why = answer.as_ref().map_err(ToString::to_string).map(|_| ()).unwrap_err();
-        let is_denied = ["NOPERM", "permission", "The user executing the script can't"].iter().any(|word| why.contains(word));
+        let is_denied =
+            ["NOPERM", "permission", "The user executing the script can't"].iter().any(|word| why.contains(word));
         assert!(is_denied, "{script}: {answer:?}");
     }
     let keys = ann.command(&[b"EVAL", b"return redis.call('GET',KEYS[1])", b"1", b"bob:s"]);
@@ -140,7 +141,9 @@ fn world_redis_users_see_nothing_of_each_other() {
 fn world_redis_users_have_no_scripts_unless_allowed() {
     let test = "world_redis_users_have_no_scripts_unless_allowed";
     let Some((_server, _, mut ann)) = two_users(test, Scripts::Denied) else { return };
-    for line in ["EVAL return(1) 0", "EVAL_RO return(1) 0", "EVALSHA x 0", "EVALSHA_RO x 0", "SCRIPT LOAD x", "SCRIPT EXISTS x"] {
+    for line in
+        ["EVAL return(1) 0", "EVAL_RO return(1) 0", "EVALSHA x 0", "EVALSHA_RO x 0", "SCRIPT LOAD x", "SCRIPT EXISTS x"]
+    {
         assert_eq!(ask(&mut ann, line).unwrap_err().code(), Some("NOPERM"), "{line}");
     }
 }
@@ -168,7 +171,8 @@ fn world_redis_commands_without_a_key_are_few() {
     without_key.sort();
     let known = "asking auth discard echo exec hello multi ping publish punsubscribe quit readonly readwrite reset \
         subscribe sunsubscribe time unsubscribe unwatch wait";
-    let unknown: Vec<_> = without_key.iter().filter(|name| !known.split_whitespace().any(|known| known == *name)).collect();
+    let unknown: Vec<_> =
+        without_key.iter().filter(|name| !known.split_whitespace().any(|known| known == *name)).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 }
 
