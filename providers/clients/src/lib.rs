@@ -8,9 +8,10 @@ mod error;
 #[cfg(target_arch = "wasm32")]
 mod host;
 pub mod memcached;
-// pub mod mysql;
+pub mod mysql;
 pub mod postgres;
 pub mod redis;
+mod rows;
 mod sql;
 mod stream;
 #[cfg(test)]
@@ -20,5 +21,6 @@ mod wire;
 pub use error::{Error, Refusal};
 #[cfg(target_arch = "wasm32")]
 pub use host::HostStream;
+pub use rows::Rows;
 pub use sql::{Dialect, Sql};
 pub use stream::Stream;

@@ -9,14 +9,13 @@ mod tenants;
 mod tests;
 
 pub use logins::{create_login, retire_login};
-pub use rows::Rows;
 pub use tenants::{Dropped, Tenant, create_role_and_database, drop_role_and_database};
 
 use postgres_protocol::escape;
 use postgres_protocol::message::frontend;
 
 use crate::wire::Wire;
-use crate::{Dialect, Error, Stream};
+use crate::{Dialect, Error, Rows, Stream};
 
 /// The longest name that the server doesn't cut off, in bytes.
 const NAME_BYTES_MAX: usize = 63;
