@@ -3,6 +3,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 mod memcached;
+mod mysql;
 mod postgres;
 mod redis;
 mod support;
