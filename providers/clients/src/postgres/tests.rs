@@ -126,19 +126,22 @@ fn challenge(client_first: &[u8], rounds: &str) -> Vec<u8> {
     authentication(11, format!("r={nonce}more,s=c2FsdA==,i={rounds}").as_bytes())
 }
 
+/// What a server says instead of a proof.
+type Lie = fn(&[u8]) -> Vec<u8>;
+
 #[test]
 fn a_server_must_prove_that_it_knows_the_password() {
     let offer = || authentication(10, b"SCRAM-SHA-256\0\0");
-    let lies: [&dyn Fn(&[u8]) -> Vec<u8>; 6] = [
+    let lies: [Lie; 6] = [
         // Leaves out the proof.
-        &|_| welcome(),
+        |_| welcome(),
         // Proves something else.
-        &|_| [authentication(12, b"v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), welcome()].concat(),
-        &|_| [authentication(12, b"e=other-error"), welcome()].concat(),
+        |_| [authentication(12, b"v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), welcome()].concat(),
+        |_| [authentication(12, b"e=other-error"), welcome()].concat(),
         // Begins once more.
-        &|_| authentication(10, b"SCRAM-SHA-256\0\0"),
-        &|said| challenge(said, "4096"),
-        &|_| error("FATAL", "28P01", "password authentication failed"),
+        |_| authentication(10, b"SCRAM-SHA-256\0\0"),
+        |said| challenge(said, "4096"),
+        |_| error("FATAL", "28P01", "password authentication failed"),
     ];
     for lie in lies {
         let mut step = 0;

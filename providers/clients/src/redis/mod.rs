@@ -8,7 +8,7 @@ mod users;
 
 pub use reply::Value;
 pub use sweep::{Sweep, delete_keys};
-pub use users::{Kept, Scripts, User, acl_delete_user, acl_set_user};
+pub use users::{Kept, Scripts, User, acl_delete_user, acl_set_user, lets_anybody_in};
 
 use crate::wire::Wire;
 use crate::{Error, Stream};

@@ -8,6 +8,9 @@
 //! * `CLIENT TRACKING … BCAST`: names every key that anybody changes; the server checks no permission there.
 //! * `PUBSUB`: lists everybody's channels. `FUNCTION`, `FCALL`: libraries have one name for all.
 //! * `SCRIPT FLUSH` and `KILL` reach everybody's scripts.
+//!
+//! The server compares the pattern of a `PSUBSCRIBE` with what is permitted letter by letter: it must be the prefix, `:*` and no more.
+//! And whoever says `RESET` is the user `default` again, so that one must have a password: see [`lets_anybody_in`].
 
 use std::fmt::Write as _;
 
@@ -84,6 +87,20 @@ pub fn acl_delete_user<S: Stream>(session: &mut Session<S>, name: &str) -> Resul
     check(name)?;
     session.command(&[b"ACL", b"DELUSER", name.as_bytes()])?;
     keep(session)
+}
+
+/// Whether the server asks nobody for a password: users would then keep nothing from each other.
+///
+/// # Errors
+/// The server refuses.
+pub fn lets_anybody_in<S: Stream>(session: &mut Session<S>) -> Result<bool, Error> {
+    let Value::Array(about) = session.command(&[b"ACL", b"GETUSER", b"default"])? else { return Ok(false) };
+    let flags = about.chunks(2).find_map(|pair| match pair {
+        [name, Value::Array(flags)] if name.as_text() == Some("flags") => Some(flags),
+        _ => None,
+    });
+    let has = |flag| flags.is_some_and(|flags| flags.iter().any(|value| value.as_text() == Some(flag)));
+    Ok(has("on") && has("nopass"))
 }
 
 /// Names and prefixes have no character that means something in a rule or in a pattern.

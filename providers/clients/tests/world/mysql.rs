@@ -11,6 +11,7 @@ use larder_clients::mysql::{
 use tempfile::TempDir;
 
 use crate::support::{Server, as_user, free_port, program, run};
+use crate::tls::{Upgradable, certify};
 
 const ADMIN: &str = "correct horse";
 
@@ -42,6 +43,9 @@ fn start(test: &str) -> Option<Server> {
     command.args(["--bind-address=127.0.0.1", "--skip-name-resolve", "--innodb-buffer-pool-size=16M"]);
     command.args(["--general-log=1", &format!("--general-log-file={}", path("log"))]);
     command.arg(format!("--socket={}", path("socket"))).arg(format!("--init-file={}", path("init.sql")));
+    let certified = certify(dir.path());
+    command.arg(format!("--ssl-cert={}", certified.certificate.display()));
+    command.arg(format!("--ssl-key={}", certified.key.display()));
     command.arg(format!("--pid-file={}", path("pid")));
     Some(Server::start(dir, port, &mut command, "ready for connections", "-TERM"))
 }
@@ -142,6 +146,22 @@ fn world_mariadb_passwords_overlap_in_a_rotation() {
 
     let me = drop_user(&mut admin, "admin");
     assert!(matches!(me, Err(Error::Foreign(_))), "{me:?}");
+    // A plain socket has no TLS, though the server has.
     let tls = Login { user: "admin", password: ADMIN, tls: true };
-    assert!(matches!(Session::connect(server.connect(), &tls), Err(Error::Insecure(_))));
+    assert!(Session::connect(server.connect(), &tls).is_err());
+}
+
+#[test]
+fn world_mariadb_tenants_are_made_in_tls() {
+    let Some(server) = start("world_mariadb_tenants_are_made_in_tls") else { return };
+    let tls = Login { user: "admin", password: ADMIN, tls: true };
+    let mut session = Session::connect(Upgradable::new(server.connect(), server.dir.path()), &tls).unwrap();
+    let version = session.query(&Sql::new("SHOW SESSION STATUS LIKE 'Ssl_version'")).unwrap();
+    assert!(version.all()[0][1].as_deref().unwrap().starts_with("TLSv1."), "{version:?}");
+    create_user_and_database(&mut session, &tenant("ann")).unwrap();
+    drop_user_and_database(&mut session, "ann").unwrap();
+    // Somebody else's certificate.
+    let other = TempDir::new().unwrap();
+    certify(other.path());
+    assert!(Session::connect(Upgradable::new(server.connect(), other.path()), &tls).is_err());
 }

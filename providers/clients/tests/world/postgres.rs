@@ -10,8 +10,12 @@ use larder_clients::postgres::{
 use tempfile::TempDir;
 
 use crate::support::{Server, as_user, free_port, program, run};
+use crate::tls::{Upgradable, certify};
 
 const ADMIN: &str = "correct horse";
+
+/// The way in which the server that has no TLS wants passwords.
+const WITHOUT_TLS: &str = "md5";
 
 type Client = Session<TcpStream>;
 
@@ -26,7 +30,12 @@ fn start_with(test: &str, way: &str) -> Option<Server> {
         .arg(&data)
         .args(["-U", "postgres", "-A", way])
         .arg(format!("--pwfile={}", password.display())));
+    let certified = certify(dir.path());
     let mut command = as_user("postgres", &initdb.with_file_name("postgres"));
+    if way != WITHOUT_TLS {
+        command.args(["-c", "ssl=on", "-c", &format!("ssl_cert_file={}", certified.certificate.display())]);
+        command.args(["-c", &format!("ssl_key_file={}", certified.key.display())]);
+    }
     command.arg("-D").arg(&data).args([
         "-c",
         "listen_addresses=127.0.0.1",
@@ -238,9 +247,26 @@ fn world_postgres_passwords_are_proven_as_the_server_wants() {
     assert_eq!(ask(&mut root, "SHOW password_encryption").unwrap().as_deref(), Some("md5"));
     create_role_and_database(&mut root, &tenant("ann")).unwrap();
     log_in(&server, "ann", "secret", "ann").unwrap();
+    let tls = Login { user: "postgres", password: ADMIN, database: "postgres", tls: true };
+    assert!(matches!(Session::connect(server.connect(), &tls), Err(Error::Insecure(_))));
     drop(root);
     let Some(server) = start_with(test, "password") else { return };
     assert!(matches!(log_in(&server, "postgres", ADMIN, "postgres"), Err(Error::Insecure(_))));
+    let stream = Upgradable::new(server.connect(), server.dir.path());
+    let mut session = Session::connect(stream, &tls).unwrap();
+    let secured = session.query(&Sql::new("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")).unwrap();
+    assert_eq!(secured.value(), Some("t"));
+}
+
+#[test]
+fn world_postgres_tenants_are_made_in_tls() {
+    let Some(server) = start("world_postgres_tenants_are_made_in_tls") else { return };
     let tls = Login { user: "postgres", password: ADMIN, database: "postgres", tls: true };
-    assert!(matches!(Session::connect(server.connect(), &tls), Err(Error::Insecure(_))));
+    let mut session = Session::connect(Upgradable::new(server.connect(), server.dir.path()), &tls).unwrap();
+    create_role_and_database(&mut session, &tenant("ann")).unwrap();
+    assert_eq!(drop_role_and_database(&mut session, "ann").unwrap(), Dropped::Gone);
+    // Somebody else's certificate.
+    let other = TempDir::new().unwrap();
+    certify(other.path());
+    assert!(Session::connect(Upgradable::new(server.connect(), other.path()), &tls).is_err());
 }

@@ -5,7 +5,9 @@ use std::net::TcpStream;
 use std::process::Command;
 
 use larder_clients::Error;
-use larder_clients::redis::{Kept, Scripts, Session, User, Value, acl_delete_user, acl_set_user, delete_keys, login};
+use larder_clients::redis::{
+    Kept, Scripts, Session, User, Value, acl_delete_user, acl_set_user, delete_keys, lets_anybody_in, login,
+};
 use tempfile::TempDir;
 
 use crate::support::{Server, free_port, program};
@@ -232,4 +234,8 @@ fn world_redis_says_whether_users_are_kept() {
     assert_eq!(acl_set_user(&mut admin, &ann).unwrap(), Kept::InMemory);
     assert_eq!(login(server.connect(), None, Some("wrong")).map(drop).unwrap_err().code(), Some("WRONGPASS"));
     assert_eq!(login(server.connect(), None, None).map(drop).unwrap_err().code(), Some("NOAUTH"));
+    assert!(!lets_anybody_in(&mut admin).unwrap());
+    ask(&mut admin, "CONFIG SET requirepass ").unwrap();
+    assert!(lets_anybody_in(&mut admin).unwrap());
+    login(server.connect(), None, None).map(drop).unwrap();
 }
