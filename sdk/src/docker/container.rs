@@ -22,6 +22,13 @@ impl Container {
         self.set("command", words)
     }
 
+    /// A program in the place of the image's own, with its first words.
+    #[must_use]
+    pub fn entrypoint<W: Into<String>>(self, words: impl IntoIterator<Item = W>) -> Self {
+        let words: Vec<String> = words.into_iter().map(Into::into).collect();
+        self.set("entrypoint", words)
+    }
+
     /// A variable of its environment.
     #[must_use]
     pub fn env(self, name: &str, value: &str) -> Self {
