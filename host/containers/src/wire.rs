@@ -86,6 +86,7 @@ async fn send(wire: Arc<Wire>, request: BollardRequest) -> Result<Response<Incom
         http1::Builder::new().max_buf_size(BUFFER_BYTES).handshake(TokioIo::new(metered)).await?;
     {
         let mut tasks = wire.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
         tasks.spawn(async move {
             // Whoever waits for the answer is told as well.
             let _ = driver.with_upgrades().await;
@@ -156,5 +157,22 @@ impl AsyncWrite for Metered {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.connection.as_mut().poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_as_in_the_reference() {
+        for (path, expected) in [("/v1.53/info", "/info"), ("/version", "/version"), ("/volumes/v1", "/volumes/v1")] {
+            assert_eq!(without_version(path), expected);
+        }
+    }
+
+    #[test]
+    fn what_bollard_would_log_is_never_written() {
+        assert!(log::STATIC_MAX_LEVEL <= log::LevelFilter::Info);
     }
 }
