@@ -28,8 +28,8 @@ const NEVER_S: u64 = 24 * 60 * 60;
 
 /// A connection could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct NotConnected(io::Error);
+#[error("{0}: {1}")]
+pub(crate) struct NotConnected(Endpoint, io::Error);
 
 /// More came than a call reads.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +80,8 @@ impl Session {
 }
 
 async fn send(wire: Arc<Wire>, request: BollardRequest) -> Result<Response<Incoming>, Error> {
-    let connection = wire.endpoint.open().await.map_err(|error| io::Error::other(NotConnected(error)))?;
+    let connection =
+        wire.endpoint.open().await.map_err(|error| io::Error::other(NotConnected(wire.endpoint.clone(), error)))?;
     let metered = Metered { connection, allowance: Arc::clone(&wire.allowance) };
     let (mut sender, driver) =
         http1::Builder::new().max_buf_size(BUFFER_BYTES).handshake(TokioIo::new(metered)).await?;
