@@ -4,6 +4,7 @@ mod config;
 mod create;
 mod grants;
 mod limits;
+mod options;
 
 use larder_domain::{AddonId, AddonState, AppName, ProviderName};
 use serde::Deserialize;
@@ -14,6 +15,7 @@ pub(crate) use config::ConfigPatchBody;
 pub(crate) use create::CreateBody;
 pub(crate) use grants::GrantsBody;
 pub(crate) use limits::LimitsBody;
+pub(crate) use options::OptionsBody;
 
 /// `POST /v1/providers`
 #[derive(Debug, Deserialize)]

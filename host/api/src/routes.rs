@@ -27,6 +27,7 @@ pub(crate) fn v1() -> Router<Shared> {
         .route("/v1/providers/{name}", get(providers::show).delete(providers::remove))
         .route("/v1/providers/{name}/grants", put(providers::set_grants))
         .route("/v1/providers/{name}/limits", put(providers::set_limits))
+        .route("/v1/providers/{name}/options", put(providers::set_options))
         .route("/v1/providers/{name}/versions/{digest}", get(providers::version))
         .route("/v1/providers/{name}/versions/{digest}/activate", post(providers::activate))
         .route("/v1/catalog", get(catalog::list))

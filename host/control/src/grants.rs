@@ -55,7 +55,7 @@ impl Control {
         self.changed(name, revision, done.await?).await
     }
 
-    async fn changed(
+    pub(crate) async fn changed(
         &self,
         name: &ProviderName,
         revision: u64,

@@ -13,6 +13,7 @@ mod error;
 mod grants;
 mod metrics;
 mod offers;
+mod options;
 mod providers;
 mod restarts;
 mod schema;

@@ -35,6 +35,7 @@ use tokio::time::{Instant, sleep, timeout};
 pub(crate) use loaded::Loading;
 pub(crate) use running::Running;
 pub use sweep::watch_engine;
+pub(crate) use versions::{Undescribed, describe};
 
 use crate::Control;
 

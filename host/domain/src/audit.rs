@@ -39,6 +39,8 @@ named! {
         Revoked = "revoked",
         /// The provider's limits were set anew.
         Limited = "limited",
+        /// The provider's options were set anew; their values are not told.
+        Configured = "configured",
         /// The provider went, with its versions and grants.
         Removed = "removed",
     }

@@ -2,6 +2,7 @@
 //!
 //! This is the only place that knows every concrete type.
 
+mod engine;
 mod files;
 mod http;
 mod limits;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use larder_api::{ApiConfig, Tokens, UploadLimits};
+use larder_control::worker::watch_engine;
 use larder_control::{Control, NoSink, Worker, WorkerConfig};
 use larder_sandbox::{ArtefactDir, Compile, Roots, Sandbox, SandboxConfig};
 use larder_store::{KeyfileSealer, SqliteStore, SystemClock};
@@ -45,6 +47,8 @@ pub(crate) struct ServeArgs {
     /// Authorities in PEM that providers' TLS connections trust beside the platform's
     #[arg(long, value_name = "FILE", env = "LARDER_CA_FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) engine: engine::EngineArgs,
     /// How to write the log
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) log_format: LogFormat,
@@ -78,7 +82,7 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
     let roots = args.ca_file.as_deref().map(authorities).transpose()?.unwrap_or_default();
     let config = SandboxConfig { artefacts: Some(artefacts), roots, ..SandboxConfig::compiling(itself) };
     let sandbox = Arc::new(Sandbox::new(config)?);
-    let control = Control::new(store, sandbox, Arc::new(NoSink));
+    let control = Control::new(store, sandbox, Arc::new(NoSink)).with_engine(engine::engine(args.engine)?);
 
     let listener = TcpListener::bind(args.listen).await.map_err(|error| {
         anyhow::anyhow!(
@@ -89,6 +93,8 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
     let mut worker = tokio::spawn(Worker::new(control.clone(), WorkerConfig::default()).run(stopped.clone()));
+
+    let engine_watch = tokio::spawn(watch_engine(control.clone(), stopped.clone()));
 
     let uploads = UploadLimits { folder: dir.uploads()?, ..UploadLimits::default() };
     let config = ApiConfig::new(Tokens::admin(&token), address, args.allow_host);
@@ -116,6 +122,7 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
     if !stopped_in_time {
         tracing::info!("closing connections that are still open");
     }
+    engine_watch.abort();
     worker.await.context("the worker broke down")
 }
 

@@ -7,7 +7,7 @@ use larder_domain::ports::runtime::Export;
 use larder_domain::ports::store::CheckOutcome;
 use larder_domain::provider::CheckStage;
 use larder_domain::work::{Lease, Subject};
-use larder_domain::{Digest, ProviderName};
+use larder_domain::{Digest, ProviderName, SecretString};
 
 use super::loaded::{self, LoadError};
 use super::{GIVEN_BACK_WAIT_MS, give_back, trial};
@@ -57,22 +57,13 @@ async fn examine(
     }
     let options = control.store.provider_options(provider).await.ok()?;
     check.is(CheckStage::Describing);
-    let text = match control.runtime.describe(digest, &options, limits).await {
-        Ok(Ok(text)) => text,
-        Ok(Err(reason)) => {
-            return Some(refused("describe_failed", format!("`describe` answered with an error: {reason}")));
-        }
-        Err(Fault { code: FaultCode::Host, detail }) => {
-            tracing::warn!(%provider, %digest, detail, "a version could not be described");
+    let manifest = match describe(control, digest, &options, limits).await {
+        Ok(manifest) => manifest,
+        Err(Undescribed::Refused { code, message }) => return Some(refused(code, message)),
+        Err(Undescribed::Host(reason)) => {
+            tracing::warn!(%provider, %digest, reason, "a version could not be described");
             return None;
         }
-        Err(fault) => {
-            return Some(refused("describe_failed", format!("`describe` broke down: {}", fault.detail)));
-        }
-    };
-    let manifest = match accept(&text).await {
-        Ok(manifest) => manifest,
-        Err(refused) => return Some(refused),
     };
     check.is(CheckStage::Trying);
     match trial::hold(control, provider, digest, &manifest, &options, limits).await {
@@ -96,23 +87,47 @@ fn broke(export: Export, fault: &Fault) -> CheckOutcome {
     )
 }
 
-async fn accept(text: &str) -> Result<Manifest, CheckOutcome> {
-    let invalid = |reason: String| {
-        refused("invalid_manifest", format!("the manifest that `describe` returned is not accepted: {reason}"))
-    };
-    let manifest = match Manifest::parse(text) {
-        Ok(manifest) => manifest,
-        Err(error) => return Err(invalid(error.to_string())),
-    };
-    if let Err(reason) = offers::compile_all(manifest.clone()).await {
-        return Err(invalid(reason));
+/// Why a version has not said what it offers.
+pub(crate) enum Undescribed {
+    /// It is at fault: code and message.
+    Refused { code: &'static str, message: String },
+    /// The host is.
+    Host(String),
+}
+
+/// Loads a version and asks it for its manifest under these options.
+pub(crate) async fn describe(
+    control: &Control,
+    digest: Digest,
+    options: &SecretString,
+    limits: CallLimits,
+) -> Result<Manifest, Undescribed> {
+    let refused = |code, message: String| Undescribed::Refused { code, message: bounded_text(message) };
+    match loaded::load(control, digest).await {
+        Ok(()) => {}
+        Err(LoadError::Refused(refusal)) => return Err(refused(refusal.code, refusal.message)),
+        Err(LoadError::Host(reason)) => return Err(Undescribed::Host(reason)),
     }
+    match control.runtime.describe(digest, options, limits).await {
+        Ok(Ok(text)) => accept(&text).await.map_err(|(code, message)| refused(code, message)),
+        Ok(Err(reason)) => Err(refused("describe_failed", format!("`describe` answered with an error: {reason}"))),
+        Err(Fault { code: FaultCode::Host, detail }) => Err(Undescribed::Host(detail)),
+        Err(fault) => Err(refused("describe_failed", format!("`describe` broke down: {}", fault.detail))),
+    }
+}
+
+async fn accept(text: &str) -> Result<Manifest, (&'static str, String)> {
+    let invalid = |reason: String| {
+        ("invalid_manifest", format!("the manifest that `describe` returned is not accepted: {reason}"))
+    };
+    let manifest = Manifest::parse(text).map_err(|error| invalid(error.to_string()))?;
+    offers::compile_all(manifest.clone()).await.map_err(invalid)?;
     if let Some(request) = manifest.requests.iter().find(|r| r.required && r.permission().is_err()) {
         let message = format!(
             "the provider requires the capability {:?} ({}), which this host does not have; build it without, or make the request optional",
             request.capability, request.value
         );
-        return Err(refused("unknown_capability", message));
+        return Err(("unknown_capability", message));
     }
     Ok(manifest)
 }

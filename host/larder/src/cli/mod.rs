@@ -27,6 +27,7 @@ mod context;
 mod duration;
 mod failure;
 mod model;
+mod object;
 mod out;
 mod progress;
 mod provider;

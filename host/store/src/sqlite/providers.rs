@@ -2,6 +2,7 @@
 
 mod grants;
 mod limits;
+mod options;
 mod revision;
 mod versions;
 
@@ -11,6 +12,7 @@ use larder_domain::audit::{Action, Actor};
 use larder_domain::grants::Permission;
 use larder_domain::ids::Digest;
 use larder_domain::limits::ProviderLimits;
+use larder_domain::manifest::Manifest;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{CheckOutcome, ProviderStore, RemoveRefusal, RevisionChanged, UploadOutcome};
 use larder_domain::provider::Provider;
@@ -73,6 +75,18 @@ impl ProviderStore for SqliteStore {
     ) -> Result<Result<(), RevisionChanged>, StoreError> {
         let name = name.clone();
         self.writer.attempt(move |tx| limits::set(tx, &name, &limits, revision)).await
+    }
+
+    async fn set_options(
+        &self,
+        name: &ProviderName,
+        options: SecretString,
+        manifests: Vec<(Digest, Manifest)>,
+        revision: u64,
+    ) -> Result<Result<(), RevisionChanged>, StoreError> {
+        let sealed = self.sealer.seal(&places::options(name), options.reveal().as_bytes())?;
+        let name = name.clone();
+        self.writer.attempt(move |tx| options::set(tx, &name, &sealed, &manifests, revision)).await
     }
 
     async fn component(&self, digest: Digest) -> Result<Option<Vec<u8>>, StoreError> {

@@ -85,6 +85,16 @@ pub trait ProviderStore: Send + Sync + 'static {
         revision: u64,
     ) -> Result<Result<(), RevisionChanged>, StoreError>;
 
+    /// Replaces the operator's options, and what versions say of themselves under them, if nothing else of the provider was changed
+    /// since this revision. The newest version becomes active if it waited for what it no longer asks for.
+    async fn set_options(
+        &self,
+        name: &ProviderName,
+        options: SecretString,
+        manifests: Vec<(Digest, Manifest)>,
+        revision: u64,
+    ) -> Result<Result<(), RevisionChanged>, StoreError>;
+
     /// The bytes of a component.
     async fn component(&self, digest: Digest) -> Result<Option<Vec<u8>>, StoreError>;
 

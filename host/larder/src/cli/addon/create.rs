@@ -1,12 +1,11 @@
 //! `larder addon create`.
 
-use std::io::Read;
 use std::time::Duration;
 
 use clap::Args;
 use clap_complete::ArgValueCandidates;
 use reqwest::Method;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::wait;
@@ -15,12 +14,11 @@ use crate::cli::api::call::Call;
 use crate::cli::completions::candidates;
 use crate::cli::context::Context;
 use crate::cli::duration;
-use crate::cli::failure::{Failure, Kind, Result};
+use crate::cli::failure::{Failure, Result};
 use crate::cli::model::{self, Addon};
+use crate::cli::object::read_object;
 use crate::cli::spelling::{Param, merge_params};
 
-/// The server takes no longer body.
-const PARAMS_BYTES_MAX: u64 = 1024 * 1024;
 /// How often to send the request at most, should the connection break.
 const SENDS_MAX: u32 = 3;
 
@@ -112,7 +110,8 @@ async fn send(context: &Context, args: CreateArgs) -> Result<Answer> {
 
 /// What is not given is left to the server.
 fn body(args: CreateArgs) -> Result<Value> {
-    let base = args.params_json.as_deref().map(read_params).transpose()?.unwrap_or_default();
+    let base =
+        args.params_json.as_deref().map(|source| read_object(source, "--params-json")).transpose()?.unwrap_or_default();
     let parameters = merge_params(base, args.params).map_err(Failure::usage)?;
     let mut body = json!({ "service": args.service });
     let texts = [
@@ -132,26 +131,6 @@ fn body(args: CreateArgs) -> Result<Value> {
         }
     }
     Ok(body)
-}
-
-/// A JSON object: itself, in the file after `@`, or on standard input. Messages don't repeat what may be secret.
-fn read_params(source: &str) -> Result<Map<String, Value>> {
-    let (text, whence) = match source.strip_prefix('@') {
-        Some(path) => (std::fs::File::open(path).and_then(read_bounded), format!("`{path}`")),
-        None if source == "-" => (read_bounded(std::io::stdin().lock()), "standard input".to_owned()),
-        None => (Ok(source.to_owned()), "the value of `--params-json`".to_owned()),
-    };
-    let text = text.map_err(|error| Failure::new(Kind::Failed, "unreadable", format!("{whence}: {error}")))?;
-    serde_json::from_str(&text).map_err(|error| Failure::usage(format!("{whence} is no JSON object: {error}")))
-}
-
-fn read_bounded(mut source: impl Read) -> std::io::Result<String> {
-    let mut text = String::new();
-    source.by_ref().take(PARAMS_BYTES_MAX + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > PARAMS_BYTES_MAX {
-        return Err(std::io::Error::other("it is longer than 1 MiB"));
-    }
-    Ok(text)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod activate;
 mod change;
 mod grant;
 mod limit;
+mod options;
 mod show;
 mod upload;
 
@@ -37,6 +38,8 @@ pub(crate) enum ProviderCommand {
     Revoke(grant::RevokeArgs),
     /// Set what a provider's calls may use; it holds from its next call on.
     Limit(limit::LimitArgs),
+    /// Set a provider's options; they hold from its next call on.
+    Options(options::OptionsArgs),
     /// Remove a provider.
     Remove(RemoveArgs),
     /// Begin a project for a provider of your own.
@@ -73,6 +76,7 @@ pub(crate) async fn run(context: &Context, command: ProviderCommand) -> Result<(
         ProviderCommand::Grant(args) => grant::grant(context, &args).await,
         ProviderCommand::Revoke(args) => grant::revoke(context, &args).await,
         ProviderCommand::Limit(args) => limit::run(context, &args).await,
+        ProviderCommand::Options(args) => options::run(context, args).await,
         ProviderCommand::Remove(args) => remove(context, &args).await,
         ProviderCommand::New(args) => new::run(context.out, &args),
         ProviderCommand::Build(args) => build::run(context.out, &args),

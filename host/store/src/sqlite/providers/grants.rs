@@ -59,7 +59,7 @@ fn note(tx: &Tx<'_>, provider: &ProviderName, before: &[Granted]) -> Result<()> 
 }
 
 /// Only the newest version that can serve: one that was uploaded later is what the operator wants.
-fn activate_what_waited(tx: &mut Tx<'_>, provider: &ProviderName) -> Result<()> {
+pub(super) fn activate_what_waited(tx: &mut Tx<'_>, provider: &ProviderName) -> Result<()> {
     let all = versions::all(tx.conn, provider)?;
     let newest = all.into_iter().find(|version| version.state != VersionState::Refused);
     if let Some(version) = newest.filter(|version| version.state == VersionState::WaitingForApproval)

@@ -3,6 +3,7 @@
 use clap::Parser;
 
 use super::*;
+use crate::cli::failure::Kind;
 
 #[derive(Debug, Parser)]
 struct Command {
@@ -46,11 +47,6 @@ fn parameters_come_from_a_file() {
     assert_eq!(body(parse(&words)).unwrap_err().kind, Kind::Usage);
     std::fs::remove_file(&path).unwrap();
     assert_eq!(body(parse(&words)).unwrap_err().code, "unreadable");
-}
-
-#[test]
-fn too_long_a_file_is_not_read_to_its_end() {
-    assert!(read_bounded(std::io::repeat(b' ')).is_err());
 }
 
 #[test]

@@ -1,0 +1,31 @@
+//! The operator's options, and what versions say of themselves under them.
+
+use larder_domain::ProviderName;
+use larder_domain::audit::{Action, Actor};
+use larder_domain::ids::Digest;
+use larder_domain::manifest::Manifest;
+use larder_domain::ports::store::RevisionChanged;
+use serde_json::json;
+
+use super::{grants, revision};
+use crate::sqlite::audit;
+use crate::sqlite::error::{Failure, Stop};
+use crate::sqlite::tx::Tx;
+
+pub(super) fn set(
+    tx: &mut Tx<'_>,
+    provider: &ProviderName,
+    sealed: &[u8],
+    manifests: &[(Digest, Manifest)],
+    revision: u64,
+) -> Result<(), Stop<RevisionChanged>> {
+    revision::advance(tx, provider, revision)?;
+    tx.execute("UPDATE provider SET options = ? WHERE name = ?", (sealed, provider.as_str()))?;
+    for (digest, manifest) in manifests {
+        let text = serde_json::to_string(manifest).map_err(|error| Failure::corrupt(error.to_string()))?;
+        let sql = "UPDATE version SET manifest = ? WHERE provider = ? AND digest = ?";
+        tx.execute(sql, (text, provider.as_str(), &digest.0))?;
+    }
+    audit::note(tx, Actor::Admin, Action::Configured, provider, &json!({}))?;
+    Ok(grants::activate_what_waited(tx, provider)?)
+}

@@ -1,0 +1,200 @@
+//! A role and a database of its own on a server that many addons share.
+//!
+//! A role says in its comment that Larder made it, and for what. It gets that comment in the transaction that makes it, so whatever
+//! comes in between, what has none is somebody else's and is left alone. What a role without the comment owns is not ours either.
+
+use postgres_protocol::password::scram_sha_256;
+
+use super::logins::{end_sessions, logins_of, shut};
+use super::{Session, Sql, check_name};
+use crate::{Error, Stream};
+
+const DUPLICATE_ROLE: &str = "42710";
+const DUPLICATE_DATABASE: &str = "42P04";
+const DEPENDENT_OBJECTS: &str = "2BP01";
+/// From this version on, the server itself ends the sessions in a database that is dropped.
+const DROPS_BY_FORCE: u32 = 13;
+
+/// Who gets a database.
+#[derive(Clone, Copy)]
+pub struct Tenant<'a> {
+    /// The name of both, role and database.
+    pub name: &'a str,
+    /// The role's password. Only its SCRAM verifier is sent.
+    pub password: &'a str,
+    /// How many sessions the role may have at once.
+    pub connections_max: Option<u16>,
+}
+
+/// What became of a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dropped {
+    /// Nothing of it is there any more, or never was.
+    Gone,
+    /// A role of this name is there, but was not made here.
+    NotOurs,
+}
+
+/// Makes a role and a database that only it can connect to; or, where they are there already, whatever of them is missing, and sets
+/// the password again. Gives the other databases that the public may still connect to, since this session was not permitted to
+/// change that: a tenant reaches those, too.
+///
+/// # Errors
+/// The server refuses, or the name is taken by something that is not ours.
+pub fn create_role_and_database<S: Stream>(
+    session: &mut Session<S>,
+    tenant: &Tenant<'_>,
+) -> Result<Vec<String>, Error> {
+    let name = tenant.name;
+    check_name(name)?;
+    make_role(session, name, &owner_mark(name), tenant.password)?;
+    limit(session, name, tenant.connections_max)?;
+    make_database(session, name)?;
+    shut_out_the_public(session)
+}
+
+/// Removes the database with everything in it, its role and all further logins, and ends their sessions.
+///
+/// # Errors
+/// The server refuses.
+pub fn drop_role_and_database<S: Stream>(session: &mut Session<S>, name: &str) -> Result<Dropped, Error> {
+    check_name(name)?;
+    match mark_of(session, name)? {
+        // The role goes last, so there is no database either.
+        None => return Ok(Dropped::Gone),
+        Some(mark) if mark != owner_mark(name) => return Ok(Dropped::NotOurs),
+        Some(_) => {}
+    }
+    let logins = logins_of(session, name)?;
+    for role in logins.iter().map(String::as_str).chain([name]) {
+        shut(session, role)?;
+    }
+    if owner_of(session, name)?.is_some_and(|owner| owner == name) {
+        drop_database(session, name)?;
+    }
+    for role in logins.iter().map(String::as_str).chain([name]) {
+        end_sessions(session, role)?;
+        drop_role(session, role)?;
+    }
+    Ok(Dropped::Gone)
+}
+
+/// What the comment of a tenant's role says.
+fn owner_mark(name: &str) -> String {
+    format!("Larder: owns the database {name}")
+}
+
+/// Makes a role with this comment, unless there is one, and has it log in with this password.
+pub(super) fn make_role<S: Stream>(
+    session: &mut Session<S>,
+    role: &str,
+    mark: &str,
+    password: &str,
+) -> Result<(), Error> {
+    // One transaction: a role without the comment would be nobody's.
+    let make = Sql::new("CREATE ROLE ")
+        .name(role)
+        .then(" NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS; COMMENT ON ROLE ")
+        .name(role)
+        .then(" IS ")
+        .literal(mark);
+    match session.query(&make) {
+        Err(error) if error.code() == Some(DUPLICATE_ROLE) => {
+            if mark_of(session, role)?.as_deref() != Some(mark) {
+                return Err(Error::Foreign(format!("a role `{role}`")));
+            }
+        }
+        made => drop(made?),
+    }
+    // Others than superusers must be members of a role whose databases and sessions they administer.
+    if !is_superuser(session)? {
+        session.query(&Sql::new("GRANT ").name(role).then(" TO CURRENT_USER"))?;
+    }
+    // What it can't do is not said again: that is for superusers alone, and only they could have changed it.
+    let verifier = scram_sha_256(password.as_bytes());
+    session.query(&Sql::new("ALTER ROLE ").name(role).then(" LOGIN PASSWORD ").literal(&verifier))?;
+    Ok(())
+}
+
+fn limit<S: Stream>(session: &mut Session<S>, role: &str, connections_max: Option<u16>) -> Result<(), Error> {
+    let sql = Sql::new("ALTER ROLE ").name(role).then(" CONNECTION LIMIT ");
+    session.query(&sql.number(connections_max.map_or(-1, i32::from)))?;
+    Ok(())
+}
+
+/// Nobody can connect until the public can't.
+fn make_database<S: Stream>(session: &mut Session<S>, name: &str) -> Result<(), Error> {
+    let make = Sql::new("CREATE DATABASE ").name(name).then(" OWNER ").name(name).then(" ALLOW_CONNECTIONS false");
+    match session.query(&make) {
+        Err(error) if error.code() == Some(DUPLICATE_DATABASE) => {
+            if owner_of(session, name)?.as_deref() != Some(name) {
+                return Err(Error::Foreign(format!("a database `{name}`")));
+            }
+        }
+        made => drop(made?),
+    }
+    session.query(&Sql::new("REVOKE ALL ON DATABASE ").name(name).then(" FROM PUBLIC"))?;
+    session.query(&Sql::new("ALTER DATABASE ").name(name).then(" ALLOW_CONNECTIONS true"))?;
+    Ok(())
+}
+
+/// Whoever has a role could otherwise connect to the databases that every server has, meet others there, and hold up what is copied
+/// from a template. Gives those that are open all the same.
+fn shut_out_the_public<S: Stream>(session: &mut Session<S>) -> Result<Vec<String>, Error> {
+    const OPEN: &str =
+        "SELECT datname FROM pg_database WHERE datallowconn AND has_database_privilege('public', oid, 'CONNECT')";
+    const COMMON: [&str; 2] = ["postgres", "template1"];
+    let open = session.query(&Sql::new(OPEN))?;
+    for database in open.column().filter(|name| COMMON.contains(name)) {
+        let revoke =
+            Sql::new("GRANT CONNECT ON DATABASE ").name(database).then(" TO CURRENT_USER; REVOKE CONNECT ON DATABASE ");
+        match session.query(&revoke.name(database).then(" FROM PUBLIC")) {
+            // Whose they are not may not.
+            Ok(_) | Err(Error::Refused(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(session.query(&Sql::new(OPEN))?.column().map(str::to_owned).collect())
+}
+
+fn drop_database<S: Stream>(session: &mut Session<S>, name: &str) -> Result<(), Error> {
+    let drop = Sql::new("DROP DATABASE IF EXISTS ").name(name);
+    if session.major_version()? >= DROPS_BY_FORCE {
+        session.query(&drop.then(" WITH (FORCE)"))?;
+        return Ok(());
+    }
+    session.query(&Sql::new("ALTER DATABASE ").name(name).then(" ALLOW_CONNECTIONS false"))?;
+    let end = Sql::new("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ").literal(name);
+    session.query(&end)?;
+    session.query(&drop)?;
+    Ok(())
+}
+
+/// What a role still has elsewhere goes with it: privileges that somebody gave it, things that it made in this session's database.
+pub(super) fn drop_role<S: Stream>(session: &mut Session<S>, role: &str) -> Result<(), Error> {
+    let drop = Sql::new("DROP ROLE IF EXISTS ").name(role);
+    match session.query(&drop) {
+        Err(error) if error.code() == Some(DEPENDENT_OBJECTS) => {
+            session.query(&Sql::new("DROP OWNED BY ").name(role))?;
+            session.query(&drop)?;
+        }
+        dropped => std::mem::drop(dropped?),
+    }
+    Ok(())
+}
+
+/// A role's comment, empty if it has none; none if there is no such role.
+pub(super) fn mark_of<S: Stream>(session: &mut Session<S>, role: &str) -> Result<Option<String>, Error> {
+    const MARK: &str = "SELECT coalesce(shobj_description(oid, 'pg_authid'), '') FROM pg_roles WHERE rolname = ";
+    Ok(session.query(&Sql::new(MARK).literal(role))?.value().map(str::to_owned))
+}
+
+fn owner_of<S: Stream>(session: &mut Session<S>, database: &str) -> Result<Option<String>, Error> {
+    const OWNER: &str = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = ";
+    Ok(session.query(&Sql::new(OWNER).literal(database))?.value().map(str::to_owned))
+}
+
+fn is_superuser<S: Stream>(session: &mut Session<S>) -> Result<bool, Error> {
+    const IS: &str = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user";
+    Ok(session.query(&Sql::new(IS))?.value() == Some("t"))
+}
