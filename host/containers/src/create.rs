@@ -21,6 +21,9 @@ const LOG_FILE_SIZE: &str = "10m";
 const LOG_FILES: &str = "2";
 const NANOS_PER_MILLI: i64 = 1_000_000;
 
+/// Names of networks that are none of ours: the machine's own, the one that all containers share, and none.
+const NO_NETWORKS: [&str; 4] = ["host", "bridge", "default", "none"];
+
 /// Makes a volume.
 pub(crate) async fn volume(session: Session, full_name: &str, owner: &Owner) -> Result<(), Trouble> {
     let wanted = VolumeCreateRequest {
@@ -53,7 +56,11 @@ pub(crate) async fn container(session: Session, container: &NewContainer<'_>) ->
 }
 
 fn body(container: &NewContainer<'_>) -> Result<ContainerCreateBody, EngineError> {
-    let spec = container.spec;
+    let (spec, network) = (container.spec, container.network.as_str());
+    check_name(network)?;
+    if NO_NETWORKS.contains(&network) {
+        return Err(EngineError::Refused(format!("{network} is no network for containers of addons")));
+    }
     let command = spec.command.iter().map(|word| word.reveal().to_owned());
     let env = spec.env.iter().map(|(name, value)| format!("{name}={}", value.reveal()));
     Ok(ContainerCreateBody {

@@ -10,7 +10,7 @@ mod world;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use larder_domain::docker::{ContainerSpec, ObjectSpec};
+use larder_domain::docker::ContainerSpec;
 use larder_domain::ids::{AddonId, InstallationId};
 use larder_domain::ports::engine::{Exec, NewContainer, Owner};
 
@@ -31,14 +31,11 @@ fn owner() -> Owner {
 }
 
 fn container_spec(text: &str) -> ContainerSpec {
-    match ObjectSpec::parse(text).unwrap() {
-        ObjectSpec::Container(spec) => spec,
-        ObjectSpec::Volume(_) => panic!("{text} is a volume"),
-    }
+    serde_json::from_str(text).unwrap()
 }
 
 fn plain_spec() -> ContainerSpec {
-    container_spec(r#"{"kind":"container","name":"db","image":"redis:7","memory_bytes":16777216}"#)
+    container_spec(r#"{"name":"db","image":"redis:7","memory_bytes":16777216}"#)
 }
 
 fn new_container<'a>(full_name: &str, owner: &Owner, spec: &'a ContainerSpec) -> NewContainer<'a> {

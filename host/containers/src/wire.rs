@@ -28,8 +28,8 @@ const NEVER_S: u64 = 24 * 60 * 60;
 
 /// A connection could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct NotConnected(io::Error);
+#[error("{0}: {1}")]
+pub(crate) struct NotConnected(Endpoint, io::Error);
 
 /// More came than a call reads.
 #[derive(Debug, thiserror::Error)]
@@ -80,12 +80,14 @@ impl Session {
 }
 
 async fn send(wire: Arc<Wire>, request: BollardRequest) -> Result<Response<Incoming>, Error> {
-    let connection = wire.endpoint.open().await.map_err(|error| io::Error::other(NotConnected(error)))?;
+    let connection =
+        wire.endpoint.open().await.map_err(|error| io::Error::other(NotConnected(wire.endpoint.clone(), error)))?;
     let metered = Metered { connection, allowance: Arc::clone(&wire.allowance) };
     let (mut sender, driver) =
         http1::Builder::new().max_buf_size(BUFFER_BYTES).handshake(TokioIo::new(metered)).await?;
     {
         let mut tasks = wire.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
         tasks.spawn(async move {
             // Whoever waits for the answer is told as well.
             let _ = driver.with_upgrades().await;
@@ -156,5 +158,22 @@ impl AsyncWrite for Metered {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.connection.as_mut().poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_as_in_the_reference() {
+        for (path, expected) in [("/v1.53/info", "/info"), ("/version", "/version"), ("/volumes/v1", "/volumes/v1")] {
+            assert_eq!(without_version(path), expected);
+        }
+    }
+
+    #[test]
+    fn what_bollard_would_log_is_never_written() {
+        assert!(log::STATIC_MAX_LEVEL <= log::LevelFilter::Info);
     }
 }

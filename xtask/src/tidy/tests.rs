@@ -138,6 +138,7 @@ fn arrows_follow_the_architecture() {
         ("larder-control", "larder-domain"),
         ("larder-api", "larder-control"),
         ("larder-sandbox", "wasmtime-wasi"),
+        ("larder-containers", "bollard"),
         ("larder", "larder-sandbox"),
         ("larder-control", "tokio"),
         ("larder-bench", "wasmtime"),
@@ -151,6 +152,8 @@ fn arrows_follow_the_architecture() {
         ("larder-domain", "tokio"),
         ("larder-domain", "larder-store"),
         ("larder-store", "axum"),
+        ("larder-control", "bollard"),
+        ("larder", "bollard-stubs"),
         ("larder-containers", "rusqlite"),
     ] {
         assert!(objects(from, to, false), "{from} -> {to}");

@@ -65,7 +65,7 @@ async fn nobody_is_there() {
     for endpoint in ["unix:///nowhere/engine.sock", "tcp://127.0.0.1:1"] {
         let engine = DockerEngine::connect(endpoint).unwrap().with_bounds(bounds(LONG));
         for (name, error) in everything(&engine, LONG).await {
-            assert!(matches!(error, EngineError::Unreachable(_)), "{name}: {error:?}");
+            assert!(matches!(&error, EngineError::Unreachable(text) if text.contains(endpoint)), "{name}: {error:?}");
         }
     }
 }
@@ -174,6 +174,27 @@ async fn the_answer_has_no_end() {
             assert!(server.sent() < 14 * (BYTES_MAX as usize + 512 * 1024), "{}", server.sent());
         }
     }
+}
+
+#[tokio::test]
+async fn what_a_call_has_opened_is_closed_with_it() {
+    let server = Server::start(|asked| match asked.what.as_str() {
+        "GET /version" => None,
+        "POST /v1.41/containers/c/exec" => Some(Answer::Json(201, json!({"Id": "e1"}))),
+        "POST /v1.41/exec/e1/start" => {
+            let upgrade = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
+            Some(Answer::Open(upgrade.to_vec()))
+        }
+        "GET /v1.41/events" => Some(Answer::Open(chunked(&[]))),
+        _ => Some(Answer::Open(vec![])),
+    });
+    let engine = server.engine(bounds(Duration::from_millis(500)));
+    engine.state("c").await.unwrap_err();
+    tokio::time::timeout(LONG, server.left(1)).await.unwrap();
+    engine.exec("c", command(&["x"], Duration::from_millis(500))).await.unwrap_err();
+    tokio::time::timeout(LONG, server.left(2)).await.unwrap();
+    drop(engine.events(owner().installation).await.unwrap());
+    tokio::time::timeout(LONG, server.left(3)).await.unwrap();
 }
 
 #[tokio::test]

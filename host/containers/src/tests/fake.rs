@@ -44,7 +44,7 @@ async fn a_container_lives_and_ends() {
 #[tokio::test]
 async fn what_was_scripted_happens() {
     let (fake, owner) = (FakeEngine::default(), owner());
-    let text = r#"{"kind":"container","name":"db","image":"redis:7","memory_bytes":16777216,
+    let text = r#"{"name":"db","image":"redis:7","memory_bytes":16777216,
         "mounts":[{"volume":"data","path":"/data"}],"ports":[80]}"#;
     let spec = container_spec(text);
     let image: &Image = &spec.image;

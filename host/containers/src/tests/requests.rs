@@ -5,9 +5,11 @@ use std::time::Duration;
 use larder_domain::docker::ObjectKind;
 use larder_domain::ports::engine::{ContainerState, Engine, EngineError};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::server::{Answer, Asked, Server};
+use super::server::{Answer, Asked, Server, whole};
 use super::{container_spec, new_container, owner, patient, plain_spec};
+use crate::DockerEngine;
 
 fn answering(status: u16, value: Value) -> Server {
     Server::start(move |asked| (asked.what != "GET /version").then(|| Answer::Json(status, value.clone())))
@@ -18,7 +20,7 @@ fn saying(status: u16, message: &str) -> Server {
 }
 
 const WHOLE: &str = r#"{
-    "kind": "container", "name": "db", "image": "registry.example.com:5000/a/b:1",
+    "name": "db", "image": "registry.example.com:5000/a/b:1",
     "command": ["serve", "--secret=x"], "entrypoint": ["/bin/run"], "env": {"A": "1"}, "user": "1000:1000",
     "memory_bytes": 16777216, "cpu_millis": 250, "pids": 20,
     "mounts": [{"volume": "data", "path": "/data"}, {"volume": "conf", "path": "/conf", "read_only": true}],
@@ -105,6 +107,42 @@ async fn a_volume_that_nobody_named_is_refused() {
         assert!(matches!(error, EngineError::Refused(_)), "{path:?}: {error:?}");
     }
     assert!(server.asked().is_empty());
+}
+
+#[tokio::test]
+async fn the_machines_network_is_refused() {
+    let server = answering(201, json!({"Id": "abc"}));
+    let (owner, spec) = (owner(), plain_spec());
+    for network in ["host", "none", "bridge", "default", "container:abc", ""] {
+        let mut new = new_container("c", &owner, &spec);
+        new.network = network.into();
+        let error = server.engine(patient()).create_container(new).await.unwrap_err();
+        assert!(matches!(error, EngineError::Refused(_)), "{network}: {error:?}");
+    }
+    assert!(server.asked().is_empty());
+}
+
+#[tokio::test]
+async fn an_engine_may_listen_on_a_port() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let engine = DockerEngine::connect(&format!("tcp://{address}")).unwrap().with_bounds(patient());
+    let asked = tokio::spawn(async move {
+        let mut heads = vec![];
+        for body in ["{\"ApiVersion\": \"1.45\"}", "{}"] {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = vec![0; 4096];
+            let length = stream.read(&mut head).await.unwrap();
+            heads.push(String::from_utf8(head[..length].to_vec()).unwrap());
+            stream.write_all(whole(200, body).as_bytes()).await.unwrap();
+        }
+        heads
+    });
+    assert_eq!(engine.has_image(&"redis:7".parse().unwrap()).await, Ok(true));
+    let heads = asked.await.unwrap();
+    assert!(heads[0].starts_with("GET /version HTTP/1.1\r\n"), "{}", heads[0]);
+    assert!(heads[1].starts_with("GET /v1.45/images/redis:7/json HTTP/1.1\r\n"), "{}", heads[1]);
+    assert!(heads[1].contains(&format!("host: {address}\r\n")), "{}", heads[1]);
 }
 
 #[tokio::test]

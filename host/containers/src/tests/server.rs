@@ -45,6 +45,8 @@ pub(super) struct Server {
     fed: Arc<Mutex<Vec<u8>>>,
     /// How much was sent without end.
     sent: Arc<AtomicUsize>,
+    /// How many open answers were left by the client.
+    left: Arc<AtomicUsize>,
     tasks: JoinSet<()>,
 }
 
@@ -52,22 +54,29 @@ impl Server {
     /// A server that answers each request so. Without an answer, it is that of a good engine to the question for its version.
     pub(super) fn start(answer: impl Fn(&Asked) -> Option<Answer> + Send + Sync + 'static) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut server =
-            Self { dir, asked: Arc::default(), fed: Arc::default(), sent: Arc::default(), tasks: JoinSet::new() };
+        let mut server = Self {
+            dir,
+            asked: Arc::default(),
+            fed: Arc::default(),
+            sent: Arc::default(),
+            left: Arc::default(),
+            tasks: JoinSet::new(),
+        };
         let listener = UnixListener::bind(server.path()).unwrap();
         let (asked, fed, sent) = (Arc::clone(&server.asked), Arc::clone(&server.fed), Arc::clone(&server.sent));
+        let left = Arc::clone(&server.left);
         let answer = Arc::new(answer);
         server.tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let (asked, fed, sent) = (Arc::clone(&asked), Arc::clone(&fed), Arc::clone(&sent));
-                let answer = Arc::clone(&answer);
+                let (answer, left) = (Arc::clone(&answer), Arc::clone(&left));
                 connections.spawn(async move {
                     let mut stream = stream;
                     let Some(request) = read(&mut stream).await else { return };
                     asked.lock().unwrap().push(request.clone());
                     let answer = answer(&request).unwrap_or_else(|| good(&request));
-                    reply(stream, answer, &fed, &sent).await;
+                    reply(stream, answer, &fed, &sent, &left).await;
                 });
             }
         });
@@ -93,6 +102,13 @@ impl Server {
 
     pub(super) fn fed(&self) -> Vec<u8> {
         self.fed.lock().unwrap().clone()
+    }
+
+    /// Ends when the client has left so many open answers.
+    pub(super) async fn left(&self, count: usize) {
+        while self.left.load(Ordering::SeqCst) < count {
+            tokio::task::yield_now().await;
+        }
     }
 
     pub(super) fn sent(&self) -> usize {
@@ -143,7 +159,7 @@ fn decoded(query: &str) -> String {
     text
 }
 
-async fn reply(mut stream: UnixStream, answer: Answer, fed: &Mutex<Vec<u8>>, sent: &AtomicUsize) {
+async fn reply(mut stream: UnixStream, answer: Answer, fed: &Mutex<Vec<u8>>, sent: &AtomicUsize, left: &AtomicUsize) {
     match answer {
         Answer::Json(status, value) => {
             let body = if status == 204 { String::new() } else { value.to_string() };
@@ -157,6 +173,7 @@ async fn reply(mut stream: UnixStream, answer: Answer, fed: &Mutex<Vec<u8>>, sen
             // Until the client goes.
             let mut rest = Vec::new();
             let _ = stream.read_to_end(&mut rest).await;
+            left.fetch_add(1, Ordering::SeqCst);
         }
         Answer::Endless(first, again) => {
             let _ = stream.write_all(&first).await;

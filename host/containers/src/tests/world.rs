@@ -54,7 +54,7 @@ impl World {
         let script = serde_json::to_string(script).unwrap();
         let image = &self.image;
         container_spec(&format!(
-            r#"{{"kind":"container","name":"{name}","image":"{image}","entrypoint":["/bin/sh","-c"],"command":[{script}],
+            r#"{{"name":"{name}","image":"{image}","entrypoint":["/bin/sh","-c"],"command":[{script}],
                 "memory_bytes":16777216,"stop_s":1{more}}}"#
         ))
     }

@@ -148,14 +148,15 @@ pub struct Exec {
 pub struct EngineEvent {
     /// Whose object.
     pub addon: AddonId,
-    /// What: `start`, `die`, `destroy`, `oom`, …
+    /// What: `start`, `die`, `destroy`, `oom`, … without details. Commands that are run in a container are not told.
     pub action: String,
 }
 
 /// Follows what happens at an engine.
 #[async_trait]
 pub trait EngineEvents: Send {
-    /// The next event; an error ends the stream, and it is opened anew.
+    /// The next event, be it hours away; that the engine has gone is noticed meanwhile. An error ends the stream, and it is
+    /// opened anew. What happened in between is not told, so whoever opens a stream looks at everything once.
     async fn next(&mut self) -> Result<EngineEvent, EngineError>;
 }
 
@@ -168,7 +169,7 @@ pub trait Engine: Send + Sync + 'static {
     /// Whether the engine has the image.
     async fn has_image(&self, image: &Image) -> Result<bool, EngineError>;
 
-    /// Has the engine get the image. May take minutes; `at_most` bounds it.
+    /// Has the engine get the image. May take minutes; `at_most` bounds it, and what takes longer has [`EngineError::Failed`].
     async fn pull(&self, image: &Image, at_most: Duration) -> Result<(), EngineError>;
 
     /// Sees to it that there is a bridge network of that name, labelled as the installation's, in which containers can't
@@ -178,13 +179,15 @@ pub trait Engine: Send + Sync + 'static {
     /// All objects of an installation, or those of one of its addons.
     async fn objects(&self, installation: InstallationId, addon: Option<AddonId>) -> Result<Vec<Found>, EngineError>;
 
-    /// Makes a volume. One that is there with the same name and owner is fine.
+    /// Makes a volume. One that is there with the same name and owner is fine, whichever its revision; [`EngineError::Conflict`]
+    /// if it is another's.
     async fn create_volume(&self, full_name: &str, owner: &Owner) -> Result<(), EngineError>;
 
     /// Makes a container, not started. [`EngineError::Conflict`] if there is one of that name.
     async fn create_container(&self, container: NewContainer<'_>) -> Result<(), EngineError>;
 
-    /// Starts a container; one that runs is fine. [`EngineError::AddressTaken`] if it can't be published where it should be.
+    /// Starts a container; one that runs is fine. [`EngineError::AddressTaken`] if it can't be published where it should be. An
+    /// image without the program that it should run is started well, and exits with 127: the container's init looks for it.
     async fn start(&self, full_name: &str) -> Result<(), EngineError>;
 
     /// How a container is doing; none if there is none.
@@ -199,7 +202,8 @@ pub trait Engine: Send + Sync + 'static {
     /// Removes a volume. One that is not there is fine; [`EngineError::Conflict`] if a container uses it.
     async fn remove_volume(&self, full_name: &str) -> Result<(), EngineError>;
 
-    /// Runs a command in a running container and waits for its end.
+    /// Runs a command in a running container and waits for its end. A program that is not there exits with 126 or 127.
+    /// [`EngineError::Conflict`] if the container doesn't run. Past its time it is [`EngineError::Failed`], and goes on running.
     async fn exec(&self, full_name: &str, exec: Exec) -> Result<ExecOutput, EngineError>;
 
     /// What happens from now on to objects of the installation.
