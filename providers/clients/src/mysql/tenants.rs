@@ -15,10 +15,10 @@ const RESERVED: [&str; 6] = ["mysql", "sys", "root", "mariadb", "test", "debian-
 const WAIT_SECONDS_MAX: i32 = 10;
 const NO_SUCH_SESSION: &str = "1094";
 
-/// Who gets a database.
+/// Who gets a database, or a further user for it.
 #[derive(Clone, Copy)]
 pub struct Tenant<'a> {
-    /// The name of both, user and database: a letter, and then a-z, 0-9 and `-`. `_` would stand for any character in a grant.
+    /// The name of the user, and of the database: a letter, and then a-z, 0-9 and `-`. `_` would stand for any character in a grant.
     pub name: &'a str,
     /// The user's password. MariaDB is only told its hash.
     pub password: &'a str,

@@ -2,22 +2,18 @@
 //! of the one that owns the database and acts as it from the first statement on: whatever it makes is the owner's and stays.
 
 use super::tenants::{drop_role, make_role, mark_of};
-use super::{Session, Sql, check_name};
+use super::{Session, Sql, Tenant, check_name};
 use crate::{Error, Stream};
 
 /// Makes a role that logs in for the owner of a database, or sets its password again.
 ///
 /// # Errors
 /// The server refuses, or the name is taken by something that is not ours.
-pub fn create_login<S: Stream>(
-    session: &mut Session<S>,
-    owner: &str,
-    login: &str,
-    password: &str,
-) -> Result<(), Error> {
+pub fn create_login<S: Stream>(session: &mut Session<S>, owner: &str, login: &Tenant<'_>) -> Result<(), Error> {
     check_name(owner)?;
-    check_name(login)?;
-    make_role(session, login, &login_mark(owner), password)?;
+    check_name(login.name)?;
+    make_role(session, login, &login_mark(owner))?;
+    let login = login.name;
     session.query(&Sql::new("GRANT ").name(owner).then(" TO ").name(login))?;
     session.query(&Sql::new("ALTER ROLE ").name(login).then(" SET role = ").name(owner))?;
     Ok(())

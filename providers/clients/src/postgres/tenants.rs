@@ -11,14 +11,15 @@ use crate::{Error, Stream};
 
 const DUPLICATE_ROLE: &str = "42710";
 const DUPLICATE_DATABASE: &str = "42P04";
+const WRONG_OBJECT_TYPE: &str = "42809";
 const DEPENDENT_OBJECTS: &str = "2BP01";
 /// From this version on, the server itself ends the sessions in a database that is dropped.
 const DROPS_BY_FORCE: u32 = 13;
 
-/// Who gets a database.
+/// Who gets a database, or a further login for it.
 #[derive(Clone, Copy)]
 pub struct Tenant<'a> {
-    /// The name of both, role and database.
+    /// The name of the role, and of the database.
     pub name: &'a str,
     /// The role's password. Only its SCRAM verifier is sent.
     pub password: &'a str,
@@ -47,8 +48,7 @@ pub fn create_role_and_database<S: Stream>(
 ) -> Result<Vec<String>, Error> {
     let name = tenant.name;
     check_name(name)?;
-    make_role(session, name, &owner_mark(name), tenant.password)?;
-    limit(session, name, tenant.connections_max)?;
+    make_role(session, tenant, &owner_mark(name))?;
     make_database(session, name)?;
     shut_out_the_public(session)
 }
@@ -85,12 +85,8 @@ fn owner_mark(name: &str) -> String {
 }
 
 /// Makes a role with this comment, unless there is one, and has it log in with this password.
-pub(super) fn make_role<S: Stream>(
-    session: &mut Session<S>,
-    role: &str,
-    mark: &str,
-    password: &str,
-) -> Result<(), Error> {
+pub(super) fn make_role<S: Stream>(session: &mut Session<S>, tenant: &Tenant<'_>, mark: &str) -> Result<(), Error> {
+    let role = tenant.name;
     // One transaction: a role without the comment would be nobody's.
     let make = Sql::new("CREATE ROLE ")
         .name(role)
@@ -111,14 +107,10 @@ pub(super) fn make_role<S: Stream>(
         session.query(&Sql::new("GRANT ").name(role).then(" TO CURRENT_USER"))?;
     }
     // What it can't do is not said again: that is for superusers alone, and only they could have changed it.
-    let verifier = scram_sha_256(password.as_bytes());
-    session.query(&Sql::new("ALTER ROLE ").name(role).then(" LOGIN PASSWORD ").literal(&verifier))?;
-    Ok(())
-}
-
-fn limit<S: Stream>(session: &mut Session<S>, role: &str, connections_max: Option<u16>) -> Result<(), Error> {
-    let sql = Sql::new("ALTER ROLE ").name(role).then(" CONNECTION LIMIT ");
-    session.query(&sql.number(connections_max.map_or(-1, i32::from)))?;
+    let verifier = scram_sha_256(tenant.password.as_bytes());
+    let alter = Sql::new("ALTER ROLE ").name(role).then(" LOGIN PASSWORD ").literal(&verifier);
+    let connections_max = tenant.connections_max.map_or(-1, i32::from);
+    session.query(&alter.then(" CONNECTION LIMIT ").number(connections_max))?;
     Ok(())
 }
 
@@ -158,15 +150,21 @@ fn shut_out_the_public<S: Stream>(session: &mut Session<S>) -> Result<Vec<String
 }
 
 fn drop_database<S: Stream>(session: &mut Session<S>, name: &str) -> Result<(), Error> {
-    let drop = Sql::new("DROP DATABASE IF EXISTS ").name(name);
-    if session.major_version()? >= DROPS_BY_FORCE {
-        session.query(&drop.then(" WITH (FORCE)"))?;
-        return Ok(());
+    let by_force = session.major_version()? >= DROPS_BY_FORCE;
+    let drop = Sql::new("DROP DATABASE IF EXISTS ").name(name).then(if by_force { " WITH (FORCE)" } else { "" });
+    if !by_force {
+        session.query(&Sql::new("ALTER DATABASE ").name(name).then(" ALLOW_CONNECTIONS false"))?;
+        let end = Sql::new("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ").literal(name);
+        session.query(&end)?;
     }
-    session.query(&Sql::new("ALTER DATABASE ").name(name).then(" ALLOW_CONNECTIONS false"))?;
-    let end = Sql::new("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ").literal(name);
-    session.query(&end)?;
-    session.query(&drop)?;
+    match session.query(&drop) {
+        // Its owner can make a template of it, so that it would stay for ever.
+        Err(error) if error.code() == Some(WRONG_OBJECT_TYPE) => {
+            session.query(&Sql::new("ALTER DATABASE ").name(name).then(" IS_TEMPLATE false"))?;
+            session.query(&drop)?;
+        }
+        dropped => std::mem::drop(dropped?),
+    }
     Ok(())
 }
 

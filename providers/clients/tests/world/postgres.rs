@@ -64,6 +64,10 @@ fn tenant(name: &'static str) -> Tenant<'static> {
     Tenant { name, password: "secret", connections_max: Some(5) }
 }
 
+fn login(name: &'static str, password: &'static str) -> Tenant<'static> {
+    Tenant { name, password, connections_max: Some(2) }
+}
+
 fn ask(client: &mut Client, sql: &'static str) -> Result<Option<String>, Error> {
     Ok(client.query(&Sql::new(sql))?.value().map(str::to_owned))
 }
@@ -168,9 +172,14 @@ fn world_postgres_a_tenant_is_dropped_in_use() {
     let Some(server) = start("world_postgres_a_tenant_is_dropped_in_use") else { return };
     let mut admin = admin(&server);
     create_role_and_database(&mut admin, &tenant("ann")).unwrap();
-    create_login(&mut admin, "ann", "ann_2", "newer").unwrap();
+    create_login(&mut admin, "ann", &login("ann_2", "newer")).unwrap();
     let mut ann = log_in(&server, "ann", "secret", "ann").unwrap();
     let mut newer = log_in(&server, "ann_2", "newer", "ann").unwrap();
+    let more = log_in(&server, "ann_2", "newer", "ann").unwrap();
+    assert_eq!(refused(log_in(&server, "ann_2", "newer", "ann")), "53300");
+    drop(more);
+    // It would rather stay.
+    ask(&mut ann, "ALTER DATABASE ann IS_TEMPLATE true").unwrap();
     ask(&mut ann, "BEGIN; CREATE TABLE public.t (id int)").unwrap();
     // What was given to it elsewhere is in the way of the role.
     ask(&mut admin, "CREATE TABLE public.shared (id int); GRANT SELECT ON public.shared TO ann; GRANT CONNECT ON DATABASE postgres TO ann").unwrap();
@@ -188,7 +197,7 @@ fn world_postgres_passwords_overlap_in_a_rotation() {
     let mut admin = admin(&server);
     create_role_and_database(&mut admin, &tenant("ann")).unwrap();
     for _ in 0..2 {
-        create_login(&mut admin, "ann", "ann_2", "newer").unwrap();
+        create_login(&mut admin, "ann", &login("ann_2", "newer")).unwrap();
     }
     let mut ann = log_in(&server, "ann", "secret", "ann").unwrap();
     let mut newer = log_in(&server, "ann_2", "newer", "ann").unwrap();
@@ -202,7 +211,7 @@ fn world_postgres_passwords_overlap_in_a_rotation() {
     retire_login(&mut admin, "ann", "ann").unwrap();
     assert!(ask(&mut ann, "SELECT 1").is_err());
     assert!(NO_SUCH_LOGIN.contains(&refused(log_in(&server, "ann", "secret", "ann")).as_str()));
-    create_login(&mut admin, "ann", "ann_3", "newest").unwrap();
+    create_login(&mut admin, "ann", &login("ann_3", "newest")).unwrap();
 
     // From elsewhere, what it made is in the way; from within, it becomes the owner's.
     assert_eq!(refused(retire_login(&mut admin, "ann", "ann_2")), "2BP01");
@@ -229,7 +238,7 @@ fn world_postgres_an_administrator_need_not_be_a_superuser() {
         let open = create_role_and_database(&mut keeper, &tenant("ann")).unwrap();
         assert_eq!(open.iter().filter(|name| *name == "postgres" || *name == "template1").count(), 2, "{open:?}");
     }
-    create_login(&mut keeper, "ann", "ann_2", "newer").unwrap();
+    create_login(&mut keeper, "ann", &login("ann_2", "newer")).unwrap();
     let mut ann = log_in(&server, "ann", "secret", "ann").unwrap();
     ask(&mut ann, "CREATE TABLE public.t (id int)").unwrap();
     let mut newer = log_in(&server, "ann_2", "newer", "ann").unwrap();
