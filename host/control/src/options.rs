@@ -45,7 +45,8 @@ impl Control {
             return Err(ControlError::refused(Code::VersionNotUsable, message));
         }
         let changed = name.clone();
-        let set = move |control: Self| async move { control.store.set_options(&changed, secret, manifests, revision).await };
+        let set =
+            move |control: Self| async move { control.store.set_options(&changed, secret, manifests, revision).await };
         let done = self.change(set).await?;
         let provider = self.changed(name, revision, done).await?;
         self.unload_idle(&provider);

@@ -169,18 +169,19 @@ impl Settling<'_> {
     async fn container(&self, object: &StoredObject, spec: &ContainerSpec) -> Result<(), Unfinished> {
         let name = full_name(self.addon, &object.name);
         let is_there = |found: &&Found| found.full_name == name && found.owner.revision == object.revision;
-        match self.found.iter().find(is_there) {
-            Some(found) if found.running => self.made(object, None).await,
-            Some(_) if object.phase == Phase::Made => self.ended(object, &name).await,
+        let found = self.found.iter().any(|found| is_there(&found));
+        // Asked one by one: an engine tells that a container has ended before its own list has it.
+        let state = if found { self.engine.engine.state(&name).await? } else { None };
+        match state {
+            Some(ContainerState::Running) => self.made(object, None).await,
+            Some(state) if object.phase == Phase::Made => self.ended(object, &name, &state).await,
             Some(_) => self.start(object, spec, &name).await,
             None => {
-                let lost = object.phase == Phase::Made;
-                self.create(object, spec, &name).await?;
-                if lost {
-                    self.record("container_lost", format!("the container {} was gone; it is made anew", object.name))
-                        .await?;
+                if object.phase == Phase::Made {
+                    let message = format!("the container {} was gone; it is made anew", object.name);
+                    self.record("container_lost", message).await?;
                 }
-                self.start(object, spec, &name).await
+                if self.create(object, spec, &name).await? { self.start(object, spec, &name).await } else { Ok(()) }
             }
         }
     }
@@ -257,7 +258,7 @@ impl Settling<'_> {
 
     /// A container that ran has ended. Once its addon is used it is started again, each time after a longer pause; before that, its
     /// provider is to decide.
-    async fn ended(&self, object: &StoredObject, name: &str) -> Result<(), Unfinished> {
+    async fn ended(&self, object: &StoredObject, name: &str, state: &ContainerState) -> Result<(), Unfinished> {
         let engine = &self.engine.engine;
         if !self.is_in_use().await? {
             return Ok(self.control.store.poke_addon(self.addon).await?);
@@ -266,9 +267,9 @@ impl Settling<'_> {
             restarts::Due::Now => {}
             restarts::Due::In(ms) => return Err(Unfinished::Pause(ms)),
         }
-        let how = match engine.state(name).await? {
-            Some(ContainerState::Exited { out_of_memory: true, .. }) => "used up its memory".to_owned(),
-            Some(ContainerState::Exited { code, .. }) => format!("ended with code {code}"),
+        let how = match state {
+            ContainerState::Exited { out_of_memory: true, .. } => "used up its memory".to_owned(),
+            ContainerState::Exited { code, .. } => format!("ended with code {code}"),
             _ => "was stopped".to_owned(),
         };
         let message = format!("the container {} {how}; it is started again", object.name);
