@@ -17,6 +17,8 @@ Usage: cargo xtask <command>
                       --data-dir  where state is kept (data/ in the checkout)
                       --exit      stop once the first addon is there
   test [FILTER]     build every guest, run the tests, end with `N passed, N failed, N skipped`
+  engine [start|stop|status]
+                    a Docker engine with images for tests; one that is started here stays until it is stopped
   lint [--fix]      house rules, formatting, clippy, licences
   tidy              the house rules alone
   guest-toolchain   make wasm32-wasip2 available; the last line is the toolchain's name
@@ -30,6 +32,7 @@ Usage: cargo xtask <command>
 Environment:
   CI=true           a skipped test or a missing tool is a failure
   LARDER_WORLD=1    also run the tests that change the machine (they install packages)
+  LARDER_ENGINE=URL the Docker engine for tests, instead of a private one
   FORCE_DEBIAN=1    take the guest toolchain from Debian's packages, never from rustup
 ";
 
@@ -47,6 +50,8 @@ pub(crate) enum Task {
         /// Part of a test's name.
         filter: Option<String>,
     },
+    /// Start, stop or show the engine that tests use.
+    Engine(EngineTask),
     /// Check everything that needs no run.
     Lint {
         /// Mend what a tool can mend.
@@ -68,6 +73,17 @@ pub(crate) enum Task {
         /// Handed on as they are.
         args: Vec<String>,
     },
+}
+
+/// What to do about the engine that tests use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EngineTask {
+    /// Start one that stays.
+    Start,
+    /// Stop it.
+    Stop,
+    /// Tell whether one runs, and where.
+    Status,
 }
 
 /// Options of `start`.
@@ -104,6 +120,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Task> {
             [word] if word == "--fix" => Ok(Task::Lint { fix: true }),
             _ => unexpected("lint", &rest),
         },
+        "engine" => engine(&rest),
         "fuzz" => fuzz(rest),
         "tidy" if rest.is_empty() => Ok(Task::Tidy),
         "guest-toolchain" if rest.is_empty() => Ok(Task::GuestToolchain),
@@ -166,6 +183,16 @@ fn fuzz(words: Vec<String>) -> Result<Task> {
         }
     }
     Ok(Task::Fuzz { target, seconds })
+}
+
+fn engine(words: &[String]) -> Result<Task> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["start"] => Ok(Task::Engine(EngineTask::Start)),
+        ["stop"] => Ok(Task::Engine(EngineTask::Stop)),
+        [] | ["status"] => Ok(Task::Engine(EngineTask::Status)),
+        _ => bail!("`engine` takes `start`, `stop` or `status`; `cargo xtask help` tells what they do"),
+    }
 }
 
 fn test(words: Vec<String>) -> Result<Task> {

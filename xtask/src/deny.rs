@@ -1,13 +1,12 @@
 //! cargo-deny, the judge of licences, sources and advisories: found, or installed outside the checkout.
 
-use std::env;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::shell;
-use crate::workspace::Workspace;
+use crate::workspace::{self, Workspace};
 
 /// The release that is installed where none is on PATH.
 const VERSION: &str = "0.20.2";
@@ -37,7 +36,7 @@ pub(crate) struct Tool(PathBuf);
 
 /// Looks on PATH, then in the cache; installs it there as a last resort.
 pub(crate) fn find_or_install(workspace: &Workspace) -> Result<Tool> {
-    let folder = cache()?.join("tools").join(format!("cargo-deny-{VERSION}"));
+    let folder = workspace::cache()?.join("tools").join(format!("cargo-deny-{VERSION}"));
     let cached = folder.join("bin/cargo-deny");
     for candidate in [PathBuf::from("cargo-deny"), cached.clone()] {
         if works(&candidate) {
@@ -61,13 +60,4 @@ pub(crate) fn find_or_install(workspace: &Workspace) -> Result<Tool> {
 fn works(program: &PathBuf) -> bool {
     let mut command = Command::new(program);
     shell::ask(command.arg("--version")).is_some_and(|output| output.status.success())
-}
-
-/// Outside the checkout, so that all checkouts share it.
-fn cache() -> Result<PathBuf> {
-    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    absolute("XDG_CACHE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
-        .map(|cache| cache.join("larder"))
-        .context("no folder for tools; set HOME or XDG_CACHE_HOME")
 }

@@ -8,10 +8,13 @@ mod advisories;
 mod args;
 mod bench;
 mod build;
+mod debian;
 mod deny;
+mod engine;
 mod fuzz;
 mod lint;
 mod shell;
+mod signals;
 mod start;
 mod test;
 mod tidy;
@@ -47,6 +50,7 @@ fn dispatch() -> Result<ExitCode> {
         Task::Start(options) => start::run(&workspace, &options)?,
         Task::GuestToolchain => toolchain::print_name(&workspace)?,
         Task::Test { filter } => return Ok(test::run(&workspace, filter.as_deref())),
+        Task::Engine(task) => engine::run(&workspace, task)?,
         Task::Lint { fix } => lint::run(&workspace, fix)?,
         Task::Tidy => tidy::run(&workspace)?,
         Task::Advisories => advisories::run(&workspace)?,

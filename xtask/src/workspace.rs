@@ -74,3 +74,17 @@ fn enclosing_checkout(folder: &Path) -> Option<PathBuf> {
 pub(crate) fn in_ci() -> bool {
     matches!(env::var("CI").as_deref(), Ok("true" | "1"))
 }
+
+/// Whether tests may install packages, start services and take minutes.
+pub(crate) fn may_change_the_machine() -> bool {
+    in_ci() || env::var_os("LARDER_WORLD").is_some()
+}
+
+/// A folder for what is made once, outside the checkout, so that all checkouts share it.
+pub(crate) fn cache() -> Result<PathBuf> {
+    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_CACHE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
+        .map(|cache| cache.join("larder"))
+        .context("no folder for tools; set HOME or XDG_CACHE_HOME")
+}

@@ -53,6 +53,10 @@ fn the_other_commands() {
     assert_eq!(parsed("lint").unwrap(), Task::Lint { fix: false });
     assert_eq!(parsed("lint --fix").unwrap(), Task::Lint { fix: true });
     assert_eq!(parsed("guest-toolchain").unwrap(), Task::GuestToolchain);
+    assert_eq!(parsed("engine").unwrap(), Task::Engine(EngineTask::Status));
+    assert_eq!(parsed("engine start").unwrap(), Task::Engine(EngineTask::Start));
+    assert_eq!(parsed("engine stop").unwrap(), Task::Engine(EngineTask::Stop));
+    assert!(refused("engine begin").contains("cargo xtask help"));
     assert_eq!(parsed("advisories").unwrap(), Task::Advisories);
     let args = vec!["calls".to_owned(), "--json".to_owned()];
     assert_eq!(parsed("bench calls --json").unwrap(), Task::Bench { args });

@@ -5,7 +5,6 @@
 
 mod demo;
 mod server;
-mod signals;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -17,8 +16,8 @@ use crate::build::{self, Guests};
 use crate::shell::{self, Steps};
 use crate::start::demo::Demo;
 use crate::start::server::Server;
-use crate::toolchain;
 use crate::workspace::Workspace;
+use crate::{signals, toolchain};
 
 /// Builds, serves, provisions; returns when the server has stopped.
 pub(crate) fn run(workspace: &Workspace, options: &StartOptions) -> Result<()> {

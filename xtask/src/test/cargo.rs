@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::build::PROFILE;
+use crate::engine;
 use crate::shell;
 use crate::test::output::{Outcome, Reader};
 use crate::test::skips;
@@ -21,6 +22,8 @@ use crate::workspace::Workspace;
 pub(crate) struct Tests<'a> {
     /// Folder with the guests' `.wasm` files.
     pub(crate) guests: &'a Path,
+    /// Endpoint of an engine that has the images, if there is one.
+    pub(crate) engine: Option<&'a str>,
     /// Where a test notes that it cannot run here.
     pub(crate) skips: &'a Path,
     /// Words after `cargo test --workspace --no-fail-fast`.
@@ -77,6 +80,10 @@ impl Tests<'_> {
             .env("LARDER_GUESTS", self.guests)
             .env(THREADS, threads())
             .env(skips::VARIABLE, self.skips);
+        match self.engine {
+            Some(endpoint) => command.env(engine::VARIABLE, endpoint),
+            None => command.env_remove(engine::VARIABLE),
+        };
         command
     }
 }

@@ -21,6 +21,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::build::{self, Guests};
+use crate::engine::{self, Engine};
 use crate::shell::{self, Steps};
 use crate::test::cargo::Tests;
 use crate::test::rings::{Ring, Rings};
@@ -48,7 +49,8 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> ExitCode {
 }
 
 fn attempt(workspace: &Workspace, filter: Option<&str>, summary: &mut Summary) -> Result<()> {
-    let mut steps = Steps::new(if filter.is_none() { 4 } else { 3 });
+    let may_have_engine = workspace::may_change_the_machine();
+    let mut steps = Steps::new(if filter.is_none() { 4 } else { 3 } + usize::from(may_have_engine));
     let title = "A toolchain for WebAssembly guests";
     let (guest, took) = steps.step(title, || toolchain::ensure(workspace))?;
     summary.phase("guest toolchain", took);
@@ -58,9 +60,12 @@ fn attempt(workspace: &Workspace, filter: Option<&str>, summary: &mut Summary) -
 
     let skips = Skips::new(workspace)?;
     let rings = Rings::read(workspace)?;
-    let mut cargo_test = CargoTest { workspace, guests: &guests, skips: &skips, rings: &rings };
+    let mut cargo_test = CargoTest { workspace, guests: &guests, skips: &skips, rings: &rings, engine: None };
     match filter {
         Some(filter) => {
+            if may_have_engine {
+                cargo_test.engine = an_engine(workspace, &mut steps, summary)?;
+            }
             cargo_test.run(&mut steps, summary, "Tests", &["--", filter], None)?;
         }
         None => {
@@ -68,6 +73,9 @@ fn attempt(workspace: &Workspace, filter: Option<&str>, summary: &mut Summary) -
             let compiled = cargo_test.run(&mut steps, summary, "Tests", &rest, None)?;
             let world = ["--tests", "--", WORLD];
             if compiled {
+                if may_have_engine {
+                    cargo_test.engine = an_engine(workspace, &mut steps, summary)?;
+                }
                 cargo_test.run(&mut steps, summary, "World", &world, Some(Ring::World))?;
             }
             summary.rings_complete = compiled;
@@ -77,12 +85,25 @@ fn attempt(workspace: &Workspace, filter: Option<&str>, summary: &mut Summary) -
     Ok(())
 }
 
+/// The engine for the tests that need one, which skip themselves where there is none.
+fn an_engine(workspace: &Workspace, steps: &mut Steps, summary: &mut Summary) -> Result<Option<Engine>> {
+    let (engine, took) = steps.step("An engine for containers, with images for tests", || {
+        Ok(engine::ensure(workspace).unwrap_or_else(|error| {
+            shell::report(&error);
+            None
+        }))
+    })?;
+    summary.phase("engine and images", took);
+    Ok(engine)
+}
+
 /// What every run of `cargo test` has in common.
 struct CargoTest<'a> {
     workspace: &'a Workspace,
     guests: &'a Path,
     skips: &'a Skips,
     rings: &'a Rings,
+    engine: Option<Engine>,
 }
 
 impl CargoTest<'_> {
@@ -95,7 +116,12 @@ impl CargoTest<'_> {
         words: &[&str],
         ring: Option<Ring>,
     ) -> Result<bool> {
-        let tests = Tests { guests: self.guests, skips: self.skips.file(), words };
+        let tests = Tests {
+            guests: self.guests,
+            engine: self.engine.as_ref().map(|engine| engine.endpoint.as_str()),
+            skips: self.skips.file(),
+            words,
+        };
         let (ended, took) = steps.step(title, || tests.run(self.workspace))?;
         summary.phase(&format!("{title}: build of the host"), ended.build);
         summary.phase(&format!("{title}: run"), took.saturating_sub(ended.build));

@@ -25,12 +25,12 @@ pub(crate) fn stop_asked() -> bool {
     STOP_ASKED.load(Ordering::Relaxed)
 }
 
-/// Asks another process to end in good order.
+/// Asks another process to end in good order: a child that wasn't waited for, or one that was just seen to be what it is taken for.
 pub(crate) fn terminate(pid: u32) {
     let Ok(pid) = libc::pid_t::try_from(pid) else {
         return;
     };
-    // SAFETY: plain system call on a child that has not been waited for, so the id is still its own.
+    // SAFETY: a plain system call; that the id is still the process's own is up to the caller.
     unsafe { libc::kill(pid, libc::SIGTERM) };
 }
 
