@@ -101,7 +101,7 @@ async fn world_docker_a_shared_resource_is_the_owners_very_one() {
         (
             json!({ "service": "redis", "name": "x", "provision_type": "shared", "shared_experiment_name": "zz" }),
             404,
-            "unknown_app",
+            "unknown_owner",
         ),
         (
             json!({ "service": "redis", "name": "x", "provision_type": "sharde", "shared_experiment_name": "a" }),

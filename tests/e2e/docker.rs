@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::{Engine, Host, Redis, until};
 
@@ -13,6 +14,28 @@ fn container(more: &Value) -> Value {
         "memory_bytes": 64 << 20, "user": "999:999", "command": ["redis-server", "--save", ""] });
     document.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
     document
+}
+
+/// A registry that has nothing; its port. Engines take one on loopback without TLS.
+async fn registry_without_images() -> u16 {
+    let answer = |found: bool| {
+        let body =
+            if found { "{}" } else { r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"# };
+        let status = if found { "200 OK" } else { "404 Not Found" };
+        let head = "Docker-Distribution-Api-Version: registry/2.0\r\nContent-Type: application/json";
+        format!("HTTP/1.1 {status}\r\n{head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = [0; 4096];
+            let read = stream.read(&mut head).await.unwrap_or_default();
+            let is_ping = head[..read].starts_with(b"GET /v2/ ");
+            let _gone = stream.write_all(answer(is_ping).as_bytes()).await;
+        }
+    });
+    port
 }
 
 fn crane(name: &str, parameters: &Value) -> Value {
@@ -100,7 +123,8 @@ async fn world_docker_twenty_at_once_have_twenty_ports() {
     let ids: Vec<String> =
         futures_util::future::join_all(asks.map(|asks| host.create(asks))).await.iter().map(|a| a.id()).collect();
     for id in &ids {
-        assert_eq!(host.settled(id).await["state"], "ready");
+        let settled = host.settled(id).await;
+        assert_eq!(settled["state"], "ready", "{settled}");
     }
     let variables = host.variables().await;
     let urls: Vec<&str> = (0..20).map(|n| variables[format!("R{n}_REDIS_URL")].as_str().unwrap()).collect();
@@ -120,7 +144,8 @@ async fn world_docker_what_can_not_be_made_says_why_and_leaves_nothing() {
     let Some(engine) = Engine::for_test("world_docker_what_can_not_be_made_says_why_and_leaves_nothing") else {
         return;
     };
-    let missing = "larder-test/nowhere:1";
+    let missing = format!("127.0.0.1:{}/nowhere:1", registry_without_images().await);
+    let missing = missing.as_str();
     let host = engine.host_with_crane(&[REDIS, missing]).await;
     for (name, document, code, why) in [
         (

@@ -226,7 +226,11 @@ impl Settling<'_> {
         match engine.pull(&spec.image, PULL_WAIT).await {
             Ok(()) => Ok(true),
             Err(EngineError::NoImage(why)) => self.failed(object, format!("the image {}: {why}", spec.image)).await,
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                let message = format!("the image {} can't be had yet: {error}", spec.image);
+                self.note(object, Phase::Waiting, message).await?;
+                Err(error.into())
+            }
         }
     }
 
