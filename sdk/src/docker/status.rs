@@ -105,6 +105,18 @@ impl NotRunning {
     }
 }
 
+impl From<Failure> for NotRunning {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<Error> for NotRunning {
+    fn from(error: Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
 impl From<NotRunning> for Failure {
     fn from(why: NotRunning) -> Self {
         match why {
