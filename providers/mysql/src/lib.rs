@@ -14,7 +14,7 @@ mod tenant;
 use std::thread::sleep;
 use std::time::Duration;
 
-use larder_sdk::{Addon, Config, Failure, Manifest, Options, Progress, Provider, Role};
+use larder_sdk::{Addon, Config, Failure, Manifest, Options, Progress, Provider, Role, log};
 
 use place::Place;
 use server::Server;
@@ -48,12 +48,14 @@ impl Provider for Mysql {
         let mut last = String::new();
         for _ in 0..TRIES {
             match make(addon, &server) {
-                Err(Failure::Retry(_, why)) => last = why,
+                // It has only just been started.
+                Err(Failure::Retry(_, why)) if server.tls.is_none() => last = why,
                 made => return made.map(|()| Progress::Done),
             }
             sleep(PAUSE);
         }
-        Ok(Progress::pending(AGAIN_AFTER, last))
+        log::debug(last);
+        Ok(Progress::pending(AGAIN_AFTER, "The server runs, and does not answer yet"))
     }
 
     fn get_config(addon: &Addon) -> Result<Config, Failure> {

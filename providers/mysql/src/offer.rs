@@ -58,6 +58,8 @@ impl Default for Settings {
 #[derive(Deserialize)]
 pub(crate) struct External {
     pub(crate) hostname: String,
+    /// Where the name leads, if not to the public internet: then a grant has to tell that, too.
+    network: Option<String>,
     #[serde(default = "usual_port")]
     pub(crate) port: u16,
     pub(crate) username: String,
@@ -82,7 +84,7 @@ pub(crate) fn manifest(options: &Options) -> Result<Manifest, String> {
     let service = SIZES.iter().fold(service, |service, size| service.plan(plan(size, &settings)));
     let manifest = Manifest::new(env!("CARGO_PKG_VERSION"), "MySQL databases").service(service);
     let manifest = with_options(manifest);
-    let Some(External { hostname, port, .. }) = settings.external else {
+    let Some(External { hostname, network, port, .. }) = settings.external else {
         let [memory, pids] = [
             SIZES.iter().map(|size| size.memory_mib).max().unwrap_or_default(),
             SIZES.iter().map(|size| size.pids_of(Role::Server).into()).max().unwrap_or_default(),
@@ -92,7 +94,10 @@ pub(crate) fn manifest(options: &Options) -> Result<Manifest, String> {
             .request(Request::required("docker", &container, "To run the servers"))
             .request(Request::required("docker", "volumes=1", "To keep their data")));
     };
-    Ok(manifest.request(Request::required("network", &format!("tcp://{hostname}:{port}"), "To make databases there")))
+    let places = [Some(hostname), network].into_iter().flatten();
+    Ok(places.fold(manifest, |manifest, place| {
+        manifest.request(Request::required("network", &format!("tcp://{place}:{port}"), "To make databases there"))
+    }))
 }
 
 fn with_options(manifest: Manifest) -> Manifest {
@@ -108,6 +113,7 @@ fn with_options(manifest: Manifest) -> Manifest {
                 "required": ["hostname", "username", "password"],
                 "properties": {
                     "hostname": { "type": "string", "minLength": 1, "description": "As apps reach it, too" },
+                    "network": { "type": "string", "description": "Where that name leads in a network of yours, like 10.1.0.0/16" },
                     "port": { "type": "integer", "minimum": 1, "maximum": 65535, "default": 3306 },
                     "username": { "type": "string", "minLength": 1, "description": "A user who may do all, GRANT OPTION included" },
                     "password": { "type": "string", "writeOnly": true },

@@ -6,10 +6,10 @@ use std::time::Duration;
 use larder_clients::mysql::{Login, Session};
 use larder_clients::{Error, HostStream, Tls};
 use larder_sdk::docker::{Endpoint, NotRunning};
-use larder_sdk::{Addon, Config, Failure};
+use larder_sdk::{Addon, Config, Failure, secrets};
 
 use crate::container;
-use crate::offer::External;
+use crate::offer::{External, Settings};
 use crate::place::Place;
 
 /// How long to wait for a server that can't be reached now.
@@ -36,11 +36,14 @@ impl Server {
                 let Endpoint { host, published: port, .. } = container::endpoint()?;
                 Ok(Self { host, port, tls: None, user: container::ADMIN.to_owned(), password: container::password()? })
             }
-            Place::External(External { hostname: host, port, username: user, password, tls }) => {
-                Ok(Self { host, port, tls: Some(tls), user, password })
-            }
+            Place::External(external) => Ok(Self::external(external)),
             Place::Common => Ok(Self::common(addon)?),
         }
+    }
+
+    fn external(external: External) -> Self {
+        let External { hostname: host, port, username: user, password, tls, .. } = external;
+        Self { host, port, tls: Some(tls), user, password }
     }
 
     /// As it said itself, in [`Server::config`].
@@ -51,6 +54,13 @@ impl Server {
         let port = value("port")?.parse().map_err(|_| Failure::failed("the common server's port is no number"))?;
         let tls = addon.server_value("tls").and_then(|tls| Tls::named(&tls));
         let [host, user, password] = [value("hostname")?, value("username")?, value("password")?];
+        // The operator may have changed the password since.
+        let external = secrets::options::<Settings>()?.external;
+        if let Some(external) =
+            external.filter(|external| tls.is_some() && external.hostname == host && external.port == port)
+        {
+            return Ok(Self::external(external));
+        }
         Ok(Self { host, port, tls, user, password })
     }
 
@@ -96,6 +106,7 @@ impl Server {
             _ if NO_RIGHTS.contains(&code) => {
                 "give the user in the provider's options all privileges, with GRANT OPTION"
             }
+            Error::Io(error) => hint(error),
             Error::NoTls => "set `external.tls` to `prefer` or `off` in the provider's options, or give it TLS",
             _ => "",
         };
@@ -107,5 +118,20 @@ impl Server {
         let separator = if more.is_empty() { "" } else { "; " };
         let reason = format!("{host}:{port}: {error}{separator}{more}");
         if error.is_transient() { Failure::retry_after(AGAIN_AFTER, reason) } else { Failure::failed(reason) }
+    }
+}
+
+/// What would help against an error of the connection's.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "if the name leads to addresses in a network of yours, tell that as `external.network` in the provider's options"
+        }
+        // The server's certificate.
+        io::ErrorKind::InvalidData => {
+            "give the server a certificate for this name, tell its authority by `larder serve --ca-file`, or set `external.tls` \
+            to `off` in the provider's options"
+        }
+        _ => "",
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use larder_clients::postgres::{Login, Session};
 use larder_clients::{Error, HostStream, Tls};
 use larder_sdk::docker::{Endpoint, NotRunning};
-use larder_sdk::{Addon, Config, Failure};
+use larder_sdk::{Addon, Config, Failure, secrets};
 
 use crate::container;
-use crate::offer::External;
+use crate::offer::{External, Settings};
 use crate::place::Place;
 
 /// How long to wait for a server that can't be reached now.
@@ -17,6 +17,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(2);
 const WRONG_PASSWORD: &str = "28P01";
 const NOT_LET_IN: &str = "28000";
 const NO_RIGHTS: &str = "42501";
+const NO_DATABASE: &str = "3D000";
 
 /// A server.
 pub(crate) struct Server {
@@ -39,11 +40,14 @@ impl Server {
                 let (user, database) = (container::ADMIN.to_owned(), container::ADMIN.to_owned());
                 Ok(Self { host, port, tls: None, user, password: container::password()?, database })
             }
-            Place::External(External { hostname: host, port, username: user, password, database, tls }) => {
-                Ok(Self { host, port, tls: Some(tls), user, password, database })
-            }
+            Place::External(external) => Ok(Self::external(external)),
             Place::Common => Ok(Self::common(addon)?),
         }
+    }
+
+    fn external(external: External) -> Self {
+        let External { hostname: host, port, username: user, password, database, tls, .. } = external;
+        Self { host, port, tls: Some(tls), user, password, database }
     }
 
     /// As it said itself, in [`Server::config`].
@@ -54,6 +58,13 @@ impl Server {
         let port = value("port")?.parse().map_err(|_| Failure::failed("the common server's port is no number"))?;
         let tls = addon.server_value("tls").and_then(|tls| Tls::named(&tls));
         let [host, user, password] = [value("hostname")?, value("username")?, value("password")?];
+        // The operator may have changed the password since.
+        let external = secrets::options::<Settings>()?.external;
+        if let Some(external) =
+            external.filter(|external| tls.is_some() && external.hostname == host && external.port == port)
+        {
+            return Ok(Self::external(external));
+        }
         Ok(Self { host, port, tls, user, password, database: value("database")? })
     }
 
@@ -102,6 +113,8 @@ impl Server {
                 "correct `external.username` and `external.password` in the provider's options"
             }
             (_, Some(NO_RIGHTS)) => "give the role in the provider's options CREATEROLE and CREATEDB",
+            (_, Some(NO_DATABASE)) => "correct `external.database` in the provider's options",
+            (Error::Io(error), _) => hint(error),
             (Error::NoTls, _) => "set `external.tls` to `prefer` or `off` in the provider's options, or give it TLS",
             _ => "",
         };
@@ -113,5 +126,20 @@ impl Server {
         let separator = if more.is_empty() { "" } else { "; " };
         let reason = format!("{host}:{port}: {error}{separator}{more}");
         if error.is_transient() { Failure::retry_after(AGAIN_AFTER, reason) } else { Failure::failed(reason) }
+    }
+}
+
+/// What would help against an error of the connection's.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "if the name leads to addresses in a network of yours, tell that as `external.network` in the provider's options"
+        }
+        // The server's certificate.
+        io::ErrorKind::InvalidData => {
+            "give the server a certificate for this name, tell its authority by `larder serve --ca-file`, or set `external.tls` \
+            to `off` in the provider's options"
+        }
+        _ => "",
     }
 }
