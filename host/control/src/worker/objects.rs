@@ -192,8 +192,7 @@ impl Settling<'_> {
         if !self.has_image(object, spec).await? {
             return Ok(false);
         }
-        let network = network_name(self.control.store.installation());
-        engine.ensure_network(self.control.store.installation(), &network).await?;
+        let network = self.network().await?;
         let Some(ports) = self.ports(object, spec, vec![]).await? else { return Ok(false) };
         let container = || self.new_container(object, spec, name, network.clone(), &ports);
         let mut created = engine.create_container(container()).await;
@@ -213,6 +212,15 @@ impl Settling<'_> {
             engine.remove_container(name, Duration::ZERO).await?;
         }
         Ok(is_wanted)
+    }
+
+    /// The network that all of the installation's containers are in.
+    async fn network(&self) -> Result<String, Unfinished> {
+        let installation = self.control.store.installation();
+        let name = network_name(installation);
+        let _turn = self.control.networking.lock().await;
+        self.engine.engine.ensure_network(installation, &name).await?;
+        Ok(name)
     }
 
     /// Has the engine get the image, if it lacks it. False if it can't be had; that was noted.
