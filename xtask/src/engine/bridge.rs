@@ -16,8 +16,11 @@ use crate::{debian, shell};
 const INTERFACES: &str = "/sys/class/net";
 const BRIDGES_MAX: u8 = 20;
 
-/// What happens to packets from our addresses, by the rest of the rule.
-const RULES: [&[&str]; 2] = [&["--jump", "DROP"], &["--match", "physdev", "--physdev-is-bridged", "--jump", "ACCEPT"]];
+/// What happens to packets from our addresses, by the rest of the rule. Both or none can be had of a kernel.
+const RULES: [&[&str]; 2] = [
+    &["--match", "physdev", "--physdev-is-bridged", "--jump", "ACCEPT"],
+    &["--match", "physdev", "!", "--physdev-is-bridged", "--jump", "DROP"],
+];
 
 /// A bridge and the addresses behind it.
 pub(crate) struct Bridge {
