@@ -21,6 +21,8 @@ pub(crate) const IMAGES: [&str; 5] = ["redis", "postgres", "mariadb", "memcached
 
 const ROOT: &str = "larder-test/root";
 const RELEASE: &str = "bookworm";
+/// How many roots of older recipes stay: checkouts of several branches take turns.
+const OLDER_MAX: usize = 2;
 const PACKAGES: &str = "redis-server,postgresql-15,mariadb-server-core,mariadb-client,memcached,rabbitmq-server";
 
 /// Nothing is written to be kept for long, and nobody reads manuals in there: a third less time.
@@ -166,11 +168,11 @@ fn build(endpoint: &str, folder: &Path, name: &str, root: &str, recipe: &Recipe)
     Ok(())
 }
 
-/// Roots of older recipes; images that lost their name go with them.
+/// Removes the oldest roots, and the images that lost their names. The engine lists the newest first.
 fn drop_older(endpoint: &str, recipe: &Recipe) {
     let output = shell::ask(docker(endpoint).args(["images", "--format", "{{.Tag}}", ROOT]));
     let tags = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    for tag in tags.lines().filter(|tag| **tag != recipe.root) {
+    for tag in tags.lines().filter(|tag| **tag != recipe.root).skip(OLDER_MAX) {
         let _ = shell::ask(docker(endpoint).args(["image", "rm", &format!("{ROOT}:{tag}")]));
     }
     let _ = shell::ask(docker(endpoint).args(["image", "prune", "--force", "--filter", &format!("label={LABEL}")]));
