@@ -66,9 +66,14 @@ impl Engine {
 
     /// What `docker` prints.
     pub(crate) fn docker(&self, words: &[&str]) -> String {
+        self.try_docker(words).unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+
+    /// What `docker` prints, or what it complains of.
+    pub(crate) fn try_docker(&self, words: &[&str]) -> Result<String, String> {
         let output = Command::new("docker").args(["--host", &self.endpoint]).args(words).output().unwrap();
-        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
     }
 
     /// The containers of an addon, running or not.

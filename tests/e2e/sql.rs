@@ -1,0 +1,168 @@
+//! The providers of databases on a real engine, looked at by each server's own client.
+
+use serde_json::{Value, json};
+
+use crate::support::{Engine, Host, Postgres, until};
+
+/// A kind of database, and how its client is called within the server's container.
+struct Kind {
+    service: &'static str,
+    image: &'static str,
+    make: &'static str,
+    read: &'static str,
+}
+
+const POSTGRES: Kind = Kind {
+    service: "postgres",
+    image: "postgres",
+    make: "CREATE TABLE notes (note text); INSERT INTO notes VALUES ('mine')",
+    read: "SELECT note FROM notes",
+};
+const MYSQL: Kind = Kind { service: "mysql", image: "mariadb", ..POSTGRES };
+
+impl Kind {
+    /// What the client says to a statement, as the addon with these credentials, in this database.
+    fn says(
+        &self,
+        engine: &Engine,
+        container: &str,
+        credentials: &Value,
+        database: &str,
+        sql: &str,
+    ) -> Result<String, String> {
+        let of = |key: &str| credentials[key].as_str().unwrap();
+        let (user, password) = (of("username"), of("password"));
+        let variable = format!("{}={password}", if self.service == "postgres" { "PGPASSWORD" } else { "MYSQL_PWD" });
+        let exec = ["exec", "--env", &variable, container];
+        let words = match self.service {
+            "postgres" => vec!["psql", "--host=127.0.0.1", "-U", user, "-d", database, "-Atqc", sql],
+            _ => vec!["mariadb", "--host=127.0.0.1", "-u", user, "-N", "-B", "-e", sql, database],
+        };
+        engine.try_docker(&[&exec[..], &words].concat()).map(|said| said.trim().to_owned())
+    }
+}
+
+async fn credentials(host: &Host, id: &str) -> Value {
+    let config = host.get(&format!("/v1/addons/{id}/config")).await.expect(200);
+    let pairs = config["credentials"].as_array().unwrap();
+    let pair = |pair: &Value| (pair["key"].as_str().unwrap().to_owned(), pair["value"].clone());
+    Value::Object(pairs.iter().map(pair).collect())
+}
+
+async fn made(host: &Host, body: Value) -> Value {
+    let made = host.create_and_wait(body).await.expect(201);
+    assert_eq!(made["state"], "ready", "{made}");
+    made
+}
+
+fn asks(kind: &Kind, name: &str, provision_type: &str) -> Value {
+    json!({ "service": kind.service, "name": name, "attach_as": name, "provision_type": provision_type })
+}
+
+async fn a_database_of_ones_own(test: &str, kind: &Kind) {
+    let Some(engine) = Engine::for_test(test) else { return };
+    let host = engine.host_with(kind.service, kind.image).await;
+    let id = made(&host, asks(kind, "own", "independent")).await["id"].as_str().unwrap().to_owned();
+    let credentials = credentials(&host, &id).await;
+    let database = credentials["database"].as_str().unwrap();
+    let container = engine.containers(&id)[0].clone();
+    kind.says(&engine, &container, &credentials, database, kind.make).unwrap();
+    // What is there stays there, whoever stops the server.
+    engine.docker(&["kill", &container]);
+    let kept =
+        async || kind.says(&engine, &container, &credentials, database, kind.read).ok().filter(|said| said == "mine");
+    until("the server to be back with its data", kept).await;
+    host.delete(&format!("/v1/addons/{id}")).await.expect(202);
+    engine.is_rid_of(&id).await;
+}
+
+async fn users_of_one_server(test: &str, kind: &Kind) {
+    let Some(engine) = Engine::for_test(test) else { return };
+    let host = engine.host_with(kind.service, kind.image).await;
+    let (one, other) =
+        (made(&host, asks(kind, "one", "communal")).await, made(&host, asks(kind, "other", "communal")).await);
+    assert_eq!(one["parent"], other["parent"]);
+    let server = one["parent"].as_str().unwrap();
+    let container = engine.containers(server)[0].clone();
+    let (id, others_id) = (one["id"].as_str().unwrap(), other["id"].as_str().unwrap());
+    let (mine, others) = (credentials(&host, id).await, credentials(&host, others_id).await);
+    let (my_database, others_database) = (mine["database"].as_str().unwrap(), others["database"].as_str().unwrap());
+    kind.says(&engine, &container, &mine, my_database, kind.make).unwrap();
+    assert_eq!(kind.says(&engine, &container, &mine, my_database, kind.read).unwrap(), "mine");
+    // Not with the other's own password, nor into each other's database.
+    kind.says(&engine, &container, &others, others_database, "SELECT 1").unwrap();
+    for (who, database) in [(&others, my_database), (&mine, others_database)] {
+        let refused = kind.says(&engine, &container, who, database, kind.read).unwrap_err();
+        assert!(refused.contains("denied"), "{refused}");
+    }
+    host.delete(&format!("/v1/addons/{id}")).await.expect(202);
+    until("the user's part to be gone", async || {
+        let addon = host.get(&format!("/v1/addons/{id}")).await.expect(200);
+        (addon["cleanup"]["state"] == "done").then_some(())
+    })
+    .await;
+    assert!(kind.says(&engine, &container, &mine, my_database, "SELECT 1").is_err());
+    kind.says(&engine, &container, &others, others_database, "SELECT 1").unwrap();
+    host.delete(&format!("/v1/addons/{others_id}")).await.expect(202);
+    until("the server to be deleted", async || {
+        (host.delete(&format!("/v1/addons/{server}")).await.status == 202).then_some(())
+    })
+    .await;
+    engine.is_rid_of(server).await;
+}
+
+#[tokio::test]
+async fn world_docker_postgres_of_ones_own() {
+    a_database_of_ones_own("world_docker_postgres_of_ones_own", &POSTGRES).await;
+}
+
+#[tokio::test]
+async fn world_docker_mysql_of_ones_own() {
+    a_database_of_ones_own("world_docker_mysql_of_ones_own", &MYSQL).await;
+}
+
+#[tokio::test]
+async fn world_docker_users_of_one_postgres_do_not_meet() {
+    users_of_one_server("world_docker_users_of_one_postgres_do_not_meet", &POSTGRES).await;
+}
+
+#[tokio::test]
+async fn world_docker_users_of_one_mysql_do_not_meet() {
+    users_of_one_server("world_docker_users_of_one_mysql_do_not_meet", &MYSQL).await;
+}
+
+/// Row P4: the same request, whether the operator has a server or has one made.
+#[tokio::test]
+async fn world_docker_an_existing_server_takes_the_place_of_containers() {
+    let test = "world_docker_an_existing_server_takes_the_place_of_containers";
+    let Some(engine) = Engine::for_test(test) else { return };
+    let host = engine.host_with("postgres", "postgres").await;
+    let server = Postgres::start();
+    let managed = made(&host, asks(&POSTGRES, "managed", "independent")).await["id"].as_str().unwrap().to_owned();
+
+    let wrong = external(&server, "battery staple");
+    let destination = format!("tcp://127.0.0.1:{}", server.port);
+    for words in [&["grant", "postgres", &destination][..], &["options", "postgres", "--json-options", &wrong]] {
+        let (code, _, error) = host.cli(&[&["provider"], words].concat());
+        assert_eq!(code, 0, "{error}");
+    }
+    let refused = host.create_and_wait(asks(&POSTGRES, "wrong", "independent")).await.expect(200);
+    assert!(refused["error"]["reason"].as_str().unwrap().contains("password authentication failed"), "{refused}");
+    let right = external(&server, Postgres::PASSWORD);
+    let (code, _, error) = host.cli(&["provider", "options", "postgres", "--json-options", &right]);
+    assert_eq!(code, 0, "{error}");
+    let there = made(&host, asks(&POSTGRES, "there", "independent")).await["id"].as_str().unwrap().to_owned();
+    assert!(engine.containers(&there).is_empty());
+    assert_eq!(credentials(&host, &there).await["port"], json!(server.port.to_string()));
+    // What was made before goes on as it was.
+    assert_eq!(engine.containers(&managed).len(), 1);
+    for id in [&managed, &there] {
+        host.delete(&format!("/v1/addons/{id}")).await.expect(202);
+        engine.is_rid_of(id).await;
+    }
+}
+
+fn external(server: &Postgres, password: &str) -> String {
+    let external = json!({ "hostname": "127.0.0.1", "port": server.port, "username": "postgres", "password": password, "tls": "off" });
+    json!({ "external": external }).to_string()
+}
