@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::build::{self, Guests};
+use crate::engine;
 use crate::shell::{self, Steps};
 use crate::toolchain;
 use crate::workspace::Workspace;
@@ -22,6 +23,11 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<()> {
         .args(args)
         .env("LARDER_GUESTS", &guests)
         .env("LARDER_BIN", &larder);
+    // Without one, its rows are left out.
+    let engine = engine::ensure(workspace)?;
+    if let Some(engine) = &engine {
+        cargo.env(engine::VARIABLE, &engine.endpoint);
+    }
     steps.step("The measurements", || shell::run(&mut cargo, "the lines above tell why"))?;
     Ok(())
 }

@@ -4,6 +4,7 @@
 
 mod bare;
 mod call;
+mod docker;
 mod fixture;
 mod lifecycle;
 mod neighbours;
@@ -31,6 +32,7 @@ const MEASUREMENTS: &[(&str, Measurement)] = &[
     ("idle", server::idle),
     ("restart", server::restart),
     ("restart_100", server::restart_100),
+    ("docker", docker::measure),
 ];
 
 fn main() -> Result<()> {

@@ -171,6 +171,6 @@ fn is_ready(address: &str) -> bool {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a measurement has nothing else to do meanwhile")]
-fn pause(duration: Duration) {
+pub(crate) fn pause(duration: Duration) {
     std::thread::sleep(duration);
 }
