@@ -1,0 +1,124 @@
+//! What is wrong with a file, line by line: all of it is told at once, under the code that the API has for it.
+
+use crate::cli::failure::{Failure, Kind};
+use crate::cli::text;
+
+/// How many mistakes one message lists.
+const LISTED_MAX: usize = 20;
+
+/// What sort of mistake it is. The codes are the API's wherever it would refuse the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Code {
+    InvalidFile,
+    AddonDiffers,
+    AmbiguousService,
+    InvalidParameters,
+    InvalidShare,
+    NotSupported,
+    ProvisionTypeNotOffered,
+    UnknownOwner,
+    UnknownPlan,
+    UnknownProvider,
+    UnknownService,
+    VariableOwnedByAddon,
+    VariableTaken,
+}
+
+impl Code {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidFile => "invalid_file",
+            Self::AddonDiffers => "addon_differs",
+            Self::AmbiguousService => "ambiguous_service",
+            Self::InvalidParameters => "invalid_parameters",
+            Self::InvalidShare => "invalid_share",
+            Self::NotSupported => "not_supported",
+            Self::ProvisionTypeNotOffered => "provision_type_not_offered",
+            Self::UnknownOwner => "unknown_owner",
+            Self::UnknownPlan => "unknown_plan",
+            Self::UnknownProvider => "unknown_provider",
+            Self::UnknownService => "unknown_service",
+            Self::VariableOwnedByAddon => "variable_owned_by_addon",
+            Self::VariableTaken => "variable_taken",
+        }
+    }
+
+    const fn advice(self) -> &'static str {
+        match self {
+            Self::InvalidFile | Self::InvalidShare | Self::NotSupported => "correct the file; nothing was changed",
+            Self::AddonDiffers => {
+                "an addon can't be changed yet: delete it with `larder addon delete APP/NAME`, then apply again; \
+                 nothing was changed"
+            }
+            Self::AmbiguousService => "name one of them in `provider`; nothing was changed",
+            Self::InvalidParameters => "`larder catalog --json` shows the plan's schema; nothing was changed",
+            Self::ProvisionTypeNotOffered | Self::UnknownPlan | Self::UnknownProvider | Self::UnknownService => {
+                "see what can be had with `larder catalog`; nothing was changed"
+            }
+            Self::UnknownOwner => "create the experiment whose resource it shares first; nothing was changed",
+            Self::VariableOwnedByAddon => "an addon sets this variable: use another name; nothing was changed",
+            Self::VariableTaken => "attach one of them under another name with `attach_as`; nothing was changed",
+        }
+    }
+}
+
+/// One mistake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mistake {
+    pub(crate) line: usize,
+    pub(crate) code: Code,
+    pub(crate) what: String,
+}
+
+impl Mistake {
+    /// The file doesn't say what it has to.
+    pub(crate) fn new(line: usize, what: impl Into<String>) -> Self {
+        Self { line, code: Code::InvalidFile, what: what.into() }
+    }
+}
+
+/// All that were found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mistakes(Vec<Mistake>);
+
+impl Mistakes {
+    /// The file doesn't say what it has to.
+    pub(crate) fn add(&mut self, line: usize, what: impl Into<String>) {
+        self.0.push(Mistake::new(line, what));
+    }
+
+    /// Something that the API would refuse.
+    pub(crate) fn add_as(&mut self, code: Code, line: usize, what: impl Into<String>) {
+        self.0.push(Mistake { line, code, what: what.into() });
+    }
+
+    /// Keeps the value of a success.
+    pub(crate) fn keep<T>(&mut self, result: Result<T, Mistake>) -> Option<T> {
+        result.map_err(|mistake| self.0.push(mistake)).ok()
+    }
+
+    /// The value, unless there was a mistake.
+    ///
+    /// # Errors
+    /// Every mistake, as `FILE:LINE: what`, in the order of the lines.
+    pub(crate) fn or<T>(mut self, file: &str, value: T) -> Result<T, Failure> {
+        self.0.sort_by_key(|mistake| mistake.line);
+        let Some(first) = self.0.first() else { return Ok(value) };
+        let line = |mistake: &Mistake| format!("{file}:{}: {}", mistake.line, text::line(&mistake.what));
+        let mut lines: Vec<String> = self.0.iter().take(LISTED_MAX).map(line).collect();
+        if self.0.len() > LISTED_MAX {
+            lines.push(format!("and {} more", self.0.len() - LISTED_MAX));
+        }
+        Err(Failure::new(Kind::Failed, first.code.as_str(), lines.join("\n")).or_help(first.code.advice()))
+    }
+}
+
+/// Names in a message: `a`, `b`; at most as many as a person reads.
+pub(crate) fn names<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.into_iter().collect();
+    let more = if names.len() > LISTED_MAX { " and others" } else { "" };
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    format!("{}{more}", names[..names.len().min(LISTED_MAX)].join(", "))
+}
