@@ -11,6 +11,7 @@ mod broken_uploads;
 mod cli;
 mod compile;
 mod events;
+mod experiments;
 mod grants;
 mod isolation;
 mod javascript;

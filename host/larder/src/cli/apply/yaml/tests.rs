@@ -65,7 +65,7 @@ fn what_a_file_can_not_be_is_told() {
         "`<<` is not supported; write the entries out, or use an alias for a whole value",
     );
     check_refused("a: !!python/object x\n", 1, "the tag `tag:yaml.org,2002:!python/object` is not supported");
-    check_refused("a: [1\nb: 2\n", 2, "this is no YAML: while parsing a flow sequence, expected ',' or ']'");
+    check_refused("a: [1\nb: 2\n", 2, "this is no YAML: illegal placement of ':' indicator");
 }
 
 #[test]
@@ -75,23 +75,28 @@ fn a_bomb_of_aliases_is_refused_by_its_weight() {
         let alias = format!("*a{}", n - 1);
         writeln!(bomb, "a{n}: &a{n} [{}]", [alias.as_str(); 10].join(", ")).unwrap();
     }
-    check_refused(&bomb, 5, "the file is too large: with its aliases written out, it has more than 4 MiB");
+    check_refused(&bomb, 6, "the file is too large: with its aliases written out, it has more than 4 MiB");
 }
 
 #[test]
 fn depth_is_bounded_with_and_without_aliases() {
-    for (open, count) in [("[", 500_000), ("{a: ", 200_000), ("- ", 400_000)] {
-        check_refused(&open.repeat(count), 1, "this is nested more than 48 deep");
+    for open in ["[", "{a: ", "- "] {
+        check_refused(&open.repeat(100), 1, "this is nested more than 48 deep");
+    }
+    for (open, count) in [("[", 500_000), ("{a: ", 200_000), ("- ", 400_000), ("? ", 400_000), ("[a: ", 200_000)] {
+        let began = Instant::now();
+        assert!(parse(&open.repeat(count)).is_err(), "{open}");
+        assert!(began.elapsed() < Duration::from_secs(5), "{open} took {:?}", began.elapsed());
     }
     let mut chain = "a0: &a0 [x]\n".to_owned();
     for n in 1..100 {
         writeln!(chain, "a{n}: &a{n} [*a{}]", n - 1).unwrap();
     }
-    check_refused(&chain, 47, "this is nested more than 48 deep");
+    check_refused(&chain, 48, "this is nested more than 48 deep");
 }
 
 #[test]
 fn a_large_file_takes_no_long_time() {
     let large = format!("a:\n{}", "- {x: 1, y: [2, 3]}\n".repeat(1024 * 1024 / 20));
-    check_refused(&large, 26_000, "the file is too large: with its aliases written out, it has more than 4 MiB");
+    check_refused(&large, 35_248, "the file is too large: with its aliases written out, it has more than 4 MiB");
 }
