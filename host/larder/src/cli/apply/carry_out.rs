@@ -20,6 +20,8 @@ use crate::cli::api::call::Call;
 use crate::cli::failure::{Failure, Kind, Result};
 use crate::cli::model::{self, Addon};
 
+const SOMEBODY_ELSE: &str = "agree with whoever else changes this app, then apply again; what was done before stays";
+
 /// What must be true of the apps beforehand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Presence {
@@ -130,7 +132,7 @@ async fn somebody_elses(api: &Api, app: &str, wanted: &WantedAddon, file: &str) 
         let what = format!("the addon {app}/{}, which somebody else has just created, {difference}", wanted.name);
         mistakes.add_as(Code::AddonDiffers, wanted.line, what);
     }
-    mistakes.or(file, Some(there))
+    mistakes.or(file, Some(there)).map_err(|failure| failure.help_for("addon_differs", SOMEBODY_ELSE))
 }
 
 /// The server's refusal, with the place in the file that asked for it.

@@ -15,6 +15,7 @@ pub(crate) enum Code {
     InvalidParameters,
     InvalidShare,
     NotSupported,
+    Protected,
     ProvisionTypeNotOffered,
     UnknownOwner,
     UnknownPlan,
@@ -33,6 +34,7 @@ impl Code {
             Self::InvalidParameters => "invalid_parameters",
             Self::InvalidShare => "invalid_share",
             Self::NotSupported => "not_supported",
+            Self::Protected => "protected",
             Self::ProvisionTypeNotOffered => "provision_type_not_offered",
             Self::UnknownOwner => "unknown_owner",
             Self::UnknownPlan => "unknown_plan",
@@ -52,6 +54,7 @@ impl Code {
             }
             Self::AmbiguousService => "name one of them in `provider`; nothing was changed",
             Self::InvalidParameters => "`larder catalog --json` shows the plan's schema; nothing was changed",
+            Self::Protected => "delete it by itself with `larder addon delete --force`; nothing was changed",
             Self::ProvisionTypeNotOffered | Self::UnknownPlan | Self::UnknownProvider | Self::UnknownService => {
                 "see what can be had with `larder catalog`; nothing was changed"
             }
@@ -65,6 +68,7 @@ impl Code {
 /// One mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mistake {
+    /// 0 for what stands in no line.
     pub(crate) line: usize,
     pub(crate) code: Code,
     pub(crate) what: String,
@@ -104,7 +108,10 @@ impl Mistakes {
     pub(crate) fn or<T>(mut self, file: &str, value: T) -> Result<T, Failure> {
         self.0.sort_by_key(|mistake| mistake.line);
         let Some(first) = self.0.first() else { return Ok(value) };
-        let line = |mistake: &Mistake| format!("{file}:{}: {}", mistake.line, text::line(&mistake.what));
+        let line = |Mistake { line, what, .. }: &Mistake| match line {
+            0 => format!("{file}: {}", text::line(what)),
+            line => format!("{file}:{line}: {}", text::line(what)),
+        };
         let mut lines: Vec<String> = self.0.iter().take(LISTED_MAX).map(line).collect();
         if self.0.len() > LISTED_MAX {
             lines.push(format!("and {} more", self.0.len() - LISTED_MAX));

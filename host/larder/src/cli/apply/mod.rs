@@ -8,6 +8,7 @@
 
 pub(crate) mod carry_out;
 pub(crate) mod file;
+pub(crate) mod sharers;
 
 mod actual;
 mod fields;
@@ -40,6 +41,7 @@ use file::{Aim, Read};
 use mistake::Mistakes;
 use plan::Plan;
 use report::Report;
+use sharers::{everything, refuse_shared};
 
 /// What to apply.
 #[derive(Debug, Args)]
@@ -121,7 +123,12 @@ async fn make_plan(context: &Context, read: &Read, request: Request<'_>) -> Resu
     let catalog = context.api.call(Call::get(&["v1", "catalog"])).await?.body;
     let catalog: Vec<Service> = model::read_list(&catalog, "services")?;
     offers::check(&plan, &catalog, read.is_labtest, &mut mistakes);
-    mistakes.or(&read.name, plan)
+    let plan = mistakes.or(&read.name, plan)?;
+    let mut doomed = plan.apps.iter().flat_map(|app| &app.delete).peekable();
+    if doomed.peek().is_some() {
+        refuse_shared(doomed, &everything(&context.api).await?)?;
+    }
+    Ok(plan)
 }
 
 /// There is no such experiment.

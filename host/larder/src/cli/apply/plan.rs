@@ -60,7 +60,7 @@ fn plan_addons(
 ) {
     let there: &[Addon] = actual.get(&target.app).map_or(&[], |state| &state.addons);
     for wanted in &target.section.addons {
-        let owner = find_owner(wanted, &target.app, targets, actual, mistakes);
+        let owner = find_owner(wanted, &target.app, targets, actual, prune, mistakes);
         match there.iter().find(|addon| addon.name == wanted.name) {
             None => plan.create.push(wanted.clone()),
             Some(addon) => {
@@ -75,6 +75,10 @@ fn plan_addons(
     let others = there.iter().filter(|addon| target.section.addons.iter().all(|wanted| wanted.name != addon.name));
     let others: Vec<Addon> = others.cloned().collect();
     if prune {
+        for addon in others.iter().filter(|addon| addon.protected) {
+            let what = format!("the addon {}/{} is to be pruned, and is protected", target.app, addon.name);
+            mistakes.add_as(Code::Protected, 0, what);
+        }
         plan.delete = others;
     } else {
         plan.left = others;
@@ -97,16 +101,17 @@ fn find_owner<'a>(
     app: &str,
     targets: &[Target],
     actual: &'a Actual,
+    prune: bool,
     mistakes: &mut Mistakes,
 ) -> Owner<'a> {
     let Some(owner_app) = wanted.owner_app(app) else { return Owner::None };
     let name = &wanted.name;
+    let target = targets.iter().find(|target| target.app == owner_app);
+    let in_file = target.and_then(|target| target.section.addons.iter().find(|addon| addon.name == *name));
+    let is_pruned = prune && target.is_some() && in_file.is_none();
     let there = actual.get(&owner_app).and_then(|state| state.addons.iter().find(|addon| addon.name == *name));
-    let in_file = || {
-        let target = targets.iter().find(|target| target.app == owner_app);
-        target.and_then(|target| target.section.addons.iter().find(|addon| addon.name == *name))
-    };
-    let service = match (there, in_file()) {
+    let there = there.filter(|_| !is_pruned);
+    let service = match (there, in_file) {
         _ if owner_app == app => None,
         (Some(addon), _) => Some(&addon.service),
         // Of two new ones that share, one could come before its owner.

@@ -109,12 +109,18 @@ async fn pruning_comes_before_creating() {
         addons(&[old.clone()]),
         config(&[("MODE", "fast")]),
         catalog(),
+        addons(&[old.clone()]),
         Reply::json(202, &old),
         Reply::json(202, &redis("small")),
     ];
     let server = Server::play(replies).await;
     assert_eq!(ended(&apply(&server, FILE, &["apply", "--prune"]).await), DONE);
-    assert_eq!(server.lines()[3..], ["DELETE /v1/addons/9", "POST /v1/apps/web/addons"]);
+    assert_eq!(server.lines()[4..], ["DELETE /v1/addons/9", "POST /v1/apps/web/addons"]);
+    let sharer = json!({"id": "10", "app": "web.blue", "name": "old", "parent": "9"});
+    let replies = [addons(&[old.clone()]), config(&[]), catalog(), addons(&[old, sharer])];
+    let server = Server::play(replies).await;
+    assert_eq!(ended(&apply(&server, FILE, &["apply", "--prune"]).await), (1, "addon_in_use"));
+    assert_eq!(server.lines().len(), 4);
 }
 
 #[tokio::test]

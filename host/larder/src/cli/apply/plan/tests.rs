@@ -161,3 +161,16 @@ fn a_variable_of_an_addon_is_not_set() {
     assert_eq!(detail, "f.yml:3: the variable REDIS_URL of web is set by the addon 1");
     assert_eq!(planned(&targets, &actual, true).unwrap().apps[0].set.len(), 1);
 }
+
+#[test]
+fn what_is_pruned_is_neither_protected_nor_shared_by_the_same_file() {
+    let main = |addon| vec![("web.main", vec![addon], [].as_slice())];
+    let targets = [target("web.main", vec![], &[]), target("web.blue", vec![sharing("db", "postgres", "main")], &[])];
+    let owner = || there("1", "db", "postgres");
+    assert!(planned(&targets, &actual(main(owner())), false).is_ok());
+    assert_eq!(planned(&targets, &actual(main(owner())), true).unwrap_err().0, "unknown_owner");
+    let protected = actual(main(Addon { protected: true, ..owner() }));
+    let (code, detail) = planned(&targets[..1], &protected, true).unwrap_err();
+    assert_eq!(code, "protected");
+    assert_eq!(detail, "f.yml: the addon web.main/db is to be pruned, and is protected");
+}
