@@ -12,6 +12,7 @@ pub(crate) mod sharers;
 
 mod actual;
 mod fields;
+mod json;
 mod labtest;
 mod mistake;
 mod offers;
@@ -141,7 +142,7 @@ pub(crate) fn unknown_experiment(app: &str) -> Failure {
 async fn wait_for_all(context: &Context, report: &mut Report, timeout: Duration) -> Result<()> {
     let deadline = Instant::now() + timeout;
     let mut first = None;
-    for row in report.to_wait_for() {
+    for row in report.awaited() {
         let addon: Addon = model::read(&row.addon)?;
         if addon.state == "ready" {
             continue;

@@ -105,7 +105,7 @@ impl Report {
     }
 
     /// The rows of addons that are there and belong to the file.
-    pub(crate) fn to_wait_for(&mut self) -> impl Iterator<Item = &mut Row> {
+    pub(crate) fn awaited(&mut self) -> impl Iterator<Item = &mut Row> {
         let concerned =
             |row: &&mut Row| row.kind == "addon" && matches!(row.change, Change::Created | Change::Unchanged);
         self.rows.iter_mut().filter(concerned)

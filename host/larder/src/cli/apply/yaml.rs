@@ -9,6 +9,7 @@ use std::rc::Rc;
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 use serde_json::{Map, Number, Value};
 
+use super::json::as_yaml;
 use super::mistake::Mistake;
 
 /// The deepest nesting, aliases included.
@@ -128,7 +129,8 @@ fn plain(text: &str) -> Option<Value> {
 /// Reads a text of exactly one document.
 pub(crate) fn parse(text: &str) -> Result<Rc<Node>, Mistake> {
     let mut builder = Builder::default();
-    let mut parser = Parser::new_from_str(text.trim_start_matches('\u{feff}'));
+    let text = as_yaml(text.trim_start_matches('\u{feff}'));
+    let mut parser = Parser::new_from_str(&text);
     while let Some(event) = parser.next_event() {
         let (event, span) =
             event.map_err(|error| Mistake::new(error.marker().line(), format!("this is no YAML: {}", error.info())))?;

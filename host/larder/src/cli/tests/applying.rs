@@ -106,10 +106,10 @@ async fn of_two_clients_the_second_finds_what_the_first_made() {
 async fn pruning_comes_before_creating() {
     let old = json!({"id": "9", "app": "web", "name": "old", "service": "redis", "provider": "redis"});
     let replies = [
-        addons(&[old.clone()]),
+        addons(std::slice::from_ref(&old)),
         config(&[("MODE", "fast")]),
         catalog(),
-        addons(&[old.clone()]),
+        addons(std::slice::from_ref(&old)),
         Reply::json(202, &old),
         Reply::json(202, &redis("small")),
     ];
@@ -117,7 +117,7 @@ async fn pruning_comes_before_creating() {
     assert_eq!(ended(&apply(&server, FILE, &["apply", "--prune"]).await), DONE);
     assert_eq!(server.lines()[4..], ["DELETE /v1/addons/9", "POST /v1/apps/web/addons"]);
     let sharer = json!({"id": "10", "app": "web.blue", "name": "old", "parent": "9"});
-    let replies = [addons(&[old.clone()]), config(&[]), catalog(), addons(&[old, sharer])];
+    let replies = [addons(std::slice::from_ref(&old)), config(&[]), catalog(), addons(&[old, sharer])];
     let server = Server::play(replies).await;
     assert_eq!(ended(&apply(&server, FILE, &["apply", "--prune"]).await), (1, "addon_in_use"));
     assert_eq!(server.lines().len(), 4);

@@ -35,7 +35,10 @@ fn target(app: &str, addons: Vec<WantedAddon>, variables: &[(&str, &str)]) -> Ta
     Target { app: app.to_owned(), section: Section { variables: variables.iter().map(variable).collect(), addons } }
 }
 
-fn actual(apps: Vec<(&str, Vec<Addon>, &[(&str, &str)])>) -> Actual {
+/// An app's name, its addons, its own variables.
+type App<'a> = (&'a str, Vec<Addon>, &'a [(&'a str, &'a str)]);
+
+fn actual(apps: Vec<App<'_>>) -> Actual {
     let text = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     let state = |addons, variables: &[(&str, &str)]| AppState {
         addons,

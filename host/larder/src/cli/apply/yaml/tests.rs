@@ -33,6 +33,7 @@ fn json_is_read_too() {
     let json = json!({"app": "web", "addons": [{"name": "a\n\"b\"", "parameters": {"n": 1, "x": null, "s": ""}}]});
     assert_eq!(value(&json.to_string()), json);
     assert_eq!(value(&serde_json::to_string_pretty(&json).unwrap()), json);
+    assert_eq!(value(r#"{"a": "\ud83d\ude00"}"#), json!({"a": "😀"}));
     assert_eq!(value("{\n\t\"app\":\t\"web\"\n}\n"), json!({"app": "web"}));
 }
 
