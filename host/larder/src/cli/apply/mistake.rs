@@ -47,20 +47,19 @@ impl Code {
 
     const fn advice(self) -> &'static str {
         match self {
-            Self::InvalidFile | Self::InvalidShare | Self::NotSupported => "correct the file; nothing was changed",
+            Self::InvalidFile | Self::InvalidShare | Self::NotSupported => "correct the file",
             Self::AddonDiffers => {
-                "an addon can't be changed yet: delete it with `larder addon delete APP/NAME`, then apply again; \
-                 nothing was changed"
+                "an addon can't be changed yet: delete it with `larder addon delete APP/NAME`, then apply again"
             }
-            Self::AmbiguousService => "name one of them in `provider`; nothing was changed",
-            Self::InvalidParameters => "`larder catalog --json` shows the plan's schema; nothing was changed",
-            Self::Protected => "delete it by itself with `larder addon delete --force`; nothing was changed",
+            Self::AmbiguousService => "name one of them in `provider`",
+            Self::InvalidParameters => "`larder catalog --json` shows the plan's schema",
+            Self::Protected => "delete it by itself with `larder addon delete --force`",
             Self::ProvisionTypeNotOffered | Self::UnknownPlan | Self::UnknownProvider | Self::UnknownService => {
-                "see what can be had with `larder catalog`; nothing was changed"
+                "see what can be had with `larder catalog`"
             }
-            Self::UnknownOwner => "create the experiment whose resource it shares first; nothing was changed",
-            Self::VariableOwnedByAddon => "an addon sets this variable: use another name; nothing was changed",
-            Self::VariableTaken => "attach one of them under another name with `attach_as`; nothing was changed",
+            Self::UnknownOwner => "create the experiment whose resource it shares first",
+            Self::VariableOwnedByAddon => "an addon sets this variable: use another name",
+            Self::VariableTaken => "attach one of them under another name with `attach_as`",
         }
     }
 }
@@ -116,7 +115,14 @@ impl Mistakes {
         if self.0.len() > LISTED_MAX {
             lines.push(format!("and {} more", self.0.len() - LISTED_MAX));
         }
-        Err(Failure::new(Kind::Failed, first.code.as_str(), lines.join("\n")).or_help(first.code.advice()))
+        let mut advice: Vec<&str> = Vec::new();
+        for mistake in &self.0 {
+            if !advice.contains(&mistake.code.advice()) {
+                advice.push(mistake.code.advice());
+            }
+        }
+        let advice = format!("{}; nothing was changed", advice.join("; "));
+        Err(Failure::new(Kind::Failed, first.code.as_str(), lines.join("\n")).or_help(advice))
     }
 }
 
