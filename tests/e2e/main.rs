@@ -13,6 +13,7 @@ mod communal;
 mod compile;
 mod docker;
 mod events;
+mod experiments;
 mod grants;
 mod isolation;
 mod javascript;

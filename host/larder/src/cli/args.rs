@@ -6,9 +6,11 @@ use clap::{Args, Parser, Subcommand};
 
 use super::addon::AddonCommand;
 use super::app::AppCommand;
+use super::apply::ApplyArgs;
 use super::audit::AuditArgs;
 use super::completions::CompletionsArgs;
 use super::config::ConfigCommand;
+use super::experiment::ExperimentCommand;
 use super::out::Out;
 use super::provider::ProviderCommand;
 use crate::serve::ServeArgs;
@@ -86,6 +88,11 @@ pub(crate) enum Command {
     /// Read and change an app's variables.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Have apps be as a file says.
+    Apply(ApplyArgs),
+    /// Manage experiments: apps beside an app, each with its own addons.
+    #[command(subcommand)]
+    Experiment(ExperimentCommand),
     /// Show what was done to providers, when and by whom.
     Audit(AuditArgs),
     /// Print a script that completes commands and names in your shell.

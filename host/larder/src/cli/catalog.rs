@@ -41,7 +41,8 @@ mod tests {
 
     #[test]
     fn each_plan_has_a_line() {
-        let plan = |name: &str, text: &str| Plan { name: name.into(), description: Some(text.into()) };
+        let plan =
+            |name: &str, text: &str| Plan { name: name.into(), description: Some(text.into()), ..Plan::default() };
         let services = [Service {
             name: "secret".into(),
             description: Some("A random secret".into()),

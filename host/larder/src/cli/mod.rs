@@ -19,12 +19,14 @@ pub(crate) mod settings;
 mod addon;
 mod api;
 mod app;
+mod apply;
 mod args;
 mod audit;
 mod catalog;
 mod config;
 mod context;
 mod duration;
+mod experiment;
 mod failure;
 mod model;
 mod object;
@@ -83,6 +85,8 @@ async fn ask_server(global: &Global, command: Command) -> Result<()> {
         Command::App(command) => app::run(&context, command).await,
         Command::Addon(command) => addon::run(&context, command).await,
         Command::Config(command) => config::run(&context, command).await,
+        Command::Apply(args) => apply::run(&context, &args).await,
+        Command::Experiment(command) => experiment::run(&context, command).await,
         Command::Audit(args) => audit::run(&context, &args).await,
         Command::Serve(_) | Command::Completions(_) => Ok(()),
     }

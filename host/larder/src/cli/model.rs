@@ -53,6 +53,7 @@ pub(crate) struct Addon {
     pub(crate) service: String,
     pub(crate) plan: String,
     pub(crate) provision_type: String,
+    pub(crate) parent: Option<String>,
     pub(crate) attach_as: Option<String>,
     pub(crate) protected: bool,
     pub(crate) parameters: Map<String, Value>,
@@ -169,6 +170,8 @@ pub(crate) struct Service {
 pub(crate) struct Plan {
     pub(crate) name: String,
     pub(crate) description: Option<String>,
+    /// The schema of its parameters.
+    pub(crate) parameters: Value,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

@@ -20,7 +20,8 @@ pub(crate) fn read_object(source: &str, flag: &str) -> Result<Map<String, Value>
     serde_json::from_str(&text).map_err(|error| Failure::usage(format!("{whence} is no JSON object: {error}")))
 }
 
-fn read_bounded(mut source: impl Read) -> std::io::Result<String> {
+/// Reads at most a megabyte of text.
+pub(crate) fn read_bounded(mut source: impl Read) -> std::io::Result<String> {
     let mut text = String::new();
     source.by_ref().take(OBJECT_BYTES_MAX + 1).read_to_string(&mut text)?;
     if text.len() as u64 > OBJECT_BYTES_MAX {

@@ -1,5 +1,6 @@
 //! The command line against a server that plays a script.
 
+mod applying;
 mod commands;
 mod parsing;
 mod server;

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::wait;
-use crate::cli::api::Answer;
 use crate::cli::api::call::Call;
+use crate::cli::api::{Answer, Api};
 use crate::cli::completions::candidates;
 use crate::cli::context::Context;
 use crate::cli::duration;
@@ -100,16 +100,19 @@ pub(crate) async fn run(context: &Context, args: CreateArgs) -> Result<()> {
     }
 }
 
-/// The key lets the request be repeated when nobody knows whether it arrived.
 async fn send(context: &Context, args: CreateArgs) -> Result<Answer> {
     let key = args.idempotency_key.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
     let app = args.app.clone();
-    let body = body(args)?;
+    post(&context.api, &app, &body(args)?, &key).await
+}
+
+/// The key lets the request be repeated when nobody knows whether it arrived.
+pub(crate) async fn post(api: &Api, app: &str, body: &Value, key: &str) -> Result<Answer> {
     let mut sends = 0;
     loop {
         sends += 1;
-        let call = Call::new(Method::POST, &["v1", "apps", &app, "addons"]).json(&body).idempotency_key(&key);
-        match context.api.call(call).await {
+        let call = Call::new(Method::POST, &["v1", "apps", app, "addons"]).json(body).idempotency_key(key);
+        match api.call(call).await {
             Err(failure) if failure.code == "connection_lost" && sends < SENDS_MAX => {}
             result => return result,
         }

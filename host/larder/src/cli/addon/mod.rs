@@ -1,14 +1,14 @@
 //! `larder addon`: the resources that providers make for apps.
 
+pub(crate) mod create;
 pub(crate) mod list;
+pub(crate) mod wait;
 
-mod create;
 mod delete;
 mod events;
 mod logs;
 mod reference;
 mod show;
-mod wait;
 
 use std::time::Duration;
 

@@ -28,6 +28,22 @@ pub(crate) fn apps() -> Vec<CompletionCandidate> {
     })
 }
 
+/// The experiments of the apps that are on the command line already; of all apps if none is.
+pub(crate) fn experiments() -> Vec<CompletionCandidate> {
+    ask(async |api, words| {
+        let answer = api.call(Call::get(&["v1", "apps"]).query("limit", CANDIDATES_MAX)).await?.body;
+        let apps: Vec<App> = model::read_list(&answer, "apps")?;
+        Ok(experiments_of(&apps, words).map(|(app, name)| candidate(name, &text::count(app.addons, "addon"))).collect())
+    })
+}
+
+fn experiments_of<'a>(apps: &'a [App], words: &[OsString]) -> impl Iterator<Item = (&'a App, &'a str)> {
+    let split = apps.iter().filter_map(|app| Some((app, app.name.split_once('.')?)));
+    let split: Vec<_> = split.map(|(app, (base, name))| (app, name, words.iter().any(|word| word == base))).collect();
+    let is_one_named = split.iter().any(|(.., is_named)| *is_named);
+    split.into_iter().filter(move |(.., is_named)| *is_named || !is_one_named).map(|(app, name, _)| (app, name))
+}
+
 /// The providers.
 pub(crate) fn providers() -> Vec<CompletionCandidate> {
     ask(async |api, _| {
@@ -104,6 +120,19 @@ fn option(words: &[OsString], name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn experiments_are_those_of_the_app_that_was_typed() {
+        let app = |name: &str| App { name: name.into(), addons: 1 };
+        let apps = [app("web"), app("web.blue"), app("web.green"), app("api.blue2")];
+        let of = |words: &str| {
+            let words: Vec<OsString> = words.split(' ').map(OsString::from).collect();
+            experiments_of(&apps, &words).map(|(_, name)| name.to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(of("larder experiment show web"), ["blue", "green"]);
+        assert_eq!(of("larder experiment show api"), ["blue2"]);
+        assert_eq!(of("larder experiment show"), ["blue", "green", "blue2"]);
+    }
 
     #[test]
     fn options_are_found_in_both_forms() {

@@ -7,10 +7,10 @@ use super::server::{Reply, Server};
 use crate::cli::args::{Cli, Command, Global};
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, Kind, Result};
-use crate::cli::{addon, app, audit, catalog, config, provider, status};
+use crate::cli::{addon, app, apply, audit, catalog, config, experiment, provider, status};
 
 /// Runs a command against a server.
-async fn run(server: &Server, words: &[&str]) -> Result<()> {
+pub(super) async fn run(server: &Server, words: &[&str]) -> Result<()> {
     let cli = Cli::try_parse_from([&["larder"], words].concat()).unwrap();
     let context = server.context();
     match cli.command {
@@ -21,11 +21,13 @@ async fn run(server: &Server, words: &[&str]) -> Result<()> {
         Command::Addon(command) => addon::run(&context, command).await,
         Command::Config(command) => config::run(&context, command).await,
         Command::Audit(args) => audit::run(&context, &args).await,
+        Command::Apply(args) => apply::run(&context, &args).await,
+        Command::Experiment(command) => experiment::run(&context, command).await,
         Command::Serve(_) | Command::Completions(_) => unreachable!(),
     }
 }
 
-fn exit(result: Result<()>) -> (u8, String) {
+pub(super) fn exit(result: Result<()>) -> (u8, String) {
     result.map_or_else(|failure: Failure| (failure.kind.exit_code(), failure.code), |()| (0, String::new()))
 }
 
