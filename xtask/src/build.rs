@@ -10,7 +10,7 @@ use crate::toolchain::{GuestToolchain, TARGET};
 use crate::workspace::Workspace;
 
 /// Providers that a release ships: packages of the guests' workspace.
-pub(crate) const SHIPPED: [&str; 3] = ["secret", "parameters", "redis"];
+pub(crate) const SHIPPED: [&str; 7] = ["secret", "parameters", "redis", "memcached", "rabbitmq", "volume", "http"];
 
 /// The package of the guests' workspace that is no guest: it makes `cargo xtask` work in there.
 const SHIM: &str = "xtask";
