@@ -4,7 +4,7 @@
 //! The engine knows an addon's object as `larder-<id of the addon>-<name of the object>`, which is told here so that whatever
 //! starts the app's containers can mount it, as in `docker run --mount type=volume,src=$VOLUME_NAME,dst=/data`.
 
-use larder_sdk::docker::{self, Status, Volume};
+use larder_sdk::docker::{self, Volume};
 use larder_sdk::{Addon, Config, Failure, Manifest, Options, Plan, Progress, Provider, Request, Service};
 
 const DATA: &str = "data";
@@ -28,10 +28,9 @@ impl Provider for Directory {
     }
 
     fn provision_complete(_addon: &Addon) -> Result<Progress, Failure> {
-        match docker::inspect(DATA)? {
-            Status::Running { .. } => Ok(Progress::Done),
-            // A volume has no ports: what is told is why it is not there.
-            other => other.endpoint(0).map_or_else(|why| why.into_progress(), |_| Ok(Progress::Done)),
+        match docker::inspect(DATA)?.running() {
+            Ok(_) => Ok(Progress::Done),
+            Err(why) => why.into_progress(),
         }
     }
 
