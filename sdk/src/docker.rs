@@ -22,7 +22,7 @@ use crate::bindings::larder::host::docker as host;
 
 pub use command::{Command, Output};
 pub use container::Container;
-pub use status::{Endpoint, Status};
+pub use status::{Endpoint, NotRunning, Status};
 
 /// How long to wait before the host is asked again that could not reach its engine.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);

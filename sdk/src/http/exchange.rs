@@ -135,7 +135,7 @@ fn of_code(code: ErrorCode) -> Error {
         C::HttpRequestUriInvalid | C::HttpRequestUriTooLong => bad("the URL"),
         C::HttpRequestHeaderSize(_) | C::HttpRequestHeaderSectionSize(_) => bad("the headers"),
         C::ConnectionTerminated | C::HttpResponseIncomplete => broken("the connection was closed"),
-        C::HttpProtocolError => broken("it does not speak HTTP as it should"),
+        C::HttpProtocolError => broken("the connection was closed, or what came is no HTTP"),
         other => broken(&format!("{other:?}")),
     }
 }
