@@ -15,6 +15,9 @@ use crate::answer::{self, AGAIN_AFTER, LastOperation, OperationState, again_afte
 use crate::broker::{Broker, Thing};
 use crate::record::{Part, Record};
 
+/// For the person who waits, when the broker's answer to how it is doing is none.
+const UNTOLD: &str = "The broker does not tell how it is doing";
+
 /// What one question has come to.
 pub(crate) enum Outcome {
     /// It is as wanted; what the broker said, if it said so at once.
@@ -129,7 +132,7 @@ impl Work<'_> {
             // It does not know of it: whether it is gone will be its answer when it is asked to remove it again.
             (404, _) if is_removal => self.failed(is_removal, "it has forgotten about it"),
             (200, Err(error)) => not_told(&error),
-            _ => Ok(Outcome::Pending(again_after(&answer), answer::refusal(&answer).to_string())),
+            _ => Ok(Outcome::Pending(again_after(&answer), format!("{UNTOLD}: {}", answer::refusal(&answer)))),
         }
     }
 
@@ -153,7 +156,7 @@ impl Work<'_> {
 }
 
 fn not_told(error: &Error) -> Result<Outcome, Failure> {
-    Ok(Outcome::Pending(AGAIN_AFTER, format!("The broker does not tell how it is doing: {error}")))
+    Ok(Outcome::Pending(AGAIN_AFTER, format!("{UNTOLD}: {error}")))
 }
 
 fn understood<T>(read: Result<T, Error>) -> Result<T, Failure> {

@@ -29,9 +29,8 @@ impl Server {
         let size = offer::size(addon)?;
         // It sees the machine's memory and processors, not the container's.
         let memory_bytes = size.memory_mib * 1024 * 1024;
-        let machine = format!(
-            "+S 2:2 +SDcpu 2:2 -rabbit total_memory_available_override_value {memory_bytes} -rabbit vm_memory_high_watermark 0.6"
-        );
+        let memory = format!("-rabbit total_memory_available_override_value {memory_bytes}");
+        let machine = format!("+S 2:2 +SDcpu 2:2 {memory} -rabbit vm_memory_high_watermark 0.6");
         let container = Container::new(SERVER, &settings.image)
             .user("999:999")
             .env("RABBITMQ_DEFAULT_USER", ADMIN)
