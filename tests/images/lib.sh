@@ -31,6 +31,17 @@ from_file() {
   unset "$file"
 }
 
+# asks WORD...: whether the words only ask the program something, which needs no data.
+asks() {
+  local word
+  for word; do
+    case $word in
+      --help | --version | -h | -V | -v | '-?') return 0 ;;
+    esac
+  done
+  return 1
+}
+
 # writable FOLDER...: prints the first that is there, or can be made, and can be written to.
 writable() {
   local folder

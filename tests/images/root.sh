@@ -9,7 +9,7 @@ renumber() {
   shift
   for user; do
     groupmod --non-unique --gid "$id" "$(id -gn "$user")"
-    usermod --non-unique --uid "$id" --gid "$id" "$user"
+    [ "$(id -u "$user")" = "$id" ] || usermod --non-unique --uid "$id" --gid "$id" "$user"
   done
 }
 getent passwd mysql >/dev/null || useradd --system --no-create-home --shell /usr/sbin/nologin mysql

@@ -52,11 +52,12 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
 }
 
 /// The program, which itself finds those for root.
-pub(crate) fn tool(workspace: &Workspace, program: &str) -> Command {
-    let mut command = shell::tool(workspace, program);
+pub(crate) fn tool(program: &str) -> Command {
+    let mut command = Command::new(program);
     if let Ok(path) = env::join_paths(folders()) {
         command.env("PATH", path);
     }
+    command.stdin(Stdio::null());
     command
 }
 
@@ -77,8 +78,8 @@ pub(crate) fn mirror(workspace: &Workspace) -> Result<String> {
 
 fn apt(workspace: &Workspace) -> Command {
     let mut apt = shell::tool(workspace, "apt-get");
-    apt.args(["-qq", "-o", "DPkg::Lock::Timeout=600", "-o", "Acquire::Retries=3"]);
-    apt.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+    apt.args(["-qq", "-o", "DPkg::Lock::Timeout=600", "-o", "Acquire::Retries=3", "-o", "APT::Sandbox::User=root"]);
+    apt.env("DEBIAN_FRONTEND", "noninteractive").env("DEBCONF_NOWARNINGS", "yes").stdin(Stdio::null());
     apt
 }
 

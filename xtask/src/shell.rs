@@ -179,6 +179,12 @@ pub(crate) fn copy_if_changed(from: &Path, to: &Path) -> Result<bool> {
     Ok(true)
 }
 
+/// Removes a folder with all that is in it, but not what is mounted there.
+pub(crate) fn remove_folder(folder: &Path) -> Result<()> {
+    let mut rm = Command::new("rm");
+    run(rm.args(["-rf", "--one-file-system"]).arg(folder), "look what is mounted there")
+}
+
 /// The command line, for messages.
 pub(crate) fn describe(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());

@@ -68,6 +68,8 @@ fn body(container: &NewContainer<'_>) -> Result<ContainerCreateBody, EngineError
         cmd: some(command.collect()),
         entrypoint: some(spec.entrypoint.clone()),
         env: some(env.collect()),
+        // The same for each revision: some servers find their data by it.
+        hostname: Some(container.owner.name.to_string()),
         user: spec.user.clone(),
         exposed_ports: some(container.published.keys().map(|port| tcp(*port)).collect()),
         labels: Some(labels::write(&container.owner, &container.labels)),
@@ -139,7 +141,7 @@ fn mounts(container: &NewContainer<'_>) -> Result<Vec<Mount>, EngineError> {
 }
 
 fn tmpfs(spec: &ContainerSpec) -> HashMap<String, String> {
-    let options = |bytes: u64| format!("rw,nosuid,nodev,size={bytes}");
+    let options = |bytes: u64| format!("rw,nosuid,nodev,mode=1777,size={bytes}");
     spec.tmpfs.iter().map(|tmpfs| (tmpfs.path.clone(), options(tmpfs.bytes))).collect()
 }
 

@@ -51,6 +51,8 @@ fn of_pull(error: Error) -> Trouble {
         Error::DockerStreamError { error } if words(&error) => EngineError::NoImage(line(&error)).into(),
         error => match Trouble::from(error) {
             Trouble::Status(401 | 403 | 404, text) => EngineError::NoImage(text).into(),
+            // What the registry said before anything was fetched comes as a failure of the engine's own.
+            Trouble::Status(500.., text) if words(&text) => EngineError::NoImage(text).into(),
             // A registry has been asked too often: not now, but later.
             Trouble::Status(429, text) => EngineError::Failed(text).into(),
             trouble => trouble,

@@ -1,6 +1,7 @@
 //! Addons: created, read, awaited, deleted.
 
 mod create;
+mod owner;
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use larder_domain::config::AddonConfig;
 use larder_domain::history::StoredEntry;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{AddonFilter, Change, Fence, StoredLog, Watcher};
-use larder_domain::{AddonId, AddonRecord, AddonState, Event};
+use larder_domain::{AddonId, AddonRecord, AddonState, Event, Role};
 use tokio::time::{Instant, timeout};
 
 pub use create::{CreateAddon, NewAddonState};
@@ -17,6 +18,8 @@ use crate::{Code, Control, ControlError};
 
 /// The longest that a request may wait for an addon, in milliseconds.
 pub const WAIT_MS_MAX: u64 = 60_000;
+/// How many addons are named that are in the way of a deletion.
+const NAMED_MAX: usize = 20;
 /// How often a waiter looks by itself, since another node may drive the addon, in milliseconds.
 const WAIT_POLL_MS: u64 = 1_000;
 
@@ -58,12 +61,13 @@ impl Control {
     /// Wants an addon gone. Returns at once: it is terminal then, and what its provider made is cleaned up afterwards.
     ///
     /// # Errors
-    /// `unknown_addon`, `protected`.
+    /// `unknown_addon`, `protected`, `addon_in_use`.
     pub async fn delete_addon(&self, id: AddonId, force: bool) -> Result<AddonRecord, ControlError> {
         let record = self.addon(id).await?;
         if !force {
             refuse_protected(&record)?;
         }
+        self.refuse_needed(&record, force).await?;
         let event = Event::DeprovisionRequested;
         let change =
             Change { addon: id, event, fence: Fence::User, state: None, objects: None, notes: vec![], log: vec![] };
@@ -76,6 +80,21 @@ impl Control {
             Ok::<_, StoreError>(applied.addon)
         });
         Ok(AddonRecord { addon: deleted.await?, ..record })
+    }
+
+    /// An addon that others are a part of stays: a communal server in any case, the owner of a shared resource unless it is forced.
+    async fn refuse_needed(&self, record: &AddonRecord, force: bool) -> Result<(), ControlError> {
+        if force && record.spec.role != Role::Server {
+            return Ok(());
+        }
+        let children = self.store.children(record.spec.id).await?;
+        if children.is_empty() {
+            return Ok(());
+        }
+        let named: Vec<String> = children.iter().take(NAMED_MAX).map(ToString::to_string).collect();
+        let more = if children.len() > NAMED_MAX { " and others" } else { "" };
+        let message = format!("{} addons use {}: {}{more}", children.len(), record.spec.id, named.join(", "));
+        Err(ControlError::refused(Code::AddonInUse, message))
     }
 
     /// Waits until an addon is ready or terminal, or the time is over; the addon as it is then.

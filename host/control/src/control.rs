@@ -27,6 +27,8 @@ pub struct Control {
     pub(crate) checks: Arc<Checks>,
     pub(crate) engine: Option<Arc<NamedEngine>>,
     pub(crate) restarts: Arc<Restarts>,
+    /// Engines take several networks of one name, so one piece of work at a time looks whether there is one.
+    pub(crate) networking: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Control {
@@ -44,6 +46,7 @@ impl Control {
             checks: Arc::default(),
             engine: None,
             restarts: Arc::default(),
+            networking: Arc::default(),
         }
     }
 

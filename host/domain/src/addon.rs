@@ -126,6 +126,8 @@ pub struct AddonSpec {
     pub provision_type: ProvisionType,
     /// User's resource or communal server.
     pub role: Role,
+    /// What it is a part of: the communal server, or the addon whose resource it shares.
+    pub parent: Option<AddonId>,
     /// Put before each variable's name.
     pub attach_as: Option<Prefix>,
     /// The developer's parameters, a JSON object that passed the plan's schema.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::addon::{AddonSpec, DeclaredVariables};
 use crate::limits::{CONFIG_ENTRIES_MAX, VALUE_BYTES_MAX};
 use crate::secret::SecretString;
-use crate::variables::VariableName;
+use crate::variables::{Prefix, VariableName};
 
 /// The longest key of a credential, in bytes.
 pub const CREDENTIAL_KEY_BYTES_MAX: usize = 128;
@@ -62,6 +62,20 @@ pub struct AddonConfig {
 }
 
 impl AddonConfig {
+    /// The same for an addon that shares the resource: with its own prefix in the place of the owner's. The names that result are
+    /// names, or the variable is left out.
+    #[must_use]
+    pub fn shared(self, owners: Option<&Prefix>, own: Option<&Prefix>) -> Self {
+        let rename = |variable: Variable| {
+            let plain = match owners {
+                Some(owners) => variable.name.without(owners)?,
+                None => variable.name,
+            };
+            Some(Variable { name: plain.prefixed(own).ok()?, ..variable })
+        };
+        Self { variables: self.variables.into_iter().filter_map(rename).collect(), ..self }
+    }
+
     /// Every value that was marked as secret.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretString> {
         let variables = self.variables.iter().filter(|v| v.secret).map(|v| &v.value);

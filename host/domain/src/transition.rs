@@ -21,6 +21,9 @@ use crate::history::Entry;
 use crate::retry::{CALL_BACKOFF, SINK_BACKOFF};
 use crate::time::StoreTime;
 
+/// How often an addon looks whether the one that it is a part of can be used, in milliseconds. It is told when that is so.
+const PARENT_LOOK_MS: u64 = 10_000;
+
 named! {
     /// Something that a worker does for an addon.
     Step {
@@ -66,8 +69,16 @@ pub enum Event {
     CleanupPending(Pending),
     /// `deprovision` succeeded.
     CleanedUp,
-    /// The owner of the resource that this addon shares was deleted by force.
-    OwnerLost,
+    /// The addon that this one is a part of can't be used yet.
+    AwaitingParent {
+        /// How far that is.
+        message: String,
+    },
+    /// The addon that this one is a part of is over.
+    ParentLost {
+        /// Why, as far as that is known.
+        reason: String,
+    },
 }
 
 impl Event {
@@ -90,7 +101,8 @@ impl Event {
             Self::DeprovisionRequested => "deprovision requested",
             Self::CleanupPending(_) => "cleanup pending",
             Self::CleanedUp => "cleaned up",
-            Self::OwnerLost => "owner lost",
+            Self::AwaitingParent { .. } => "awaiting parent",
+            Self::ParentLost { .. } => "parent lost",
         }
     }
 }
@@ -168,9 +180,11 @@ pub fn transition(addon: &Addon, event: Event, now: StoreTime) -> Result<Transit
         }
         (Provisioned, Event::VariablesSet) => Ok(ready(addon)),
         (Provisioned, Event::Failed(Step::SetVariables, failure)) => Ok(sink_failed(addon, &failure, now)),
-        (WaitingForProvision | Provisioned | Ready, Event::OwnerLost) => {
-            let reason = "the addon whose resource this one shares was deleted by force".to_owned();
-            Ok(failed_for_good(addon, "owner_deleted", reason, vec![], now))
+        (WaitingForProvision, Event::AwaitingParent { message }) if !addon.begun => {
+            Ok(awaiting_parent(addon, message, now))
+        }
+        (WaitingForProvision | Provisioned | Ready, Event::ParentLost { reason }) => {
+            Ok(failed_for_good(addon, "parent_lost", reason, vec![], now))
         }
         (state, event) if state.is_terminal() && addon.cleanup.is_due() => cleanup::advance(addon, event, now),
         (state, event) => Err(Illegal { event: event.name(), state, cleanup: addon.cleanup.as_str() }),
@@ -196,6 +210,13 @@ fn woken(addon: &Addon, now: StoreTime) -> Transition {
         _ if addon.cleanup.is_due() => Transition { addon: next, writes: vec![], next: Next::Do(Step::Deprovision) },
         _ => Transition { addon: addon.clone(), writes: vec![], next: Next::Rest },
     }
+}
+
+/// Its own time begins when the other is there.
+fn awaiting_parent(addon: &Addon, message: String, now: StoreTime) -> Transition {
+    let patience = Patience::new(addon.patience.limit_ms, now);
+    let addon = Addon { message, patience, ..undisturbed(addon) };
+    Transition { addon, writes: vec![], next: Next::At(now.plus_ms(PARENT_LOOK_MS)) }
 }
 
 fn begun(addon: &Addon, message: String, now: StoreTime) -> Transition {

@@ -107,6 +107,12 @@ impl VariableName {
     pub fn prefixed(&self, prefix: Option<&Prefix>) -> Result<Self, VariableNameError> {
         prefix.map_or_else(|| Ok(self.clone()), |prefix| format!("{}_{}", prefix.0, self.0).parse())
     }
+
+    /// The name before it was prefixed so; none if it was not.
+    #[must_use]
+    pub fn without(&self, prefix: &Prefix) -> Option<Self> {
+        self.0.strip_prefix(&prefix.0)?.strip_prefix('_')?.parse().ok()
+    }
 }
 
 impl FromStr for VariableName {

@@ -110,8 +110,9 @@ fn new_addon(store: &SqliteStore, n: usize) -> NewAddon {
         variables: DeclaredVariables::Names(vec![]),
         protected: false,
         external_id: None,
+        parent: None,
         created_at: WallTime(0),
     };
     let addon = Addon::new(id, 900_000, 3, store.now());
-    NewAddon { spec, addon, seed: Seed([9; 32]), reserve: vec![variable], idempotency: None }
+    NewAddon { spec, addon, seed: Seed([9; 32]), server: None, reserve: vec![variable], idempotency: None }
 }

@@ -15,8 +15,10 @@ pub enum Error {
     Refused(Refusal),
     /// What the server says is not its protocol, or too much.
     Protocol(String),
-    /// It would have taken TLS, and there is none.
+    /// It would have taken TLS, and there is none to be trusted.
     Insecure(String),
+    /// TLS was asked for, and the server has none.
+    NoTls,
     /// What the caller asks for can't be said in this protocol, or must not be.
     BadInput(String),
     /// Something of this name is there and was not made by Larder. It was left alone.
@@ -62,7 +64,7 @@ impl Error {
 
     /// Whether no more can be said on this connection.
     pub(crate) fn ends_session(&self) -> bool {
-        matches!(self, Self::Io(_) | Self::Protocol(_) | Self::Insecure(_))
+        matches!(self, Self::Io(_) | Self::Protocol(_) | Self::Insecure(_) | Self::NoTls)
     }
 
     /// The same error, without a password that the server may have repeated.
@@ -110,6 +112,7 @@ impl fmt::Display for Error {
             Self::Refused(refusal) => write!(f, "the server refuses: {refusal}"),
             Self::Protocol(what) => write!(f, "the server is not understood: {what}"),
             Self::Insecure(what) => write!(f, "the connection is not secure: {what}"),
+            Self::NoTls => f.write_str("the connection is not secure: the server has no TLS"),
             Self::BadInput(what) => f.write_str(what),
             Self::Foreign(what) => write!(f, "{what} is there and was not made by Larder"),
         }

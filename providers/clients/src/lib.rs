@@ -16,6 +16,7 @@ mod sql;
 mod stream;
 #[cfg(test)]
 mod testing;
+mod tls;
 mod wire;
 
 pub use error::{Error, Refusal};
@@ -24,3 +25,4 @@ pub use host::HostStream;
 pub use rows::Rows;
 pub use sql::{Dialect, Sql};
 pub use stream::Stream;
+pub use tls::Tls;

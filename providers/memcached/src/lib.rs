@@ -46,6 +46,7 @@ impl Provider for Memcached {
         Ok("A memcached server is being started".to_owned())
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a guest has one thread, and nobody else waits for it")]
     fn provision_complete(_addon: &Addon) -> Result<Progress, Failure> {
         let endpoint = match docker::inspect(SERVER)?.endpoint(PORT) {
             Ok(endpoint) => endpoint,

@@ -78,15 +78,17 @@ impl Status {
             Self::Running { endpoints } => Ok(endpoints),
             Self::Waiting { message } => Err(NotRunning::Yet(message)),
             Self::Unknown => Err(NotRunning::Yet("in a state that this provider does not know".to_owned())),
-            Self::Exited { out_of_memory: true, log, .. } => {
-                Err(NotRunning::Failed(Failure::failed(format!("the server used up its memory; it said: {log}"))))
-            }
-            Self::Exited { code, log, .. } => {
-                Err(NotRunning::Failed(Failure::failed(format!("the server ended with code {code}; it said: {log}"))))
-            }
+            Self::Exited { out_of_memory: true, log, .. } => Err(ended("the server used up its memory", &log)),
+            Self::Exited { code, log, .. } => Err(ended(&format!("the server ended with code {code}"), &log)),
             Self::Failed { reason } => Err(NotRunning::Failed(Failure::failed(reason))),
         }
     }
+}
+
+/// A failure with a container's last words, if it had any.
+fn ended(how: &str, log: &str) -> NotRunning {
+    let words = if log.trim().is_empty() { "and said nothing".to_owned() } else { format!("it said: {log}") };
+    NotRunning::Failed(Failure::failed(format!("{how}; {words}")))
 }
 
 /// Why a container can't be reached.
@@ -108,6 +110,18 @@ impl NotRunning {
             Self::Yet(message) => Ok(Progress::pending(AGAIN_AFTER, &message)),
             Self::Failed(failure) => Err(failure),
         }
+    }
+}
+
+impl From<Failure> for NotRunning {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<Error> for NotRunning {
+    fn from(error: Error) -> Self {
+        Self::Failed(error.into())
     }
 }
 

@@ -43,6 +43,7 @@ pub(crate) fn spec(service: &str, parameters: Value) -> Result<AddonSpec> {
         variables: DeclaredVariables::Names(vec![]),
         protected: false,
         external_id: None,
+        parent: None,
         created_at: WallTime::default(),
     })
 }

@@ -13,6 +13,8 @@ use tempfile::TempDir;
 use super::client::Answer;
 use super::{guest, prepared};
 
+/// Where no engine listens.
+const NO_ENGINE: &str = "unix:///nowhere/docker.sock";
 /// How long a host may take to start.
 const START_MAX: Duration = Duration::from_secs(30);
 
@@ -40,7 +42,13 @@ impl Host {
         Self::over(TempDir::new().unwrap())
     }
 
-    /// The same, trusting these authorities too.
+    /// The same, started with these arguments beside.
+    pub(crate) async fn empty_with(arguments: &[&str]) -> Self {
+        let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
+        Self::over_with(TempDir::new().unwrap(), &arguments)
+    }
+
+    /// A fresh host with an app `demo` and these guests, trusting these authorities too.
     pub(crate) async fn start_trusting(providers: &[&str], ca_file: &Path) -> Self {
         let dir = TempDir::new().unwrap();
         prepared::copy(providers, dir.path()).await;
@@ -196,6 +204,8 @@ fn spawn(dir: &Path, arguments: &[impl AsRef<OsStr>]) -> Child {
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(dir)
         .args(arguments)
+        // Not somebody's own engine, unless a test names it.
+        .env("LARDER_ENGINE", NO_ENGINE)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)

@@ -1,14 +1,18 @@
 //! What every test here starts from: a host of its own, in a directory of its own, on a port of its own.
 
 mod client;
+mod engine;
 mod guests;
 mod host;
 mod postgres;
 mod prepared;
+mod redis;
 mod world;
 
 pub(crate) use client::{Answer, behave, until};
+pub(crate) use engine::Engine;
 pub(crate) use guests::{guest, guest_path};
 pub(crate) use host::Host;
 pub(crate) use postgres::Postgres;
+pub(crate) use redis::Redis;
 pub(crate) use world::{install, may_change_the_machine, run};

@@ -9,11 +9,18 @@ use std::sync::Mutex;
 /// Whether a test may; otherwise it is noted as skipped.
 pub(crate) fn may_change_the_machine(test: &str, why: &str) -> bool {
     let may = env::var("CI").is_ok_and(|value| value == "true") || env::var_os("LARDER_WORLD").is_some();
-    if !may && let Some(skips) = env::var_os("LARDER_TEST_SKIPS") {
-        let mut file = File::options().append(true).create(true).open(skips).unwrap();
-        file.write_all(format!("{test}\t{why}; set LARDER_WORLD=1 to allow it\n").as_bytes()).unwrap();
+    if !may {
+        skip(test, &format!("{why}; set LARDER_WORLD=1 to allow it"));
     }
     may
+}
+
+/// Notes a test as skipped.
+pub(super) fn skip(test: &str, why: &str) {
+    if let Some(skips) = env::var_os("LARDER_TEST_SKIPS") {
+        let mut file = File::options().append(true).create(true).open(skips).unwrap();
+        file.write_all(format!("{test}\t{why}\n").as_bytes()).unwrap();
+    }
 }
 
 /// Runs a command to its end.

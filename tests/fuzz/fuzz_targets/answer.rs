@@ -30,6 +30,7 @@ static SPEC: LazyLock<AddonSpec> = LazyLock::new(|| AddonSpec {
     variables: DeclaredVariables::Any(AnyVariable::Any),
     protected: false,
     external_id: None,
+    parent: None,
     created_at: WallTime::default(),
 });
 

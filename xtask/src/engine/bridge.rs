@@ -1,4 +1,8 @@
 //! A network bridge of the private engine's own, with addresses that nothing on this machine has a route to.
+//!
+//! The engine leaves the firewall alone, since its chains are those of an engine that may run here already. Such a one lets
+//! nothing pass between containers that it doesn't know. Two rules say what is to pass of our addresses: within a network
+//! everything, and nothing from one to another, or out.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -7,11 +11,16 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::engine::place::Place;
-use crate::workspace::Workspace;
 use crate::{debian, shell};
 
 const INTERFACES: &str = "/sys/class/net";
 const BRIDGES_MAX: u8 = 20;
+
+/// What happens to packets from our addresses, by the rest of the rule. Both or none can be had of a kernel.
+const RULES: [&[&str]; 2] = [
+    &["--match", "physdev", "--physdev-is-bridged", "--jump", "ACCEPT"],
+    &["--match", "physdev", "!", "--physdev-is-bridged", "--jump", "DROP"],
+];
 
 /// A bridge and the addresses behind it.
 pub(crate) struct Bridge {
@@ -23,14 +32,14 @@ pub(crate) struct Bridge {
 
 impl Bridge {
     /// Makes one, after removing what an engine that was killed has left.
-    pub(crate) fn make(workspace: &Workspace, place: &Place) -> Result<Self> {
+    pub(crate) fn make(place: &Place) -> Result<Self> {
         remove(place);
         let routes = fs::read_to_string("/proc/net/route").context("the machine's routes cannot be read")?;
         let second = free_network(&routes).context("the machine has routes to all networks that would do")?;
         let taken = |name: &String| Path::new(INTERFACES).join(name).exists();
         let name = (0..BRIDGES_MAX).map(|number| format!("larder-e{number}")).find(|name| !taken(name));
         let bridge = Self { name: name.context("the machine has too many bridges called larder-e…")?, second };
-        fs::write(place.bridge(), &bridge.name).context("the bridge's name cannot be noted")?;
+        fs::write(place.bridge(), format!("{} {second}", bridge.name)).context("the bridge cannot be noted")?;
         let address = format!("10.{second}.0.1/24");
         let commands: [&[&str]; 3] = [
             &["link", "add", &bridge.name, "type", "bridge"],
@@ -38,9 +47,10 @@ impl Bridge {
             &["link", "set", &bridge.name, "up"],
         ];
         for words in commands {
-            let mut ip = debian::tool(workspace, "ip");
+            let mut ip = debian::tool("ip");
             shell::run(ip.args(words), "a bridge can't be made without the privileges for it")?;
         }
+        firewall("--insert", second);
         Ok(bridge)
     }
 
@@ -52,10 +62,22 @@ impl Bridge {
 
 /// Removes the bridge that was noted; one that is gone is no matter.
 pub(crate) fn remove(place: &Place) {
-    if let Ok(name) = fs::read_to_string(place.bridge()) {
-        let mut ip = std::process::Command::new("ip");
-        let _ = shell::ask(ip.args(["link", "delete", name.trim(), "type", "bridge"]));
+    let noted = fs::read_to_string(place.bridge()).unwrap_or_default();
+    if let Some((name, second)) = noted.split_once(' ') {
+        let _ = shell::ask(debian::tool("ip").args(["link", "delete", name, "type", "bridge"]));
+        if let Ok(second) = second.trim().parse() {
+            firewall("--delete", second);
+        }
         let _ = fs::remove_file(place.bridge());
+    }
+}
+
+/// Inserts or deletes the rules. Where that can't be done, there is no firewall that could be in the way.
+fn firewall(what: &str, second: u8) {
+    for rule in RULES {
+        let mut iptables = debian::tool("iptables");
+        iptables.args(["--wait", what, "FORWARD", "--source", &format!("10.{second}.0.0/16")]).args(rule);
+        let _ = shell::ask(&mut iptables);
     }
 }
 

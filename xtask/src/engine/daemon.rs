@@ -12,7 +12,6 @@ use anyhow::{Context, Result, bail};
 
 use crate::engine::bridge::{self, Bridge};
 use crate::engine::place::Place;
-use crate::workspace::Workspace;
 use crate::{debian, engine, shell, signals};
 
 const READY_LIMIT: Duration = Duration::from_secs(30);
@@ -39,7 +38,7 @@ fn ping(socket: &Path) -> io::Result<String> {
 }
 
 /// Starts the engine and waits until it is ready.
-pub(crate) fn start(workspace: &Workspace, place: &Place) -> Result<()> {
+pub(crate) fn start(place: &Place) -> Result<()> {
     if let Some(pid) = running(place) {
         bail!("a private engine runs as process {pid} but does not answer; end that process and try again");
     }
@@ -47,8 +46,8 @@ pub(crate) fn start(workspace: &Workspace, place: &Place) -> Result<()> {
     fs::create_dir_all(&place.cache).with_context(|| format!("{} cannot be made", place.cache.display()))?;
     // Left by an engine that was killed; dockerd believes such a file if any process has that id by now.
     let _ = fs::remove_file(place.pid_file());
-    let bridge = Bridge::make(workspace, place)?;
-    let started = command(workspace, place, &bridge).and_then(|mut dockerd| {
+    let bridge = Bridge::make(place)?;
+    let started = command(place, &bridge).and_then(|mut dockerd| {
         let mut child = dockerd.spawn().context("`dockerd` could not be started")?;
         let ready = wait_until_ready(place, &mut child);
         if ready.is_err() {
@@ -63,25 +62,23 @@ pub(crate) fn start(workspace: &Workspace, place: &Place) -> Result<()> {
     started
 }
 
-/// The firewall stays as it is, since its chains are an engine's that may run here already: ports are published by a process in
-/// between. Nor are packets passed on from one network to another, or out. Which storage driver will do is for dockerd to find.
-fn command(workspace: &Workspace, place: &Place, bridge: &Bridge) -> Result<Command> {
-    let mut dockerd = debian::tool(workspace, "dockerd");
+/// Ports are published by a process in between, and by no rules of the firewall. Which storage driver will do is for dockerd to find.
+fn command(place: &Place, bridge: &Bridge) -> Result<Command> {
+    let mut dockerd = debian::tool("dockerd");
     let files = OPEN_FILES_MAX.min(open_files()?);
     let log = File::create(place.log()).context("the engine's log cannot be written")?;
     // What is configured for the engine of this machine is not for this one.
-    let settings = place.run.join("daemon.json");
-    fs::write(&settings, "{}").context("the engine's settings cannot be written")?;
+    fs::write(place.settings(), "{}").context("the engine's settings cannot be written")?;
     dockerd
         .arg("--data-root")
         .arg(place.cache.join("data"))
         .arg("--exec-root")
-        .arg(place.run.join("exec"))
+        .arg(place.exec())
         .arg("--pidfile")
         .arg(place.pid_file())
         .args(["--host", &place.endpoint(), "--group", "root"])
         .arg("--config-file")
-        .arg(settings)
+        .arg(place.settings())
         .args(["--containerd-namespace", "larder", "--containerd-plugins-namespace", "larder-plugins"])
         .args(["--bridge", &bridge.name, "--default-address-pool", &bridge.pool()])
         .args(["--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"])
@@ -127,7 +124,8 @@ pub(crate) fn stop(place: &Place) -> Result<()> {
         shell::pause(POLL);
     }
     bridge::remove(place);
-    for leftover in [place.pid_file(), place.socket(), place.log()] {
+    shell::remove_folder(&place.exec())?;
+    for leftover in [place.pid_file(), place.socket(), place.log(), place.settings()] {
         let _ = fs::remove_file(leftover);
     }
     shell::say("The engine has stopped.");

@@ -21,6 +21,8 @@ pub(crate) const IMAGES: [&str; 5] = ["redis", "postgres", "mariadb", "memcached
 
 const ROOT: &str = "larder-test/root";
 const RELEASE: &str = "bookworm";
+/// How many roots of older recipes stay: checkouts of several branches take turns.
+const OLDER_MAX: usize = 2;
 const PACKAGES: &str = "redis-server,postgresql-15,mariadb-server-core,mariadb-client,memcached,rabbitmq-server";
 
 /// Nothing is written to be kept for long, and nobody reads manuals in there: a third less time.
@@ -115,23 +117,23 @@ fn timed(what: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
 fn make_root(workspace: &Workspace, endpoint: &str, place: &Place, name: &str) -> Result<()> {
     debian::need(workspace, &PROGRAMS)?;
     let folder = place.cache.join("root");
-    remove(&folder)?;
+    shell::remove_folder(&folder)?;
     let config = folder.join("etc/dpkg/dpkg.cfg.d");
     fs::create_dir_all(&config).with_context(|| format!("{} cannot be made", config.display()))?;
     fs::write(config.join("lean"), DPKG).context("the root's settings cannot be written")?;
     let log = place.cache.join("root.log");
     let output = File::create(&log).with_context(|| format!("{} cannot be written", log.display()))?;
     let errors = output.try_clone().context("the log of debootstrap cannot be written")?;
-    let mut debootstrap = debian::tool(workspace, "debootstrap");
+    let mut debootstrap = debian::tool("debootstrap");
     debootstrap.args(["--variant=minbase", &format!("--include={PACKAGES}"), RELEASE]).arg(&folder);
     debootstrap.arg(debian::mirror(workspace)?).stdin(Stdio::null()).stdout(output).stderr(errors);
     shell::run(&mut debootstrap, &format!("see {}", log.display()))?;
     let script = fs::read_to_string(workspace.root.join("tests/images/root.sh")).context("root.sh cannot be read")?;
-    let mut chroot = debian::tool(workspace, "chroot");
+    let mut chroot = debian::tool("chroot");
     chroot.arg(&folder).args(["/bin/bash", "-c", &script]).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     shell::run(&mut chroot, "mend tests/images/root.sh")?;
     import(endpoint, &folder, name)?;
-    remove(&folder)
+    shell::remove_folder(&folder)
 }
 
 /// `tar` into `docker import`, with owners by number.
@@ -151,12 +153,6 @@ fn import(endpoint: &str, folder: &Path, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Never beyond what is in the folder, should something still be mounted there.
-fn remove(folder: &Path) -> Result<()> {
-    let mut rm = Command::new("rm");
-    shell::run(rm.args(["-rf", "--one-file-system"]).arg(folder), "look what is mounted there")
-}
-
 /// By the engine's own builder, which needs no plugin and no network.
 fn build(endpoint: &str, folder: &Path, name: &str, root: &str, recipe: &Recipe) -> Result<()> {
     let mut build = docker(endpoint);
@@ -172,11 +168,11 @@ fn build(endpoint: &str, folder: &Path, name: &str, root: &str, recipe: &Recipe)
     Ok(())
 }
 
-/// Roots of older recipes; images that lost their name go with them.
+/// Removes the oldest roots, and the images that lost their names. The engine lists the newest first.
 fn drop_older(endpoint: &str, recipe: &Recipe) {
     let output = shell::ask(docker(endpoint).args(["images", "--format", "{{.Tag}}", ROOT]));
     let tags = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    for tag in tags.lines().filter(|tag| **tag != recipe.root) {
+    for tag in tags.lines().filter(|tag| **tag != recipe.root).skip(OLDER_MAX) {
         let _ = shell::ask(docker(endpoint).args(["image", "rm", &format!("{ROOT}:{tag}")]));
     }
     let _ = shell::ask(docker(endpoint).args(["image", "prune", "--force", "--filter", &format!("label={LABEL}")]));

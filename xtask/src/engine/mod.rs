@@ -70,7 +70,7 @@ fn start(workspace: &Workspace) -> Result<(Place, File)> {
     let _turn = place.lock_to_change()?;
     if !daemon::answers(&place.socket()) {
         debian::need(workspace, &PROGRAMS)?;
-        daemon::start(workspace, &place)?;
+        daemon::start(&place)?;
     }
     Ok((place, users))
 }

@@ -44,6 +44,16 @@ impl Place {
         self.run.join("dockerd.log")
     }
 
+    /// What the engine is configured by, besides its words.
+    pub(crate) fn settings(&self) -> PathBuf {
+        self.run.join("daemon.json")
+    }
+
+    /// What the engine notes of containers that run.
+    pub(crate) fn exec(&self) -> PathBuf {
+        self.run.join("exec")
+    }
+
     /// The name of the engine's bridge.
     pub(crate) fn bridge(&self) -> PathBuf {
         self.run.join("bridge")

@@ -32,10 +32,6 @@ impl CreateBody {
         app: AppName,
         idempotency: Option<Idempotency>,
     ) -> Result<CreateAddon, ControlError> {
-        if self.shared_app_name.is_some() || self.shared_experiment_name.is_some() {
-            let reason = "shared_app_name and shared_experiment_name can't be used: this host can't share addons yet";
-            return Err(ControlError::refused(Code::NotSupported, reason));
-        }
         Ok(CreateAddon {
             app,
             service: self.service.parse()?,
@@ -45,6 +41,8 @@ impl CreateBody {
             provision_type: self.provision_type,
             attach_as: self.attach_as.as_deref().map(prefix).transpose()?,
             parameters: Value::Object(self.parameters.unwrap_or_default()),
+            shared_experiment: self.shared_experiment_name,
+            shared_app: self.shared_app_name,
             protected: self.protected.unwrap_or_default(),
             idempotency,
         })

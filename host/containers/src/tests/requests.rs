@@ -62,7 +62,7 @@ async fn a_container_gets_what_every_container_gets() {
     assert_eq!(body["ExposedPorts"].take(), json!({"5432/tcp": {}, "80/tcp": {}}));
     let expected = json!({
         "Image": "registry.example.com:5000/a/b:1", "Cmd": ["serve", "--secret=x"], "Entrypoint": ["/bin/run"],
-        "Env": ["A=1"], "User": "1000:1000", "Labels": own_labels, "StopTimeout": 30,
+        "Env": ["A=1"], "Hostname": "db", "User": "1000:1000", "Labels": own_labels, "StopTimeout": 30,
         "Tty": false, "OpenStdin": false, "ExposedPorts": null,
         "HostConfig": {
             "Memory": 16_777_216, "MemorySwap": 16_777_216, "NanoCpus": 250_000_000, "PidsLimit": 20,
@@ -71,7 +71,7 @@ async fn a_container_gets_what_every_container_gets() {
             "Init": true, "RestartPolicy": {"Name": "no"}, "AutoRemove": false,
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "2"}},
             "Mounts": [mount("data", "/data", false), mount("conf", "/conf", true)],
-            "Tmpfs": {"/tmp": "rw,nosuid,nodev,size=1048576"},
+            "Tmpfs": {"/tmp": "rw,nosuid,nodev,mode=1777,size=1048576"},
             "NetworkMode": "larder-net", "PublishAllPorts": false,
             "PortBindings": {
                 "5432/tcp": [{"HostIp": "127.0.0.1", "HostPort": "20001"}],

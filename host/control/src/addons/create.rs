@@ -38,6 +38,10 @@ pub struct CreateAddon {
     pub provision_type: Option<ProvisionType>,
     /// Put before each variable's name.
     pub attach_as: Option<Prefix>,
+    /// The experiment whose addon of the same name it shares.
+    pub shared_experiment: Option<String>,
+    /// That experiment's app; its own if left out.
+    pub shared_app: Option<String>,
     /// A JSON object for the provider.
     pub parameters: Value,
     /// Whether deleting it is refused.
@@ -111,17 +115,52 @@ impl Control {
         let offers = self.offers().await?;
         let (offer, service) = choose(&offers, request)?;
         let plan = choose_plan(service, request.plan.as_ref())?;
-        check_provision_type(service, request.provision_type)?;
+        let provision_type = request.provision_type.unwrap_or(ProvisionType::Independent);
+        check_provision_type(service, provision_type)?;
         check_parameters(offer, service, plan, &request.parameters)?;
         let reserve = names_to_reserve(service, request.attach_as.as_ref())?;
-        let deadline_ms = u64::from(plan.provision_deadline_s) * 1000;
+        let parent = self.owner(request, service, provision_type).await?;
+        let server = match provision_type {
+            ProvisionType::Communal => Some(Box::new(self.communal_server(offer, service, plan)?)),
+            ProvisionType::Independent | ProvisionType::Shared => None,
+        };
         Ok(NewAddon {
-            addon: Addon::new(id, deadline_ms, plan.failed_attempts_max, self.store.now()),
+            addon: self.addon_of(id, plan),
             seed: new_seed()?,
+            server,
             reserve,
             idempotency: request.idempotency.clone(),
-            spec: spec(id, request.clone(), offer, service, plan),
+            spec: AddonSpec { parent, ..spec(id, request.clone(), offer, service, plan) },
         })
+    }
+
+    fn addon_of(&self, id: AddonId, plan: &Plan) -> Addon {
+        Addon::new(id, u64::from(plan.provision_deadline_s) * 1000, plan.failed_attempts_max, self.store.now())
+    }
+
+    /// The server that communal addons of a plan share: it belongs to no app, and only an operator deletes it.
+    fn communal_server(&self, offer: &Offer, service: &Service, plan: &Plan) -> Result<NewAddon, ControlError> {
+        let id = AddonId::generate();
+        let spec = AddonSpec {
+            id,
+            kind: ComponentKind::Provider,
+            app: None,
+            name: AddonName::from(&service.name),
+            provider: offer.provider.clone(),
+            service: service.name.clone(),
+            plan: plan.name.clone(),
+            provision_type: ProvisionType::Communal,
+            role: Role::Server,
+            parent: None,
+            attach_as: None,
+            parameters: Value::Object(serde_json::Map::new()),
+            variables: service.variables.clone(),
+            protected: false,
+            external_id: None,
+            created_at: WallTime::default(),
+        };
+        let addon = self.addon_of(id, plan);
+        Ok(NewAddon { spec, addon, seed: new_seed()?, server: None, reserve: vec![], idempotency: None })
     }
 
     /// The addon that the same request made before, if it carries a key.
@@ -169,15 +208,11 @@ fn choose_plan<'a>(service: &'a Service, plan: Option<&PlanName>) -> Result<&'a 
     })
 }
 
-fn check_provision_type(service: &Service, asked: Option<ProvisionType>) -> Result<(), ControlError> {
-    let asked = asked.unwrap_or(ProvisionType::Independent);
+fn check_provision_type(service: &Service, asked: ProvisionType) -> Result<(), ControlError> {
     if !service.provision_types.contains(&asked) {
         let offered: Vec<&str> = service.provision_types.iter().map(|t| t.as_str()).collect();
         let message = format!("the service {} is not offered as {asked}, only as {}", service.name, offered.join(", "));
         return Err(ControlError::refused(Code::ProvisionTypeNotOffered, message));
-    }
-    if asked != ProvisionType::Independent {
-        return Err(ControlError::refused(Code::NotSupported, format!("this host can't make {asked} addons")));
     }
     Ok(())
 }
@@ -209,6 +244,7 @@ fn spec(id: AddonId, request: CreateAddon, offer: &Offer, service: &Service, pla
         plan: plan.name.clone(),
         provision_type: request.provision_type.unwrap_or(ProvisionType::Independent),
         role: Role::User,
+        parent: None,
         attach_as: request.attach_as,
         parameters: request.parameters,
         variables: service.variables.clone(),
@@ -238,6 +274,9 @@ fn refused(refusal: CreateRefusal, request: &CreateAddon) -> ControlError {
                 Code::VariableTaken,
                 format!("the app {} has {variable} already: it {owner}", request.app),
             )
+        }
+        CreateRefusal::ParentGone => {
+            ControlError::refused(Code::UnknownOwner, "the addon whose resource it would share was deleted meanwhile")
         }
         CreateRefusal::IdempotencyMismatch => ControlError::refused(
             Code::IdempotencyMismatch,

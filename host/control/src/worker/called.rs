@@ -39,10 +39,10 @@ impl Called {
         Self { answer: Err(failure), state: None, objects: None, denied: vec![], log: vec![], secrets: vec![] }
     }
 
-    /// A report. `kept` is what the addon was configured with before.
-    pub(super) fn new(report: CallReport, kept: Option<&AddonConfig>) -> Self {
+    /// A report. `known` is what the addon was configured with before, and its server.
+    pub(super) fn new<'a>(report: CallReport, known: impl Iterator<Item = &'a AddonConfig>) -> Self {
         let CallReport { outcome, state, objects, denied, log, issued: mut secrets, .. } = report;
-        secrets.extend(kept.into_iter().flat_map(AddonConfig::secrets).cloned());
+        secrets.extend(known.flat_map(AddonConfig::secrets).cloned());
         let answer = match outcome {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(failure)) => Err(StepFailure::Guest(failure)),

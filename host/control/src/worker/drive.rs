@@ -16,12 +16,13 @@ use larder_domain::ports::store::{Applied, Change, Fence};
 use larder_domain::retry::Backoff;
 use larder_domain::secret::Seed;
 use larder_domain::work::Lease;
-use larder_domain::{Addon, AddonRecord, Cleanup, Event, Next, ProviderName, Step};
+use larder_domain::{Addon, AddonRecord, Cleanup, Event, Next, ProviderName, ProvisionType, Step};
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 
 use super::called::{Called, Outcome};
+use super::parent::Parent;
 use super::{GIVEN_BACK_WAIT_MS, Stop, call, give_back, loaded, objects};
 use crate::addons::is_settled;
 use crate::{Control, Offer};
@@ -130,6 +131,18 @@ impl Drive {
     }
 
     async fn begin(&self) -> Outcome {
+        match Parent::of(&self.control, &self.record).await {
+            Err(error) => return failed(Step::Begin, loaded::store_failed(&error)),
+            Ok(Some(parent)) => {
+                if let Some(event) = parent.in_the_way() {
+                    return event.into();
+                }
+            }
+            Ok(None) => {}
+        }
+        if self.is_shared() {
+            return Event::Begun { message: "it shares the resource of another addon".to_owned() }.into();
+        }
         let called = self.call(Export::BeginProvision, Earlier::default()).await;
         called.into_outcome(Step::Begin, |reply| match reply {
             Reply::Begun(message) => Some(Event::Begun { message }),
@@ -137,8 +150,32 @@ impl Drive {
         })
     }
 
+    fn is_shared(&self) -> bool {
+        matches!(self.record.spec.provision_type, ProvisionType::Shared)
+    }
+
+    /// What an addon gives that shares another one's resource: the same, under its own names.
+    async fn share(&self) -> Event {
+        match Parent::of(&self.control, &self.record).await {
+            Err(error) => Event::Failed(Step::Complete, StepFailure::Host(loaded::store_failed(&error))),
+            Ok(Some(Parent::Ready(owner, config))) => {
+                let spec = &self.record.spec;
+                Event::Configured(Box::new(config.shared(owner.spec.attach_as.as_ref(), spec.attach_as.as_ref())))
+            }
+            Ok(other) => {
+                let why = other.and_then(|parent| parent.in_the_way());
+                why.filter(|event| matches!(event, Event::ParentLost { .. })).unwrap_or_else(|| {
+                    Event::Failed(Step::Complete, StepFailure::Host("the owner is not ready any more".to_owned()))
+                })
+            }
+        }
+    }
+
     /// `provision-complete` and, when it is done, `get-config`: one step, whose state is written once.
     async fn complete(&self) -> Outcome {
+        if self.is_shared() {
+            return self.share().await.into();
+        }
         let called = self.call(Export::ProvisionComplete, Earlier::default()).await;
         if !matches!(called.answer, Ok(Reply::Done)) {
             return called.into_outcome(Step::Complete, |reply| match reply {
@@ -181,6 +218,11 @@ impl Drive {
     async fn deprovision(&self) -> Outcome {
         // First, since the app's variables are to go whatever the provider answers.
         let unset = self.unset_variables().await;
+        match self.has_nothing_of_its_own().await {
+            Ok(true) if unset.is_ok() => return Event::CleanedUp.into(),
+            Ok(_) => {}
+            Err(error) => return failed(Step::Deprovision, loaded::store_failed(&error)),
+        }
         let called = self.call(Export::Deprovision, Earlier::default()).await;
         let (done, given_up) = (matches!(called.answer, Ok(Reply::Done)), self.is_given_up(&called));
         let mut outcome = called.into_outcome(Step::Deprovision, |reply| match reply {
@@ -199,6 +241,11 @@ impl Drive {
             outcome.event = Event::Failed(Step::Deprovision, StepFailure::Host(bounded_text(reason)));
         }
         outcome
+    }
+
+    /// Whether its resource is another one's, or went with the server that it was a part of.
+    async fn has_nothing_of_its_own(&self) -> Result<bool, StoreError> {
+        Ok(self.is_shared() || matches!(Parent::of(&self.control, &self.record).await?, Some(Parent::Over(_))))
     }
 
     /// Whether the host cleans up by itself what is its own to clean, since the provider does not.
@@ -252,8 +299,20 @@ impl Drive {
         let Some(engine) = self.control.engine.as_ref().filter(|_| !offer.docker.is_empty()) else {
             return Ok(Arc::clone(&offer.network));
         };
-        let ports = self.control.store.published(self.record.spec.id).await?;
-        Ok(Arc::new(offer.network.with(engine.endpoints(ports.values()))))
+        let spec = &self.record.spec;
+        let mut ports: Vec<_> = self.control.store.published(spec.id).await?.into_values().collect();
+        if let Some(server) = spec.parent {
+            ports.extend(self.control.store.published(server).await?.into_values());
+        }
+        Ok(Arc::new(offer.network.with(engine.endpoints(ports.iter()))))
+    }
+
+    /// What the communal server said of itself.
+    async fn server(&self) -> Result<Option<AddonConfig>, StoreError> {
+        match self.record.spec.parent {
+            Some(parent) => self.control.store.addon_config(parent).await,
+            None => Ok(None),
+        }
     }
 
     /// Calls the provider's active version, with every secret that the guest was given blotted out of what it said.
@@ -266,8 +325,9 @@ impl Drive {
             Ok(kept) => kept,
             Err(error) => return Called::not(StepFailure::Host(loaded::store_failed(&error))),
         };
-        let network = match self.network(&offer).await {
-            Ok(network) => network,
+        let reachable = async { Ok((self.network(&offer).await?, self.server().await?)) };
+        let (network, server) = match reachable.await {
+            Ok(reachable) => reachable,
             Err(error) => return Called::not(StepFailure::Host(loaded::store_failed(&error))),
         };
         let context =
@@ -276,7 +336,7 @@ impl Drive {
             digest: offer.digest,
             export,
             addon: Arc::clone(&self.record.spec),
-            server_config: vec![],
+            server_config: of_the_server(server.as_ref()),
             seed: self.seed.clone(),
             options: offer.options.clone(),
             state: earlier.state,
@@ -289,8 +349,17 @@ impl Drive {
         };
         let report = self.control.runtime.call(call).await;
         self.control.metrics.called(&self.record.spec.provider, export, &report);
-        Called::new(report, kept.as_ref())
+        Called::new(report, kept.iter().chain(&server))
     }
+}
+
+fn failed(step: Step, reason: String) -> Outcome {
+    Event::Failed(step, StepFailure::Host(reason)).into()
+}
+
+fn of_the_server(config: Option<&AddonConfig>) -> Vec<(String, String)> {
+    let credentials = config.map(|config| config.credentials.as_slice()).unwrap_or_default();
+    credentials.iter().map(|credential| (credential.key.clone(), credential.value.reveal().to_owned())).collect()
 }
 
 /// A way that the gate closed, with what would open it.

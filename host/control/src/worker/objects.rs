@@ -192,8 +192,7 @@ impl Settling<'_> {
         if !self.has_image(object, spec).await? {
             return Ok(false);
         }
-        let network = network_name(self.control.store.installation());
-        engine.ensure_network(self.control.store.installation(), &network).await?;
+        let network = self.network().await?;
         let Some(ports) = self.ports(object, spec, vec![]).await? else { return Ok(false) };
         let container = || self.new_container(object, spec, name, network.clone(), &ports);
         let mut created = engine.create_container(container()).await;
@@ -215,6 +214,15 @@ impl Settling<'_> {
         Ok(is_wanted)
     }
 
+    /// The network that all of the installation's containers are in.
+    async fn network(&self) -> Result<String, Unfinished> {
+        let installation = self.control.store.installation();
+        let name = network_name(installation);
+        let _turn = self.control.networking.lock().await;
+        self.engine.engine.ensure_network(installation, &name).await?;
+        Ok(name)
+    }
+
     /// Has the engine get the image, if it lacks it. False if it can't be had; that was noted.
     async fn has_image(&self, object: &StoredObject, spec: &ContainerSpec) -> Result<bool, Unfinished> {
         let engine = &self.engine.engine;
@@ -226,7 +234,11 @@ impl Settling<'_> {
         match engine.pull(&spec.image, PULL_WAIT).await {
             Ok(()) => Ok(true),
             Err(EngineError::NoImage(why)) => self.failed(object, format!("the image {}: {why}", spec.image)).await,
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                let message = format!("the image {} can't be had yet: {error}", spec.image);
+                self.note(object, Phase::Waiting, message).await?;
+                Err(error.into())
+            }
         }
     }
 

@@ -83,6 +83,7 @@ fn spec(provider: &ProviderName, manifest: &Manifest) -> Option<AddonSpec> {
         variables: service.variables.clone(),
         protected: false,
         external_id: None,
+        parent: None,
         created_at: WallTime::default(),
     })
 }

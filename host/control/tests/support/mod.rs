@@ -202,6 +202,8 @@ impl TestHost {
             name: Some(name.parse().unwrap()),
             provision_type: None,
             attach_as: Some(name.replace('-', "_").parse().unwrap()),
+            shared_experiment: None,
+            shared_app: None,
             parameters: json!({}),
             protected: false,
             idempotency: None,

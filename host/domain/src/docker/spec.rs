@@ -32,7 +32,7 @@ pub type LocalName = AddonName;
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ObjectSpec {
     /// A running process.
-    Container(ContainerSpec),
+    Container(Box<ContainerSpec>),
     /// A directory that outlives containers.
     Volume(VolumeSpec),
 }

@@ -12,6 +12,11 @@ use crate::time::StoreTime;
 /// A user wants the addon gone. Never refused, never waits, and saying it twice is no error.
 pub(super) fn requested(addon: &Addon, now: StoreTime) -> Transition {
     match addon.state {
+        // Whoever asks again has mended something, and will not wait for tomorrow.
+        AddonState::Deprovisioned | AddonState::Error if matches!(addon.cleanup, Cleanup::Failing { .. }) => {
+            let entry = Entry::new("delete_requested", "its removal is tried again");
+            begin(Addon { delete_wanted: true, ..addon.clone() }, vec![Write::Record(entry)], now)
+        }
         AddonState::Deprovisioned => unchanged(addon),
         AddonState::Error if addon.delete_wanted => unchanged(addon),
         AddonState::Error => {
@@ -108,7 +113,8 @@ fn attempt_failed(addon: &Addon, entry: Entry, now: StoreTime) -> Transition {
     if attempts == Addon::CLEANUP_ATTEMPTS_MAX {
         let message = "the host removed its own objects; the provider is asked again daily about the rest";
         let entry = Entry::new("cleanup_without_provider", message);
-        writes.extend([Write::ForgetState, Write::ForgetConfig, Write::Record(entry)]);
+        // What the provider knows of the rest stays until it has removed that: without it, it could only say that all is done.
+        writes.push(Write::Record(entry));
     }
     let addon = Addon { cleanup, host_faults: 0, ..addon.clone() };
     Transition { addon, writes, next: Next::At(now.plus_ms(wait_ms)) }

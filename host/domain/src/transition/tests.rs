@@ -72,7 +72,13 @@ fn events(addon: &Addon) -> Vec<Event> {
         Event::VariablesSet,
     ];
     events.extend(failures().into_iter().map(|failure| Event::Failed(step, failure)));
-    events.extend([Event::DeprovisionRequested, Event::CleanupPending(pending()), Event::CleanedUp, Event::OwnerLost]);
+    events.extend([
+        Event::DeprovisionRequested,
+        Event::CleanupPending(pending()),
+        Event::CleanedUp,
+        Event::AwaitingParent { message: "the server is being made".into() },
+        Event::ParentLost { reason: "it was deleted".into() },
+    ]);
     events
 }
 

@@ -125,6 +125,7 @@ fn addon() -> AddonSpec {
         variables: DeclaredVariables::Names(Vec::new()),
         protected: false,
         external_id: None,
+        parent: None,
         created_at: WallTime(0),
     }
 }

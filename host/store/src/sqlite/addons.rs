@@ -3,6 +3,7 @@
 
 mod apply;
 mod create;
+mod family;
 mod history;
 mod list;
 mod progress;
@@ -33,16 +34,13 @@ pub(super) use record::SealedRecord;
 #[async_trait]
 impl AddonStore for SqliteStore {
     async fn create_addon(&self, new: NewAddon) -> Result<Result<Created, CreateRefusal>, StoreError> {
-        let id = new.spec.id;
-        let parts = record::SealedParts {
-            parameters: self.sealer.seal(&places::parameters(id), &codec::encode_parameters(&new.spec.parameters))?,
-            seed: self.sealer.seal(&places::seed(id), &new.seed.0)?,
-        };
+        let parts = self.seal_parts(&new)?;
+        let server = new.server.as_deref().map(|server| self.seal_parts(server)).transpose()?;
         let (mut spec, addon) = (new.spec.clone(), new.addon.clone());
-        let job = move |tx: &mut Tx<'_>| Ok((create::create(tx, &new, &parts)?, tx.wall));
+        let job = move |tx: &mut Tx<'_>| Ok((create::create(tx, &new, &parts, server.as_ref())?, tx.wall));
         Ok(match self.writer.attempt(job).await? {
-            Ok((create::Outcome::New, now)) => {
-                spec.created_at = now;
+            Ok((create::Outcome::New(parent), now)) => {
+                (spec.created_at, spec.parent) = (now, parent);
                 Ok(Created::New(AddonRecord { spec: Arc::new(spec), addon, updated_at: now }))
             }
             Ok((create::Outcome::Replayed(record), _)) => Ok(Created::Replayed(record.open(&*self.sealer)?)),
@@ -93,6 +91,10 @@ impl AddonStore for SqliteStore {
         plain.map(|plain| codec::decode_config(&plain)).transpose()
     }
 
+    async fn children(&self, id: AddonId) -> Result<Vec<AddonId>, StoreError> {
+        self.readers.read(move |conn| family::children(conn, id)).await
+    }
+
     async fn seed(&self, id: AddonId) -> Result<Option<Seed>, StoreError> {
         let plain = self.detail("SELECT seed FROM addon_detail WHERE addon = ?", id, places::seed(id)).await?;
         plain.map(|plain| codec::decode_seed(&plain)).transpose()
@@ -135,6 +137,14 @@ impl AddonStore for SqliteStore {
 }
 
 impl SqliteStore {
+    fn seal_parts(&self, new: &NewAddon) -> Result<record::SealedParts, StoreError> {
+        let id = new.spec.id;
+        Ok(record::SealedParts {
+            parameters: self.sealer.seal(&places::parameters(id), &codec::encode_parameters(&new.spec.parameters))?,
+            seed: self.sealer.seal(&places::seed(id), &new.seed.0)?,
+        })
+    }
+
     fn seal_state(&self, addon: AddonId, state: &GuestState) -> Result<Vec<u8>, StoreError> {
         Ok(self.sealer.seal(&places::guest_state(addon), &codec::encode_state(state))?)
     }

@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0002_grants.sql"),
     include_str!("../../migrations/sqlite/0003_audit_and_limits.sql"),
     include_str!("../../migrations/sqlite/0004_docker.sql"),
+    include_str!("../../migrations/sqlite/0005_parents.sql"),
 ];
 
 /// Runs what has not run yet.

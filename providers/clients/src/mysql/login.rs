@@ -74,7 +74,7 @@ pub(super) fn log_in<S: Stream>(packets: &mut Packets<S>, login: &Login<'_>) -> 
     let greeting = Greeting::read(&packets.read()?)?;
     if login.tls {
         if !greeting.has_tls() {
-            return Err(Error::Insecure("the server has no TLS".to_owned()));
+            return Err(Error::NoTls);
         }
         packets.write(&greeting::client(true))?;
         packets.start_tls()?;

@@ -61,7 +61,7 @@ fn secure<S: Stream>(session: &mut Session<S>) -> Result<(), Error> {
     session.wire.send(&request)?;
     match session.wire.exactly(1)?.as_slice() {
         b"S" => session.wire.start_tls(),
-        b"N" => Err(Error::Insecure("the server has no TLS".to_owned())),
+        b"N" => Err(Error::NoTls),
         _ => Err(Error::protocol("this is no PostgreSQL")),
     }
 }

@@ -257,7 +257,7 @@ fn world_postgres_passwords_are_proven_as_the_server_wants() {
     create_role_and_database(&mut root, &tenant("ann")).unwrap();
     log_in(&server, "ann", "secret", "ann").unwrap();
     let tls = Login { user: "postgres", password: ADMIN, database: "postgres", tls: true };
-    assert!(matches!(Session::connect(server.connect(), &tls), Err(Error::Insecure(_))));
+    assert!(matches!(Session::connect(server.connect(), &tls), Err(Error::NoTls)));
     drop(root);
     let Some(server) = start_with(test, "password") else { return };
     assert!(matches!(log_in(&server, "postgres", ADMIN, "postgres"), Err(Error::Insecure(_))));

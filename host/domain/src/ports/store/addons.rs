@@ -25,6 +25,8 @@ pub struct NewAddon {
     pub addon: Addon,
     /// The root of its passwords.
     pub seed: Seed,
+    /// The communal server that it needs. Made with it, unless there is one of its provider, service and plan.
+    pub server: Option<Box<NewAddon>>,
     /// Names to reserve for it in its app, with prefix.
     pub reserve: Vec<VariableName>,
     /// Replays the first answer when the same request comes again.
@@ -56,6 +58,8 @@ pub enum CreateRefusal {
     NoApp(AppName),
     /// A live addon of the app has that name.
     NameTaken,
+    /// The addon whose resource it would share is over.
+    ParentGone,
     /// The app has that variable already.
     VariableTaken {
         /// Which one.
@@ -157,6 +161,9 @@ pub trait AddonStore: Send + Sync + 'static {
 
     /// What an addon gives its app; none before `provisioned` and after the cleanup.
     async fn addon_config(&self, id: AddonId) -> Result<Option<AddonConfig>, StoreError>;
+
+    /// The live addons that are a part of this one.
+    async fn children(&self, id: AddonId) -> Result<Vec<AddonId>, StoreError>;
 
     /// The root of an addon's passwords; none if there is no such addon.
     async fn seed(&self, id: AddonId) -> Result<Option<Seed>, StoreError>;

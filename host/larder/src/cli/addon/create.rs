@@ -49,6 +49,14 @@ pub(crate) struct CreateArgs {
     #[arg(long, value_name = "TYPE", value_parser = ["independent", "communal", "shared"])]
     provision_type: Option<String>,
 
+    /// Share the addon of the same name in this experiment (with `--provision-type shared`).
+    #[arg(long, value_name = "EXPERIMENT")]
+    shared_experiment: Option<String>,
+
+    /// That experiment's app, if it is another one's.
+    #[arg(long, value_name = "APP")]
+    shared_app: Option<String>,
+
     /// A prefix for the variables: `blue` makes DATABASE_URL into BLUE_DATABASE_URL.
     #[arg(long, value_name = "PREFIX")]
     attach_as: Option<String>,
@@ -119,6 +127,8 @@ fn body(args: CreateArgs) -> Result<Value> {
         ("plan", args.plan),
         ("provider", args.provider),
         ("provision_type", args.provision_type),
+        ("shared_experiment_name", args.shared_experiment),
+        ("shared_app_name", args.shared_app),
         ("attach_as", args.attach_as),
     ];
     if let Some(fields) = body.as_object_mut() {

@@ -25,7 +25,7 @@ use super::spelling::AddonRef;
 #[derive(Debug, Subcommand)]
 pub(crate) enum AddonCommand {
     /// Provision an addon for an app.
-    Create(create::CreateArgs),
+    Create(Box<create::CreateArgs>),
     /// List addons, those of one app or all.
     List(list::ListArgs),
     /// Show an addon.
@@ -92,7 +92,7 @@ pub(crate) struct DeleteArgs {
 
 pub(crate) async fn run(context: &Context, command: AddonCommand) -> Result<()> {
     match command {
-        AddonCommand::Create(args) => create::run(context, args).await,
+        AddonCommand::Create(args) => create::run(context, *args).await,
         AddonCommand::List(args) => list::run(context, &args).await,
         AddonCommand::Show(args) => show::run(context, &args).await,
         AddonCommand::Wait(args) => wait::run(context, &args).await,

@@ -8,8 +8,8 @@ use larder_domain::ports::store::{Applied, Fence};
 use larder_domain::work::{Subject, WorkKind};
 use larder_domain::{AddonId, Event, Next, Transition, Write, transition};
 
-use super::history;
 use super::progress::Progress;
+use super::{family, history};
 use crate::sqlite::claims;
 use crate::sqlite::error::{Failure, Result};
 use crate::sqlite::objects::{self, SealedObject};
@@ -75,6 +75,7 @@ pub(in crate::sqlite) fn step(
     }
     history::append(tx, &mut after, &brought.log)?;
     after.save(tx, before)?;
+    family::tell_children(tx, before.addon.state, &after)?;
     tally::change(tx, &after, Counts::of(&before.addon))?;
     Ok((after, next))
 }

@@ -6,9 +6,9 @@ use larder_domain::work::{Subject, WorkKind};
 use larder_domain::{AddonId, AddonSpec};
 use serde_json::json;
 
-use super::history;
 use super::progress::Progress;
 use super::record::{self, SealedParts, SealedRecord};
+use super::{family, history};
 use crate::sqlite::claims::{self, Taken};
 use crate::sqlite::error::{Result, Stop};
 use crate::sqlite::purge::IDEMPOTENCY_KEPT_MS;
@@ -18,17 +18,33 @@ use crate::sqlite::work::plan;
 
 /// What came of it, before anything sealed is opened.
 pub(super) enum Outcome {
-    New,
+    /// It is there, as a part of another addon or of none.
+    New(Option<AddonId>),
     Replayed(Box<SealedRecord>),
 }
 
-pub(super) fn create(tx: &mut Tx<'_>, new: &NewAddon, parts: &SealedParts) -> Result<Outcome, Stop<CreateRefusal>> {
-    let NewAddon { spec, addon, reserve, idempotency, .. } = new;
+pub(super) fn create(
+    tx: &mut Tx<'_>,
+    new: &NewAddon,
+    parts: &SealedParts,
+    server_parts: Option<&SealedParts>,
+) -> Result<Outcome, Stop<CreateRefusal>> {
+    let NewAddon { spec, addon, reserve, idempotency, server, .. } = new;
     if let Some(idempotency) = idempotency
         && let Some(earlier) = replay(tx, idempotency)?
     {
         return Ok(Outcome::Replayed(Box::new(earlier)));
     }
+    let parent = match (server, server_parts) {
+        (Some(server), Some(parts)) => Some(family::server(tx, server, parts)?),
+        _ => spec.parent,
+    };
+    if let Some(parent) = parent
+        && !family::is_live(tx, parent)?
+    {
+        return Err(Stop::Refused(CreateRefusal::ParentGone));
+    }
+    let spec = &AddonSpec { parent, ..spec.clone() };
     let mut progress = Progress::new(addon.clone(), spec.app.clone(), spec.provider.clone());
     if !tally::change(tx, &progress, Counts::NONE)?
         && let Some(app) = &spec.app
@@ -49,7 +65,7 @@ pub(super) fn create(tx: &mut Tx<'_>, new: &NewAddon, parts: &SealedParts) -> Re
     if let Some(idempotency) = idempotency {
         remember(tx, idempotency, spec.id)?;
     }
-    Ok(Outcome::New)
+    Ok(Outcome::New(parent))
 }
 
 fn created(spec: &AddonSpec) -> Entry {

@@ -9,6 +9,7 @@ use larder_domain::secret::Seed;
 use larder_domain::{AddonId, AddonRecord, AddonSpec, AppName, WallTime};
 use rusqlite::Connection;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::progress::{Phase, Progress, bind_progress, progress_columns};
 use crate::sqlite::error::{Failure, Result};
@@ -30,7 +31,7 @@ pub(in crate::sqlite) struct SealedRecord {
 const SELECT: &str = concat!(
     "SELECT ",
     progress_columns!(),
-    ", component_kind, name, service, plan, provision_type, role, attach_as, protected, external_id, created_at, updated_at, \
+    ", component_kind, name, service, plan, provision_type, role, attach_as, protected, external_id, parent, created_at, updated_at, \
       declared, parameters, seed
       FROM addon JOIN addon_detail ON addon_detail.addon = addon.id WHERE addon.id = ?"
 );
@@ -55,6 +56,7 @@ impl SealedRecord {
             attach_as: row.parsed_or_null("a prefix")?,
             protected: row.take()?,
             external_id: row.take()?,
+            parent: row.take::<Option<_>>()?.map(|id| AddonId(Uuid::from_bytes(id))),
             created_at: row.wall()?,
             variables: DeclaredVariables::Names(vec![]),
             parameters: Value::Null,
@@ -93,7 +95,7 @@ const INSERT: &str =
      ON CONFLICT DO NOTHING";
 const INSERT_DETAIL: &str =
     "INSERT INTO addon_detail (addon, component_kind, service, plan, provision_type, role, attach_as, protected, external_id,
-     created_at, declared, parameters, seed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+     parent, created_at, declared, parameters, seed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Inserts a new addon. False if a live addon of its app has its name.
 pub(super) fn insert(tx: &Tx<'_>, spec: &AddonSpec, progress: &Progress, parts: &SealedParts) -> Result<bool> {
@@ -111,7 +113,12 @@ pub(super) fn insert(tx: &Tx<'_>, spec: &AddonSpec, progress: &Progress, parts: 
     detail.put(id)?.put(spec.kind.as_str())?.put(spec.service.as_str())?.put(spec.plan.as_str())?;
     detail.put(spec.provision_type.as_str())?.put(spec.role.as_str())?;
     detail.put(spec.attach_as.clone().map(String::from))?.put(spec.protected)?.put(&spec.external_id)?;
-    detail.put(tx.wall.0)?.put(declared)?.put(&parts.parameters)?.put(&parts.seed)?;
+    detail
+        .put(spec.parent.map(|id| id.0.into_bytes()))?
+        .put(tx.wall.0)?
+        .put(declared)?
+        .put(&parts.parameters)?
+        .put(&parts.seed)?;
     detail.execute()?;
     Ok(true)
 }

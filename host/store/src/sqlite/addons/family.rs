@@ -1,0 +1,65 @@
+//! Addons that are a part of others: of a communal server, or of the resource that they share.
+
+use larder_domain::ports::StoreError;
+use larder_domain::ports::store::{CreateRefusal, NewAddon};
+use larder_domain::work::{Subject, WorkKind};
+use larder_domain::{AddonId, AddonSpec, AddonState, Event};
+use rusqlite::Connection;
+
+use super::apply::{Brought, step};
+use super::progress::Progress;
+use super::record::SealedParts;
+use crate::sqlite::error::{Result, Stop};
+use crate::sqlite::tx::{Tx, list};
+use crate::sqlite::work::plan;
+
+/// The communal server for a new user: the one there is, or this one, which is then made.
+pub(super) fn server(tx: &mut Tx<'_>, server: &NewAddon, parts: &SealedParts) -> Result<AddonId, Stop<CreateRefusal>> {
+    let AddonSpec { id, provider, service, plan, .. } = &server.spec;
+    let key = (provider.as_str(), service.as_str(), plan.as_str());
+    let sql = "SELECT addon FROM communal_server WHERE provider = ? AND service = ? AND plan = ?";
+    if let Some(there) = tx.find(sql, key, |row| Ok(AddonId(row.uuid()?)))?
+        && is_live(tx, there)?
+    {
+        return Ok(there);
+    }
+    super::create::create(tx, server, parts, None)?;
+    tx.execute(
+        "INSERT INTO communal_server (provider, service, plan, addon) VALUES (?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET addon = excluded.addon",
+        (key.0, key.1, key.2, id.0.as_bytes()),
+    )?;
+    Ok(*id)
+}
+
+/// Whether an addon is there and not over.
+pub(super) fn is_live(tx: &Tx<'_>, addon: AddonId) -> Result<bool> {
+    let live = tx.find("SELECT live FROM addon WHERE id = ?", [addon.0.as_bytes()], |row| row.take::<bool>())?;
+    Ok(live.unwrap_or(false))
+}
+
+/// The live addons that are a part of this one.
+pub(super) fn children(conn: &Connection, parent: AddonId) -> Result<Vec<AddonId>> {
+    let sql = "SELECT id FROM addon_detail JOIN addon ON id = addon WHERE parent = ? AND live ORDER BY id";
+    list(conn, sql, [parent.0.as_bytes()], |row| Ok(AddonId(row.uuid()?)))
+}
+
+/// Tells the parts of an addon what became of it: those that waited go on, those that have lost it end.
+pub(super) fn tell_children(tx: &mut Tx<'_>, before: AddonState, parent: &Progress) -> Result<()> {
+    let now = parent.addon.state;
+    if before == now || !(now == AddonState::Ready || now.is_terminal()) {
+        return Ok(());
+    }
+    for child in children(tx.conn, parent.addon.id)? {
+        if now == AddonState::Ready {
+            plan::poke(tx, WorkKind::Addon, &Subject::Addon(child), None)?;
+            continue;
+        }
+        let progress = Progress::load(tx, child)?.ok_or(StoreError::Missing("addon"))?;
+        let reason = parent.addon.error.as_ref().map_or("it was deleted", |error| error.reason.as_str());
+        let lost = Event::ParentLost { reason: format!("the addon that this one is a part of is over: {reason}") };
+        let (after, next) = step(tx, &progress, &lost, &Brought::default())?;
+        plan::after_wish(tx, WorkKind::Addon, &Subject::Addon(child), &after.provider, next)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! A real Docker engine, with images that were made for tests.
+
+use std::env;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::{Host, guest, until};
+
+/// The engine that the tests were given.
+pub(crate) struct Engine {
+    endpoint: String,
+}
+
+impl Engine {
+    /// The engine, if there is one; otherwise the test is noted as skipped.
+    pub(crate) fn for_test(test: &str) -> Option<Self> {
+        if !super::may_change_the_machine(test, "needs a Docker engine") {
+            return None;
+        }
+        match env::var("LARDER_ENGINE") {
+            Ok(endpoint) => Some(Self { endpoint }),
+            Err(_) => {
+                super::world::skip(test, "there is no Docker engine here: `cargo xtask engine start` says why");
+                None
+            }
+        }
+    }
+
+    /// A fresh host on this engine, without providers.
+    pub(crate) async fn host(&self) -> Host {
+        let host = Host::empty_with(&["--engine", &self.endpoint]).await;
+        host.put("/v1/apps/demo", json!({})).await.expect(201);
+        host
+    }
+
+    /// A fresh host with a shipped provider that uses the image made for tests.
+    pub(crate) async fn host_with(&self, provider: &str, image: &str) -> Host {
+        let host = self.host().await;
+        self.install(&host, provider, image).await;
+        host
+    }
+
+    /// Installs a shipped provider that uses the image made for tests.
+    pub(crate) async fn install(&self, host: &Host, provider: &str, image: &str) {
+        host.upload(provider, guest(provider)).await;
+        for words in
+            [&["options", provider, &format!("image=larder-test/{image}:1")][..], &["grant", provider, "--all"]]
+        {
+            let (code, _, error) = host.cli(&[&["provider"], words].concat());
+            assert_eq!(code, 0, "{error}");
+        }
+    }
+
+    /// A fresh host with the test guest `crane`, which may have this.
+    pub(crate) async fn host_with_crane(&self, grants: &[&str]) -> Host {
+        let host = self.host().await;
+        host.upload("crane", guest("crane")).await;
+        let requests = json!({ "requests": grants }).to_string();
+        for words in [&["options", "crane", "--json-options", &requests][..], &["grant", "crane", "--all"]] {
+            let (code, _, error) = host.cli(&[&["provider"], words].concat());
+            assert_eq!(code, 0, "{error}");
+        }
+        host
+    }
+
+    /// What `docker` prints.
+    pub(crate) fn docker(&self, words: &[&str]) -> String {
+        let output = Command::new("docker").args(["--host", &self.endpoint]).args(words).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The containers of an addon, running or not.
+    pub(crate) fn containers(&self, addon: &str) -> Vec<String> {
+        self.ids(&["ps", "--all", "--quiet"], addon)
+    }
+
+    /// The volumes of an addon.
+    pub(crate) fn volumes(&self, addon: &str) -> Vec<String> {
+        self.ids(&["volume", "ls", "--quiet"], addon)
+    }
+
+    fn ids(&self, words: &[&str], addon: &str) -> Vec<String> {
+        let filter = format!("label=larder.addon={addon}");
+        self.docker(&[words, &["--filter", &filter]].concat()).lines().map(str::to_owned).collect()
+    }
+
+    /// A container as the engine describes it.
+    pub(crate) fn describe(&self, container: &str) -> Value {
+        serde_json::from_str::<Value>(&self.docker(&["inspect", container])).unwrap()[0].clone()
+    }
+
+    /// Waits until nothing of an addon is left.
+    pub(crate) async fn is_rid_of(&self, addon: &str) {
+        let gone = async || (self.containers(addon).is_empty() && self.volumes(addon).is_empty()).then_some(());
+        until("the addon's objects to be gone", gone).await;
+    }
+}

@@ -1,0 +1,105 @@
+//! A provider that wants of a Docker engine whatever it is told to, within what its operator has it ask for.
+//!
+//! Options: `{"requests": [GRANT, …]}`. Parameters: `{"objects": [DOCUMENT, …], "exec": {"container": NAME, "command": DOCUMENT},
+//! "deprovision": "trap" | "loop"}`. It is ready when all its containers run; how they do is in `CRANE_STATUS`, and what the
+//! command said in `CRANE_SAID`.
+
+use larder_sdk::docker::{self, Command, Object, Status};
+use larder_sdk::{
+    Addon, Config, Failure, Manifest, Options, Plan, Progress, Provider, ProvisionType, Request, Service, export,
+};
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+struct Crane;
+
+/// A document as somebody else wrote it.
+struct Raw(Value);
+
+impl Object for Raw {
+    fn document(self) -> Value {
+        self.0
+    }
+}
+
+impl Provider for Crane {
+    fn manifest(options: &Options) -> Result<Manifest, String> {
+        let options: Value = options.to()?;
+        let service = Service::new("crane", "Whatever it is told")
+            .variable("CRANE_STATUS")
+            .variable("CRANE_SAID")
+            .provision_type(ProvisionType::Independent)
+            .plan(Plan::new("default", "As told").parameters(json!({ "type": "object" })).provision_deadline_s(60));
+        let manifest = Manifest::new("0.1.0", "Lifts containers").options(json!({ "type": "object" })).service(service);
+        let asked = options["requests"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        Ok(asked.fold(manifest, |manifest, value| manifest.request(Request::optional("docker", value, "to be tried"))))
+    }
+
+    fn begin_provision(addon: &Addon) -> Result<String, Failure> {
+        for document in objects(addon)? {
+            docker::ensure(Raw(document))?;
+        }
+        Ok("wanted".to_owned())
+    }
+
+    fn provision_complete(addon: &Addon) -> Result<Progress, Failure> {
+        for name in containers(addon)? {
+            match docker::inspect(&name)? {
+                Status::Running { .. } => {}
+                Status::Exited { code, out_of_memory, log } => {
+                    return Err(Failure::failed(format!("{name} ended with {code} ({out_of_memory}): {log}")));
+                }
+                Status::Failed { reason } => return Err(Failure::failed(reason)),
+                other => return Ok(Progress::pending(Duration::from_secs(1), format!("{other:?}"))),
+            }
+        }
+        Ok(Progress::Done)
+    }
+
+    fn get_config(addon: &Addon) -> Result<Config, Failure> {
+        let mut all = Map::new();
+        for name in containers(addon)? {
+            if let Status::Running { endpoints } = docker::inspect(&name)? {
+                let places =
+                    endpoints.iter().map(|e| (e.port.to_string(), json!(format!("{}:{}", e.host, e.published))));
+                all.insert(name, Value::Object(places.collect()));
+            }
+        }
+        let config = Config::new().variable("CRANE_STATUS", Value::Object(all).to_string());
+        Ok(config.variable("CRANE_SAID", said(addon)?))
+    }
+
+    fn deprovision(addon: &Addon) -> Result<Progress, Failure> {
+        let parameters: Value = addon.parameters()?;
+        match parameters["deprovision"].as_str() {
+            Some("trap") => core::arch::wasm32::unreachable(),
+            Some("loop") => loop {
+                core::hint::spin_loop();
+            },
+            _ => Ok(Progress::Done),
+        }
+    }
+}
+
+/// What a command in a container says.
+fn said(addon: &Addon) -> Result<String, Failure> {
+    let parameters: Value = addon.parameters()?;
+    let Some(container) = parameters["exec"]["container"].as_str() else { return Ok(String::new()) };
+    let words = parameters["exec"]["command"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let output = docker::exec(container, Command::new(words))?;
+    Ok(format!("{} {}", output.code, String::from_utf8_lossy(&output.stdout).trim()))
+}
+
+fn objects(addon: &Addon) -> Result<Vec<Value>, Failure> {
+    let parameters: Value = addon.parameters()?;
+    Ok(parameters["objects"].as_array().cloned().unwrap_or_default())
+}
+
+fn containers(addon: &Addon) -> Result<Vec<String>, Failure> {
+    let is_container = |object: &&Value| object["kind"] == "container";
+    let objects = objects(addon)?;
+    let names = objects.iter().filter(is_container).filter_map(|object| object["name"].as_str());
+    Ok(names.map(str::to_owned).collect())
+}
+
+export!(Crane);
