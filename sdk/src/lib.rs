@@ -33,6 +33,7 @@ mod config;
 pub mod docker;
 mod export;
 mod failure;
+pub mod http;
 mod json;
 pub mod log;
 mod manifest;

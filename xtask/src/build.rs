@@ -10,7 +10,8 @@ use crate::toolchain::{GuestToolchain, TARGET};
 use crate::workspace::Workspace;
 
 /// Providers that a release ships: packages of the guests' workspace.
-pub(crate) const SHIPPED: [&str; 5] = ["secret", "parameters", "redis", "postgres", "mysql"];
+pub(crate) const SHIPPED: [&str; 9] =
+    ["secret", "parameters", "redis", "postgres", "mysql", "memcached", "rabbitmq", "volume", "http"];
 
 /// The package of the guests' workspace that is no guest: it makes `cargo xtask` work in there.
 const SHIM: &str = "xtask";

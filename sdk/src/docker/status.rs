@@ -59,17 +59,23 @@ impl Status {
         serde_json::from_str(document).map_err(|error| Error::Unavailable(format!("the host's answer: {error}")))
     }
 
-    /// Where a port of a running container can be reached. What to answer if it does not run: to be asked again while it is
-    /// being made, a failure if it can't be or has ended.
+    /// Where a port of a running container can be reached. What to answer if it does not run: see [`Status::running`].
     ///
     /// # Errors
     /// It does not run, or has no such port.
     pub fn endpoint(self, port: u16) -> Result<Endpoint, NotRunning> {
+        let found = self.running()?.into_iter().find(|endpoint| endpoint.port == port);
+        found.ok_or_else(|| NotRunning::Failed(Failure::failed(format!("the port {port} is not published"))))
+    }
+
+    /// Where the ports of a running container can be reached; none for a volume that is there. What to answer otherwise: to be
+    /// asked again while it is being made, a failure if it can't be or has ended.
+    ///
+    /// # Errors
+    /// It does not run, or is not there.
+    pub fn running(self) -> Result<Vec<Endpoint>, NotRunning> {
         match self {
-            Self::Running { endpoints } => {
-                let found = endpoints.into_iter().find(|endpoint| endpoint.port == port);
-                found.ok_or_else(|| NotRunning::Failed(Failure::failed(format!("the port {port} is not published"))))
-            }
+            Self::Running { endpoints } => Ok(endpoints),
             Self::Waiting { message } => Err(NotRunning::Yet(message)),
             Self::Unknown => Err(NotRunning::Yet("in a state that this provider does not know".to_owned())),
             Self::Exited { out_of_memory: true, log, .. } => Err(ended("the server used up its memory", &log)),

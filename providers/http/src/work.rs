@@ -1,0 +1,155 @@
+//! The order of things: first the instance, then the binding; and backwards. Each call asks the broker once, since a call may take
+//! 30 seconds and an answer 20.
+
+use std::time::Duration;
+
+use larder_sdk::http::Response;
+use larder_sdk::{Addon, Failure, Progress, json, secrets};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::answer;
+use crate::broker::{Broker, Thing};
+use crate::offer::{Settings, UNSET};
+use crate::part::{Outcome, Work};
+use crate::record::{self, Part, Record};
+
+/// How long to wait before the next thing is begun.
+const AT_ONCE: Duration = Duration::from_millis(250);
+
+/// What binding gave.
+#[derive(Deserialize)]
+struct Binding {
+    #[serde(default)]
+    credentials: Map<String, Value>,
+}
+
+/// Asks for the instance.
+pub(crate) fn begin(addon: &Addon) -> Result<(), Failure> {
+    let settings: Settings = secrets::options()?;
+    let mut record = match Record::load()? {
+        Some(record) => record,
+        None => begun(addon, &settings)?,
+    };
+    let broker = Broker::of(settings)?;
+    make_instance(addon, &broker, &mut record).map(drop)
+}
+
+/// What is remembered from now on.
+fn begun(addon: &Addon, settings: &Settings) -> Result<Record, Failure> {
+    let (service, plan) = (addon.service(), addon.plan());
+    let catalog = settings.catalog.as_ref().ok_or_else(|| Failure::rejected(UNSET))?;
+    let found = catalog.find(&service, &plan);
+    let (offering, plan) = found.ok_or_else(|| Failure::rejected(format!("the catalog has no {service}, {plan}")))?;
+    Ok(Record {
+        service_id: offering.id.clone(),
+        plan_id: plan.id.clone(),
+        is_bindable: offering.is_bindable(plan),
+        maintenance_version: plan.maintenance_info.as_ref().map(|info| info.version.clone()),
+        instance: Part::None,
+        binding: Part::None,
+    })
+}
+
+/// The next step towards an addon that is ready.
+pub(crate) fn make(addon: &Addon) -> Result<Progress, Failure> {
+    let mut record = Record::load()?.ok_or_else(|| Failure::failed("it was never begun"))?;
+    let broker = Broker::set()?;
+    if record.instance != Part::Made {
+        return Ok(progress(make_instance(addon, &broker, &mut record)?, "The service instance is made"));
+    }
+    if !record.is_bindable || record::credentials()?.is_some() {
+        return Ok(Progress::Done);
+    }
+    let id = addon.id();
+    if record.binding == Part::Made {
+        let answer = broker.binding(&id, &record)?;
+        return fetched(&answer);
+    }
+    let body = binding_body(addon, &record);
+    let done = Work { broker: &broker, thing: Thing::Binding, id: &id, record: &mut record }.make(&body);
+    record.save()?;
+    match done? {
+        Outcome::Done(Some(said)) => bound(Value::Object(said)),
+        outcome => Ok(progress(outcome, "The binding is made")),
+    }
+}
+
+fn make_instance(addon: &Addon, broker: &Broker, record: &mut Record) -> Result<Outcome, Failure> {
+    let (id, body) = (addon.id(), instance_body(addon, record)?);
+    let done = Work { broker, thing: Thing::Instance, id: &id, record }.make(&body);
+    record.save()?;
+    done
+}
+
+/// The next step towards nothing being left.
+pub(crate) fn remove(addon: &Addon) -> Result<Progress, Failure> {
+    let Some(mut record) = Record::load()? else { return Ok(Progress::Done) };
+    let thing = match (&record.binding, &record.instance) {
+        (Part::None, Part::None) => return Ok(Progress::Done),
+        (Part::None, _) => Thing::Instance,
+        _ => Thing::Binding,
+    };
+    let (id, broker) = (addon.id(), Broker::set()?);
+    let done = Work { broker: &broker, thing, id: &id, record: &mut record }.remove();
+    record.save()?;
+    match (done?, thing) {
+        (Outcome::Done(_), Thing::Instance) => Ok(Progress::Done),
+        (outcome, _) => Ok(progress(outcome, "The binding is removed")),
+    }
+}
+
+fn progress(outcome: Outcome, done: &str) -> Progress {
+    match outcome {
+        Outcome::Done(_) => Progress::pending(AT_ONCE, done),
+        Outcome::Pending(after, message) => Progress::pending(after, message),
+    }
+}
+
+fn fetched(answer: &Response) -> Result<Progress, Failure> {
+    match answer.status {
+        200 => bound(answer.json()?),
+        // Not there yet, or not now.
+        404 | 500.. => {
+            Ok(Progress::pending(answer::again_after(answer), "The broker does not tell the credentials yet"))
+        }
+        _ => Err(answer::refusal(answer)),
+    }
+}
+
+fn bound(said: Value) -> Result<Progress, Failure> {
+    let odd = |_| Failure::failed("the broker's binding has no object as its credentials");
+    let Binding { credentials } = serde_json::from_value(said).map_err(odd)?;
+    record::keep_credentials(&credentials)?;
+    Ok(Progress::Done)
+}
+
+fn instance_body(addon: &Addon, record: &Record) -> Result<Value, Failure> {
+    let mut body = json!({
+        "service_id": record.service_id,
+        "plan_id": record.plan_id,
+        "context": { "platform": "larder", "instance_name": addon.name() },
+        "organization_guid": "larder",
+        "space_guid": addon.app().unwrap_or_else(|| "larder".to_owned()),
+    });
+    let parameters: Map<String, Value> = addon.parameters()?;
+    if !parameters.is_empty() {
+        body["parameters"] = Value::Object(parameters);
+    }
+    if let Some(version) = &record.maintenance_version {
+        body["maintenance_info"] = json!({ "version": version });
+    }
+    Ok(body)
+}
+
+fn binding_body(addon: &Addon, record: &Record) -> Value {
+    let mut body = json!({
+        "service_id": record.service_id,
+        "plan_id": record.plan_id,
+        "context": { "platform": "larder" },
+    });
+    if let Some(app) = addon.app() {
+        body["bind_resource"] = json!({ "app_guid": app });
+    }
+    body
+}

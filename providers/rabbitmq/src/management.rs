@@ -1,0 +1,61 @@
+//! What the administrator asks of a server: its HTTP API. Everything here may be asked again.
+
+use std::time::Duration;
+
+use larder_sdk::Failure;
+use larder_sdk::http::{Method, Request, Response, encoded};
+use larder_sdk::json;
+
+use crate::server::{ADMIN, Place};
+
+/// How long one answer may take. A call asks for three at most.
+const WAIT_MAX: Duration = Duration::from_secs(8);
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// How long to wait before a server is asked again that had no time.
+const AGAIN_AFTER: Duration = Duration::from_secs(2);
+
+/// Whether the server knows its administrator.
+pub(crate) fn answers(place: &Place) -> Result<(), String> {
+    let answer = request(place, Method::Get, "whoami").send().map_err(|error| error.to_string())?;
+    if answer.status == 200 { Ok(()) } else { Err(format!("it answers {answer}")) }
+}
+
+/// Makes a virtual host, and a user who may do everything in it. The tags are what the user may do beyond: nothing, if empty.
+pub(crate) fn make(place: &Place, vhost: &str, user: &str, password: &str, tags: &str) -> Result<(), Failure> {
+    let (vhost, user) = (encoded(vhost), encoded(user));
+    let all = json!({ "configure": ".*", "write": ".*", "read": ".*" });
+    for (path, what) in [
+        (format!("vhosts/{vhost}"), json!({})),
+        (format!("users/{user}"), json!({ "password": password, "tags": tags })),
+        (format!("permissions/{vhost}/{user}"), all),
+    ] {
+        let answer = request(place, Method::Put, &path).json(&what).send()?;
+        expect(&answer, &[201, 204])?;
+    }
+    Ok(())
+}
+
+/// Removes both, with all queues. The user goes first, so that nobody makes new ones.
+pub(crate) fn remove(place: &Place, vhost: &str, user: &str) -> Result<(), Failure> {
+    for path in [format!("users/{}", encoded(user)), format!("vhosts/{}", encoded(vhost))] {
+        expect(&request(place, Method::Delete, &path).send()?, &[204, 404])?;
+    }
+    Ok(())
+}
+
+fn request(place: &Place, method: Method, path: &str) -> Request {
+    let Place { host, management, password, .. } = place;
+    Request::new(method, format!("http://{host}:{management}/api/{path}"))
+        .basic_auth(ADMIN, password)
+        .wait_max(WAIT_MAX)
+        .answer_bytes_max(ANSWER_BYTES_MAX)
+}
+
+fn expect(answer: &Response, good: &[u16]) -> Result<(), Failure> {
+    let reason = || format!("the server answers {answer}");
+    match answer.status {
+        status if good.contains(&status) => Ok(()),
+        500.. => Err(Failure::retry_after(AGAIN_AFTER, reason())),
+        _ => Err(Failure::failed(reason())),
+    }
+}

@@ -1,0 +1,115 @@
+//! A server in a container, with its messages in a volume, and where it is.
+
+use std::time::Duration;
+
+use larder_sdk::docker::{self, Container, NotRunning, Volume};
+use larder_sdk::{Addon, Config, Failure, Progress, secrets};
+
+use crate::amqp;
+use crate::management;
+use crate::offer::{self, PIDS, Settings};
+
+const SERVER: &str = "server";
+const DATA: &str = "data";
+const AMQP: u16 = 5672;
+const MANAGEMENT: u16 = 15672;
+/// The administrator, who is made at the first start.
+pub(crate) const ADMIN: &str = "larder";
+/// The virtual host that every server has.
+const DEFAULT_VHOST: &str = "/";
+/// How long to wait for a server that starts; it takes it some seconds.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// A server, as its addon has it.
+pub(crate) struct Server(Container);
+
+impl Server {
+    pub(crate) fn of(addon: &Addon) -> Result<Self, Failure> {
+        let settings: Settings = secrets::options()?;
+        let size = offer::size(addon)?;
+        // It sees the machine's memory and processors, not the container's.
+        let memory_bytes = size.memory_mib * 1024 * 1024;
+        let memory = format!("-rabbit total_memory_available_override_value {memory_bytes}");
+        let machine = format!("+S 2:2 +SDcpu 2:2 {memory} -rabbit vm_memory_high_watermark 0.6");
+        let container = Container::new(SERVER, &settings.image)
+            .user("999:999")
+            .env("RABBITMQ_DEFAULT_USER", ADMIN)
+            .env("RABBITMQ_DEFAULT_PASS", &admin_password()?)
+            // Its data lies under this name, which would else be the container's and another after each change.
+            .env("RABBITMQ_NODENAME", "rabbit@localhost")
+            .env("RABBITMQ_LOGS", "-")
+            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", &machine)
+            .memory_mib(size.memory_mib)
+            .pids(PIDS)
+            .mount(DATA, "/var/lib/rabbitmq")
+            .tmpfs("/tmp", 16)
+            .read_only()
+            .port(AMQP)
+            .port(MANAGEMENT)
+            .stop_s(30);
+        Ok(Self(container))
+    }
+
+    pub(crate) fn begin(self) -> Result<String, Failure> {
+        docker::ensure(Volume::new(DATA))?;
+        docker::ensure(self.0)?;
+        Ok("A RabbitMQ server is being started".to_owned())
+    }
+}
+
+/// The same whenever the addon is called.
+fn admin_password() -> Result<String, Failure> {
+    secrets::password("administrator", 0, 40)
+}
+
+/// Where a server is, and how its administrator logs in.
+pub(crate) struct Place {
+    pub(crate) host: String,
+    pub(crate) amqp: u16,
+    pub(crate) management: u16,
+    pub(crate) password: String,
+}
+
+impl Place {
+    /// Of the server that this addon made itself, once that runs.
+    pub(crate) fn made() -> Result<Result<Self, NotRunning>, Failure> {
+        let status = docker::inspect(SERVER)?;
+        let password = admin_password()?;
+        let place = status.clone().endpoint(AMQP).and_then(|amqp| {
+            let management = status.endpoint(MANAGEMENT)?.published;
+            Ok(Self { host: amqp.host, amqp: amqp.published, management, password })
+        });
+        Ok(place)
+    }
+
+    /// Of the common server, as it said itself.
+    pub(crate) fn told_to(addon: &Addon) -> Result<Self, Failure> {
+        let value = |key: &str| {
+            addon.server_value(key).ok_or_else(|| Failure::failed(format!("the common server does not tell its {key}")))
+        };
+        let port = |key: &str| {
+            value(key)?.parse().map_err(|_| Failure::failed(format!("the common server's {key} is no number")))
+        };
+        let (amqp, management) = (port("port")?, port("management_port")?);
+        Ok(Self { host: value("hostname")?, amqp, management, password: value("password")? })
+    }
+
+    /// What to answer if it does not take both of the administrator's logins yet.
+    pub(crate) fn not_yet(&self) -> Option<Progress> {
+        let managed = management::answers(self);
+        let ready = managed.and_then(|()| amqp::log_in(self, DEFAULT_VHOST, ADMIN, &self.password));
+        let why = ready.err()?;
+        Some(Progress::pending(AGAIN_AFTER, format!("The server runs, and is not ready yet: {why}")))
+    }
+
+    /// What is handed to those who share it.
+    pub(crate) fn config(self) -> Config {
+        Config::new()
+            .credential("protocol", "amqp")
+            .credential("hostname", self.host)
+            .credential("port", self.amqp.to_string())
+            .credential("management_port", self.management.to_string())
+            .credential("username", ADMIN)
+            .secret_credential("password", self.password)
+    }
+}
