@@ -29,10 +29,13 @@ pub(crate) async fn list(
     count_max: usize,
 ) -> Result<Vec<Found>, Trouble> {
     let filters = filters([("label", labels::filter(installation, addon))]);
-    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-    let containers = session.docker.list_containers(Some(options)).await?;
-    let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
-    let volumes = session.docker.list_volumes(Some(options)).await?.volumes.unwrap_or_default();
+    let of_containers = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+    let of_volumes = ListVolumesOptionsBuilder::default().filters(&filters).build();
+    let (containers, volumes) = tokio::join!(
+        session.docker.list_containers(Some(of_containers)),
+        session.docker.list_volumes(Some(of_volumes))
+    );
+    let (containers, volumes) = (containers?, volumes?.volumes.unwrap_or_default());
     if containers.len() + volumes.len() > count_max {
         // Half a list would say of the other half that it is gone.
         return Err(EngineError::Failed(format!("it has more than {count_max} objects of this installation")).into());

@@ -141,7 +141,9 @@ async fn read(cache: &OfferCache, store: &dyn Store, last: Option<Arc<Offers>>) 
             continue;
         };
         let before = last.as_ref().and_then(|last| last.0.get(&provider.name));
-        let schemas = match before.filter(|offer| offer.digest == version.digest) {
+        // A version says other things of itself under other options.
+        let is_same = |offer: &&Arc<Offer>| offer.digest == version.digest && offer.manifest == manifest;
+        let schemas = match before.filter(is_same) {
             Some(offer) => Ok(Arc::clone(&offer.schemas)),
             None => compile_all(manifest.clone()).await.map(Arc::new),
         };

@@ -19,8 +19,8 @@ const WITH_USERS: &str = "umask 077; \
     test -s /data/users.acl || printf 'user default on >%s ~* &* +@all\\n' \"$PASSWORD\" > /data/users.acl; \
     exec redis-server --protected-mode no --aclfile /data/users.acl \"$@\"";
 /// How often a server that has just started is tried within one call, and how long that pauses. It takes it a few of these.
-const TRIES: u32 = 12;
-const PAUSE: Duration = Duration::from_millis(25);
+const TRIES: u32 = 60;
+const PAUSE: Duration = Duration::from_millis(5);
 /// How long to wait then.
 const AGAIN_AFTER: Duration = Duration::from_millis(300);
 

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use larder_domain::docker::{ContainerSpec, LocalName, ObjectKind, ObjectSpec};
+use larder_domain::docker::{ContainerSpec, Image, LocalName, ObjectKind, ObjectSpec};
 use larder_domain::history::Entry;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::engine::{ContainerState, EngineError, Found, NewContainer, Owner};
@@ -107,6 +107,13 @@ struct Settling<'a> {
     found: Vec<Found>,
 }
 
+/// What containers need beside volumes.
+struct Beside {
+    network: String,
+    /// Those that the engine has.
+    images: Vec<Image>,
+}
+
 impl Settling<'_> {
     /// Removes what is not to be there, or is to be made anew: containers first, since they use volumes.
     async fn remove(&self) -> Result<(), Unfinished> {
@@ -133,26 +140,46 @@ impl Settling<'_> {
         Ok(())
     }
 
-    /// Makes what is missing: volumes first.
+    /// Makes what is missing: volumes first, and meanwhile what containers need beside them.
     async fn make(&self) -> Result<(), Unfinished> {
-        let wanted = || self.objects.iter().filter_map(|object| Some((object, &object.wanted.as_ref()?.spec)));
-        for (object, spec) in wanted() {
-            if matches!(spec, ObjectSpec::Volume(_)) {
-                self.volume(object).await?;
-            }
-        }
+        let (volumes, network, images) = tokio::join!(self.volumes(), self.network(), self.images());
+        volumes?;
+        let beside = Beside { network: network?, images: images? };
         let mut pause = None;
-        for (object, spec) in wanted() {
-            if let ObjectSpec::Container(spec) = spec
-                && object.phase != Phase::Failed
-            {
-                match self.container(object, spec).await {
-                    Err(Unfinished::Pause(ms)) => pause = Some(pause.map_or(ms, |least: u64| least.min(ms))),
-                    other => other?,
-                }
+        for (object, spec) in self.containers().filter(|(object, _)| object.phase != Phase::Failed) {
+            match self.container(object, spec, &beside).await {
+                Err(Unfinished::Pause(ms)) => pause = Some(pause.map_or(ms, |least: u64| least.min(ms))),
+                other => other?,
             }
         }
         pause.map_or(Ok(()), |ms| Err(Unfinished::Pause(ms)))
+    }
+
+    async fn volumes(&self) -> Result<(), Unfinished> {
+        let is_volume = |object: &&StoredObject| {
+            matches!(object.wanted.as_ref().map(|wanted| &wanted.spec), Some(ObjectSpec::Volume(_)))
+        };
+        for object in self.objects.iter().filter(is_volume) {
+            self.volume(object).await?;
+        }
+        Ok(())
+    }
+
+    fn containers(&self) -> impl Iterator<Item = (&StoredObject, &ContainerSpec)> {
+        self.objects.iter().filter_map(|object| match &object.wanted.as_ref()?.spec {
+            ObjectSpec::Container(spec) => Some((object, &**spec)),
+            ObjectSpec::Volume(_) => None,
+        })
+    }
+
+    /// Containers that are to be made.
+    fn missing(&self) -> impl Iterator<Item = (&StoredObject, &ContainerSpec)> {
+        self.containers().filter(|(object, _)| object.phase != Phase::Failed && !self.is_found(object))
+    }
+
+    fn is_found(&self, object: &StoredObject) -> bool {
+        let is_it = |found: &Found| found.owner.name == object.name && found.owner.revision == object.revision;
+        self.found.iter().any(|found| found.kind == ObjectKind::Container && is_it(found))
     }
 
     async fn volume(&self, object: &StoredObject) -> Result<(), Unfinished> {
@@ -163,38 +190,46 @@ impl Settling<'_> {
         self.engine.engine.create_volume(&full_name(self.addon, &object.name), &self.owner(object)).await?;
         let entry =
             || Entry::new("volume_lost", format!("the volume {} was gone; it is there again, empty", object.name));
-        self.made(object, lost.then(entry)).await
+        self.made(object, lost.then(entry)).await?;
+        // Volumes may be all that it waits for.
+        Ok(self.control.store.poke_addon(self.addon).await?)
     }
 
-    async fn container(&self, object: &StoredObject, spec: &ContainerSpec) -> Result<(), Unfinished> {
+    async fn container(&self, object: &StoredObject, spec: &ContainerSpec, beside: &Beside) -> Result<(), Unfinished> {
         let name = full_name(self.addon, &object.name);
-        let is_there = |found: &&Found| found.full_name == name && found.owner.revision == object.revision;
-        let found = self.found.iter().any(|found| is_there(&found));
         // Asked one by one: an engine tells that a container has ended before its own list has it.
-        let state = if found { self.engine.engine.state(&name).await? } else { None };
+        let state = if self.is_found(object) { self.engine.engine.state(&name).await? } else { None };
         match state {
             Some(ContainerState::Running) => self.made(object, None).await,
             Some(state) if object.phase == Phase::Made => self.ended(object, &name, &state).await,
-            Some(_) => self.start(object, spec, &name).await,
+            Some(_) => self.start(object, spec, &name, beside).await,
             None => {
                 if object.phase == Phase::Made {
                     let message = format!("the container {} was gone; it is made anew", object.name);
                     self.record("container_lost", message).await?;
                 }
-                if self.create(object, spec, &name).await? { self.start(object, spec, &name).await } else { Ok(()) }
+                match self.create(object, spec, &name, beside).await? {
+                    true => self.start(object, spec, &name, beside).await,
+                    false => Ok(()),
+                }
             }
         }
     }
 
     /// Makes a container, not started: its image first. False if there is none to be started; that was noted.
-    async fn create(&self, object: &StoredObject, spec: &ContainerSpec, name: &str) -> Result<bool, Unfinished> {
+    async fn create(
+        &self,
+        object: &StoredObject,
+        spec: &ContainerSpec,
+        name: &str,
+        beside: &Beside,
+    ) -> Result<bool, Unfinished> {
         let engine = &self.engine.engine;
-        if !self.has_image(object, spec).await? {
+        if !beside.images.contains(&spec.image) && !self.pull(object, spec).await? {
             return Ok(false);
         }
-        let network = self.network().await?;
         let Some(ports) = self.ports(object, spec, vec![]).await? else { return Ok(false) };
-        let container = || self.new_container(object, spec, name, network.clone(), &ports);
+        let container = || self.new_container(object, spec, name, beside.network.clone(), &ports);
         let mut created = engine.create_container(container()).await;
         if let Err(EngineError::Conflict(_)) = created {
             // One of ours, of another revision, made by a run that was broken off.
@@ -214,21 +249,31 @@ impl Settling<'_> {
         Ok(is_wanted)
     }
 
-    /// The network that all of the installation's containers are in.
+    /// The network that all of the installation's containers are in, if one is to be made.
     async fn network(&self) -> Result<String, Unfinished> {
         let installation = self.control.store.installation();
         let name = network_name(installation);
-        let _turn = self.control.networking.lock().await;
-        self.engine.engine.ensure_network(installation, &name).await?;
+        if self.missing().next().is_some() {
+            let _turn = self.control.networking.lock().await;
+            self.engine.engine.ensure_network(installation, &name).await?;
+        }
         Ok(name)
     }
 
-    /// Has the engine get the image, if it lacks it. False if it can't be had; that was noted.
-    async fn has_image(&self, object: &StoredObject, spec: &ContainerSpec) -> Result<bool, Unfinished> {
-        let engine = &self.engine.engine;
-        if engine.has_image(&spec.image).await? {
-            return Ok(true);
+    /// The images that the engine has, of those that are needed now.
+    async fn images(&self) -> Result<Vec<Image>, Unfinished> {
+        let mut there = vec![];
+        for (_, spec) in self.missing() {
+            if !there.contains(&spec.image) && self.engine.engine.has_image(&spec.image).await? {
+                there.push(spec.image.clone());
+            }
         }
+        Ok(there)
+    }
+
+    /// Has the engine get an image that it lacks. False if it can't be had; that was noted.
+    async fn pull(&self, object: &StoredObject, spec: &ContainerSpec) -> Result<bool, Unfinished> {
+        let engine = &self.engine.engine;
         self.note(object, Phase::Waiting, format!("pulling {}", spec.image)).await?;
         self.record("pulling", format!("the engine gets the image {}", spec.image)).await?;
         match engine.pull(&spec.image, PULL_WAIT).await {
@@ -243,7 +288,13 @@ impl Settling<'_> {
     }
 
     /// Starts a container. Where somebody else has one of its ports, it is made anew with another.
-    async fn start(&self, object: &StoredObject, spec: &ContainerSpec, name: &str) -> Result<(), Unfinished> {
+    async fn start(
+        &self,
+        object: &StoredObject,
+        spec: &ContainerSpec,
+        name: &str,
+        beside: &Beside,
+    ) -> Result<(), Unfinished> {
         let engine = &self.engine.engine;
         for _ in 0..PORT_ATTEMPTS_MAX {
             match engine.start(name).await {
@@ -257,7 +308,7 @@ impl Settling<'_> {
                         self.control.store.published(self.addon).await?.remove(&object.name).unwrap_or_default();
                     engine.remove_container(name, REMOVAL_STOP).await?;
                     let others = self.ports(object, spec, taken.into_values().collect()).await?;
-                    if others.is_none() || !self.create(object, spec, name).await? {
+                    if others.is_none() || !self.create(object, spec, name, beside).await? {
                         return Ok(());
                     }
                 }
