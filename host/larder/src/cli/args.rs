@@ -11,6 +11,7 @@ use super::completions::CompletionsArgs;
 use super::config::ConfigCommand;
 use super::out::Out;
 use super::provider::ProviderCommand;
+use super::run::RunArgs;
 use crate::serve::ServeArgs;
 
 const EXIT_CODES: &str = "\
@@ -21,7 +22,10 @@ Exit codes:
   3  the server cannot be reached
   4  the addon that was waited for did not become ready
   5  the time to wait was over
-  6  not authorized";
+  6  not authorized
+
+`larder run` and `larder addon connect` become another program and end with its exit code; with 126 if it can't
+be executed, with 127 if there is none.";
 
 /// Hosts addon providers: WebAssembly components that make databases, queues, secrets for your apps.
 #[derive(Debug, Parser)]
@@ -86,6 +90,8 @@ pub(crate) enum Command {
     /// Read and change an app's variables.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Run a command with an app's variables.
+    Run(RunArgs),
     /// Show what was done to providers, when and by whom.
     Audit(AuditArgs),
     /// Print a script that completes commands and names in your shell.

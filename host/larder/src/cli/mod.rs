@@ -7,6 +7,7 @@
 //! * [`args`] has the top of the command tree; each noun keeps its arguments beside its commands.
 //! * [`settings`] finds the server and the token; a token is only sent where it belongs.
 //! * [`failure`] is the one error type; it knows its exit code, its advice and both its forms.
+//! * [`exec`] becomes another program, with an environment in which nothing is of Larder's own.
 //! * [`out`] is the only place that prints. A reader that went away ends a command quietly.
 //! * [`text`] makes foreign text harmless: messages come from guests, and a terminal obeys escape codes.
 //!   Everything that a person sees passes it; [`table`] does so for every cell.
@@ -25,12 +26,14 @@ mod catalog;
 mod config;
 mod context;
 mod duration;
+mod exec;
 mod failure;
 mod model;
 mod object;
 mod out;
 mod progress;
 mod provider;
+mod run;
 mod spelling;
 mod status;
 mod table;
@@ -83,6 +86,7 @@ async fn ask_server(global: &Global, command: Command) -> Result<()> {
         Command::App(command) => app::run(&context, command).await,
         Command::Addon(command) => addon::run(&context, command).await,
         Command::Config(command) => config::run(&context, command).await,
+        Command::Run(args) => match run::run(&context, args).await? {},
         Command::Audit(args) => audit::run(&context, &args).await,
         Command::Serve(_) | Command::Completions(_) => Ok(()),
     }

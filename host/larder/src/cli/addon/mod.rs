@@ -1,6 +1,7 @@
 //! `larder addon`: the resources that providers make for apps.
 
 pub(crate) mod list;
+pub(crate) mod wait;
 
 mod create;
 mod delete;
@@ -8,7 +9,6 @@ mod events;
 mod logs;
 mod reference;
 mod show;
-mod wait;
 
 use std::time::Duration;
 

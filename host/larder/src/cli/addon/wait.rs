@@ -78,7 +78,8 @@ fn wait_s(remaining: Duration, is_seen: bool) -> u64 {
     rounded_up.min(longest)
 }
 
-fn outcome(addon: &Addon, timeout: Duration) -> Result<()> {
+/// Fails unless the addon is ready.
+pub(crate) fn outcome(addon: &Addon, timeout: Duration) -> Result<()> {
     let label = addon.label();
     match (addon.state.as_str(), &addon.error) {
         ("ready", _) => Ok(()),

@@ -21,7 +21,7 @@ async fn run(server: &Server, words: &[&str]) -> Result<()> {
         Command::Addon(command) => addon::run(&context, command).await,
         Command::Config(command) => config::run(&context, command).await,
         Command::Audit(args) => audit::run(&context, &args).await,
-        Command::Serve(_) | Command::Completions(_) => unreachable!(),
+        Command::Serve(_) | Command::Completions(_) | Command::Run(_) => unreachable!(),
     }
 }
 
