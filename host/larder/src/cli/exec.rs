@@ -16,8 +16,8 @@ use std::process::Command;
 
 use super::failure::{Failure, Kind};
 
-/// What Larder's own variables begin with.
-const OURS: &[u8] = b"LARDER_";
+/// Larder's own variables.
+const OURS: &[&str] = &["LARDER_*"];
 
 /// Names and values.
 pub(crate) type Environment = BTreeMap<OsString, OsString>;
@@ -41,7 +41,15 @@ impl Program {
 
 /// What this process may pass on of its environment: all but Larder's own.
 pub(crate) fn passed_on(inherited: impl IntoIterator<Item = (OsString, OsString)>) -> Environment {
-    inherited.into_iter().filter(|(name, _)| !name.as_bytes().starts_with(OURS)).collect()
+    inherited.into_iter().filter(|(name, _)| !is_among(name, OURS)).collect()
+}
+
+/// Whether a variable is one of these; a trailing `*` covers every name that begins so.
+pub(crate) fn is_among(name: &OsStr, patterns: &[&str]) -> bool {
+    patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+        Some(beginning) => name.as_bytes().starts_with(beginning.as_bytes()),
+        None => name == *pattern,
+    })
 }
 
 /// Where the program is that a shell would start under this name.

@@ -1,16 +1,30 @@
 //! The environment of a command that is run for an app.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::OsString;
 
-use crate::cli::exec::{Environment, passed_on};
+use crate::cli::exec::{Environment, is_among, passed_on};
 
-/// What a program hardly works without, and what has nothing to do with any app. A trailing `*` covers every name
-/// that begins so.
+/// What a program hardly works without, and what has nothing to do with any app.
 const NEEDED: &[&str] = &[
-    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "PWD", "TMPDIR", "TERM", "COLORTERM", "NO_COLOR", "LANG", "LANGUAGE",
-    "LC_*", "TZ", "TZDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "XDG_RUNTIME_DIR",
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "PWD",
+    "TMPDIR",
+    "TERM",
+    "COLORTERM",
+    "NO_COLOR",
+    "LANG",
+    "LANGUAGE",
+    "LC_*",
+    "TZ",
+    "TZDIR",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "XDG_RUNTIME_DIR",
 ];
 
 /// What is inherited, without Larder's own; over it what the app has. `only` keeps what is needed of the former.
@@ -21,18 +35,10 @@ pub(super) fn make(
 ) -> Environment {
     let mut environment = passed_on(inherited);
     if only {
-        environment.retain(|name, _| is_needed(name));
+        environment.retain(|name, _| is_among(name, NEEDED));
     }
     environment.extend(variables.into_iter().map(|(name, value)| (name.into(), value.into())));
     environment
-}
-
-fn is_needed(name: &OsStr) -> bool {
-    let fits = |pattern: &&str| match pattern.strip_suffix('*') {
-        Some(beginning) => name.as_bytes().starts_with(beginning.as_bytes()),
-        None => name == *pattern,
-    };
-    NEEDED.iter().any(|pattern| fits(pattern))
 }
 
 #[cfg(test)]
