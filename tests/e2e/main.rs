@@ -22,3 +22,4 @@ mod providers;
 mod python;
 mod readme;
 mod restart;
+mod r#use;

@@ -3,3 +3,4 @@
 mod commands;
 mod parsing;
 mod server;
+mod using;

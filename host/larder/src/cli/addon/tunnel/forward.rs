@@ -73,8 +73,8 @@ async fn forward(out: Out, mut near: TcpStream, target: Arc<Endpoint>) {
         Ok(far) => far,
         Err(error) => return out.trouble(&format!("{target} can't be connected to: {error}")),
     };
-    // Of small packets that wait for one another, the two ends' own settings can't know here.
-    let _best_effort = (near.set_nodelay(true), far.set_nodelay(true));
+    // Both ends have decided already what goes into one packet; it works without, only later.
+    let _asked = (near.set_nodelay(true), far.set_nodelay(true));
     // How a connection ends is told to both ends; nobody here needs to know.
     let _ended = copy_bidirectional(&mut near, &mut far).await;
 }
