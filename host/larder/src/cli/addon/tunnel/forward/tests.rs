@@ -83,17 +83,15 @@ async fn an_addon_that_is_away_ends_no_tunnel() {
 async fn connections_are_bounded() {
     let (far, port) = bind().await;
     let local = tunnel(port).await;
-    let mut clients = Vec::new();
-    for _ in 0..=CONNECTIONS_MAX {
+    let (taken, mut arrived) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move { while taken.send(far.accept().await.unwrap()).is_ok() {} });
+    let (mut clients, mut far) = (Vec::new(), Vec::new());
+    for _ in 0..CONNECTIONS_MAX {
         clients.push(TcpStream::connect(local).await.unwrap());
+        far.push(timeout(PATIENCE, arrived.recv()).await.unwrap().unwrap());
     }
-    let mut taken = Vec::new();
-    while let Ok(accepted) = timeout(Duration::from_millis(500), far.accept()).await {
-        taken.push(accepted.unwrap());
-    }
-    assert_eq!(taken.len(), CONNECTIONS_MAX);
-    drop((taken.pop(), clients.remove(0)));
-    clients.drain(..10);
-    taken.drain(..10);
-    assert!(timeout(PATIENCE, far.accept()).await.is_ok(), "nobody took the place that became free");
+    clients.push(TcpStream::connect(local).await.unwrap());
+    assert!(timeout(Duration::from_millis(300), arrived.recv()).await.is_err(), "one too many");
+    drop((clients.remove(0), far.remove(0)));
+    assert!(timeout(PATIENCE, arrived.recv()).await.unwrap().is_some(), "nobody took the place that became free");
 }
