@@ -75,7 +75,7 @@ async fn a_command_waits_for_each_addon() {
 async fn a_command_is_not_run_when_an_addon_has_failed() {
     let failed = list(&[addon("1", "db", "waiting_for_provision"), addon("2", "cache", "error")]);
     let waiting = addon("1", "db", "waiting_for_provision");
-    let server = Server::play([failed, list(&[waiting.clone()]), Reply::json(200, &waiting)]).await;
+    let server = Server::play([failed, list(std::slice::from_ref(&waiting)), Reply::json(200, &waiting)]).await;
     let failure = prepare(&server, &["--app", "web", "--wait=0", "env"]).await.unwrap_err();
     assert_eq!((failure.kind.exit_code(), failure.code.as_str()), (4, "provider_failed"));
     assert!(failure.detail.contains("the disk is full"), "{}", failure.detail);
