@@ -24,3 +24,4 @@ mod python;
 mod readme;
 mod restart;
 mod sql;
+mod r#use;

@@ -5,6 +5,7 @@ mod apps;
 mod audit;
 mod catalog;
 mod config;
+mod engines;
 mod events;
 mod health;
 mod metrics;
@@ -42,5 +43,7 @@ pub(crate) fn v1() -> Router<Shared> {
         .route("/v1/addons/{id}/logs", get(events::logs))
         .route("/v1/events", get(events::of_all))
         .route("/v1/audit", get(audit::list))
+        .route("/v1/engines", get(engines::list))
+        .route("/v1/engines/prune", post(engines::prune))
         .route("/metrics", get(metrics::show))
 }

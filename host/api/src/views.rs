@@ -4,6 +4,7 @@ mod addon;
 mod app;
 mod audit;
 mod catalog;
+mod engine;
 mod history;
 mod provider;
 
@@ -11,5 +12,6 @@ pub(crate) use addon::{AddonConfigView, AddonView, AddonsView};
 pub(crate) use app::{AppConfigView, AppNameView, AppView, AppsView};
 pub(crate) use audit::AuditView;
 pub(crate) use catalog::CatalogView;
+pub(crate) use engine::EngineView;
 pub(crate) use history::{EventView, EventsView, LogView};
 pub(crate) use provider::{ProviderView, ProvidersView, VersionView};

@@ -25,7 +25,7 @@ use crate::{Control, restarts};
 /// How long a pull may take.
 const PULL_WAIT: Duration = Duration::from_secs(15 * 60);
 /// How long a container of an addon that goes has to stop by itself.
-pub(super) const REMOVAL_STOP: Duration = Duration::from_secs(10);
+pub(crate) const REMOVAL_STOP: Duration = Duration::from_secs(10);
 /// When an engine that failed is tried again, in milliseconds.
 const AGAIN_MS: u64 = 2_000;
 /// How often ports are tried anew in one go that somebody else turned out to have.

@@ -10,9 +10,11 @@ use super::apply::ApplyArgs;
 use super::audit::AuditArgs;
 use super::completions::CompletionsArgs;
 use super::config::ConfigCommand;
+use super::doctor::DoctorArgs;
 use super::experiment::ExperimentCommand;
 use super::out::Out;
 use super::provider::ProviderCommand;
+use super::run::RunArgs;
 use crate::serve::ServeArgs;
 
 const EXIT_CODES: &str = "\
@@ -23,7 +25,10 @@ Exit codes:
   3  the server cannot be reached
   4  the addon that was waited for did not become ready
   5  the time to wait was over
-  6  not authorized";
+  6  not authorized
+
+`larder run` and `larder addon connect` become another program and end with its exit code; with 126 if it can't
+be executed, with 127 if there is none.";
 
 /// Hosts addon providers: WebAssembly components that make databases, queues, secrets for your apps.
 #[derive(Debug, Parser)]
@@ -93,6 +98,10 @@ pub(crate) enum Command {
     /// Manage experiments: apps beside an app, each with its own addons.
     #[command(subcommand)]
     Experiment(ExperimentCommand),
+    /// Run a command with an app's variables.
+    Run(RunArgs),
+    /// Look for what is wrong with the server and its Docker engine.
+    Doctor(DoctorArgs),
     /// Show what was done to providers, when and by whom.
     Audit(AuditArgs),
     /// Print a script that completes commands and names in your shell.

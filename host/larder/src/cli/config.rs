@@ -14,10 +14,7 @@ use super::failure::{Failure, Result};
 use super::model::{self, AppConfig, Variable};
 use super::spelling::Assignment;
 use super::table::Table;
-use super::text;
-
-/// What people see in place of a secret, whatever its length.
-const DOTS: &str = "••••••••";
+use super::text::{self, DOTS};
 
 /// The verbs.
 #[derive(Debug, Subcommand)]

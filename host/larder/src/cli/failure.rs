@@ -26,6 +26,10 @@ pub(crate) enum Kind {
     TimedOut,
     /// The server wants another token.
     Unauthorized,
+    /// A command is there and can't be executed.
+    NotExecutable,
+    /// There is no such command.
+    CommandMissing,
     /// Whoever read our output went away; nobody is left to be told.
     ReaderGone,
 }
@@ -41,6 +45,8 @@ impl Kind {
             Self::AddonFailed => 4,
             Self::TimedOut => 5,
             Self::Unauthorized => 6,
+            Self::NotExecutable => 126,
+            Self::CommandMissing => 127,
         }
     }
 }
@@ -148,8 +154,10 @@ mod tests {
             Kind::AddonFailed,
             Kind::TimedOut,
             Kind::Unauthorized,
+            Kind::NotExecutable,
+            Kind::CommandMissing,
         ];
-        assert_eq!(kinds.map(Kind::exit_code), [0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(kinds.map(Kind::exit_code), [0, 1, 2, 3, 4, 5, 6, 126, 127]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! * [`args`] has the top of the command tree; each noun keeps its arguments beside its commands.
 //! * [`settings`] finds the server and the token; a token is only sent where it belongs.
 //! * [`failure`] is the one error type; it knows its exit code, its advice and both its forms.
+//! * [`exec`] becomes another program, with an environment in which nothing is of Larder's own.
 //! * [`out`] is the only place that prints. A reader that went away ends a command quietly.
 //! * [`text`] makes foreign text harmless: messages come from guests, and a terminal obeys escape codes.
 //!   Everything that a person sees passes it; [`table`] does so for every cell.
@@ -25,7 +26,9 @@ mod audit;
 mod catalog;
 mod config;
 mod context;
+mod doctor;
 mod duration;
+mod exec;
 mod experiment;
 mod failure;
 mod model;
@@ -33,6 +36,7 @@ mod object;
 mod out;
 mod progress;
 mod provider;
+mod run;
 mod spelling;
 mod status;
 mod table;
@@ -87,6 +91,8 @@ async fn ask_server(global: &Global, command: Command) -> Result<()> {
         Command::Config(command) => config::run(&context, command).await,
         Command::Apply(args) => apply::run(&context, &args).await,
         Command::Experiment(command) => experiment::run(&context, command).await,
+        Command::Run(args) => match run::run(&context, args).await? {},
+        Command::Doctor(args) => doctor::run(&context, &args).await,
         Command::Audit(args) => audit::run(&context, &args).await,
         Command::Serve(_) | Command::Completions(_) => Ok(()),
     }

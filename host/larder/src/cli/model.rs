@@ -198,6 +198,15 @@ pub(crate) struct Variable {
     pub(crate) addon: Option<String>,
 }
 
+/// One part of what an addon is reached with.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Credential {
+    pub(crate) key: String,
+    pub(crate) value: String,
+    pub(crate) secret: bool,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Event {

@@ -54,6 +54,11 @@ impl Out {
             complain(&format!("{}\n", text::line(message)));
         }
     }
+
+    /// Says what went wrong without ending the command.
+    pub(crate) fn trouble(self, message: &str) {
+        complain(&format!("error: {}\n", text::line(message)));
+    }
 }
 
 /// Whether a person looks at the progress.

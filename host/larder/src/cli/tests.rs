@@ -4,3 +4,4 @@ mod applying;
 mod commands;
 mod parsing;
 mod server;
+mod using;

@@ -6,6 +6,9 @@
 
 use std::fmt::Write as _;
 
+/// What people see in place of a secret, whatever its length.
+pub(crate) const DOTS: &str = "••••••••";
+
 /// Harmless, on one line.
 pub(crate) fn line(text: &str) -> String {
     let text = text.trim_end();

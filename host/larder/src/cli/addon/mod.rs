@@ -4,11 +4,14 @@ pub(crate) mod create;
 pub(crate) mod list;
 pub(crate) mod wait;
 
+mod connect;
+mod credentials;
 mod delete;
 mod events;
 mod logs;
 mod reference;
 mod show;
+mod tunnel;
 
 use std::time::Duration;
 
@@ -36,6 +39,10 @@ pub(crate) enum AddonCommand {
     Events(FollowArgs),
     /// Show what an addon's provider logged.
     Logs(FollowArgs),
+    /// Open the service's own client, logged in to an addon.
+    Connect(connect::ConnectArgs),
+    /// Make an addon reachable at a port of this machine.
+    Tunnel(tunnel::TunnelArgs),
     /// Delete addons.
     Delete(DeleteArgs),
 }
@@ -98,6 +105,8 @@ pub(crate) async fn run(context: &Context, command: AddonCommand) -> Result<()> 
         AddonCommand::Wait(args) => wait::run(context, &args).await,
         AddonCommand::Events(args) => events::run(context, &args).await,
         AddonCommand::Logs(args) => logs::run(context, &args).await,
+        AddonCommand::Connect(args) => connect::run(context, args).await,
+        AddonCommand::Tunnel(args) => tunnel::run(context, &args).await,
         AddonCommand::Delete(args) => delete::run(context, &args).await,
     }
 }

@@ -67,6 +67,11 @@ impl Api {
         self.base.as_str().trim_end_matches('/')
     }
 
+    /// Whether the server is on this machine.
+    pub(crate) fn is_here(&self) -> bool {
+        is_loopback(&self.base)
+    }
+
     /// Makes a call and reads its answer, which is JSON or empty.
     pub(crate) async fn call(&self, call: Call) -> Result<Answer> {
         let response = self.send(call).await?;

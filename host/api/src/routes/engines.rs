@@ -1,0 +1,24 @@
+//! Docker engines, and what on them is nobody's.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::extract::{NoBody, NoQuery};
+use crate::problem::Problem;
+use crate::state::Shared;
+use crate::views::EngineView;
+
+/// `GET /v1/engines`
+pub(super) async fn list(State(api): State<Shared>, _: NoQuery) -> Result<Response, Problem> {
+    let report = api.control.engine_report().await?;
+    let engines: Vec<EngineView> = report.iter().map(EngineView::from).collect();
+    Ok(Json(json!({ "engines": engines })).into_response())
+}
+
+/// `POST /v1/engines/prune`
+pub(super) async fn prune(State(api): State<Shared>, _: NoQuery, NoBody: NoBody) -> Result<Response, Problem> {
+    let removed = api.control.prune_engine().await?;
+    Ok(Json(json!({ "removed": removed })).into_response())
+}
