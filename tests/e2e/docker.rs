@@ -162,7 +162,8 @@ async fn world_docker_what_can_not_be_made_says_why_and_leaves_nothing() {
         ("socket", json!({ "mounts": [{ "volume": "../../var/run", "path": "/x" }] }), "provider_failed", "name"),
         ("homeless", json!({ "mounts": [{ "volume": "data", "path": "/x" }] }), "provider_failed", "no volume data"),
     ] {
-        let made = host.create_and_wait(crane(name, &json!({ "objects": [container(&document)] }))).await;
+        let made =
+            host.create_and_wait(crane(name, &json!({ "objects": [container(&document)], "settle": true }))).await;
         let (id, error) = (made.id(), &made.body["error"]);
         assert_eq!((&made.body["state"], &error["code"]), (&json!("error"), &json!(code)), "{name}: {}", made.text);
         assert!(error["reason"].as_str().unwrap().contains(why), "{name}: {error}");

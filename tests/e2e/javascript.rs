@@ -49,6 +49,8 @@ async fn world_a_javascript_provider_serves_as_any_other() {
 /// Builds the component, with tools of its own.
 fn greeting() -> PathBuf {
     let tools = Path::new(env!("CARGO_TARGET_TMPDIR")).join("componentize-js");
+    // What an install that was broken off has left is not mended by the next one.
+    let _none = std::fs::remove_dir_all(&tools);
     std::fs::create_dir_all(&tools).unwrap();
     let path = path_with_node(&tools);
     let mut npm = Command::new("npm");

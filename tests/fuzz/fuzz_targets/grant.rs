@@ -2,6 +2,7 @@
 
 #![no_main]
 
+use larder_domain::docker;
 use larder_domain::network::{Destinations, Grant, Host, Policy, Scheme};
 use libfuzzer_sys::fuzz_target;
 
@@ -12,8 +13,20 @@ fuzz_target!(|text: &str| {
         let all = Destinations::new(vec![grant.clone()]);
         assert!(all.covers(&grant), "{spelt} does not cover itself");
         let nothing = Policy::new(all, Destinations::default());
-        assert!(nothing.is_empty(), "what was not granted is permitted");
+        assert!(!nothing.permits_lookup("a.example"), "what was not granted is permitted");
     }
+    if let Ok(grant) = text.parse::<docker::Grant>() {
+        let spelt = grant.to_string();
+        assert_eq!(spelt.parse::<docker::Grant>().as_ref(), Ok(&grant), "{spelt}");
+        assert!(grant.covers(&grant), "{spelt} does not cover itself");
+    }
+    if let Ok(image) = text.parse::<docker::Image>() {
+        // Engines get the name as it is, and it is one word of a line.
+        assert_eq!(image.to_string(), text);
+        assert!(!text.starts_with('-') && !text.contains(char::is_whitespace), "{text:?}");
+    }
+    // Whatever it is, reading it ends.
+    drop(docker::ObjectSpec::parse(text));
     if let Ok(host) = Host::parse(text) {
         assert_eq!(Host::parse(&host.to_string()).as_ref(), Ok(&host));
         // An address is never a name, whoever reads it.

@@ -5,6 +5,7 @@
 //! a changed recipe makes it anew.
 
 use std::fs::{self, File};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -20,6 +21,8 @@ use crate::{debian, shell};
 pub(crate) const IMAGES: [&str; 5] = ["redis", "postgres", "mariadb", "memcached", "rabbitmq"];
 
 const ROOT: &str = "larder-test/root";
+/// What the tests of the engine itself run.
+const BUSYBOX: &str = "larder-test/busybox:1";
 const RELEASE: &str = "bookworm";
 /// How many roots of older recipes stay: checkouts of several branches take turns.
 const OLDER_MAX: usize = 2;
@@ -34,6 +37,9 @@ const PROGRAMS: [(&str, &str); 1] = [("debootstrap", "debootstrap")];
 
 /// Makes those images that the engine lacks.
 pub(crate) fn ensure(workspace: &Workspace, endpoint: &str, place: &Place) -> Result<()> {
+    if label(endpoint, BUSYBOX).is_none() {
+        timed(&format!("image: {BUSYBOX}"), || make_busybox(workspace, endpoint, place))?;
+    }
     let folder = workspace.root.join("tests/images");
     let recipe = Recipe::read(&folder)?;
     if IMAGES.iter().all(|name| is_there(endpoint, name, &recipe)) {
@@ -111,6 +117,24 @@ fn timed(what: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
     work()?;
     shell::say(&format!("      … made in {:.1} s", began.elapsed().as_secs_f64()));
     Ok(())
+}
+
+/// The smallest image with a shell: one program, by all its names.
+fn make_busybox(workspace: &Workspace, endpoint: &str, place: &Place) -> Result<()> {
+    debian::need(workspace, &[("busybox", "busybox-static")])?;
+    let program = debian::find("busybox").context("busybox was installed and is not there")?;
+    let folder = place.cache.join("busybox");
+    shell::remove_folder(&folder)?;
+    let bin = folder.join("bin");
+    let made = || format!("{} cannot be made", bin.display());
+    fs::create_dir_all(&bin).with_context(made)?;
+    fs::copy(&program, bin.join("busybox")).with_context(made)?;
+    let names = shell::read(debian::tool("busybox").arg("--list"), "install busybox-static")?;
+    for name in names.lines().filter(|name| *name != "busybox") {
+        symlink("busybox", bin.join(name)).with_context(made)?;
+    }
+    import(endpoint, &folder, BUSYBOX)?;
+    shell::remove_folder(&folder)
 }
 
 /// In the cache folder, since a temporary one may be in memory, or forbid devices.

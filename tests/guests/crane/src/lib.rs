@@ -1,12 +1,12 @@
 //! A provider that wants of a Docker engine whatever it is told to, within what its operator has it ask for.
 //!
 //! Options: `{"requests": [GRANT, …]}`. Parameters: `{"objects": [DOCUMENT, …], "exec": {"container": NAME, "command": DOCUMENT},
-//! "deprovision": "trap" | "loop"}`. It is ready when all its containers run; how they do is in `CRANE_STATUS`, and what the
+//! "deprovision": "trap" | "loop", "settle": true}`. It is ready when all its containers run, with `settle` for a second; how they do is in `CRANE_STATUS`, and what the
 //! command said in `CRANE_SAID`.
 
 use larder_sdk::docker::{self, Command, Object, Status};
 use larder_sdk::{
-    Addon, Config, Failure, Manifest, Options, Plan, Progress, Provider, ProvisionType, Request, Service, export,
+    Addon, Config, Failure, Manifest, Options, Plan, Progress, Provider, ProvisionType, Request, Service, export, state,
 };
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -52,6 +52,11 @@ impl Provider for Crane {
                 Status::Failed { reason } => return Err(Failure::failed(reason)),
                 other => return Ok(Progress::pending(Duration::from_secs(1), format!("{other:?}"))),
             }
+        }
+        let parameters: Value = addon.parameters()?;
+        if parameters["settle"] == true && state::get("seen")?.is_none() {
+            state::set("seen", "yes")?;
+            return Ok(Progress::pending(Duration::from_millis(800), "runs, and may end at once"));
         }
         Ok(Progress::Done)
     }
