@@ -6,32 +6,30 @@
 //! *Whose is it?* Objects carry installation, addon, name and revision as labels, and are found by them. A container of another
 //! revision is made anew; a volume stays what it is. What the store has never wanted is not touched here.
 
-use std::collections::BTreeMap;
+mod containers;
+
 use std::time::Duration;
 
-use larder_domain::docker::{ContainerSpec, Image, LocalName, ObjectKind, ObjectSpec};
+use larder_domain::AddonId;
+use larder_domain::docker::{ContainerSpec, LocalName, ObjectKind, ObjectSpec};
 use larder_domain::history::Entry;
 use larder_domain::ports::StoreError;
-use larder_domain::ports::engine::{ContainerState, EngineError, Found, NewContainer, Owner};
-use larder_domain::ports::store::{Phase, Publish, StoredObject};
+use larder_domain::ports::engine::{EngineError, Found, Owner};
+use larder_domain::ports::store::{Phase, StoredObject};
 use larder_domain::work::{Lease, Subject};
-use larder_domain::{AddonId, AddonState};
 use serde_json::json;
 
 use super::Stop;
-use crate::containers::{NamedEngine, full_name, network_name};
-use crate::{Control, restarts};
+use crate::Control;
+use crate::containers::{NamedEngine, full_name};
 
-/// How long a pull may take.
-const PULL_WAIT: Duration = Duration::from_secs(15 * 60);
+use containers::Beside;
+pub(super) use containers::last_words;
+
 /// How long a container of an addon that goes has to stop by itself.
 pub(crate) const REMOVAL_STOP: Duration = Duration::from_secs(10);
 /// When an engine that failed is tried again, in milliseconds.
 const AGAIN_MS: u64 = 2_000;
-/// How often ports are tried anew in one go that somebody else turned out to have.
-const PORT_ATTEMPTS_MAX: u32 = 8;
-/// What is kept of a container's last words.
-const LAST_WORDS_BYTES_MAX: usize = 2 * 1024;
 
 /// Why an addon's objects are not yet what they are to be.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +53,8 @@ pub(super) async fn reconcile(control: Control, lease: Lease, stop: Stop) {
     if let Subject::Objects(addon) = lease.subject {
         let done = tokio::select! {
             done = settle(&control, addon) => done,
-            () = stop.notified() => Ok(()),
+            // It lost its lease, or may have: whoever has it next goes on.
+            () = stop.notified() => Err(Unfinished::Pause(0)),
         };
         let again_ms = match done {
             Ok(()) => None,
@@ -105,13 +104,6 @@ struct Settling<'a> {
     addon: AddonId,
     objects: Vec<StoredObject>,
     found: Vec<Found>,
-}
-
-/// What containers need beside volumes.
-struct Beside {
-    network: String,
-    /// Those that the engine has.
-    images: Vec<Image>,
 }
 
 impl Settling<'_> {
@@ -195,200 +187,6 @@ impl Settling<'_> {
         Ok(self.control.store.poke_addon(self.addon).await?)
     }
 
-    async fn container(&self, object: &StoredObject, spec: &ContainerSpec, beside: &Beside) -> Result<(), Unfinished> {
-        let name = full_name(self.addon, &object.name);
-        // Asked one by one: an engine tells that a container has ended before its own list has it.
-        let state = if self.is_found(object) { self.engine.engine.state(&name).await? } else { None };
-        match state {
-            Some(ContainerState::Running) => self.made(object, None).await,
-            Some(state) if object.phase == Phase::Made => self.ended(object, &name, &state).await,
-            Some(_) => self.start(object, spec, &name, beside).await,
-            None => {
-                if object.phase == Phase::Made {
-                    let message = format!("the container {} was gone; it is made anew", object.name);
-                    self.record("container_lost", message).await?;
-                }
-                match self.create(object, spec, &name, beside).await? {
-                    true => self.start(object, spec, &name, beside).await,
-                    false => Ok(()),
-                }
-            }
-        }
-    }
-
-    /// Makes a container, not started: its image first. False if there is none to be started; that was noted.
-    async fn create(
-        &self,
-        object: &StoredObject,
-        spec: &ContainerSpec,
-        name: &str,
-        beside: &Beside,
-    ) -> Result<bool, Unfinished> {
-        let engine = &self.engine.engine;
-        if !beside.images.contains(&spec.image) && !self.pull(object, spec).await? {
-            return Ok(false);
-        }
-        let Some(ports) = self.ports(object, spec, vec![]).await? else { return Ok(false) };
-        let container = || self.new_container(object, spec, name, beside.network.clone(), &ports);
-        let mut created = engine.create_container(container()).await;
-        if let Err(EngineError::Conflict(_)) = created {
-            // One of ours, of another revision, made by a run that was broken off.
-            engine.remove_container(name, REMOVAL_STOP).await?;
-            created = engine.create_container(container()).await;
-        }
-        match created {
-            Ok(()) => {}
-            Err(EngineError::NoImage(why) | EngineError::Refused(why)) => return self.failed(object, why).await,
-            Err(error) => return Err(error.into()),
-        }
-        let is_wanted = self.note(object, Phase::Waiting, "to be started".to_owned()).await?;
-        if !is_wanted {
-            // Whoever removed the rest meanwhile did not see it.
-            engine.remove_container(name, Duration::ZERO).await?;
-        }
-        Ok(is_wanted)
-    }
-
-    /// The network that all of the installation's containers are in, if one is to be made.
-    async fn network(&self) -> Result<String, Unfinished> {
-        let installation = self.control.store.installation();
-        let name = network_name(installation);
-        if self.missing().next().is_some() {
-            let _turn = self.control.networking.lock().await;
-            self.engine.engine.ensure_network(installation, &name).await?;
-        }
-        Ok(name)
-    }
-
-    /// The images that the engine has, of those that are needed now.
-    async fn images(&self) -> Result<Vec<Image>, Unfinished> {
-        let mut there = vec![];
-        for (_, spec) in self.missing() {
-            if !there.contains(&spec.image) && self.engine.engine.has_image(&spec.image).await? {
-                there.push(spec.image.clone());
-            }
-        }
-        Ok(there)
-    }
-
-    /// Has the engine get an image that it lacks. False if it can't be had; that was noted.
-    async fn pull(&self, object: &StoredObject, spec: &ContainerSpec) -> Result<bool, Unfinished> {
-        let engine = &self.engine.engine;
-        self.note(object, Phase::Waiting, format!("pulling {}", spec.image)).await?;
-        self.record("pulling", format!("the engine gets the image {}", spec.image)).await?;
-        match engine.pull(&spec.image, PULL_WAIT).await {
-            Ok(()) => Ok(true),
-            Err(EngineError::NoImage(why)) => self.failed(object, format!("the image {}: {why}", spec.image)).await,
-            Err(error) => {
-                let message = format!("the image {} can't be had yet: {error}", spec.image);
-                self.note(object, Phase::Waiting, message).await?;
-                Err(error.into())
-            }
-        }
-    }
-
-    /// Starts a container. Where somebody else has one of its ports, it is made anew with another.
-    async fn start(
-        &self,
-        object: &StoredObject,
-        spec: &ContainerSpec,
-        name: &str,
-        beside: &Beside,
-    ) -> Result<(), Unfinished> {
-        let engine = &self.engine.engine;
-        for _ in 0..PORT_ATTEMPTS_MAX {
-            match engine.start(name).await {
-                Ok(()) => {
-                    self.made(object, None).await?;
-                    // It may be asked at once whether it can be used.
-                    return Ok(self.control.store.poke_addon(self.addon).await?);
-                }
-                Err(EngineError::AddressTaken(_)) if !self.is_in_use().await? => {
-                    let taken =
-                        self.control.store.published(self.addon).await?.remove(&object.name).unwrap_or_default();
-                    engine.remove_container(name, REMOVAL_STOP).await?;
-                    let others = self.ports(object, spec, taken.into_values().collect()).await?;
-                    if others.is_none() || !self.create(object, spec, name, beside).await? {
-                        return Ok(());
-                    }
-                }
-                Err(EngineError::Refused(why)) => return self.failed(object, why).await.map(drop),
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(EngineError::AddressTaken("every port that was tried".to_owned()).into())
-    }
-
-    /// A container that ran has ended. Once its addon is used it is started again, each time after a longer pause; before that, its
-    /// provider is to decide.
-    async fn ended(&self, object: &StoredObject, name: &str, state: &ContainerState) -> Result<(), Unfinished> {
-        let engine = &self.engine.engine;
-        if !self.is_in_use().await? {
-            return Ok(self.control.store.poke_addon(self.addon).await?);
-        }
-        match self.control.restarts.due(self.addon, &object.name) {
-            restarts::Due::Now => {}
-            restarts::Due::In(ms) => return Err(Unfinished::Pause(ms)),
-        }
-        let how = match state {
-            ContainerState::Exited { out_of_memory: true, .. } => "used up its memory".to_owned(),
-            ContainerState::Exited { code, .. } => format!("ended with code {code}"),
-            _ => "was stopped".to_owned(),
-        };
-        let message = format!("the container {} {how}; it is started again", object.name);
-        self.record("container_ended", message).await?;
-        engine.start(name).await?;
-        Ok(self.control.store.poke_addon(self.addon).await?)
-    }
-
-    /// Whether somebody relies on the addon, and so on its addresses.
-    async fn is_in_use(&self) -> Result<bool, Unfinished> {
-        let record = self.control.store.addon(self.addon).await?;
-        Ok(record.is_some_and(|record| matches!(record.addon.state, AddonState::Ready | AddonState::Provisioned)))
-    }
-
-    /// The ports of a container. None if there are none left for it; that was noted.
-    async fn ports(
-        &self,
-        object: &StoredObject,
-        spec: &ContainerSpec,
-        taken: Vec<u16>,
-    ) -> Result<Option<BTreeMap<u16, u16>>, Unfinished> {
-        let settings = &self.engine.settings;
-        let publish = Publish {
-            engine: settings.name.clone(),
-            addon: self.addon,
-            object: object.name.clone(),
-            ports: spec.ports.clone(),
-            range: settings.ports.clone(),
-            taken,
-        };
-        match self.control.store.publish(publish).await? {
-            Ok(ports) => Ok(Some(ports)),
-            Err(no_port) => self.failed(object, no_port.to_string()).await.map(|_| None),
-        }
-    }
-
-    fn new_container<'a>(
-        &self,
-        object: &StoredObject,
-        spec: &'a ContainerSpec,
-        name: &str,
-        network: String,
-        ports: &BTreeMap<u16, u16>,
-    ) -> NewContainer<'a> {
-        let volumes = spec.mounts.iter().map(|mount| (mount.volume.clone(), full_name(self.addon, &mount.volume)));
-        NewContainer {
-            full_name: name.to_owned(),
-            owner: self.owner(object),
-            labels: BTreeMap::new(),
-            spec,
-            volumes: volumes.collect(),
-            published: self.engine.addresses(ports),
-            network,
-        }
-    }
-
     fn owner(&self, object: &StoredObject) -> Owner {
         let installation = self.control.store.installation();
         Owner { installation, addon: self.addon, name: object.name.clone(), revision: object.revision }
@@ -425,9 +223,4 @@ impl Settling<'_> {
     async fn record(&self, kind: &'static str, message: String) -> Result<(), Unfinished> {
         Ok(self.control.store.record(self.addon, Entry::with(kind, message, json!({}))).await?)
     }
-}
-
-/// The last words of a container, for whoever asks why it ended.
-pub(crate) async fn last_words(engine: &NamedEngine, full_name: &str) -> String {
-    engine.engine.last_words(full_name, 20, LAST_WORDS_BYTES_MAX).await.unwrap_or_default()
 }
