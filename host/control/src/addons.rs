@@ -83,7 +83,7 @@ impl Control {
     }
 
     /// An addon that others are a part of stays: a communal server in any case, the owner of a shared resource unless it is forced.
-    async fn refuse_needed(&self, record: &AddonRecord, force: bool) -> Result<(), ControlError> {
+    pub(crate) async fn refuse_needed(&self, record: &AddonRecord, force: bool) -> Result<(), ControlError> {
         if force && record.spec.role != Role::Server {
             return Ok(());
         }

@@ -19,7 +19,7 @@ pub use grant::{Grant, GrantError};
 pub use image::{IMAGE_BYTES_MAX, Image, ImageError};
 pub use policy::{Policy, Refused};
 pub use spec::{
-    ContainerSpec, InvalidSpec, LinuxCapability, LocalName, MEMORY_BYTES_MIN, Mount, OBJECTS_MAX, ObjectKind,
-    ObjectSpec, Objects, SPEC_BYTES_MAX, Tmpfs, VolumeSpec, Wanted,
+    ContainerSpec, InvalidSpec, LinuxCapability, LocalName, MEMORY_BYTES_MIN, Mount, OBJECTS_BYTES_MAX, OBJECTS_MAX,
+    ObjectKind, ObjectSpec, Objects, SPEC_BYTES_MAX, Tmpfs, VolumeSpec, Wanted,
 };
 pub use status::{Published, Status};

@@ -215,7 +215,8 @@ fn woken(addon: &Addon, now: StoreTime) -> Transition {
 /// Its own time begins when the other is there.
 fn awaiting_parent(addon: &Addon, message: String, now: StoreTime) -> Transition {
     let patience = Patience::new(addon.patience.limit_ms, now);
-    let addon = Addon { message, patience, ..undisturbed(addon) };
+    // Nothing was called, so there is nothing to be cleaned up.
+    let addon = Addon { message, patience, begin_intended: false, ..undisturbed(addon) };
     Transition { addon, writes: vec![], next: Next::At(now.plus_ms(PARENT_LOOK_MS)) }
 }
 

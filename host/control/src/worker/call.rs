@@ -54,6 +54,10 @@ impl CallContext for Context {
             Ok(false) => return Err(ContextError::Superseded),
             Err(error) => return Err(context_error(error)),
         }
+        // What it was permitted for is what runs.
+        if self.object(name).await?.phase != Phase::Made {
+            return Err(ContextError::Unfit(format!("the container {name} is being made anew")));
+        }
         let done = self.engine()?.engine.exec(&full_name(self.addon, name), exec).await;
         done.map_err(|error| engine_error(&error))
     }

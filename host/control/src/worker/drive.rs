@@ -219,7 +219,7 @@ impl Drive {
         // First, since the app's variables are to go whatever the provider answers.
         let unset = self.unset_variables().await;
         match self.has_nothing_of_its_own().await {
-            Ok(true) if unset.is_ok() => return Event::CleanedUp.into(),
+            Ok(true) if unset.is_ok() => return self.clean_up_alone().await.into(),
             Ok(_) => {}
             Err(error) => return failed(Step::Deprovision, loaded::store_failed(&error)),
         }
@@ -243,6 +243,17 @@ impl Drive {
         outcome
     }
 
+    /// What is left to do without the provider.
+    async fn clean_up_alone(&self) -> Event {
+        match objects::remove_all(&self.control, self.record.spec.id).await {
+            Ok(()) => Event::CleanedUp,
+            Err(error) => {
+                let reason = bounded_text(format!("its containers and volumes: {error}"));
+                Event::Failed(Step::Deprovision, StepFailure::Host(reason))
+            }
+        }
+    }
+
     /// Whether its resource is another one's, or went with the server that it was a part of.
     async fn has_nothing_of_its_own(&self) -> Result<bool, StoreError> {
         Ok(self.is_shared() || matches!(Parent::of(&self.control, &self.record).await?, Some(Parent::Over(_))))
@@ -255,7 +266,12 @@ impl Drive {
             _ => 0,
         };
         let is_last = attempts.saturating_add(1) >= Addon::CLEANUP_ATTEMPTS_MAX;
-        matches!(called.answer, Err(StepFailure::ProviderGone(_))) || (called.answer.is_err() && is_last)
+        match &called.answer {
+            Err(StepFailure::ProviderGone(_)) => true,
+            // That of the host is no attempt of the provider's.
+            Err(StepFailure::Host(_)) | Ok(_) => false,
+            Err(StepFailure::Guest(_) | StepFailure::Fault(_)) => is_last,
+        }
     }
 
     /// What the addon was configured with: a provider that removes it may well write the password into its log.

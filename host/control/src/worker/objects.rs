@@ -28,6 +28,8 @@ pub(super) use containers::last_words;
 
 /// How long a container of an addon that goes has to stop by itself.
 pub(crate) const REMOVAL_STOP: Duration = Duration::from_secs(10);
+/// When an object is tried again that can't be made for an addon in use, in milliseconds.
+const IN_USE_AGAIN_MS: u64 = 30_000;
 /// When an engine that failed is tried again, in milliseconds.
 const AGAIN_MS: u64 = 2_000;
 
@@ -209,6 +211,11 @@ impl Settling<'_> {
 
     /// It can't be made, whatever is tried: always false.
     async fn failed(&self, object: &StoredObject, reason: String) -> Result<bool, Unfinished> {
+        if self.is_in_use().await? {
+            // Its provider is asked no more, so nobody would say what is to become of it.
+            self.note(object, Phase::Waiting, reason).await?;
+            return Err(Unfinished::Pause(IN_USE_AGAIN_MS));
+        }
         self.record("object_failed", format!("{}: {reason}", object.name)).await?;
         self.note(object, Phase::Failed, reason).await?;
         self.control.store.poke_addon(self.addon).await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::spec::InvalidSpec;
+use super::spec::{InvalidSpec, SPEC_BYTES_MAX};
 use crate::secret::SecretString;
 
 /// Words of a command, and variables of its environment.
@@ -29,6 +29,9 @@ impl Command {
     /// # Errors
     /// What is wrong with it.
     pub fn parse(document: &str) -> Result<Self, InvalidSpec> {
+        if document.len() > SPEC_BYTES_MAX {
+            return Err(InvalidSpec(format!("a command has at most {SPEC_BYTES_MAX} bytes")));
+        }
         let command: Self = serde_json::from_str(document).map_err(|error| InvalidSpec(error.to_string()))?;
         if command.command.is_empty() || command.command.len().max(command.env.len()) > PARTS_MAX {
             return Err(InvalidSpec(format!("a command has 1 to {PARTS_MAX} words, and at most so many variables")));

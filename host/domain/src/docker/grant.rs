@@ -126,7 +126,8 @@ impl ImageGrant {
     pub(super) fn is_about(&self, image: &Image) -> bool {
         let is_version = match &self.version {
             Version::Any => true,
-            Version::Tag(tag) => image.tag() == Some(tag),
+            // Beside a digest a tag means nothing to an engine.
+            Version::Tag(tag) => image.digest().is_none() && image.tag() == Some(tag),
             Version::Digest(digest) => image.digest() == Some(digest),
         };
         self.repository == image.repository() && is_version

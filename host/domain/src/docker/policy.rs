@@ -1,7 +1,7 @@
 //! Whether an addon may have certain objects: the one place where that is decided.
 
 use super::grant::{Grant, ImageGrant};
-use super::spec::{ContainerSpec, LocalName, OBJECTS_MAX, ObjectSpec, Objects};
+use super::spec::{ContainerSpec, LocalName, OBJECTS_BYTES_MAX, OBJECTS_MAX, ObjectSpec, Objects};
 use crate::grants::{Capability, Denied};
 
 /// What one component may have: what it asked for and was granted.
@@ -18,7 +18,7 @@ pub enum Refused {
     #[error("no grant permits {}", .0.wanted)]
     Denied(Denied),
     /// More objects than any addon may have.
-    #[error("an addon may have {OBJECTS_MAX} objects")]
+    #[error("an addon may have {OBJECTS_MAX} objects, and their documents {OBJECTS_BYTES_MAX} bytes together")]
     TooMany,
     /// A mount of a volume that is not among the addon's.
     #[error("the addon has no volume {0}: ensure it before the container that mounts it")]
@@ -43,7 +43,8 @@ impl Policy {
     /// # Errors
     /// The first one that it may not have.
     pub fn permits(&self, objects: &Objects) -> Result<(), Refused> {
-        if objects.len() > OBJECTS_MAX {
+        let bytes: usize = objects.values().map(|object| object.document.reveal().len()).sum();
+        if objects.len() > OBJECTS_MAX || bytes > OBJECTS_BYTES_MAX {
             return Err(Refused::TooMany);
         }
         let volumes = objects.values().filter(|object| matches!(object.spec, ObjectSpec::Volume(_))).count();
@@ -53,8 +54,7 @@ impl Policy {
             if let Some(mount) = spec.mounts.iter().find(|mount| !is_volume(objects, &mount.volume)) {
                 return Err(Refused::NoVolume(mount.volume.clone()));
             }
-            let same = containers().filter(|other| other.image == spec.image).count();
-            self.permits_container(spec, same)?;
+            self.permits_container(spec, objects)?;
         }
         Ok(())
     }
@@ -65,7 +65,8 @@ impl Policy {
     /// It may not.
     pub fn permits_command(&self, spec: &ContainerSpec, program: &str) -> Result<(), Refused> {
         let permits = |grant: &Grant| about(grant, spec).is_some_and(|grant| grant.permits_command(program));
-        self.both(permits, || format!("{program} in {}", spec.image))
+        // A hostile name may be long; the message need not be.
+        self.both(permits, || format!("{} in {}", program.chars().take(80).collect::<String>(), spec.image))
     }
 
     fn permits_volumes(&self, count: usize) -> Result<(), Refused> {
@@ -73,10 +74,19 @@ impl Policy {
         if count == 0 { Ok(()) } else { self.both(permits, || format!("volumes={count}")) }
     }
 
-    fn permits_container(&self, spec: &ContainerSpec, same: usize) -> Result<(), Refused> {
+    fn permits_container(&self, spec: &ContainerSpec, objects: &Objects) -> Result<(), Refused> {
+        // All that a grant is about count together, whatever their tags.
+        let count = |grant: &ImageGrant| {
+            objects
+                .values()
+                .filter_map(|object| container(&object.spec))
+                .filter(|spec| grant.is_about(&spec.image))
+                .count()
+        };
         let permits = |grant: &Grant| {
-            about(grant, spec)
-                .is_some_and(|grant| grant.exceeded_by(spec).is_none() && usize::from(grant.containers()) >= same)
+            about(grant, spec).is_some_and(|grant| {
+                grant.exceeded_by(spec).is_none() && usize::from(grant.containers()) >= count(grant)
+            })
         };
         let wanted = || {
             // What stands in the way is said of the list that is too narrow, the manifest's first.
@@ -84,8 +94,10 @@ impl Policy {
             let found = || narrow.iter().filter_map(|grant| about(grant, spec));
             match found().find_map(|grant| grant.exceeded_by(spec)) {
                 Some(bound) => format!("{} {bound}", spec.image),
-                None if found().next().is_some() => format!("{} containers={same}", spec.image),
-                None => spec.image.to_string(),
+                None => match found().next() {
+                    Some(grant) => format!("{} containers={}", spec.image, count(grant)),
+                    None => spec.image.to_string(),
+                },
             }
         };
         self.both(permits, wanted)

@@ -15,6 +15,8 @@ use crate::secret::SecretString;
 
 /// How many objects an addon may have.
 pub const OBJECTS_MAX: usize = 32;
+/// All documents of an addon together, in bytes.
+pub const OBJECTS_BYTES_MAX: usize = 256 * 1024;
 /// The longest document of one object, in bytes.
 pub const SPEC_BYTES_MAX: usize = 64 * 1024;
 /// How many environment variables, words of a command, mounts or ports a container may have.

@@ -146,6 +146,11 @@ fn both_lists_must_permit_what_an_addon_has() {
         };
         assert_eq!((denied.wanted.as_str(), denied.missing), (wanted, None));
     }
+    let digest = json!({ "image": format!("redis:7@sha256:{}", "0f".repeat(32)) });
+    assert!(both("redis:7").permits(&with(digest.clone())).is_err(), "beside a digest a tag means nothing");
+    assert!(both("redis:*").permits(&with(digest)).is_ok());
+    let others = objects(&[container("a", &json!({})), container("b", &json!({ "image": "redis:6" }))]);
+    assert!(both("redis:*").permits(&others).is_err(), "all tags count together");
     let two = objects(&[container("a", &json!({})), container("b", &json!({}))]);
     assert!(both("redis:7").permits(&two).is_err());
     assert!(both("redis:7 containers=2").permits(&two).is_ok());
@@ -229,6 +234,11 @@ fn a_document_shows_no_secret_when_it_is_printed() {
 
 #[test]
 fn too_many_objects_are_refused() {
+    let heavy = |n: usize| container(&format!("c{n}"), &json!({ "env": { "A": "x".repeat(SPEC_BYTES_MAX - 512) } }));
+    let heavy: Vec<Value> = (0..5).map(heavy).collect();
+    let grants = ["redis:7 containers=16"];
+    assert_eq!(policy(&grants, &grants).permits(&objects(&heavy)), Err(Refused::TooMany));
+    assert!(policy(&grants, &grants).permits(&objects(&heavy[..3])).is_ok());
     let all: Vec<Value> = (0..=OBJECTS_MAX).map(|n| json!({ "kind": "volume", "name": format!("v{n}") })).collect();
     assert_eq!(policy(&["volumes=16"], &["volumes=16"]).permits(&objects(&all)), Err(Refused::TooMany));
 }

@@ -83,7 +83,7 @@ pub struct NewContainer<'a> {
     pub full_name: String,
     /// Whose it is.
     pub owner: Owner,
-    /// The provider, and the digest of its version, for people who look at labels.
+    /// More labels, for people who look at them.
     pub labels: BTreeMap<String, String>,
     /// What the provider wants.
     pub spec: &'a ContainerSpec,

@@ -132,8 +132,16 @@ impl Host for DockerOverlay {
     async fn remove(&mut self, name: String) -> Result<(), DockerFailure> {
         let name = local(&name)?;
         let copy = self.copy().await?;
+        let mounts = |object: &Wanted| match &object.spec {
+            ObjectSpec::Container(spec) => spec.mounts.iter().any(|mount| mount.volume == name),
+            ObjectSpec::Volume(_) => false,
+        };
+        if let Some(user) = copy.objects.values().find(|object| mounts(object)) {
+            let why = format!("the container {} mounts {name}: remove that first", user.spec.name());
+            return Err(Error::Invalid(why).into());
+        }
         if copy.objects.remove(&name).is_some() {
-            copy.changed.insert(name);
+            copy.changed.remove(&name);
             copy.written = true;
         }
         Ok(())

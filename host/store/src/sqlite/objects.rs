@@ -130,7 +130,9 @@ impl SqliteStore {
     ) -> Result<Vec<SealedObject>, StoreError> {
         let stored = self.objects(addon).await?;
         let is_stored = |name: &LocalName, wanted: &Wanted| {
-            stored.iter().any(|old| old.name == *name && old.wanted.as_ref() == Some(wanted))
+            // What could not be made is tried again by whoever asks for it again.
+            let is_same = |old: &StoredObject| old.phase != Phase::Failed && old.wanted.as_ref() == Some(wanted);
+            stored.iter().any(|old| old.name == *name && is_same(old))
         };
         let seal = |(name, wanted): (&LocalName, &Wanted)| {
             let seal = || self.sealer.seal(&places::document(addon, name), wanted.document.reveal().as_bytes());

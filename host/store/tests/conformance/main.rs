@@ -13,6 +13,7 @@ mod fencing;
 mod history;
 mod leases;
 mod lists;
+mod objects;
 mod providers;
 mod restart;
 mod sqlite;
@@ -43,6 +44,12 @@ conformance! { sqlite;
         reserved_variables_are_taken,
         the_same_request_is_answered_the_same_for_a_day,
         many_at_once_all_come_to_be,
+    }
+    objects {
+        what_changes_is_made_anew_and_what_does_not_stays,
+        what_is_wanted_meanwhile_is_due_when_the_holder_ends,
+        a_port_is_one_containers_until_it_is_gone,
+        a_communal_server_is_made_once_and_takes_its_users_along,
     }
     fencing {
         a_result_needs_the_lease,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use larder_domain::AddonState;
-use larder_domain::docker::{ContainerSpec, Image};
-use larder_domain::ports::engine::{ContainerState, EngineError, NewContainer};
+use larder_domain::docker::{ContainerSpec, Image, ObjectKind};
+use larder_domain::ports::engine::{ContainerState, EngineError, Found, NewContainer};
 use larder_domain::ports::store::{Phase, Publish, StoredObject};
 
 use super::{REMOVAL_STOP, Settling, Unfinished};
@@ -62,10 +62,15 @@ impl Settling<'_> {
         beside: &Beside,
     ) -> Result<bool, Unfinished> {
         let engine = &self.engine.engine;
-        if !beside.images.contains(&spec.image) && !self.pull(object, spec).await? {
+        let has_image = beside.images.contains(&spec.image) || engine.has_image(&spec.image).await?;
+        if !has_image && !self.pull(object, spec).await? {
             return Ok(false);
         }
         let Some(ports) = self.ports(object, spec, vec![]).await? else { return Ok(false) };
+        if ports.len() < spec.ports.len() {
+            // It is not wanted any more.
+            return Ok(false);
+        }
         let container = || self.new_container(object, spec, name, beside.network.clone(), &ports);
         let mut created = engine.create_container(container()).await;
         if let Err(EngineError::Conflict(_)) = created {
@@ -90,7 +95,8 @@ impl Settling<'_> {
     pub(super) async fn network(&self) -> Result<String, Unfinished> {
         let installation = self.control.store.installation();
         let name = network_name(installation);
-        if self.missing().next().is_some() {
+        let is_stopped = |found: &Found| found.kind == ObjectKind::Container && !found.running;
+        if self.missing().next().is_some() || self.found.iter().any(is_stopped) {
             let _turn = self.control.networking.lock().await;
             self.engine.engine.ensure_network(installation, &name).await?;
         }
@@ -179,7 +185,7 @@ impl Settling<'_> {
     }
 
     /// Whether somebody relies on the addon, and so on its addresses.
-    async fn is_in_use(&self) -> Result<bool, Unfinished> {
+    pub(super) async fn is_in_use(&self) -> Result<bool, Unfinished> {
         let record = self.control.store.addon(self.addon).await?;
         Ok(record.is_some_and(|record| matches!(record.addon.state, AddonState::Ready | AddonState::Provisioned)))
     }

@@ -14,6 +14,11 @@ use crate::sqlite::tx::{Tx, list};
 pub(super) fn publish(tx: &mut Tx<'_>, publish: &Publish) -> Result<PortMap, Stop<NoPort>> {
     let Publish { engine, addon, object, ports, taken, .. } = publish;
     let key = (addon.0.as_bytes(), object.as_str());
+    let sql = "SELECT 1 FROM docker_object WHERE addon = ? AND name = ? AND wanted";
+    if tx.find(sql, key, |row| row.take::<u8>())?.is_none() {
+        // It went meanwhile, and nobody would give its ports back.
+        return Ok(PortMap::new());
+    }
     for port in taken {
         let sql = "DELETE FROM docker_port WHERE engine = ? AND port = ? AND addon = ? AND object = ?";
         tx.execute(sql, (engine, port, key.0, key.1))?;

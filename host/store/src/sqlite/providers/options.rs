@@ -5,12 +5,14 @@ use larder_domain::audit::{Action, Actor};
 use larder_domain::ids::Digest;
 use larder_domain::manifest::Manifest;
 use larder_domain::ports::store::RevisionChanged;
+use larder_domain::work::WorkKind;
 use serde_json::json;
 
 use super::{grants, revision};
 use crate::sqlite::audit;
 use crate::sqlite::error::{Failure, Stop};
 use crate::sqlite::tx::Tx;
+use crate::sqlite::work::plan;
 
 pub(super) fn set(
     tx: &mut Tx<'_>,
@@ -26,6 +28,8 @@ pub(super) fn set(
         let sql = "UPDATE version SET manifest = ? WHERE provider = ? AND digest = ?";
         tx.execute(sql, (text, provider.as_str(), &digest.0))?;
     }
+    // A check under way has asked under the options before these.
+    plan::wish_all(tx, WorkKind::CheckVersion, provider)?;
     audit::note(tx, Actor::Admin, Action::Configured, provider, &json!({}))?;
     Ok(grants::activate_what_waited(tx, provider)?)
 }

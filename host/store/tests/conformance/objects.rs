@@ -1,0 +1,161 @@
+//! What addons are to have on engines, where it is published, and who is a part of whom.
+
+use larder_domain::docker::{Objects, Wanted};
+use larder_domain::ports::store::{Change, Created, Fence, Leased, Phase, Publish};
+use larder_domain::work::{LEASE_MS, Lease, WorkKind};
+use larder_domain::{AddonId, AddonState, Event, ProvisionType, Role, SecretString};
+
+use crate::world::{Build, Turn, World, change, config, new_addon};
+
+fn objects(documents: &[&str]) -> Objects {
+    let wanted = documents.iter().map(|document| Wanted::parse(SecretString::new(*document)).unwrap());
+    wanted.map(|wanted| (wanted.spec.name().clone(), wanted)).collect()
+}
+
+const DATA: &str = r#"{"kind":"volume","name":"data"}"#;
+const SERVER: &str = r#"{"kind":"container","name":"server","image":"redis:7","memory_bytes":67108864,"ports":[6379]}"#;
+const LARGER: &str = r#"{"kind":"container","name":"server","image":"redis:7","memory_bytes":99999999,"ports":[6379]}"#;
+
+/// Stores with the addon's next answer that it is to have these.
+async fn want(world: &World, turn: &Turn, documents: &[&str]) {
+    let event = Event::StillPending(larder_domain::failure::Pending::bounded(1_000, "later".into(), None));
+    let change = change(turn.record.spec.id, event, Fence::Lease(turn.lease.clone()));
+    world.store.apply(Change { objects: Some(objects(documents)), ..change }).await.unwrap();
+}
+
+async fn begun(world: &World) -> (AddonId, Turn) {
+    let id = world.create(new_addon(world, None)).await;
+    let turn = world.turn().await.unwrap();
+    world.result(&turn.lease, Event::Begun { message: "begun".into() }).await.unwrap();
+    (id, turn)
+}
+
+/// The lease on an addon's objects, which must be due.
+async fn reconciling(world: &World) -> Lease {
+    let leased = world.store.lease_due(world.node, 8, vec![]).await.unwrap();
+    let found = leased.into_iter().find_map(|leased| match leased {
+        Leased::Other(lease) if lease.kind == WorkKind::Objects => Some(lease),
+        _ => None,
+    });
+    found.unwrap()
+}
+
+fn publish(addon: AddonId, taken: &[u16]) -> Publish {
+    let (engine, object) = ("default".to_owned(), "server".parse().unwrap());
+    Publish { engine, addon, object, ports: vec![6379], range: 21_000..=21_002, taken: taken.to_vec() }
+}
+
+pub(crate) async fn what_changes_is_made_anew_and_what_does_not_stays(world: World) {
+    let (id, turn) = begun(&world).await;
+    want(&world, &turn, &[DATA, SERVER]).await;
+    let all = world.store.objects(id).await.unwrap();
+    assert_eq!(
+        all.iter().map(|o| (o.name.as_str(), o.revision, o.phase)).collect::<Vec<_>>(),
+        [("data", 1, Phase::Waiting), ("server", 1, Phase::Waiting)]
+    );
+    for object in &all {
+        assert!(world.store.note_object(id, &object.name, 1, Phase::Made, "there".into()).await.unwrap());
+    }
+    world.store.settle_objects(&reconciling(&world).await, None).await.unwrap();
+
+    world.clock.advance_ms(1_000);
+    let turn = world.turn().await.unwrap();
+    want(&world, &turn, &[DATA, LARGER]).await;
+    let all = world.store.objects(id).await.unwrap();
+    assert_eq!((all[0].revision, all[0].phase, all[1].revision, all[1].phase), (1, Phase::Made, 2, Phase::Waiting));
+    // Who still works on what it was before writes nothing.
+    assert!(!world.store.note_object(id, &all[1].name, 1, Phase::Made, "there".into()).await.unwrap());
+}
+
+pub(crate) async fn what_is_wanted_meanwhile_is_due_when_the_holder_ends(world: World) {
+    let (id, turn) = begun(&world).await;
+    want(&world, &turn, &[SERVER]).await;
+    let lease = reconciling(&world).await;
+    world.store.poke_objects(id).await.unwrap();
+    // The holder goes on: a pull under way is not broken off.
+    assert_eq!(world.store.renew(std::slice::from_ref(&lease)).await.unwrap(), []);
+    world.clock.advance_ms(LEASE_MS - 1);
+    world.store.settle_objects(&lease, None).await.unwrap();
+    let again = reconciling(&world).await;
+    world.store.settle_objects(&again, None).await.unwrap();
+    assert!(
+        world
+            .store
+            .lease_due(world.node, 8, vec![])
+            .await
+            .unwrap()
+            .iter()
+            .all(|leased| !matches!(leased, Leased::Other(_)))
+    );
+}
+
+pub(crate) async fn a_port_is_one_containers_until_it_is_gone(world: World) {
+    let (one, turn) = begun(&world).await;
+    want(&world, &turn, &[SERVER]).await;
+    let first = world.store.publish(publish(one, &[])).await.unwrap().unwrap();
+    assert_eq!(first.into_iter().collect::<Vec<_>>(), [(6379, 21_000)]);
+    assert_eq!(world.store.publish(publish(one, &[])).await.unwrap().unwrap()[&6379], 21_000, "it keeps it");
+    assert_eq!(
+        world.store.publish(publish(one, &[21_000])).await.unwrap().unwrap()[&6379],
+        21_001,
+        "unless it is taken"
+    );
+
+    let (other, turn) = begun(&world).await;
+    want(&world, &turn, &[SERVER]).await;
+    assert_eq!(world.store.publish(publish(other, &[])).await.unwrap().unwrap()[&6379], 21_002);
+    let (third, turn) = begun(&world).await;
+    want(&world, &turn, &[SERVER]).await;
+    // What was found to be taken once may be free by now.
+    assert_eq!(world.store.publish(publish(third, &[])).await.unwrap().unwrap()[&6379], 21_000);
+    let (fourth, turn) = begun(&world).await;
+    want(&world, &turn, &[SERVER]).await;
+    assert!(world.store.publish(publish(fourth, &[])).await.unwrap().is_err(), "the range is used up");
+
+    assert_eq!(world.store.unwant_objects(other).await.unwrap(), 1);
+    assert!(world.store.publish(publish(other, &[])).await.unwrap().unwrap().is_empty(), "it is not wanted");
+    world.store.forget_object(other, &"server".parse().unwrap(), 1).await.unwrap();
+    assert!(world.store.objects(other).await.unwrap().is_empty());
+    assert_eq!(world.store.publish(publish(fourth, &[])).await.unwrap().unwrap()[&6379], 21_002);
+    assert!(world.store.published(other).await.unwrap().is_empty());
+}
+
+pub(crate) async fn a_communal_server_is_made_once_and_takes_its_users_along(world: World) {
+    let user = |name: &str| {
+        let mut server = new_addon(&world, None);
+        (server.spec.provision_type, server.spec.role) = (ProvisionType::Communal, Role::Server);
+        let mut user = new_addon(&world, None).named(name);
+        user.spec.provision_type = ProvisionType::Communal;
+        user.server = Some(Box::new(server));
+        user
+    };
+    let parent = async |new| match world.store.create_addon(new).await.unwrap().unwrap() {
+        Created::New(record) => (record.spec.id, record.spec.parent.unwrap()),
+        Created::Replayed(record) => (record.spec.id, record.spec.id),
+    };
+    let ((one, server), (other, same)) = (parent(user("one")).await, parent(user("other")).await);
+    assert_eq!(server, same);
+    assert_eq!(world.store.children(server).await.unwrap(), [one, other]);
+
+    // Users wait, and go on as soon as the server is ready.
+    let turns = world.turns(8).await;
+    let of = |id: AddonId| turns.iter().find(|turn| turn.record.spec.id == id).unwrap();
+    for id in [one, other] {
+        world.result(&of(id).lease, Event::AwaitingParent { message: "soon".into() }).await.unwrap();
+    }
+    assert!(world.turn().await.is_none());
+    let lease = &of(server).lease;
+    world.result(lease, Event::Begun { message: "begun".into() }).await.unwrap();
+    world.result(lease, Event::Configured(Box::new(config(&[])))).await.unwrap();
+    world.result(lease, Event::VariablesSet).await.unwrap();
+    assert_eq!(world.turns(8).await.len(), 2);
+
+    world.delete(server).await;
+    for id in [one, other] {
+        let record = world.store.addon(id).await.unwrap().unwrap();
+        assert_eq!((record.addon.state, record.addon.error.unwrap().code.as_str()), (AddonState::Error, "parent_lost"));
+    }
+    assert!(world.store.children(server).await.unwrap().is_empty());
+    let (_, next) = parent(user("third")).await;
+    assert_ne!(next, server, "one that is over is nobody's server");
+}
