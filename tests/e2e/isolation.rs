@@ -101,7 +101,9 @@ async fn a_provider_that_loops_in_every_function_starves_nobody() {
             (addon["state"] == "error").then_some(addon)
         })
         .await;
-        assert_eq!(addon["error"]["code"], "cpu_limit");
+        // Which of them it is depends on what else the machine has to do: those that loop come last.
+        let code = addon["error"]["code"].as_str().unwrap();
+        assert!(["cpu_limit", "wall_limit"].contains(&code), "{addon}");
     }
 }
 

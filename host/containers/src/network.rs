@@ -22,8 +22,14 @@ const DRIVER: &str = "bridge";
 /// looks again; of several, the first that was made stays, and everybody removes their own.
 pub(crate) async fn ensure(session: Session, installation: InstallationId, name: &str) -> Result<(), Trouble> {
     let there = named(&session, name).await?;
-    if !there.is_empty() {
-        return there.iter().try_for_each(|network| check(network, installation));
+    if let [_first, more @ ..] = there.as_slice() {
+        there.iter().try_for_each(|network| check(network, installation))?;
+        for id in more.iter().filter_map(|network| network.id.as_deref()) {
+            // Left by those who did not see one another. One that is used can't be removed, and then it is the name's.
+            session.go_on();
+            let _used = session.docker.remove_network(id).await;
+        }
+        return Ok(());
     }
     let made = match session.docker.create_network(wanted(installation, name)).await.map_err(Trouble::from) {
         Ok(made) => Some(made.id),
