@@ -1,5 +1,6 @@
 //! A server in a container, with its data in a volume.
 
+use std::io;
 use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::Duration;
@@ -83,7 +84,7 @@ impl Server {
     }
 
     fn answers(&self, endpoint: &Endpoint) -> bool {
-        let Ok(stream) = TcpStream::connect((endpoint.host.as_str(), endpoint.published)) else { return false };
+        let Ok(stream) = connect(&endpoint.host, endpoint.published) else { return false };
         redis::login(stream, None, Some(&self.password)).is_ok_and(|mut session| session.ping().is_ok())
     }
 
@@ -98,4 +99,9 @@ impl Server {
             .credential("port", published.to_string())
             .secret_credential("password", &self.password))
     }
+}
+
+/// Connects to a name, or to an address, which has brackets if it is one of IPv6.
+pub(crate) fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
+    TcpStream::connect((host.trim_matches(['[', ']']), port))
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use larder_clients::redis::{self, Scripts, Session, User};
 use larder_sdk::{Addon, Config, Failure, Progress, secrets, state};
 
+use crate::server::connect;
+
 /// How many batches of keys one call removes.
 const BATCHES_MAX: u32 = 50;
 /// Where the removal of keys has come to.
@@ -36,7 +38,7 @@ impl Server {
     }
 
     fn log_in(&self) -> Result<Session<TcpStream>, Failure> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).map_err(|error| {
+        let stream = connect(&self.host, self.port).map_err(|error| {
             Failure::retry_after(AGAIN_AFTER, format!("the common server can't be reached: {error}"))
         })?;
         Ok(redis::login(stream, None, Some(&self.password))?)
@@ -53,7 +55,7 @@ impl Tenant {
         let user =
             User { name: &self.name, passwords: &[&self.password], prefix: &self.name, scripts: Scripts::Denied };
         redis::acl_set_user(&mut self.server.log_in()?, &user)?;
-        let stream = TcpStream::connect((self.server.host.as_str(), self.server.port)).map_err(|error| {
+        let stream = connect(&self.server.host, self.server.port).map_err(|error| {
             Failure::retry_after(AGAIN_AFTER, format!("the common server can't be reached: {error}"))
         })?;
         redis::login(stream, Some(&self.name), Some(&self.password))?.ping()?;
