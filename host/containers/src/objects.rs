@@ -35,6 +35,7 @@ pub(crate) async fn list(
         session.docker.list_containers(Some(of_containers)),
         session.docker.list_volumes(Some(of_volumes))
     );
+    // Engines say `null` where there are no volumes.
     let (containers, volumes) = (containers?, volumes?.volumes.unwrap_or_default());
     if containers.len() + volumes.len() > count_max {
         // Half a list would say of the other half that it is gone.

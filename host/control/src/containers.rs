@@ -1,14 +1,19 @@
 //! The Docker engine that addons' objects are made on, and how they are called there.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
-use larder_domain::docker::{LocalName, Published};
+use larder_domain::docker::{LocalName, ObjectKind, Published};
 use larder_domain::network::{Endpoint, Host};
-use larder_domain::ports::engine::Engine;
+use larder_domain::ports::engine::{Engine, EngineError, Found};
 use larder_domain::ports::store::PortMap;
 use larder_domain::{AddonId, InstallationId};
+
+/// How long a container that nobody wants has to stop by itself.
+pub(crate) const REMOVAL_STOP: Duration = Duration::from_secs(10);
 
 /// How an engine is used.
 #[derive(Debug, Clone)]
@@ -48,8 +53,16 @@ impl NamedEngine {
         ports.flat_map(|ports| ports.values()).map(endpoint).collect()
     }
 
+    /// Removes an object that nobody wants.
+    pub(crate) async fn remove(&self, found: &Found) -> Result<(), EngineError> {
+        match found.kind {
+            ObjectKind::Container => self.engine.remove_container(&found.full_name, REMOVAL_STOP).await,
+            ObjectKind::Volume => self.engine.remove_volume(&found.full_name).await,
+        }
+    }
+
     /// Where the engine is to publish them.
-    pub(crate) fn addresses(&self, ports: &PortMap) -> std::collections::BTreeMap<u16, SocketAddr> {
+    pub(crate) fn addresses(&self, ports: &PortMap) -> BTreeMap<u16, SocketAddr> {
         ports.iter().map(|(port, at)| (*port, SocketAddr::new(self.settings.publish_at, *at))).collect()
     }
 }

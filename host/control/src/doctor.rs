@@ -4,7 +4,6 @@ use larder_domain::docker::ObjectKind;
 use larder_domain::ports::engine::{EngineError, EngineInfo, Found};
 
 use crate::containers::NamedEngine;
-use crate::worker::REMOVAL_STOP;
 use crate::{Code, Control, ControlError, EngineSettings};
 
 /// How an engine is doing.
@@ -25,12 +24,12 @@ impl Control {
     /// The store failed.
     pub async fn engine_report(&self) -> Result<Option<EngineReport>, ControlError> {
         let Some(engine) = &self.engine else { return Ok(None) };
-        let info = engine.engine.info().await;
-        let unknown = match &info {
-            Ok(_) => self.unknown_objects(engine).await.unwrap_or_default(),
-            Err(_) => vec![],
-        };
-        Ok(Some(EngineReport { settings: engine.settings.clone(), info, unknown }))
+        let settings = engine.settings.clone();
+        let looked = async { Ok((engine.engine.info().await?, self.found_on(engine).await?)) };
+        Ok(Some(match looked.await {
+            Ok((info, found)) => EngineReport { settings, info: Ok(info), unknown: self.unknown_of(found).await? },
+            Err(error) => EngineReport { settings, info: Err(error), unknown: vec![] },
+        }))
     }
 
     /// Removes what carries this installation's labels and is of addons that its store has never seen; their full names.
@@ -40,24 +39,24 @@ impl Control {
     pub async fn prune_engine(&self) -> Result<Vec<String>, ControlError> {
         let none = || ControlError::refused(Code::EngineUnavailable, "this host has no Docker engine");
         let engine = self.engine.as_ref().ok_or_else(none)?;
-        let mut unknown = self.unknown_objects(engine).await?;
+        let found = self.found_on(engine).await.map_err(|error| unavailable(&error))?;
+        let mut unknown = self.unknown_of(found).await?;
         // Containers first, since they use volumes.
         unknown.sort_by_key(|found| found.kind == ObjectKind::Volume);
         let mut removed = vec![];
         for found in unknown {
-            let done = match found.kind {
-                ObjectKind::Container => engine.engine.remove_container(&found.full_name, REMOVAL_STOP).await,
-                ObjectKind::Volume => engine.engine.remove_volume(&found.full_name).await,
-            };
-            done.map_err(|error| unavailable(&error))?;
+            engine.remove(&found).await.map_err(|error| unavailable(&error))?;
             removed.push(found.full_name);
         }
         Ok(removed)
     }
 
-    async fn unknown_objects(&self, engine: &NamedEngine) -> Result<Vec<Found>, ControlError> {
-        let found =
-            engine.engine.objects(self.store.installation(), None).await.map_err(|error| unavailable(&error))?;
+    async fn found_on(&self, engine: &NamedEngine) -> Result<Vec<Found>, EngineError> {
+        engine.engine.objects(self.store.installation(), None).await
+    }
+
+    /// Those of addons that the store has never seen.
+    async fn unknown_of(&self, found: Vec<Found>) -> Result<Vec<Found>, ControlError> {
         let mut unknown = vec![];
         for object in found {
             if self.store.addon(object.owner.addon).await?.is_none() {

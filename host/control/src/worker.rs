@@ -34,7 +34,6 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
 pub(crate) use loaded::Loading;
-pub(crate) use objects::REMOVAL_STOP;
 pub(crate) use running::Running;
 pub use sweep::watch_engine;
 pub(crate) use versions::{Undescribed, describe};

@@ -10,14 +10,13 @@ mod containers;
 
 use std::time::Duration;
 
-use larder_domain::AddonId;
 use larder_domain::docker::{ContainerSpec, LocalName, ObjectKind, ObjectSpec};
 use larder_domain::history::Entry;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::engine::{EngineError, Found, Owner};
 use larder_domain::ports::store::{Phase, StoredObject};
 use larder_domain::work::{Lease, Subject};
-use serde_json::json;
+use larder_domain::{AddonId, AddonRecord};
 
 use super::Stop;
 use crate::Control;
@@ -26,8 +25,6 @@ use crate::containers::{NamedEngine, full_name};
 use containers::Beside;
 pub(super) use containers::last_words;
 
-/// How long a container of an addon that goes has to stop by itself.
-pub(crate) const REMOVAL_STOP: Duration = Duration::from_secs(10);
 /// When an object is tried again that can't be made for an addon in use, in milliseconds.
 const IN_USE_AGAIN_MS: u64 = 30_000;
 /// When an engine that failed is tried again, in milliseconds.
@@ -76,9 +73,11 @@ pub(super) async fn reconcile(control: Control, lease: Lease, stop: Stop) {
 
 /// Removes all objects of an addon, for good.
 pub(crate) async fn remove_all(control: &Control, addon: AddonId) -> Result<(), Unfinished> {
-    if control.store.unwant_objects(addon).await? == 0 {
+    // Most addons have none, and a look costs the store's one writer nothing.
+    if control.store.objects(addon).await?.is_empty() {
         return Ok(());
     }
+    control.store.unwant_objects(addon).await?;
     let settled = settle(control, addon).await;
     if settled.is_err() {
         // Whoever called may ask again tomorrow.
@@ -94,7 +93,8 @@ async fn settle(control: &Control, addon: AddonId) -> Result<(), Unfinished> {
     }
     let engine = control.engine.as_deref().ok_or(Unfinished::NoEngine)?;
     let found = engine.engine.objects(control.store.installation(), Some(addon)).await?;
-    let it = Settling { control, engine, addon, objects, found };
+    let record = control.store.addon(addon).await?;
+    let it = Settling { control, engine, addon, record, objects, found };
     it.remove().await?;
     it.make().await
 }
@@ -104,6 +104,8 @@ struct Settling<'a> {
     control: &'a Control,
     engine: &'a NamedEngine,
     addon: AddonId,
+    /// None if the store has forgotten the addon.
+    record: Option<AddonRecord>,
     objects: Vec<StoredObject>,
     found: Vec<Found>,
 }
@@ -119,12 +121,12 @@ impl Settling<'_> {
                     engine.remove_container(&found.full_name, stop).await?;
                 }
                 Some((_, ObjectSpec::Container(_))) => {}
-                _ => engine.remove_container(&found.full_name, REMOVAL_STOP).await?,
+                _ => self.engine.remove(found).await?,
             }
         }
         for found in self.found.iter().filter(|found| found.kind == ObjectKind::Volume) {
             if !matches!(self.wanted(&found.owner.name), Some((_, ObjectSpec::Volume(_)))) {
-                engine.remove_volume(&found.full_name).await?;
+                self.engine.remove(found).await?;
             }
         }
         for gone in self.objects.iter().filter(|object| object.wanted.is_none()) {
@@ -178,13 +180,14 @@ impl Settling<'_> {
 
     async fn volume(&self, object: &StoredObject) -> Result<(), Unfinished> {
         if self.found.iter().any(|found| found.owner.name == object.name && found.kind == ObjectKind::Volume) {
-            return self.made(object, None).await;
+            return self.made(object).await;
         }
-        let lost = object.phase == Phase::Made;
         self.engine.engine.create_volume(&full_name(self.addon, &object.name), &self.owner(object)).await?;
-        let entry =
-            || Entry::new("volume_lost", format!("the volume {} was gone; it is there again, empty", object.name));
-        self.made(object, lost.then(entry)).await?;
+        if object.phase == Phase::Made {
+            let message = format!("the volume {} was gone; it is there again, empty", object.name);
+            self.record("volume_lost", message).await?;
+        }
+        self.made(object).await?;
         // Volumes may be all that it waits for.
         Ok(self.control.store.poke_addon(self.addon).await?)
     }
@@ -199,10 +202,7 @@ impl Settling<'_> {
         Some((object, &object.wanted.as_ref()?.spec))
     }
 
-    async fn made(&self, object: &StoredObject, entry: Option<Entry>) -> Result<(), Unfinished> {
-        if let Some(entry) = entry {
-            self.control.store.record(self.addon, entry).await?;
-        }
+    async fn made(&self, object: &StoredObject) -> Result<(), Unfinished> {
         if object.phase != Phase::Made {
             self.note(object, Phase::Made, "there".to_owned()).await?;
         }
@@ -211,7 +211,7 @@ impl Settling<'_> {
 
     /// It can't be made, whatever is tried: always false.
     async fn failed(&self, object: &StoredObject, reason: String) -> Result<bool, Unfinished> {
-        if self.is_in_use().await? {
+        if self.is_in_use() {
             // Its provider is asked no more, so nobody would say what is to become of it.
             self.note(object, Phase::Waiting, reason).await?;
             return Err(Unfinished::Pause(IN_USE_AGAIN_MS));
@@ -228,6 +228,6 @@ impl Settling<'_> {
     }
 
     async fn record(&self, kind: &'static str, message: String) -> Result<(), Unfinished> {
-        Ok(self.control.store.record(self.addon, Entry::with(kind, message, json!({}))).await?)
+        Ok(self.control.store.record(self.addon, Entry::new(kind, message)).await?)
     }
 }

@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use larder_domain::AddonId;
-use larder_domain::docker::{LocalName, ObjectKind};
+use larder_domain::docker::ObjectKind;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::engine::{EngineError, Found};
-use larder_domain::ports::store::StoredObject;
+use larder_domain::ports::store::{Phase, StoredObject};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::objects::{REMOVAL_STOP, Unfinished};
+use super::objects::Unfinished;
 use crate::Control;
 use crate::containers::NamedEngine;
 
@@ -94,13 +94,19 @@ async fn owners(control: &Control) -> Result<BTreeSet<AddonId>, StoreError> {
     }
 }
 
-/// Whether just that is there which is wanted.
+/// Whether just that is there which is wanted, as far as it can be had. A volume stays what it is through all revisions.
 fn is_settled(objects: &[StoredObject], found: &[&Found]) -> bool {
-    let wanted: BTreeSet<(&LocalName, u64)> =
-        objects.iter().filter(|o| o.wanted.is_some()).map(|o| (&o.name, o.revision)).collect();
-    let there: BTreeSet<(&LocalName, u64)> = found.iter().map(|f| (&f.owner.name, f.owner.revision)).collect();
-    let all_run = found.iter().all(|f| f.running || f.kind == ObjectKind::Volume);
-    wanted == there && all_run && objects.len() == wanted.len()
+    let is_there = |object: &StoredObject| {
+        let is_it = |found: &&Found| match found.kind {
+            ObjectKind::Volume => found.owner.name == object.name,
+            ObjectKind::Container => {
+                found.owner.name == object.name && found.owner.revision == object.revision && found.running
+            }
+        };
+        object.wanted.is_some() && (object.phase == Phase::Failed || found.iter().any(|found| is_it(&found)))
+    };
+    let is_wanted = |found: &&Found| objects.iter().any(|object| object.name == found.owner.name);
+    objects.iter().all(is_there) && found.iter().all(is_wanted)
 }
 
 /// Objects of which the store wants none: of an addon that is over, or of one that it never had.
@@ -120,11 +126,7 @@ async fn remove_left(
         Some(_) => {
             tracing::info!(?names, "removing what is left of an addon that is over");
             for found in left {
-                let removed = match found.kind {
-                    ObjectKind::Container => engine.engine.remove_container(&found.full_name, REMOVAL_STOP).await,
-                    ObjectKind::Volume => engine.engine.remove_volume(&found.full_name).await,
-                };
-                match removed {
+                match engine.remove(found).await {
                     // In use by a container that is removed first the next time.
                     Ok(()) | Err(EngineError::Conflict(_)) => {}
                     Err(error) => return Err(error.into()),
@@ -133,4 +135,48 @@ async fn remove_left(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use larder_domain::docker::Wanted;
+    use larder_domain::ports::engine::Owner;
+    use larder_domain::{InstallationId, SecretString};
+
+    use super::*;
+
+    const VOLUME: &str = r#"{"kind":"volume","name":"data"}"#;
+    const SERVER: &str = r#"{"kind":"container","name":"server","image":"redis:7","memory_bytes":67108864}"#;
+
+    fn object(document: &str, revision: u64, phase: Phase) -> StoredObject {
+        let wanted = Wanted::parse(SecretString::new(document)).unwrap();
+        let name = wanted.spec.name().clone();
+        StoredObject { name, wanted: Some(wanted), revision, phase, message: String::new() }
+    }
+
+    fn found(object: &StoredObject, revision: u64, running: bool) -> Found {
+        let kind = object.wanted.as_ref().unwrap().spec.kind();
+        let (installation, addon) = (InstallationId::generate(), AddonId::generate());
+        let owner = Owner { installation, addon, name: object.name.clone(), revision };
+        Found { kind, full_name: object.name.to_string(), owner, running }
+    }
+
+    #[test]
+    fn only_what_differs_is_looked_at_again() {
+        let (data, server) = (object(VOLUME, 2, Phase::Made), object(SERVER, 2, Phase::Made));
+        let settled = |objects: &[&StoredObject], there: &[Found]| {
+            let objects: Vec<_> = objects.iter().map(|object| StoredObject::clone(object)).collect();
+            is_settled(&objects, &there.iter().collect::<Vec<_>>())
+        };
+        let there = |revision, running| [found(&data, 1, false), found(&server, revision, running)];
+        assert!(settled(&[&data, &server], &there(2, true)), "a volume keeps the revision that it was made with");
+        assert!(!settled(&[&data, &server], &there(1, true)), "a container is made anew");
+        assert!(!settled(&[&data, &server], &there(2, false)), "it has ended");
+        assert!(!settled(&[&data, &server], &[found(&data, 1, false)]), "it is gone");
+        assert!(!settled(&[&data], &there(2, true)), "nobody wants the container");
+        let gone = StoredObject { wanted: None, ..object(VOLUME, 1, Phase::Made) };
+        assert!(!settled(&[&gone], &[]), "its row is to go");
+        let failed = object(SERVER, 2, Phase::Failed);
+        assert!(settled(&[&failed], &[]), "what can't be made is not tried for ever");
+    }
 }

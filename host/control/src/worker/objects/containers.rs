@@ -1,17 +1,18 @@
 //! One container of an addon: made with all that it needs, started at addresses of its own, and started again when it has ended.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use larder_domain::AddonState;
 use larder_domain::docker::{ContainerSpec, Image, ObjectKind};
 use larder_domain::ports::engine::{ContainerState, EngineError, Found, NewContainer};
-use larder_domain::ports::store::{Phase, Publish, StoredObject};
+use larder_domain::ports::store::{Phase, PortMap, Publish, StoredObject};
+use larder_domain::{AddonRecord, AddonState};
 
-use super::{REMOVAL_STOP, Settling, Unfinished};
-use crate::containers::{NamedEngine, full_name, network_name};
+use super::{Settling, Unfinished};
+use crate::containers::{NamedEngine, REMOVAL_STOP, full_name, network_name};
 use crate::restarts::Due;
 
+/// Says on a container whose it is, for people.
+const PROVIDER: &str = "larder.provider";
 /// How long a pull may take.
 const PULL_WAIT: Duration = Duration::from_secs(15 * 60);
 /// How often ports are tried anew in one go that somebody else turned out to have.
@@ -37,7 +38,7 @@ impl Settling<'_> {
         // Asked one by one: an engine tells that a container has ended before its own list has it.
         let state = if self.is_found(object) { self.engine.engine.state(&name).await? } else { None };
         match state {
-            Some(ContainerState::Running) => self.made(object, None).await,
+            Some(ContainerState::Running) => self.made(object).await,
             Some(state) if object.phase == Phase::Made => self.ended(object, &name, &state).await,
             Some(_) => self.start(object, spec, &name, beside).await,
             None => {
@@ -142,11 +143,11 @@ impl Settling<'_> {
         for _ in 0..PORT_ATTEMPTS_MAX {
             match engine.start(name).await {
                 Ok(()) => {
-                    self.made(object, None).await?;
+                    self.made(object).await?;
                     // It may be asked at once whether it can be used.
                     return Ok(self.control.store.poke_addon(self.addon).await?);
                 }
-                Err(EngineError::AddressTaken(_)) if !self.is_in_use().await? => {
+                Err(EngineError::AddressTaken(_)) if !self.is_in_use() => {
                     let taken =
                         self.control.store.published(self.addon).await?.remove(&object.name).unwrap_or_default();
                     engine.remove_container(name, REMOVAL_STOP).await?;
@@ -166,7 +167,7 @@ impl Settling<'_> {
     /// provider is to decide.
     async fn ended(&self, object: &StoredObject, name: &str, state: &ContainerState) -> Result<(), Unfinished> {
         let engine = &self.engine.engine;
-        if !self.is_in_use().await? {
+        if !self.is_in_use() {
             return Ok(self.control.store.poke_addon(self.addon).await?);
         }
         match self.control.restarts.due(self.addon, &object.name) {
@@ -185,9 +186,9 @@ impl Settling<'_> {
     }
 
     /// Whether somebody relies on the addon, and so on its addresses.
-    pub(super) async fn is_in_use(&self) -> Result<bool, Unfinished> {
-        let record = self.control.store.addon(self.addon).await?;
-        Ok(record.is_some_and(|record| matches!(record.addon.state, AddonState::Ready | AddonState::Provisioned)))
+    pub(super) fn is_in_use(&self) -> bool {
+        let is_used = |record: &AddonRecord| matches!(record.addon.state, AddonState::Ready | AddonState::Provisioned);
+        self.record.as_ref().is_some_and(is_used)
     }
 
     /// The ports of a container. None if there are none left for it; that was noted.
@@ -196,7 +197,7 @@ impl Settling<'_> {
         object: &StoredObject,
         spec: &ContainerSpec,
         taken: Vec<u16>,
-    ) -> Result<Option<BTreeMap<u16, u16>>, Unfinished> {
+    ) -> Result<Option<PortMap>, Unfinished> {
         let settings = &self.engine.settings;
         let publish = Publish {
             engine: settings.name.clone(),
@@ -218,13 +219,13 @@ impl Settling<'_> {
         spec: &'a ContainerSpec,
         name: &str,
         network: String,
-        ports: &BTreeMap<u16, u16>,
+        ports: &PortMap,
     ) -> NewContainer<'a> {
         let volumes = spec.mounts.iter().map(|mount| (mount.volume.clone(), full_name(self.addon, &mount.volume)));
         NewContainer {
             full_name: name.to_owned(),
             owner: self.owner(object),
-            labels: BTreeMap::new(),
+            labels: self.record.iter().map(|it| (PROVIDER.to_owned(), it.spec.provider.to_string())).collect(),
             spec,
             volumes: volumes.collect(),
             published: self.engine.addresses(ports),
