@@ -18,15 +18,23 @@ use crate::test::output::{Outcome, Reader};
 use crate::test::skips;
 use crate::workspace::Workspace;
 
+/// The host's workspace.
+pub(crate) const HOST: &[&str] = &["--profile", PROFILE, "--workspace"];
+/// What of the guests' workspace can be tested without a sandbox.
+pub(crate) const PROVIDERS: &[&str] =
+    &["--manifest-path", "providers/Cargo.toml", "--package", "larder-clients", "--package", "http", "--lib"];
+
 /// What to run, and what the tests are told.
 pub(crate) struct Tests<'a> {
+    /// Which packages, and how they are built: [`HOST`] or [`PROVIDERS`].
+    pub(crate) packages: &'a [&'a str],
     /// Folder with the guests' `.wasm` files.
     pub(crate) guests: &'a Path,
     /// Endpoint of an engine that has the images, if there is one.
     pub(crate) engine: Option<&'a str>,
     /// Where a test notes that it cannot run here.
     pub(crate) skips: &'a Path,
-    /// Words after `cargo test --workspace --no-fail-fast`.
+    /// Further words for `cargo test`.
     pub(crate) words: &'a [&'a str],
 }
 
@@ -75,7 +83,8 @@ impl Tests<'_> {
         let mut command = shell::cargo(workspace);
         let colour = if io::stdout().is_terminal() { "always" } else { "never" };
         command
-            .args(["test", "--profile", PROFILE, "--workspace", "--no-fail-fast", "--color", colour])
+            .args(["test", "--no-fail-fast", "--color", colour])
+            .args(self.packages)
             .args(self.words)
             .env("LARDER_GUESTS", self.guests)
             .env(THREADS, threads())

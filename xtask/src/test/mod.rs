@@ -23,7 +23,7 @@ use anyhow::Result;
 use crate::build::{self, Guests};
 use crate::engine::{self, Engine};
 use crate::shell::{self, Steps};
-use crate::test::cargo::Tests;
+use crate::test::cargo::{HOST, PROVIDERS, Tests};
 use crate::test::rings::{Ring, Rings};
 use crate::test::skips::Skips;
 #[cfg(test)]
@@ -50,7 +50,7 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> ExitCode {
 
 fn attempt(workspace: &Workspace, filter: Option<&str>, summary: &mut Summary) -> Result<()> {
     let may_have_engine = workspace::may_change_the_machine();
-    let mut steps = Steps::new(if filter.is_none() { 4 } else { 3 } + usize::from(may_have_engine));
+    let mut steps = Steps::new(if filter.is_none() { 5 } else { 3 } + usize::from(may_have_engine));
     let title = "A toolchain for WebAssembly guests";
     let (guest, took) = steps.step(title, || toolchain::ensure(workspace))?;
     summary.phase("guest toolchain", took);
@@ -60,7 +60,7 @@ fn attempt(workspace: &Workspace, filter: Option<&str>, summary: &mut Summary) -
 
     let skips = Skips::new(workspace)?;
     let rings = Rings::read(workspace)?;
-    let mut cargo_test = CargoTest { workspace, guests: &guests, skips: &skips, rings: &rings, engine: None };
+    let mut cargo_test = CargoTest { workspace, guests: &guests, skips: &skips, rings: &rings, engine: None, of: HOST };
     match filter {
         Some(filter) => {
             if may_have_engine {
@@ -71,6 +71,9 @@ fn attempt(workspace: &Workspace, filter: Option<&str>, summary: &mut Summary) -
         None => {
             let rest = ["--", "--skip", WORLD];
             let compiled = cargo_test.run(&mut steps, summary, "Tests", &rest, None)?;
+            cargo_test.of = PROVIDERS;
+            cargo_test.run(&mut steps, summary, "Providers", &[], None)?;
+            cargo_test.of = HOST;
             let world = ["--tests", "--", WORLD];
             if compiled {
                 if may_have_engine {
@@ -104,6 +107,7 @@ struct CargoTest<'a> {
     skips: &'a Skips,
     rings: &'a Rings,
     engine: Option<Engine>,
+    of: &'static [&'static str],
 }
 
 impl CargoTest<'_> {
@@ -117,13 +121,14 @@ impl CargoTest<'_> {
         ring: Option<Ring>,
     ) -> Result<bool> {
         let tests = Tests {
+            packages: self.of,
             guests: self.guests,
             engine: self.engine.as_ref().map(|engine| engine.endpoint.as_str()),
             skips: self.skips.file(),
             words,
         };
         let (ended, took) = steps.step(title, || tests.run(self.workspace))?;
-        summary.phase(&format!("{title}: build of the host"), ended.build);
+        summary.phase(&format!("{title}: build"), ended.build);
         summary.phase(&format!("{title}: run"), took.saturating_sub(ended.build));
         let compiled = ended.outcome.compiled();
         summary.add(ended.outcome, self.rings, ring);
