@@ -103,7 +103,7 @@ fn is_settled(objects: &[StoredObject], found: &[&Found]) -> bool {
                 found.owner.name == object.name && found.owner.revision == object.revision && found.running
             }
         };
-        object.wanted.is_some() && (object.phase == Phase::Failed || found.iter().any(|found| is_it(&found)))
+        object.wanted.is_some() && (object.phase == Phase::Failed || found.iter().any(|found| is_it(found)))
     };
     let is_wanted = |found: &&Found| objects.iter().any(|object| object.name == found.owner.name);
     objects.iter().all(is_there) && found.iter().all(is_wanted)
