@@ -103,7 +103,7 @@ fn is_settled(objects: &[StoredObject], found: &[&Found]) -> bool {
                 found.owner.name == object.name && found.owner.revision == object.revision && found.running
             }
         };
-        object.wanted.is_some() && (object.phase == Phase::Failed || found.iter().any(|found| is_it(found)))
+        object.wanted.is_some() && (object.phase == Phase::Failed || found.iter().any(is_it))
     };
     let is_wanted = |found: &&Found| objects.iter().any(|object| object.name == found.owner.name);
     objects.iter().all(is_there) && found.iter().all(is_wanted)
@@ -165,7 +165,7 @@ mod tests {
     fn only_what_differs_is_looked_at_again() {
         let (data, server) = (object(VOLUME, 2, Phase::Made), object(SERVER, 2, Phase::Made));
         let settled = |objects: &[&StoredObject], there: &[Found]| {
-            let objects: Vec<_> = objects.iter().map(|object| StoredObject::clone(object)).collect();
+            let objects: Vec<_> = objects.iter().copied().cloned().collect();
             is_settled(&objects, &there.iter().collect::<Vec<_>>())
         };
         let there = |revision, running| [found(&data, 1, false), found(&server, revision, running)];
