@@ -1,6 +1,7 @@
 //! Addons: created, read, awaited, deleted.
 
 mod create;
+mod operations;
 mod owner;
 
 use std::time::Duration;
@@ -9,10 +10,11 @@ use larder_domain::config::AddonConfig;
 use larder_domain::history::StoredEntry;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{AddonFilter, Change, Fence, StoredLog, Watcher};
-use larder_domain::{AddonId, AddonRecord, AddonState, Event, Role};
+use larder_domain::{AddonId, AddonRecord, Event, Role};
 use tokio::time::{Instant, timeout};
 
 pub use create::{CreateAddon, NewAddonState};
+pub use operations::UpdateAddon;
 
 use crate::{Code, Control, ControlError};
 
@@ -97,7 +99,8 @@ impl Control {
         Err(ControlError::refused(Code::AddonInUse, message))
     }
 
-    /// Waits until an addon is ready or terminal, or the time is over; the addon as it is then.
+    /// Waits until an addon is terminal, or ready with nothing under way that somebody waits for, or the time is over; the addon as
+    /// it is then.
     ///
     /// # Errors
     /// `unknown_addon`.
@@ -114,7 +117,7 @@ impl Control {
                 }
             };
             let left = until.saturating_duration_since(Instant::now());
-            if is_settled(record.addon.state) || left.is_zero() {
+            if record.addon.is_settled() || left.is_zero() {
                 self.waiters.leave(id, &notify);
                 return Ok(record);
             }
@@ -153,11 +156,6 @@ impl Control {
         self.addon(id).await?;
         Ok(self.store.log(id, after, count_max).await?)
     }
-}
-
-/// Whether nothing more will happen by itself that a creator waits for.
-pub(crate) const fn is_settled(state: AddonState) -> bool {
-    matches!(state, AddonState::Ready) || state.is_terminal()
 }
 
 /// A protected addon goes only by force, unless it is gone already.

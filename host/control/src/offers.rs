@@ -9,6 +9,7 @@ use larder_domain::grants::{docker_policy, network_policy};
 use larder_domain::limits::{Limit, LogAllowance, ProviderLimits};
 use larder_domain::manifest::{Manifest, Plan, Service};
 use larder_domain::network::Policy;
+use larder_domain::ports::runtime::Interface;
 use larder_domain::ports::{Store, StoreError};
 use larder_domain::{Digest, PlanName, ProviderName, SecretString, ServiceName, docker};
 use tokio::sync::Semaphore;
@@ -25,6 +26,8 @@ pub struct Offer {
     pub digest: Digest,
     /// What it says of itself.
     pub manifest: Manifest,
+    /// Which optional interfaces it exports.
+    pub exports: Vec<Interface>,
     /// The operator's options for it.
     pub options: SecretString,
     /// What it may reach over the network.
@@ -164,8 +167,10 @@ async fn read(cache: &OfferCache, store: &dyn Store, last: Option<Arc<Offers>>) 
         let network = Arc::new(network_policy(&manifest, &provider.grants));
         let docker = Arc::new(docker_policy(&manifest, &provider.grants));
         let Shared { calls, log, .. } = cache.shared(&provider.name, &provider.limits);
-        let (name, digest, limits) = (provider.name.clone(), version.digest, provider.limits);
-        let offer = Offer { provider: name, digest, manifest, options, network, docker, limits, calls, log, schemas };
+        let (name, digest, exports) = (provider.name.clone(), version.digest, version.exports.clone());
+        let limits = provider.limits;
+        let offer =
+            Offer { provider: name, digest, manifest, exports, options, network, docker, limits, calls, log, schemas };
         offers.insert(provider.name, Arc::new(offer));
     }
     Ok(Offers(offers))

@@ -14,6 +14,7 @@ mod called;
 mod drive;
 mod loaded;
 mod objects;
+mod operate;
 mod parent;
 mod running;
 mod sweep;

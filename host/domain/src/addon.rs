@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::ids::AddonId;
 use crate::names::{AddonName, AppName, PlanName, ProviderName, ServiceName};
+use crate::operation::{Health, Operation, OperationKind, PlanAndParameters};
 use crate::time::{StoreTime, WallTime};
 use crate::variables::{Prefix, VariableName};
 
@@ -251,7 +252,7 @@ impl Patience {
 }
 
 /// Why an addon is in `error`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddonError {
     /// Stable: `provider_rejected`, `cpu_limit`, …
     pub code: String,
@@ -288,6 +289,14 @@ pub struct Addon {
     pub error: Option<AddonError>,
     /// Whether a user wants it gone; also recorded for an addon in `error`.
     pub delete_wanted: bool,
+    /// How often its credentials were rotated.
+    pub generation: u32,
+    /// The operation under way, or the last one.
+    pub operation: Option<Operation>,
+    /// Whether it works, once it is ready.
+    pub health: Health,
+    /// How often its provider is asked for that, in milliseconds, if it can say.
+    pub health_every_ms: Option<u64>,
 }
 
 impl Addon {
@@ -315,6 +324,32 @@ impl Addon {
             cleanup: Cleanup::None,
             error: None,
             delete_wanted: false,
+            generation: 0,
+            operation: None,
+            health: Health::UNKNOWN,
+            health_every_ms: None,
+        }
+    }
+
+    /// The operation under way.
+    #[must_use]
+    pub fn running(&self) -> Option<&Operation> {
+        self.operation.as_ref().filter(|operation| operation.is_running())
+    }
+
+    /// The generation of credentials that calls are about: during a rotation, that of the new ones.
+    #[must_use]
+    pub fn generation_in_calls(&self) -> u32 {
+        let is_rotating = |operation: &Operation| operation.kind == OperationKind::Rotate && operation.can_be_undone();
+        self.generation.saturating_add(u32::from(self.running().is_some_and(is_rotating)))
+    }
+
+    /// Whether nothing more will happen by itself that somebody waits for.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        match self.state {
+            AddonState::Ready => self.operation.as_ref().is_none_or(Operation::is_settled),
+            state => state.is_terminal(),
         }
     }
 }
@@ -326,6 +361,8 @@ pub struct AddonRecord {
     pub spec: Arc<AddonSpec>,
     /// How far it has come.
     pub addon: Addon,
+    /// What an update that is under way is to make of it.
+    pub change: Option<PlanAndParameters>,
     /// When that last changed.
     pub updated_at: WallTime,
 }

@@ -42,6 +42,10 @@ uuid_id! {
     AddonId
 }
 uuid_id! {
+    /// Identifies one operation on an addon.
+    OperationId
+}
+uuid_id! {
     /// Identifies one store and everything that was made from it.
     InstallationId
 }

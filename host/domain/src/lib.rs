@@ -16,6 +16,7 @@ pub mod limits;
 pub mod manifest;
 pub mod names;
 pub mod network;
+pub mod operation;
 pub mod ports;
 pub mod provider;
 pub mod redact;
@@ -27,7 +28,7 @@ pub mod variables;
 pub mod work;
 
 pub use addon::{Addon, AddonRecord, AddonSpec, AddonState, Cleanup, ComponentKind, ProvisionType, Role};
-pub use ids::{AddonId, Digest, InstallationId};
+pub use ids::{AddonId, Digest, InstallationId, OperationId};
 pub use names::{AddonName, AppName, NameError, PlanName, ProviderName, ServiceName};
 pub use secret::SecretString;
 pub use time::{StoreTime, WallTime};

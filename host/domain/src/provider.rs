@@ -6,6 +6,7 @@ use crate::ids::Digest;
 use crate::limits::ProviderLimits;
 use crate::manifest::Manifest;
 use crate::names::ProviderName;
+use crate::ports::runtime::Interface;
 use crate::time::WallTime;
 
 named! {
@@ -78,6 +79,8 @@ pub struct Version {
     pub uploaded_at: WallTime,
     /// What it said of itself; none before it was described.
     pub manifest: Option<Manifest>,
+    /// Which optional interfaces it exports; none before it was checked.
+    pub exports: Vec<Interface>,
     /// Why it was refused: code and message.
     pub refusal: Option<(String, String)>,
 }

@@ -9,6 +9,7 @@
 //! a user's business and done at once; what is left behind is the cleanup's business and takes as long as it takes.
 
 mod cleanup;
+mod operation;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +19,9 @@ use crate::addon::{Addon, AddonError, AddonState, Patience, named};
 use crate::config::AddonConfig;
 use crate::failure::{Fault, GuestFailure, Pending, StepFailure};
 use crate::history::Entry;
+use crate::operation::{Health, NewOperation, OperationKind};
 use crate::retry::{CALL_BACKOFF, SINK_BACKOFF};
+use crate::secret::SecretString;
 use crate::time::StoreTime;
 
 /// How often an addon looks whether the one that it is a part of can be used, in milliseconds. It is told when that is so.
@@ -35,6 +38,18 @@ named! {
         SetVariables = "set-variables",
         /// Call `deprovision`.
         Deprovision = "deprovision",
+        /// Call `begin-update`.
+        BeginUpdate = "begin-update",
+        /// Call `begin-rotation`.
+        BeginRotation = "begin-rotation",
+        /// Call `end-rotation`.
+        EndRotation = "end-rotation",
+        /// Call `begin-export`.
+        BeginExport = "begin-export",
+        /// Call `begin-import`.
+        BeginImport = "begin-import",
+        /// Call `check` of the interface `health`.
+        CheckHealth = "check-health",
     }
 }
 
@@ -79,6 +94,30 @@ pub enum Event {
         /// Why, as far as that is known.
         reason: String,
     },
+    /// A user wants an operation.
+    OperationRequested(Box<NewOperation>),
+    /// `begin-export` or `begin-import` gave this description of where the data come from or go.
+    TransferBegun(SecretString),
+    /// So many bytes have flowed by now.
+    Transferred {
+        /// From the beginning.
+        bytes: u64,
+    },
+    /// The data have flowed, or will not.
+    TransferEnded {
+        /// From the beginning.
+        bytes: u64,
+        /// Why they will not.
+        result: Result<(), String>,
+    },
+    /// `end-rotation` is done.
+    RotationEnded,
+    /// The provider was asked how the addon does.
+    HealthChecked(Health),
+    /// The host has seen how the addon does.
+    HealthNoted(Health),
+    /// The provider has nothing to say about that.
+    HealthNotOffered,
 }
 
 impl Event {
@@ -103,6 +142,15 @@ impl Event {
             Self::CleanedUp => "cleaned up",
             Self::AwaitingParent { .. } => "awaiting parent",
             Self::ParentLost { .. } => "parent lost",
+            Self::OperationRequested(_) => "operation requested",
+            Self::TransferBegun(_) => "transfer begun",
+            Self::Transferred { .. } => "transferred",
+            Self::TransferEnded { result: Ok(()), .. } => "transfer ended",
+            Self::TransferEnded { result: Err(_), .. } => "transfer failed",
+            Self::RotationEnded => "rotation ended",
+            Self::HealthChecked(_) => "health checked",
+            Self::HealthNoted(_) => "health noted",
+            Self::HealthNotOffered => "health not offered",
         }
     }
 }
@@ -122,6 +170,18 @@ pub enum Write {
     ForgetState,
     /// The kept configuration. The seed stays with the addon: a cleanup that is asked for again must find the same passwords.
     ForgetConfig,
+    /// What an operation needs beside the addon: what it was asked for, and what it may have to bring back.
+    BeginOperation(Box<NewOperation>),
+    /// The checked configuration in the place of the one before, sealed. Names that are in neither are free again.
+    ReplaceConfig(Box<AddonConfig>),
+    /// The plan and the parameters of the update are the addon's own now.
+    AdoptChange,
+    /// Where the data of a transfer come from or go, sealed.
+    KeepTransfer(SecretString),
+    /// The provider's state and the wanted objects are again what they were when the operation began.
+    UndoOperation,
+    /// What the operation needed.
+    ForgetOperation,
 }
 
 /// What is to be done after the writes.
@@ -148,6 +208,14 @@ pub struct Transition {
     pub next: Next,
 }
 
+impl Transition {
+    /// These writes, and then its own.
+    fn after(mut self, mut first: Vec<Write>) -> Self {
+        first.append(&mut self.writes);
+        Self { writes: first, ..self }
+    }
+}
+
 /// An event that can't happen in the addon's state: a worker that lost its lease, or a mistake in the host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{event:?} can't happen to an addon that is {state} (cleanup {cleanup})")]
@@ -166,8 +234,13 @@ pub struct Illegal {
 /// [`Illegal`] if the event can't happen in this state; nothing changes then.
 pub fn transition(addon: &Addon, event: Event, now: StoreTime) -> Result<Transition, Illegal> {
     use AddonState::{Provisioned, Ready, WaitingForProvision};
+    use OperationKind::Follow;
     match (addon.state, event) {
-        (_, Event::DeprovisionRequested) => Ok(cleanup::requested(addon, now)),
+        (_, Event::DeprovisionRequested) => {
+            let (addon, writes) = operation::broken_off(addon, "the addon was deleted");
+            Ok(cleanup::requested(&addon, now).after(writes))
+        }
+        (Ready, Event::Woken) => Ok(operation::woken(addon, now)),
         (_, Event::Woken) => Ok(woken(addon, now)),
         (WaitingForProvision, Event::Begun { message }) if !addon.begun => Ok(begun(addon, message, now)),
         (WaitingForProvision, Event::StillPending(pending)) if addon.begun => Ok(still_pending(addon, pending, now)),
@@ -178,14 +251,22 @@ pub fn transition(addon: &Addon, event: Event, now: StoreTime) -> Result<Transit
         (WaitingForProvision, Event::Failed(step @ (Step::Begin | Step::Complete), failure)) => {
             Ok(step_failed(addon, step, failure, now))
         }
-        (Provisioned, Event::VariablesSet) => Ok(ready(addon)),
+        (Provisioned, Event::VariablesSet) => Ok(ready(addon, now)),
         (Provisioned, Event::Failed(Step::SetVariables, failure)) => Ok(sink_failed(addon, &failure, now)),
         (WaitingForProvision, Event::AwaitingParent { message }) if !addon.begun => {
             Ok(awaiting_parent(addon, message, now))
         }
         (WaitingForProvision | Provisioned | Ready, Event::ParentLost { reason }) => {
-            Ok(failed_for_good(addon, "parent_lost", reason, vec![], now))
+            let (addon, writes) = operation::broken_off(addon, "the addon has lost what it is a part of");
+            Ok(failed_for_good(&addon, "parent_lost", reason, writes, now))
         }
+        // Whoever follows already follows what is given now, from the beginning.
+        (Ready, Event::OperationRequested(wish))
+            if addon.running().is_none_or(|operation| operation.kind == Follow && wish.kind == Follow) =>
+        {
+            Ok(operation::requested(addon, *wish, now))
+        }
+        (Ready, event) => operation::advance(addon, event, now),
         (state, event) if state.is_terminal() && addon.cleanup.is_due() => cleanup::advance(addon, event, now),
         (state, event) => Err(Illegal { event: event.name(), state, cleanup: addon.cleanup.as_str() }),
     }
@@ -249,10 +330,12 @@ fn provisioned(addon: &Addon, config: Box<AddonConfig>, now: StoreTime) -> Trans
     Transition { addon, writes, next: Next::Do(Step::SetVariables) }
 }
 
-fn ready(addon: &Addon) -> Transition {
+fn ready(addon: &Addon, now: StoreTime) -> Transition {
     let entry = Entry::new("ready", "the app has its variables");
-    let addon = Addon { state: AddonState::Ready, message: "ready".into(), ..undisturbed(addon) };
-    Transition { addon, writes: vec![Write::AttachVariables, Write::Record(entry)], next: Next::Rest }
+    let (message, health) = ("ready".into(), Health::HEALTHY);
+    let addon = Addon { state: AddonState::Ready, message, health, ..undisturbed(addon) };
+    let writes = vec![Write::AttachVariables, Write::Record(entry)];
+    Transition { next: operation::rest(&addon, now), addon, writes }
 }
 
 /// A call before `provisioned` did not succeed: try again, or give up.

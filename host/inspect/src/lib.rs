@@ -24,6 +24,15 @@ pub const LIFECYCLE: &str = "larder:provider/lifecycle@0.1.0";
 /// The interface of `describe`.
 pub const CATALOG: &str = "larder:provider/catalog@0.1.0";
 
+/// The optional interface for another plan or other parameters.
+pub const UPDATE: &str = "larder:provider/update@0.1.0";
+/// The optional interface for new credentials.
+pub const ROTATION: &str = "larder:provider/rotation@0.1.0";
+/// The optional interface for data out and in.
+pub const TRANSFER: &str = "larder:provider/transfer@0.1.0";
+/// The optional interface that says whether an addon works.
+pub const HEALTH: &str = "larder:provider/health@0.1.0";
+
 /// What a provider exports.
 const EXPECTED: [(&str, &[&str]); 2] =
     [(LIFECYCLE, &["begin-provision", "provision-complete", "get-config", "deprovision"]), (CATALOG, &["describe"])];

@@ -2,12 +2,14 @@
 //! behind this line has to think of them; configurations go on as they came, for `larder_domain::config::check`.
 
 use larder_domain::config::{RawConfig, RawEntry};
+use larder_domain::docker::SPEC_BYTES_MAX;
 use larder_domain::failure::{GuestFailure, Pending, bounded_text};
 use larder_domain::limits::{AFTER_MS_MAX, AFTER_MS_MIN};
+use larder_domain::operation::Health;
 use larder_domain::ports::Reply;
 use larder_domain::secret::SecretString;
 
-use crate::bindings::provider;
+use crate::bindings::{HealthStatus, provider};
 
 /// What a function of `lifecycle` answers in the end.
 pub(crate) type Answer = Result<Reply, GuestFailure>;
@@ -31,6 +33,27 @@ pub(crate) fn progressed(answer: Result<provider::Progress, provider::Failure>) 
 /// `get-config`.
 pub(crate) fn configured(answer: Result<provider::Config, provider::Failure>) -> Answer {
     answer.map(|config| Reply::Config(raw(config))).map_err(failure)
+}
+
+/// `begin-export` and `begin-import`. A document that is too long is no answer that a provider may give; cut, it would be another.
+pub(crate) fn described(answer: Result<String, provider::Failure>) -> Answer {
+    match answer {
+        Ok(document) if document.len() > SPEC_BYTES_MAX => Err(GuestFailure::Failed(format!(
+            "its description of the transfer has {} bytes; {SPEC_BYTES_MAX} are allowed",
+            document.len()
+        ))),
+        Ok(document) => Ok(Reply::Transfer(SecretString::new(document))),
+        Err(refused) => Err(failure(refused)),
+    }
+}
+
+/// `check` of `health`.
+pub(crate) fn checked(answer: Result<HealthStatus, provider::Failure>) -> Answer {
+    let health = |status| match status {
+        HealthStatus::Healthy => Health::HEALTHY,
+        HealthStatus::Unhealthy(reason) => Health::unhealthy(bounded_text(reason)),
+    };
+    answer.map(|status| Reply::Health(health(status))).map_err(failure)
 }
 
 fn raw(config: provider::Config) -> RawConfig {

@@ -19,6 +19,16 @@ pub(crate) type TlsFailure = wasmtime_wasi::TrappableError<tls::Error>;
 #[expect(unreachable_pub, reason = "the generated code re-exports it")]
 pub struct TheAddon;
 
+/// The variant `status` of `larder:provider/health`, which stands in no import and so in no generated code.
+#[derive(Debug, wasmtime::component::ComponentType, wasmtime::component::Lift)]
+#[component(variant)]
+pub(crate) enum HealthStatus {
+    #[component(name = "healthy")]
+    Healthy,
+    #[component(name = "unhealthy")]
+    Unhealthy(String),
+}
+
 mod generated {
     wasmtime::component::bindgen!({
         path: ["../../wit/host", "../../wit/provider"],

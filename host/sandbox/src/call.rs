@@ -17,10 +17,10 @@ use larder_domain::secret::SecretString;
 use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Lift, Lower, Resource};
 use wasmtime::{Store, UpdateDeadline};
 
-use crate::answer::{Answer, begun, configured, progressed};
+use crate::answer::{Answer, begun, checked, configured, described, progressed};
 use crate::data::{CallData, Shared};
 use crate::fault::{Circumstances, invalid_answer, panicked};
-use crate::loaded::{AddonParam, Begun, Configured, DescribeParam, Described, Loaded, Progressed};
+use crate::loaded::{AddonParam, Begun, Checked, Configured, DescribeParam, Described, Loaded, Optional, Progressed};
 use crate::meter::{Ended, Metered, on_tick};
 
 /// Makes a call about an addon.
@@ -86,7 +86,35 @@ async fn ask(store: &mut Store<CallData>, loaded: &Loaded, export: Export) -> wa
         Export::Deprovision => {
             progressed(enter::<AddonParam, Progressed>(store, loaded, &loaded.deprovision, addon).await?.0)
         }
+        Export::BeginUpdate | Export::BeginRotation => {
+            begun(enter::<AddonParam, Begun>(store, loaded, optional(loaded, export)?, addon).await?.0)
+        }
+        Export::EndRotation => {
+            progressed(enter::<AddonParam, Progressed>(store, loaded, optional(loaded, export)?, addon).await?.0)
+        }
+        Export::BeginExport | Export::BeginImport => {
+            described(enter::<AddonParam, Begun>(store, loaded, optional(loaded, export)?, addon).await?.0)
+        }
+        Export::CheckHealth => {
+            checked(enter::<AddonParam, Checked>(store, loaded, optional(loaded, export)?, addon).await?.0)
+        }
     })
+}
+
+/// A function that not every provider has. Who calls knows which ones this one has.
+fn optional(loaded: &Loaded, export: Export) -> wasmtime::Result<&ComponentExportIndex> {
+    let Optional { begin_update, begin_rotation, end_rotation, begin_export, begin_import, check_health } =
+        &loaded.optional;
+    let found = match export {
+        Export::BeginUpdate => begin_update,
+        Export::BeginRotation => begin_rotation,
+        Export::EndRotation => end_rotation,
+        Export::BeginExport => begin_export,
+        Export::BeginImport => begin_import,
+        Export::CheckHealth => check_health,
+        Export::BeginProvision | Export::ProvisionComplete | Export::GetConfig | Export::Deprovision => &None,
+    };
+    found.as_ref().ok_or_else(|| wasmtime::format_err!("the provider does not export {export}"))
 }
 
 async fn enter<Params, Return>(

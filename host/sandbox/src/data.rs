@@ -50,7 +50,7 @@ impl CallData {
     /// For a call about an addon.
     pub(crate) fn for_addon(call: Call, shared: &Shared) -> Self {
         let about = About {
-            addon: AddonFacts::of(call.addon, call.server_config),
+            addon: AddonFacts::of(call.addon, call.generation, call.previous, call.server_config),
             secrets: CallSecrets::of(call.seed, call.options),
             state: StateOverlay::over(Arc::clone(&call.context), call.state),
             docker: DockerOverlay::over(call.context, call.docker, call.objects),

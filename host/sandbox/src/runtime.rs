@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use larder_domain::Digest;
 use larder_domain::failure::Fault;
 use larder_domain::limits::CallLimits;
-use larder_domain::ports::runtime::Usage;
+use larder_domain::ports::runtime::{Interface, Usage};
 use larder_domain::ports::{Call, CallReport, ProviderRuntime};
 use larder_domain::provider::Refusal;
 use larder_domain::secret::SecretString;
@@ -127,6 +127,10 @@ impl ProviderRuntime for Sandbox {
 
     fn is_loaded(&self, digest: Digest) -> bool {
         self.read().contains_key(&digest)
+    }
+
+    fn exports(&self, digest: Digest) -> Vec<Interface> {
+        self.find(digest).map(|loaded| loaded.optional.interfaces()).unwrap_or_default()
     }
 
     fn unload(&self, digest: Digest) {

@@ -23,6 +23,10 @@ pub(crate) fn guest_state(addon: AddonId) -> String {
     format!("addon/{addon}/state")
 }
 
+pub(crate) fn transfer(addon: AddonId) -> String {
+    format!("addon/{addon}/transfer")
+}
+
 pub(crate) fn document(addon: AddonId, object: &LocalName) -> String {
     format!("addon/{addon}/object/{object}")
 }

@@ -62,6 +62,15 @@ impl addon::HostAddon for Data {
     fn parameters_json(&mut self, _: Resource<Nobody>) -> String {
         "{}".into()
     }
+    fn generation(&mut self, _: Resource<Nobody>) -> u32 {
+        0
+    }
+    fn previous_plan(&mut self, _: Resource<Nobody>) -> Option<String> {
+        None
+    }
+    fn previous_parameters_json(&mut self, _: Resource<Nobody>) -> Option<String> {
+        None
+    }
     fn server_config(&mut self, _: Resource<Nobody>) -> Vec<addon::ServerEntry> {
         vec![]
     }

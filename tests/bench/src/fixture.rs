@@ -54,6 +54,8 @@ pub(crate) fn call(digest: Digest, export: Export, addon: Arc<AddonSpec>) -> Cal
         digest,
         export,
         addon,
+        generation: 0,
+        previous: None,
         server_config: vec![],
         seed: Seed([7; 32]),
         options: SecretString::new("{}"),

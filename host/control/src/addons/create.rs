@@ -6,6 +6,7 @@ use std::time::Duration;
 use larder_domain::addon::DeclaredVariables;
 use larder_domain::limits::PARAMETERS_BYTES_MAX;
 use larder_domain::manifest::{Plan, Service};
+use larder_domain::ports::runtime::Interface;
 use larder_domain::ports::store::{CreateRefusal, Created, Idempotency, NewAddon};
 use larder_domain::secret::Seed;
 use larder_domain::variables::Prefix;
@@ -20,6 +21,9 @@ use super::WAIT_POLL_MS;
 use crate::apps::unknown as unknown_app;
 use crate::offers::{Offer, Offers};
 use crate::{Code, Control, ControlError};
+
+/// How often a provider is asked how a ready addon does, in milliseconds, if it can say.
+const HEALTH_EVERY_MS: u64 = 60_000;
 
 /// What a developer asks for.
 #[derive(Debug, Clone)]
@@ -125,7 +129,7 @@ impl Control {
             ProvisionType::Independent | ProvisionType::Shared => None,
         };
         Ok(NewAddon {
-            addon: self.addon_of(id, plan),
+            addon: self.addon_of(id, offer, plan),
             seed: new_seed()?,
             server,
             reserve,
@@ -134,8 +138,11 @@ impl Control {
         })
     }
 
-    fn addon_of(&self, id: AddonId, plan: &Plan) -> Addon {
-        Addon::new(id, u64::from(plan.provision_deadline_s) * 1000, plan.failed_attempts_max, self.store.now())
+    fn addon_of(&self, id: AddonId, offer: &Offer, plan: &Plan) -> Addon {
+        let deadline_ms = u64::from(plan.provision_deadline_s) * 1000;
+        let health_every_ms = offer.exports.contains(&Interface::Health).then_some(HEALTH_EVERY_MS);
+        let addon = Addon::new(id, deadline_ms, plan.failed_attempts_max, self.store.now());
+        Addon { health_every_ms, ..addon }
     }
 
     /// The server that communal addons of a plan share: it belongs to no app, and only an operator deletes it.
@@ -159,7 +166,7 @@ impl Control {
             external_id: None,
             created_at: WallTime::default(),
         };
-        let addon = self.addon_of(id, plan);
+        let addon = self.addon_of(id, offer, plan);
         Ok(NewAddon { spec, addon, seed: new_seed()?, server: None, reserve: vec![], idempotency: None })
     }
 
@@ -199,7 +206,7 @@ fn choose<'a>(offers: &'a Offers, request: &'a CreateAddon) -> Result<(&'a Arc<O
     Err(ControlError::refused(Code::AmbiguousService, format!("the service {service} is offered by {names}")))
 }
 
-fn choose_plan<'a>(service: &'a Service, plan: Option<&PlanName>) -> Result<&'a Plan, ControlError> {
+pub(super) fn choose_plan<'a>(service: &'a Service, plan: Option<&PlanName>) -> Result<&'a Plan, ControlError> {
     service.plan(plan).ok_or_else(|| {
         let plans: Vec<&str> = service.plans.iter().map(|plan| plan.name.as_str()).collect();
         let asked = plan.map(PlanName::as_str).unwrap_or_default();
@@ -217,7 +224,12 @@ fn check_provision_type(service: &Service, asked: ProvisionType) -> Result<(), C
     Ok(())
 }
 
-fn check_parameters(offer: &Offer, service: &Service, plan: &Plan, parameters: &Value) -> Result<(), ControlError> {
+pub(super) fn check_parameters(
+    offer: &Offer,
+    service: &Service,
+    plan: &Plan,
+    parameters: &Value,
+) -> Result<(), ControlError> {
     let refuse = |reason: String| ControlError::refused(Code::InvalidParameters, reason);
     let bytes = parameters.to_string().len();
     if bytes > PARAMETERS_BYTES_MAX {

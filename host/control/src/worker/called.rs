@@ -4,6 +4,7 @@ use larder_domain::config::{AddonConfig, RawConfig};
 use larder_domain::docker::Objects;
 use larder_domain::failure::{Fault, FaultCode, GuestFailure, Pending, StepFailure, bounded_text};
 use larder_domain::grants::Denied;
+use larder_domain::operation::Health;
 use larder_domain::ports::runtime::{CallReport, GuestState, LogLine, Reply};
 use larder_domain::redact::{redact, redact_lines};
 use larder_domain::{Event, SecretString, Step};
@@ -99,7 +100,8 @@ fn reply_said(reply: Reply, say: impl Fn(String) -> String) -> Reply {
     match reply {
         Reply::Begun(message) => Reply::Begun(say(message)),
         Reply::Pending(pending) => Reply::Pending(Pending { message: say(pending.message), ..pending }),
-        Reply::Done | Reply::Config(_) => reply,
+        Reply::Health(health) => Reply::Health(Health { reason: health.reason.map(say), ..health }),
+        Reply::Done | Reply::Config(_) | Reply::Transfer(_) => reply,
     }
 }
 

@@ -5,18 +5,21 @@ use std::time::Duration;
 
 use larder_domain::config::{self, AddonConfig};
 use larder_domain::docker::Objects;
-use larder_domain::failure::{StepFailure, bounded_text};
+use larder_domain::failure::{GuestFailure, StepFailure, bounded_text};
 use larder_domain::grants::Denied;
 use larder_domain::history::Entry;
 use larder_domain::limits::CallLimits;
 use larder_domain::network::Policy;
+use larder_domain::operation::PlanAndParameters;
 use larder_domain::ports::StoreError;
-use larder_domain::ports::runtime::{Call, Export, GuestState, Reply};
+use larder_domain::ports::runtime::{Call, Export, GuestState, Interface, Reply};
 use larder_domain::ports::store::{Applied, Change, Fence};
 use larder_domain::retry::Backoff;
 use larder_domain::secret::Seed;
 use larder_domain::work::Lease;
-use larder_domain::{Addon, AddonRecord, Cleanup, Event, Next, ProviderName, ProvisionType, Step};
+use larder_domain::{
+    Addon, AddonRecord, AddonSpec, AddonState, Cleanup, Event, Next, ProviderName, ProvisionType, Step,
+};
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
@@ -24,7 +27,6 @@ use tokio::time::{sleep, timeout};
 use super::called::{Called, Outcome};
 use super::parent::Parent;
 use super::{GIVEN_BACK_WAIT_MS, Stop, call, give_back, loaded, objects};
-use crate::addons::is_settled;
 use crate::{Control, Offer};
 
 /// How often a result is written before the lease is left to run out.
@@ -40,16 +42,16 @@ const SINK_SILENT: &str = "the app's sink did not answer in time";
 
 /// What an earlier call of the same step has written, and what is not stored yet.
 #[derive(Default)]
-struct Earlier {
+pub(super) struct Earlier {
     state: Option<GuestState>,
     objects: Option<Objects>,
 }
 
 /// An addon being driven.
 pub(super) struct Drive {
-    control: Control,
+    pub(super) control: Control,
     lease: Lease,
-    record: AddonRecord,
+    pub(super) record: AddonRecord,
     seed: Seed,
     limits: CallLimits,
     stop: Stop,
@@ -88,7 +90,7 @@ impl Drive {
                 }
                 None => break,
             }
-            if is_settled(self.record.addon.state) {
+            if self.record.addon.is_settled() {
                 self.control.waiters.settled(self.record.spec.id);
             }
         }
@@ -127,6 +129,10 @@ impl Drive {
             Step::Complete => self.complete().await,
             Step::SetVariables => self.set_variables().await.into(),
             Step::Deprovision => self.deprovision().await,
+            Step::CheckHealth => self.check_health().await,
+            Step::BeginUpdate | Step::BeginRotation | Step::EndRotation | Step::BeginExport | Step::BeginImport => {
+                self.operate(step).await
+            }
         }
     }
 
@@ -274,12 +280,22 @@ impl Drive {
         }
     }
 
-    /// What the addon was configured with: a provider that removes it may well write the password into its log.
-    async fn kept_config(&self, export: Export) -> Result<Option<AddonConfig>, StoreError> {
-        match export {
-            Export::Deprovision => self.control.store.addon_config(self.record.spec.id).await,
-            _ => Ok(None),
+    /// What the addon was configured with: a provider that removes or changes it may well write the password into its log.
+    async fn kept_config(&self) -> Result<Option<AddonConfig>, StoreError> {
+        match self.record.addon.state {
+            AddonState::WaitingForProvision => Ok(None),
+            _ => self.control.store.addon_config(self.record.spec.id).await,
         }
+    }
+
+    /// The addon as a call is to see it: during an update as it is to be, and beside that what it has been so far.
+    fn as_wanted(&self) -> (Arc<AddonSpec>, Option<PlanAndParameters>) {
+        let (spec, is_operated) = (&self.record.spec, self.record.addon.running().is_some());
+        let Some(PlanAndParameters { plan, parameters }) = self.record.change.clone().filter(|_| is_operated) else {
+            return (Arc::clone(spec), None);
+        };
+        let previous = PlanAndParameters { plan: spec.plan.clone(), parameters: spec.parameters.clone() };
+        (Arc::new(AddonSpec { plan, parameters, ..AddonSpec::clone(spec) }), Some(previous))
     }
 
     async fn unset_variables(&self) -> Result<(), String> {
@@ -332,12 +348,15 @@ impl Drive {
     }
 
     /// Calls the provider's active version, with every secret that the guest was given blotted out of what it said.
-    async fn call(&self, export: Export, earlier: Earlier) -> Called {
+    pub(super) async fn call(&self, export: Export, earlier: Earlier) -> Called {
         let (offer, _turn) = match self.turn().await {
             Ok(turn) => turn,
             Err(failure) => return Called::not(failure),
         };
-        let kept = match self.kept_config(export).await {
+        if let Some(interface) = export.interface().filter(|interface| !offer.exports.contains(interface)) {
+            return Called::not(not_exported(interface));
+        }
+        let kept = match self.kept_config().await {
             Ok(kept) => kept,
             Err(error) => return Called::not(StepFailure::Host(loaded::store_failed(&error))),
         };
@@ -348,10 +367,13 @@ impl Drive {
         };
         let context =
             call::Context { control: self.control.clone(), addon: self.record.spec.id, lease: self.lease.clone() };
+        let (addon, previous) = self.as_wanted();
         let call = Call {
             digest: offer.digest,
             export,
-            addon: Arc::clone(&self.record.spec),
+            addon,
+            generation: self.record.addon.generation_in_calls(),
+            previous,
             server_config: of_the_server(server.as_ref()),
             seed: self.seed.clone(),
             options: offer.options.clone(),
@@ -367,6 +389,12 @@ impl Drive {
         self.control.metrics.called(&self.record.spec.provider, export, &report);
         Called::new(report, kept.iter().chain(&server))
     }
+}
+
+/// Another version serves than the one that was asked whether it can.
+fn not_exported(interface: Interface) -> StepFailure {
+    let reason = format!("the version of the provider that serves now does not export `{interface}`");
+    StepFailure::Guest(GuestFailure::Failed(reason))
 }
 
 fn failed(step: Step, reason: String) -> Outcome {

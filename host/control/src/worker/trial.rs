@@ -7,16 +7,27 @@ use async_trait::async_trait;
 use larder_domain::failure::{Fault, FaultCode};
 use larder_domain::limits::CallLimits;
 use larder_domain::manifest::Manifest;
-use larder_domain::ports::runtime::{Call, CallContext, ContextError, Export, GuestState};
+use larder_domain::operation::PlanAndParameters;
+use larder_domain::ports::runtime::{Call, CallContext, ContextError, Export, GuestState, Interface};
 use larder_domain::secret::{SecretString, Seed};
 use larder_domain::{AddonId, AddonName, AddonSpec, ComponentKind, Digest, ProviderName, Role, WallTime};
 use serde_json::json;
 
 use crate::Control;
 
-/// In the order in which an addon would see them.
-const EXPORTS: [Export; 4] =
-    [Export::BeginProvision, Export::ProvisionComplete, Export::GetConfig, Export::Deprovision];
+/// In the order in which an addon would see them; those of optional interfaces only where they are there.
+const EXPORTS: [Export; 10] = [
+    Export::BeginProvision,
+    Export::ProvisionComplete,
+    Export::GetConfig,
+    Export::CheckHealth,
+    Export::BeginUpdate,
+    Export::BeginRotation,
+    Export::EndRotation,
+    Export::BeginExport,
+    Export::BeginImport,
+    Export::Deprovision,
+];
 
 /// How a trial failed.
 pub(super) enum Failed {
@@ -32,6 +43,7 @@ pub(super) async fn hold(
     provider: &ProviderName,
     digest: Digest,
     manifest: &Manifest,
+    exports: &[Interface],
     options: &SecretString,
     limits: CallLimits,
 ) -> Result<(), Failed> {
@@ -39,11 +51,15 @@ pub(super) async fn hold(
     let mut seed = Seed([0; 32]);
     getrandom::fill(&mut seed.0).map_err(|error| Failed::Host(error.to_string()))?;
     let (spec, mut state) = (Arc::new(spec), GuestState::new());
-    for export in EXPORTS {
+    let is_there = |export: &Export| export.interface().is_none_or(|interface| exports.contains(&interface));
+    for export in EXPORTS.into_iter().filter(is_there) {
+        let as_it_is = PlanAndParameters { plan: spec.plan.clone(), parameters: spec.parameters.clone() };
         let call = Call {
             digest,
             export,
             addon: Arc::clone(&spec),
+            generation: u32::from(export.interface() == Some(Interface::Rotation)),
+            previous: (export == Export::BeginUpdate).then_some(as_it_is),
             server_config: vec![],
             seed: seed.clone(),
             options: options.clone(),

@@ -66,8 +66,9 @@ async fn examine(
         }
     };
     check.is(CheckStage::Trying);
-    match trial::hold(control, provider, digest, &manifest, &options, limits).await {
-        Ok(()) => Some(CheckOutcome::Accepted(manifest)),
+    let exports = control.runtime.exports(digest);
+    match trial::hold(control, provider, digest, &manifest, &exports, &options, limits).await {
+        Ok(()) => Some(CheckOutcome::Accepted { manifest, exports }),
         Err(trial::Failed::Broke(export, fault)) => Some(broke(export, &fault)),
         Err(trial::Failed::Host(reason)) => {
             tracing::warn!(%provider, %digest, reason, "a version could not be tried");

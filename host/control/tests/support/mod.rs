@@ -10,7 +10,8 @@ use larder_control::{Control, CreateAddon, Worker, WorkerConfig};
 use larder_domain::config::{RawConfig, RawEntry, Variable};
 use larder_domain::failure::{Fault, GuestFailure};
 use larder_domain::limits::CallLimits;
-use larder_domain::ports::runtime::{Call, CallReport, Export, ProviderRuntime, Reply, Usage};
+use larder_domain::operation::Health;
+use larder_domain::ports::runtime::{Call, CallReport, Export, Interface, ProviderRuntime, Reply, Usage};
 use larder_domain::ports::{AppSink, SinkError};
 use larder_domain::provider::{Refusal, VersionState};
 use larder_domain::{AddonId, AddonRecord, AppName, Digest, SecretString};
@@ -34,6 +35,8 @@ pub(crate) struct Script {
     pub(crate) hanging: Mutex<HashSet<String>>,
     /// Each call that began: provider and function.
     pub(crate) calls: Mutex<Vec<(String, Export)>>,
+    /// The last call of each function.
+    pub(crate) last: Mutex<HashMap<Export, Call>>,
     /// Woken at each call that begins.
     pub(crate) called: Notify,
     under_way: Mutex<HashSet<AddonId>>,
@@ -71,6 +74,10 @@ impl ProviderRuntime for Scripted {
         true
     }
 
+    fn exports(&self, _digest: Digest) -> Vec<Interface> {
+        vec![Interface::Update, Interface::Rotation, Interface::Transfer]
+    }
+
     fn unload(&self, _digest: Digest) {}
 
     fn usage(&self) -> Usage {
@@ -90,6 +97,7 @@ impl ProviderRuntime for Scripted {
         }
         let _under_way = UnderWay(Arc::clone(&self.0), call.addon.id);
         self.0.calls.lock().unwrap().push((provider.clone(), call.export));
+        self.0.last.lock().unwrap().insert(call.export, call.clone());
         self.0.called.notify_waiters();
         if self.0.hanging.lock().unwrap().contains(&provider) && call.export != Export::Deprovision {
             std::future::pending::<()>().await;
@@ -119,7 +127,10 @@ pub(crate) fn usual(export: Export) -> Answer {
     let thing = RawEntry { name: "THING".into(), value: SecretString::new("a thing"), secret: false };
     Ok(Ok(match export {
         Export::BeginProvision => Reply::Begun("begun".into()),
-        Export::ProvisionComplete | Export::Deprovision => Reply::Done,
+        Export::BeginUpdate | Export::BeginRotation => Reply::Begun("begun".into()),
+        Export::BeginExport | Export::BeginImport => Reply::Transfer(SecretString::new("{}")),
+        Export::CheckHealth => Reply::Health(Health::HEALTHY),
+        Export::ProvisionComplete | Export::Deprovision | Export::EndRotation => Reply::Done,
         Export::GetConfig => Reply::Config(RawConfig { variables: vec![thing], credentials: vec![] }),
     }))
 }

@@ -14,12 +14,27 @@ use crate::grants::Denied;
 use crate::ids::Digest;
 use crate::limits::{CallLimits, LogAllowance};
 use crate::network;
+use crate::operation::{Health, PlanAndParameters};
 use crate::ports::engine::{Exec, ExecOutput};
 use crate::provider::Refusal;
 use crate::secret::{SecretString, Seed};
 
 named! {
-    /// The functions of the required interface.
+    /// The optional interfaces that a provider may export.
+    Interface {
+        /// Another plan, or other parameters.
+        Update = "update",
+        /// New credentials.
+        Rotation = "rotation",
+        /// Data out and in.
+        Transfer = "transfer",
+        /// Whether an addon works.
+        Health = "health",
+    }
+}
+
+named! {
+    /// The functions that are called about addons.
     Export {
         /// Starts to make the resource.
         BeginProvision = "begin-provision",
@@ -29,6 +44,32 @@ named! {
         GetConfig = "get-config",
         /// Removes it.
         Deprovision = "deprovision",
+        /// Starts to change it.
+        BeginUpdate = "begin-update",
+        /// Makes new credentials.
+        BeginRotation = "begin-rotation",
+        /// Ends the old ones.
+        EndRotation = "end-rotation",
+        /// Describes where its data come from.
+        BeginExport = "begin-export",
+        /// Describes where data for it go.
+        BeginImport = "begin-import",
+        /// Asks whether it works.
+        CheckHealth = "check-health",
+    }
+}
+
+impl Export {
+    /// The optional interface that has the function; none if it is one that every provider has.
+    #[must_use]
+    pub const fn interface(self) -> Option<Interface> {
+        match self {
+            Self::BeginProvision | Self::ProvisionComplete | Self::GetConfig | Self::Deprovision => None,
+            Self::BeginUpdate => Some(Interface::Update),
+            Self::BeginRotation | Self::EndRotation => Some(Interface::Rotation),
+            Self::BeginExport | Self::BeginImport => Some(Interface::Transfer),
+            Self::CheckHealth => Some(Interface::Health),
+        }
     }
 }
 
@@ -83,6 +124,10 @@ pub struct Call {
     pub export: Export,
     /// What it is about.
     pub addon: Arc<AddonSpec>,
+    /// The generation of its credentials that the call is about.
+    pub generation: u32,
+    /// During an update, what it has had so far.
+    pub previous: Option<PlanAndParameters>,
     /// What a communal server reported about itself.
     pub server_config: Vec<(String, String)>,
     /// The root of the addon's passwords.
@@ -108,14 +153,18 @@ pub struct Call {
 /// What a function answered when it succeeded. Texts and delays are within bounds; configurations are as they came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// `begin-provision` said this.
+    /// `begin-provision`, `begin-update` or `begin-rotation` said this.
     Begun(String),
-    /// `provision-complete` or `deprovision` is done.
+    /// `provision-complete`, `deprovision` or `end-rotation` is done.
     Done,
     /// They want to be asked again.
     Pending(Pending),
     /// `get-config` gave this.
     Config(RawConfig),
+    /// `begin-export` or `begin-import` gave this document, of at most [`docker::SPEC_BYTES_MAX`] bytes.
+    Transfer(SecretString),
+    /// `check` found this.
+    Health(Health),
 }
 
 /// Everything that one call left behind.
@@ -181,6 +230,9 @@ pub trait ProviderRuntime: Send + Sync + 'static {
 
     /// Whether a version can be called.
     fn is_loaded(&self, digest: Digest) -> bool;
+
+    /// Which optional interfaces a version exports. Of one that isn't loaded, none is known.
+    fn exports(&self, digest: Digest) -> Vec<Interface>;
 
     /// Forgets a version. Calls under way finish.
     fn unload(&self, digest: Digest);

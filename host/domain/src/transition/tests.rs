@@ -1,11 +1,13 @@
 //! The state machine over every state and event: a table that is also a page of the documentation, and rules that hold for every row.
 
+mod operations;
 mod rules;
 mod table;
 
 use super::*;
 use crate::addon::Cleanup;
-use crate::ids::AddonId;
+use crate::ids::{AddonId, OperationId};
+use crate::operation::{Operation, OperationKind, PlanAndParameters, Stage};
 
 const NOW: StoreTime = StoreTime(1_000_000);
 
@@ -18,6 +20,7 @@ fn situations() -> Vec<(&'static str, Addon)> {
     let ready = Addon { state: AddonState::Ready, ..begun.clone() };
     let gone = |state, cleanup| Addon { state, cleanup, ..begun.clone() };
     let failing = |attempts| Cleanup::Failing { attempts, last_error: "no answer".into() };
+    let over = Patience { waited_ms: 900_000, ..begun.patience };
     let wanted = Addon { delete_wanted: true, ..gone(AddonState::Error, Cleanup::Done) };
     vec![
         ("waiting, nothing begun", new),
@@ -26,7 +29,19 @@ fn situations() -> Vec<(&'static str, Addon)> {
         ("waiting, overdue", Addon { patience: Patience { waited_ms: 900_000, ..begun.patience }, ..begun.clone() }),
         ("waiting, last attempt", Addon { attempts: 2, ..begun.clone() }),
         ("provisioned", provisioned),
-        ("ready", ready),
+        ("ready", ready.clone()),
+        ("ready, health is checked", Addon { health_every_ms: Some(60_000), ..ready.clone() }),
+        ("ready, update to begin", on(&ready, OperationKind::Update, Stage::Begin)),
+        ("ready, update begun", on(&ready, OperationKind::Update, Stage::Complete)),
+        ("ready, update overdue", Addon { patience: over, ..on(&ready, OperationKind::Update, Stage::Complete) }),
+        ("ready, rotation to begin", on(&ready, OperationKind::Rotate, Stage::Begin)),
+        ("ready, rotation begun", on(&ready, OperationKind::Rotate, Stage::Complete)),
+        ("ready, rotation sets variables", on(&ready, OperationKind::Rotate, Stage::SetVariables)),
+        ("ready, rotation overlaps", on(&ready, OperationKind::Rotate, Stage::Overlap)),
+        ("ready, rotation ends", on(&ready, OperationKind::Rotate, Stage::End)),
+        ("ready, export to begin", on(&ready, OperationKind::Export, Stage::Begin)),
+        ("ready, export streams", on(&ready, OperationKind::Export, Stage::Stream)),
+        ("ready, export stands still", Addon { patience: over, ..on(&ready, OperationKind::Export, Stage::Stream) }),
         ("deprovisioned, cleanup none", gone(AddonState::Deprovisioned, Cleanup::None)),
         ("deprovisioned, cleanup pending", gone(AddonState::Deprovisioned, Cleanup::Pending)),
         ("deprovisioned, cleanup failing", gone(AddonState::Deprovisioned, failing(2))),
@@ -37,6 +52,19 @@ fn situations() -> Vec<(&'static str, Addon)> {
         ("error, cleanup done", gone(AddonState::Error, Cleanup::Done)),
         ("error, cleanup done, delete wanted", wanted),
     ]
+}
+
+/// The addon with an operation under way.
+fn on(ready: &Addon, kind: OperationKind, stage: Stage) -> Addon {
+    let done = apply(ready, Event::OperationRequested(Box::new(wish(kind))));
+    let operation = done.addon.operation.map(|operation| Operation { stage, ..operation });
+    Addon { operation, ..done.addon }
+}
+
+fn wish(kind: OperationKind) -> NewOperation {
+    let change = PlanAndParameters { plan: "large".parse().unwrap(), parameters: json!({}) };
+    let change = (kind == OperationKind::Update).then_some(change);
+    NewOperation { id: OperationId(uuid::Uuid::nil()), kind, deadline_ms: 900_000, overlap_ms: 600_000, change }
 }
 
 fn failures() -> Vec<StepFailure> {
@@ -61,6 +89,15 @@ fn events(addon: &Addon) -> Vec<Event> {
         AddonState::WaitingForProvision if addon.begun => Step::Complete,
         AddonState::WaitingForProvision => Step::Begin,
         AddonState::Provisioned => Step::SetVariables,
+        AddonState::Ready => match addon.operation.as_ref().map(|operation| (operation.stage, operation.kind)) {
+            None => Step::CheckHealth,
+            Some((Stage::Begin, OperationKind::Update)) => Step::BeginUpdate,
+            Some((Stage::Begin, OperationKind::Rotate)) => Step::BeginRotation,
+            Some((Stage::Begin, _)) => Step::BeginExport,
+            Some((Stage::SetVariables, _)) => Step::SetVariables,
+            Some((Stage::Overlap | Stage::End, _)) => Step::EndRotation,
+            Some((Stage::Complete | Stage::Stream, _)) => Step::Complete,
+        },
         _ => Step::Deprovision,
     };
     let mut events = vec![
@@ -78,6 +115,15 @@ fn events(addon: &Addon) -> Vec<Event> {
         Event::CleanedUp,
         Event::AwaitingParent { message: "the server is being made".into() },
         Event::ParentLost { reason: "it was deleted".into() },
+        Event::OperationRequested(Box::new(wish(OperationKind::Update))),
+        Event::TransferBegun(SecretString::new("{}".to_owned())),
+        Event::Transferred { bytes: 7 },
+        Event::TransferEnded { bytes: 9, result: Ok(()) },
+        Event::TransferEnded { bytes: 9, result: Err("cut off".into()) },
+        Event::RotationEnded,
+        Event::HealthChecked(Health::HEALTHY),
+        Event::HealthNoted(Health::unhealthy("it ended".into())),
+        Event::HealthNotOffered,
     ]);
     events
 }

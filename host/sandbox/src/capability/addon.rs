@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use larder_domain::AddonSpec;
+use larder_domain::operation::PlanAndParameters;
 use wasmtime::component::Resource;
 
 use crate::bindings::TheAddon;
@@ -15,13 +16,24 @@ pub(crate) struct AddonFacts {
 
 struct About {
     spec: Arc<AddonSpec>,
+    generation: u32,
+    previous: Option<PlanAndParameters>,
     server_config: Vec<(String, String)>,
 }
 
 impl AddonFacts {
     /// This one.
-    pub(crate) fn of(spec: Arc<AddonSpec>, server_config: Vec<(String, String)>) -> Self {
-        Self { about: Some(About { spec, server_config }) }
+    pub(crate) fn of(
+        spec: Arc<AddonSpec>,
+        generation: u32,
+        previous: Option<PlanAndParameters>,
+        server_config: Vec<(String, String)>,
+    ) -> Self {
+        Self { about: Some(About { spec, generation, previous, server_config }) }
+    }
+
+    fn previous(&self) -> Option<&PlanAndParameters> {
+        self.about.as_ref()?.previous.as_ref()
     }
 
     /// The call is about no addon.
@@ -78,6 +90,18 @@ impl HostAddon for AddonFacts {
 
     fn parameters_json(&mut self, _: Resource<TheAddon>) -> wasmtime::Result<String> {
         Ok(self.spec()?.parameters.to_string())
+    }
+
+    fn generation(&mut self, _: Resource<TheAddon>) -> wasmtime::Result<u32> {
+        Ok(self.about.as_ref().map_or(0, |about| about.generation))
+    }
+
+    fn previous_plan(&mut self, _: Resource<TheAddon>) -> wasmtime::Result<Option<String>> {
+        Ok(self.previous().map(|previous| previous.plan.to_string()))
+    }
+
+    fn previous_parameters_json(&mut self, _: Resource<TheAddon>) -> wasmtime::Result<Option<String>> {
+        Ok(self.previous().map(|previous| previous.parameters.to_string()))
     }
 
     fn server_config(&mut self, _: Resource<TheAddon>) -> wasmtime::Result<Vec<ServerEntry>> {

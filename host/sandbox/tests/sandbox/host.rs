@@ -60,6 +60,8 @@ pub(crate) fn call_with(digest: Digest, export: Export, context: Arc<Store>) -> 
         digest,
         export,
         addon: Arc::new(addon()),
+        generation: 0,
+        previous: None,
         server_config: vec![("uri".to_owned(), "x://y".to_owned())],
         seed: Seed([7; 32]),
         options: SecretString::new("{}"),

@@ -6,6 +6,7 @@ mod create;
 mod family;
 mod history;
 mod list;
+mod operation;
 mod progress;
 mod record;
 
@@ -14,12 +15,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use larder_domain::config::AddonConfig;
 use larder_domain::history::StoredEntry;
+use larder_domain::operation::Health;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::GuestState;
 use larder_domain::ports::store::{
     AddonFilter, AddonStore, Applied, Change, CreateRefusal, Created, Idempotency, NewAddon, StoredLog, Watcher,
 };
-use larder_domain::secret::Seed;
+use larder_domain::secret::{SecretString, Seed};
 use larder_domain::work::{Lease, Subject, Token, WorkKind};
 use larder_domain::{AddonId, AddonRecord, Event};
 
@@ -41,7 +43,7 @@ impl AddonStore for SqliteStore {
         Ok(match self.writer.attempt(job).await? {
             Ok((create::Outcome::New(parent), now)) => {
                 (spec.created_at, spec.parent) = (now, parent);
-                Ok(Created::New(AddonRecord { spec: Arc::new(spec), addon, updated_at: now }))
+                Ok(Created::New(AddonRecord { spec: Arc::new(spec), addon, change: None, updated_at: now }))
             }
             Ok((create::Outcome::Replayed(record), _)) => Ok(Created::Replayed(record.open(&*self.sealer)?)),
             Err(refusal) => Err(refusal),
@@ -66,12 +68,23 @@ impl AddonStore for SqliteStore {
             Event::Configured(config) => Some(self.sealer.seal(&places::config(addon), &codec::encode_config(config))?),
             _ => None,
         };
+        let parameters = match &event {
+            Event::OperationRequested(wish) => wish.change.as_ref().map(|change| &change.parameters),
+            _ => None,
+        };
+        let parameters = parameters.map(|parameters| self.seal_parameters(addon, parameters)).transpose()?;
+        let transfer = match &event {
+            Event::TransferBegun(described) => {
+                Some(self.sealer.seal(&places::transfer(addon), described.reveal().as_bytes())?)
+            }
+            _ => None,
+        };
         let state = state.map(|state| self.seal_state(addon, &state)).transpose()?;
         let objects = match objects {
             Some(objects) => Some(self.seal_objects(addon, &objects).await?),
             None => None,
         };
-        let brought = Brought { config, state, objects, notes, log };
+        let brought = Brought { config, state, parameters, transfer, objects, notes, log };
         self.writer.run(move |tx| apply::apply(tx, addon, &event, &fence, &brought)).await
     }
 
@@ -103,6 +116,16 @@ impl AddonStore for SqliteStore {
     async fn guest_state(&self, id: AddonId) -> Result<GuestState, StoreError> {
         let plain = self.detail("SELECT value FROM guest_state WHERE addon = ?", id, places::guest_state(id)).await?;
         plain.map_or_else(|| Ok(GuestState::new()), |plain| codec::decode_state(&plain))
+    }
+
+    async fn transfer(&self, id: AddonId) -> Result<Option<SecretString>, StoreError> {
+        let plain =
+            self.detail("SELECT transfer FROM operation_detail WHERE addon = ?", id, places::transfer(id)).await?;
+        plain.map(|plain| codec::decode_text(&plain)).transpose()
+    }
+
+    async fn note_health(&self, id: AddonId, health: Health) -> Result<(), StoreError> {
+        self.writer.run(move |tx| apply::note_health(tx, id, health.clone())).await
     }
 
     async fn checkpoint(&self, lease: &Lease, id: AddonId, state: &GuestState) -> Result<(), StoreError> {
@@ -140,9 +163,13 @@ impl SqliteStore {
     fn seal_parts(&self, new: &NewAddon) -> Result<record::SealedParts, StoreError> {
         let id = new.spec.id;
         Ok(record::SealedParts {
-            parameters: self.sealer.seal(&places::parameters(id), &codec::encode_parameters(&new.spec.parameters))?,
+            parameters: self.seal_parameters(id, &new.spec.parameters)?,
             seed: self.sealer.seal(&places::seed(id), &new.seed.0)?,
         })
+    }
+
+    fn seal_parameters(&self, addon: AddonId, parameters: &serde_json::Value) -> Result<Vec<u8>, StoreError> {
+        Ok(self.sealer.seal(&places::parameters(addon), &codec::encode_parameters(parameters))?)
     }
 
     fn seal_state(&self, addon: AddonId, state: &GuestState) -> Result<Vec<u8>, StoreError> {

@@ -58,6 +58,17 @@ pub(super) fn holder(tx: &Tx<'_>, app: &str, variable: &VariableName) -> Result<
     })
 }
 
+/// Frees an addon's names but those that its service declares and these.
+pub(super) fn release_undeclared(tx: &Tx<'_>, addon: AddonId, names: &[&str]) -> Result<()> {
+    // Of a service that sets any name, `declared` is the word "any" and no list.
+    tx.execute(
+        "DELETE FROM app_variable WHERE addon = ?1 AND name NOT IN (SELECT value FROM json_each(?2))
+         AND EXISTS (SELECT 1 FROM addon_detail WHERE addon = ?1 AND declared = '\"any\"')",
+        (addon.0.as_bytes(), serde_json::json!(names).to_string()),
+    )?;
+    Ok(())
+}
+
 /// Frees all names of an addon.
 pub(super) fn release(tx: &Tx<'_>, addon: AddonId) -> Result<()> {
     tx.execute("DELETE FROM app_variable WHERE addon = ?", [addon.0.as_bytes()])?;

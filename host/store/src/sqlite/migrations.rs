@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0003_audit_and_limits.sql"),
     include_str!("../../migrations/sqlite/0004_docker.sql"),
     include_str!("../../migrations/sqlite/0005_parents.sql"),
+    include_str!("../../migrations/sqlite/0006_operations.sql"),
 ];
 
 /// Runs what has not run yet.

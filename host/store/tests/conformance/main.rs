@@ -14,6 +14,7 @@ mod history;
 mod leases;
 mod lists;
 mod objects;
+mod operations;
 mod providers;
 mod restart;
 mod sqlite;
@@ -50,6 +51,14 @@ conformance! { sqlite;
         what_is_wanted_meanwhile_is_due_when_the_holder_ends,
         a_port_is_one_containers_until_it_is_gone,
         a_communal_server_is_made_once_and_takes_its_users_along,
+    }
+    operations {
+        an_update_is_adopted_when_it_is_configured,
+        what_a_failed_operation_changed_is_brought_back,
+        an_addon_has_one_operation_at_a_time,
+        sharers_follow_what_their_owner_gives,
+        a_transfer_is_kept_as_long_as_it_runs,
+        health_is_noted_of_ready_addons_only,
     }
     fencing {
         a_result_needs_the_lease,

@@ -6,6 +6,7 @@ use larder_domain::ids::Digest;
 use larder_domain::limits::ProviderLimits;
 use larder_domain::manifest::Manifest;
 use larder_domain::ports::StoreError;
+use larder_domain::ports::runtime::Interface;
 use larder_domain::ports::store::{CheckOutcome, Leased, RemoveRefusal, RevisionChanged, UploadOutcome};
 use larder_domain::provider::VersionState::{self, Active, Checking, Inactive, Refused, WaitingForApproval};
 use larder_domain::work::{Lease, Subject, WorkKind};
@@ -35,6 +36,10 @@ fn manifest_with(version: &str, requests: &[serde_json::Value]) -> Manifest {
         json!({ "name": "postgres", "description": "a database", "variables": ["DATABASE_URL"], "plans": [plan] });
     let manifest = json!({ "version": version, "description": "pg", "services": [service], "requests": requests });
     Manifest::parse(&manifest.to_string()).unwrap()
+}
+
+fn accepted(manifest: Manifest) -> CheckOutcome {
+    CheckOutcome::Accepted { manifest, exports: vec![Interface::Update] }
 }
 
 async fn revision(world: &World) -> u64 {
@@ -73,11 +78,11 @@ pub(crate) async fn an_upload_is_checked_and_becomes_active(world: World) {
     assert!(matches!(upload(&world, ONE).await, UploadOutcome::New(v) if v.state == Checking && v.size_bytes == 100));
     assert!(matches!(upload(&world, ONE).await, UploadOutcome::Known(v) if v.state == Checking));
     assert_eq!(world.store.component(ONE).await.unwrap(), Some(vec![1; 100]));
-    finish(&world, ONE, CheckOutcome::Accepted(manifest("1.0"))).await;
+    finish(&world, ONE, accepted(manifest("1.0"))).await;
     assert_eq!(world.store.next_due(vec![]).await.unwrap(), None);
     upload(&world, TWO).await;
     assert_eq!(states(&world).await, [(2, Checking), (1, Active)]);
-    finish(&world, TWO, CheckOutcome::Accepted(manifest("2.0"))).await;
+    finish(&world, TWO, accepted(manifest("2.0"))).await;
 
     let found = world.store.provider(&provider("pg")).await.unwrap().unwrap();
     assert_eq!(states(&world).await, [(2, Active), (1, Inactive)], "the newest first");
@@ -97,7 +102,7 @@ pub(crate) async fn a_refused_version_is_checked_again_when_it_comes_again(world
     assert_eq!(found.versions[0].refusal, Some(("unknown_import".into(), "no".into())));
 
     assert!(matches!(upload(&world, ONE).await, UploadOutcome::Known(v) if v.state == Checking && v.refusal.is_none()));
-    finish(&world, ONE, CheckOutcome::Accepted(asking("1.0"))).await;
+    finish(&world, ONE, accepted(asking("1.0"))).await;
     assert!(matches!(upload(&world, ONE).await, UploadOutcome::Known(v) if v.state == WaitingForApproval));
     assert_eq!(world.store.next_due(vec![]).await.unwrap(), None);
 }
@@ -107,12 +112,12 @@ pub(crate) async fn only_checked_versions_can_be_activated(world: World) {
     assert!(!world.store.activate(&pg, ONE).await.unwrap());
     upload(&world, ONE).await;
     assert!(!world.store.activate(&pg, ONE).await.unwrap());
-    finish(&world, ONE, CheckOutcome::Accepted(manifest("1.0"))).await;
+    finish(&world, ONE, accepted(manifest("1.0"))).await;
     upload(&world, TWO).await;
     finish(&world, TWO, CheckOutcome::Refused { code: "c".into(), message: "m".into() }).await;
     assert!(!world.store.activate(&pg, TWO).await.unwrap());
     upload(&world, TWO).await;
-    finish(&world, TWO, CheckOutcome::Accepted(asking("2.0"))).await;
+    finish(&world, TWO, accepted(asking("2.0"))).await;
     assert!(!world.store.activate(&pg, TWO).await.unwrap(), "it requires what was not granted");
     grant(&world, &[NEEDED], revision(&world).await).await.unwrap();
     assert_eq!(states(&world).await, [(2, Active), (1, Inactive)]);
@@ -122,9 +127,9 @@ pub(crate) async fn only_checked_versions_can_be_activated(world: World) {
 
 pub(crate) async fn a_version_waits_until_what_it_requires_is_granted(world: World) {
     upload(&world, ONE).await;
-    finish(&world, ONE, CheckOutcome::Accepted(manifest("1.0"))).await;
+    finish(&world, ONE, accepted(manifest("1.0"))).await;
     upload(&world, TWO).await;
-    finish(&world, TWO, CheckOutcome::Accepted(asking("2.0"))).await;
+    finish(&world, TWO, accepted(asking("2.0"))).await;
     assert_eq!(states(&world).await, [(2, WaitingForApproval), (1, Active)], "the old one serves meanwhile");
 
     let three = Digest([3; 32]);
@@ -173,9 +178,9 @@ pub(crate) async fn limits_are_set_under_a_revision(world: World) {
 pub(crate) async fn everything_that_is_done_is_in_the_audit_log(world: World) {
     let pg = provider("pg");
     upload(&world, ONE).await;
-    finish(&world, ONE, CheckOutcome::Accepted(manifest("1.0"))).await;
+    finish(&world, ONE, accepted(manifest("1.0"))).await;
     upload(&world, TWO).await;
-    finish(&world, TWO, CheckOutcome::Accepted(asking("2.0"))).await;
+    finish(&world, TWO, accepted(asking("2.0"))).await;
     grant(&world, &[NEEDED], revision(&world).await).await.unwrap();
     grant(&world, &[], revision(&world).await).await.unwrap();
     world.store.activate(&pg, ONE).await.unwrap();
@@ -212,7 +217,7 @@ pub(crate) async fn a_provider_in_use_is_not_removed(world: World) {
     let pg = provider("pg");
     assert!(matches!(world.store.remove_provider(&pg, false).await, Err(StoreError::Missing("provider"))));
     upload(&world, ONE).await;
-    finish(&world, ONE, CheckOutcome::Accepted(manifest("1.0"))).await;
+    finish(&world, ONE, accepted(manifest("1.0"))).await;
     let app = world.app("shop").await;
     let ready = world.ready(new_addon(&world, Some(&app)), config(&[])).await;
     let fresh = world.create(new_addon(&world, Some(&app)).named("b")).await;
@@ -236,7 +241,7 @@ pub(crate) async fn a_provider_in_use_is_not_removed(world: World) {
 pub(crate) async fn a_forced_removal_makes_its_work_due(world: World) {
     let pg = provider("pg");
     upload(&world, ONE).await;
-    finish(&world, ONE, CheckOutcome::Accepted(manifest("1.0"))).await;
+    finish(&world, ONE, accepted(manifest("1.0"))).await;
     world.create(new_addon(&world, None)).await;
     let waiting = world.turn().await.unwrap();
     world.store.release(&waiting.lease, world.store.now().plus_ms(50_000)).await.unwrap();
@@ -247,7 +252,7 @@ pub(crate) async fn a_forced_removal_makes_its_work_due(world: World) {
     assert!(world.turn().await.is_none());
 
     assert_eq!(world.store.remove_provider(&pg, true).await.unwrap(), Ok(()));
-    let late = CheckOutcome::Accepted(manifest("2.0"));
+    let late = accepted(manifest("2.0"));
     assert!(matches!(world.store.finish_check(&checking, &pg, TWO, late).await, Err(StoreError::Fenced)));
     assert_eq!(world.turn().await.unwrap().record.spec.id, waiting.record.spec.id, "due at once");
     assert!(world.turn().await.is_none());

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use larder_domain::config::{RawConfig, RawEntry};
 use larder_domain::failure::{Fault, GuestFailure, Pending};
 use larder_domain::limits::CallLimits;
-use larder_domain::ports::runtime::{Call, CallReport, Export, LogLine, ProviderRuntime, Reply, Usage};
+use larder_domain::operation::Health;
+use larder_domain::ports::runtime::{Call, CallReport, Export, Interface, LogLine, ProviderRuntime, Reply, Usage};
 use larder_domain::provider::Refusal;
 use larder_domain::{Digest, SecretString};
 use serde_json::{Value, json};
@@ -63,6 +64,10 @@ impl ProviderRuntime for Scripted {
         self.0.lock().unwrap().contains_key(&digest)
     }
 
+    fn exports(&self, _digest: Digest) -> Vec<Interface> {
+        vec![Interface::Update, Interface::Rotation]
+    }
+
     fn unload(&self, digest: Digest) {
         self.0.lock().unwrap().remove(&digest);
     }
@@ -106,7 +111,11 @@ fn answer(call: &Call) -> Result<Reply, GuestFailure> {
         Export::ProvisionComplete if parameters["hang"] == true => {
             Ok(Reply::Pending(Pending::bounded(3_600_000, "half way".into(), Some(50))))
         }
-        Export::ProvisionComplete | Export::Deprovision => Ok(Reply::Done),
+        Export::BeginUpdate if parameters["size"] == 7 => Err(GuestFailure::Rejected("7 is unlucky".into())),
+        Export::BeginUpdate | Export::BeginRotation => Ok(Reply::Begun("begun".into())),
+        Export::BeginExport | Export::BeginImport => Ok(Reply::Transfer(SecretString::new("{}"))),
+        Export::CheckHealth => Ok(Reply::Health(Health::HEALTHY)),
+        Export::ProvisionComplete | Export::Deprovision | Export::EndRotation => Ok(Reply::Done),
         Export::GetConfig => Ok(Reply::Config(config(call))),
     }
 }

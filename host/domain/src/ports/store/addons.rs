@@ -9,8 +9,9 @@ use crate::docker::Objects;
 use crate::history::{Entry, StoredEntry};
 use crate::ids::AddonId;
 use crate::names::{AppName, ProviderName};
+use crate::operation::Health;
 use crate::ports::runtime::{GuestState, LogLine};
-use crate::secret::Seed;
+use crate::secret::{SecretString, Seed};
 use crate::time::WallTime;
 use crate::transition::{Event, Next};
 use crate::variables::VariableName;
@@ -170,6 +171,12 @@ pub trait AddonStore: Send + Sync + 'static {
 
     /// The provider's state for an addon.
     async fn guest_state(&self, id: AddonId) -> Result<GuestState, StoreError>;
+
+    /// Where the data of the transfer under way come from or go, as its provider described it.
+    async fn transfer(&self, id: AddonId) -> Result<Option<SecretString>, StoreError>;
+
+    /// Stores what the host has seen of how a ready addon does; of others nothing is stored.
+    async fn note_health(&self, id: AddonId, health: Health) -> Result<(), StoreError>;
 
     /// Stores the provider's whole state in the middle of a call.
     async fn checkpoint(&self, lease: &Lease, id: AddonId, state: &GuestState) -> Result<(), StoreError>;

@@ -8,6 +8,7 @@ use crate::ids::Digest;
 use crate::limits::ProviderLimits;
 use crate::manifest::Manifest;
 use crate::names::ProviderName;
+use crate::ports::runtime::Interface;
 use crate::provider::{Provider, Version};
 use crate::secret::SecretString;
 use crate::work::Lease;
@@ -25,7 +26,12 @@ pub enum UploadOutcome {
 #[derive(Debug, Clone, PartialEq)]
 pub enum CheckOutcome {
     /// It can serve: it becomes the active version, or waits if it asks for more than was granted.
-    Accepted(Manifest),
+    Accepted {
+        /// What it says of itself.
+        manifest: Manifest,
+        /// Which optional interfaces it exports.
+        exports: Vec<Interface>,
+    },
     /// It can't serve: code and message.
     Refused {
         /// Stable code.

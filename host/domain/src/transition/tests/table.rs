@@ -18,6 +18,7 @@ create ─► waiting_for_provision ──complete──► provisioned ──va
 `deprovisioned` and `error` are terminal. What a provider made is removed afterwards, by the *cleanup*, which is `none`, `pending`, `done` or `failing`; nobody waits for it.
 
 The tables below are made from the state machine itself: every situation an addon can be in, and everything that can happen to it. What is not listed is refused and changes nothing. \
+A ready addon may have an operation under way (update, rotate, export, import, follow), which stands at one of its stages; however it ends, the addon stays ready. \
 *do* names the step that the worker performs next, *in* says after how long the addon is looked at again, *rest* means that nothing more happens by itself.
 ";
 
@@ -58,9 +59,19 @@ fn document() -> String {
 }
 
 fn state(done: &Transition) -> String {
-    match &done.addon.error {
-        Some(error) => format!("{}, `{}`", done.addon.state, error.code),
-        None => done.addon.state.to_string(),
+    let Addon { state, error, operation, .. } = &done.addon;
+    match (error, operation) {
+        (Some(error), _) => format!("{state}, `{}`", error.code),
+        (None, Some(operation)) => format!("{state}, {}", operated(operation)),
+        (None, None) => state.to_string(),
+    }
+}
+
+fn operated(operation: &Operation) -> String {
+    match (&operation.error, operation.is_running()) {
+        (Some(error), _) => format!("{} {}, `{}`", operation.kind, operation.state, error.code),
+        (None, true) => format!("{} at {}", operation.kind, operation.stage),
+        (None, false) => format!("{} {}", operation.kind, operation.state),
     }
 }
 
@@ -89,6 +100,12 @@ fn also(done: &Transition) -> String {
         Write::ReleaseVariables => Some("release variables"),
         Write::ForgetState => Some("forget state"),
         Write::ForgetConfig => Some("forget config"),
+        Write::BeginOperation(_) => Some("begin operation"),
+        Write::ReplaceConfig(_) => Some("replace config"),
+        Write::AdoptChange => Some("adopt plan and parameters"),
+        Write::KeepTransfer(_) => Some("keep transfer"),
+        Write::UndoOperation => Some("undo operation"),
+        Write::ForgetOperation => Some("forget operation"),
     });
     effects.collect::<Vec<_>>().join(", ")
 }

@@ -2,14 +2,15 @@
 //! writer, so nobody can come between.
 
 use larder_domain::history::Entry;
+use larder_domain::operation::Health;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::LogLine;
 use larder_domain::ports::store::{Applied, Fence};
 use larder_domain::work::{Subject, WorkKind};
-use larder_domain::{AddonId, Event, Next, Transition, Write, transition};
+use larder_domain::{AddonId, AddonState, Event, Next, Transition, Write, transition};
 
 use super::progress::Progress;
-use super::{family, history};
+use super::{family, history, operation};
 use crate::sqlite::claims;
 use crate::sqlite::error::{Failure, Result};
 use crate::sqlite::objects::{self, SealedObject};
@@ -24,6 +25,10 @@ pub(in crate::sqlite) struct Brought {
     pub(super) config: Option<Vec<u8>>,
     /// The provider's whole state.
     pub(super) state: Option<Vec<u8>>,
+    /// The parameters that an operation is to give the addon.
+    pub(super) parameters: Option<Vec<u8>>,
+    /// Where a transfer's data come from or go.
+    pub(super) transfer: Option<Vec<u8>>,
     /// All objects that the addon is to have.
     pub(super) objects: Option<Vec<SealedObject>>,
     pub(super) notes: Vec<Entry>,
@@ -71,11 +76,11 @@ pub(in crate::sqlite) fn step(
         history::record(tx, &mut after, note)?;
     }
     for write in writes {
-        perform(tx, &mut after, write, brought.config.as_deref())?;
+        perform(tx, &mut after, write, brought)?;
     }
     history::append(tx, &mut after, &brought.log)?;
     after.save(tx, before)?;
-    family::tell_children(tx, before.addon.state, &after)?;
+    family::tell_children(tx, before, &after, brought.config.is_some())?;
     tally::change(tx, &after, Counts::of(&before.addon))?;
     Ok((after, next))
 }
@@ -88,12 +93,21 @@ pub(in crate::sqlite) fn note(tx: &mut Tx<'_>, addon: AddonId, entry: &Entry) ->
     after.save(tx, &before)
 }
 
+/// Stores what the host has seen of how a ready addon does. Of others there is nothing to say.
+pub(super) fn note_health(tx: &mut Tx<'_>, addon: AddonId, health: Health) -> Result<()> {
+    let Some(before) = Progress::load(tx, addon)? else { return Ok(()) };
+    if before.addon.state == AddonState::Ready {
+        step(tx, &before, &Event::HealthNoted(health), &Brought::default())?;
+    }
+    Ok(())
+}
+
 /// Asks the state machine. A configuration is accepted only if its names can be had: they are claimed here, before anything
 /// else is written, and if one is taken, it is the refusal that happened and not the acceptance.
 fn decide(tx: &Tx<'_>, before: &Progress, event: &Event) -> Result<Transition> {
     let accepted = transition(&before.addon, event.clone(), tx.now)?;
     let config = accepted.writes.iter().find_map(|write| match write {
-        Write::KeepConfig(config) => Some(config),
+        Write::KeepConfig(config) | Write::ReplaceConfig(config) => Some(config),
         _ => None,
     });
     if let (Some(app), Some(config)) = (&before.app, config)
@@ -105,14 +119,15 @@ fn decide(tx: &Tx<'_>, before: &Progress, event: &Event) -> Result<Transition> {
     Ok(accepted)
 }
 
-fn perform(tx: &mut Tx<'_>, after: &mut Progress, write: Write, config: Option<&[u8]>) -> Result<()> {
+fn perform(tx: &mut Tx<'_>, after: &mut Progress, write: Write, brought: &Brought) -> Result<()> {
     let id = after.addon.id;
     let key = id.0.as_bytes();
     match write {
         Write::Record(entry) => history::record(tx, after, &entry)?,
-        Write::KeepConfig(_) => {
-            let config = config.ok_or_else(|| Failure::corrupt("a configuration that was not sealed"))?;
-            tx.execute("UPDATE addon_detail SET config = ? WHERE addon = ?", (config, key))?;
+        Write::KeepConfig(_) => keep_config(tx, id, brought)?,
+        Write::ReplaceConfig(config) => {
+            keep_config(tx, id, brought)?;
+            operation::release_unused(tx, id, &config)?;
         }
         // The app sees the kept configuration itself, so this shows and hides it: no value is stored twice.
         Write::AttachVariables => after.attached = true,
@@ -126,7 +141,18 @@ fn perform(tx: &mut Tx<'_>, after: &mut Progress, write: Write, config: Option<&
         Write::ForgetConfig => {
             tx.execute("UPDATE addon_detail SET config = NULL WHERE addon = ?", [key])?;
         }
+        Write::BeginOperation(wish) => operation::begin(tx, id, &wish, brought.parameters.as_deref())?,
+        Write::AdoptChange => operation::adopt(tx, id)?,
+        Write::KeepTransfer(_) => operation::keep_transfer(tx, id, brought.transfer.as_deref())?,
+        Write::UndoOperation => operation::undo(tx, after)?,
+        Write::ForgetOperation => operation::forget(tx, id)?,
     }
+    Ok(())
+}
+
+fn keep_config(tx: &Tx<'_>, addon: AddonId, brought: &Brought) -> Result<()> {
+    let config = brought.config.as_ref().ok_or_else(|| Failure::corrupt("a configuration that was not sealed"))?;
+    tx.execute("UPDATE addon_detail SET config = ? WHERE addon = ?", (config, addon.0.as_bytes()))?;
     Ok(())
 }
 

@@ -1,9 +1,10 @@
 //! Addons that are a part of others: of a communal server, or of the resource that they share.
 
+use larder_domain::operation::{NewOperation, OperationKind};
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{CreateRefusal, NewAddon};
 use larder_domain::work::{Subject, WorkKind};
-use larder_domain::{AddonId, AddonSpec, AddonState, Event};
+use larder_domain::{AddonId, AddonSpec, AddonState, Event, OperationId};
 use rusqlite::Connection;
 
 use super::apply::{Brought, step};
@@ -12,6 +13,9 @@ use super::record::SealedParts;
 use crate::sqlite::error::{Result, Stop};
 use crate::sqlite::tx::{Tx, list};
 use crate::sqlite::work::plan;
+
+/// How long a sharer may take to hand on what its owner gives, in milliseconds.
+const FOLLOW_LIMIT_MS: u64 = 900_000;
 
 /// The communal server for a new user: the one there is, or this one, which is then made.
 pub(super) fn server(tx: &mut Tx<'_>, server: &NewAddon, parts: &SealedParts) -> Result<AddonId, Stop<CreateRefusal>> {
@@ -44,10 +48,14 @@ pub(super) fn children(conn: &Connection, parent: AddonId) -> Result<Vec<AddonId
     list(conn, sql, [parent.0.as_bytes()], |row| Ok(AddonId(row.uuid()?)))
 }
 
-/// Tells the parts of an addon what became of it: those that waited go on, those that have lost it end.
-pub(super) fn tell_children(tx: &mut Tx<'_>, before: AddonState, parent: &Progress) -> Result<()> {
+/// Tells the parts of an addon what became of it: those that waited go on, those that share what has changed follow, those
+/// that have lost it end.
+pub(super) fn tell_children(tx: &mut Tx<'_>, before: &Progress, parent: &Progress, is_new: bool) -> Result<()> {
     let now = parent.addon.state;
-    if before == now || !(now == AddonState::Ready || now.is_terminal()) {
+    if before.addon.state == AddonState::Ready && now == AddonState::Ready && is_new {
+        return let_sharers_follow(tx, parent.addon.id);
+    }
+    if before.addon.state == now || !(now == AddonState::Ready || now.is_terminal()) {
         return Ok(());
     }
     for child in children(tx.conn, parent.addon.id)? {
@@ -60,6 +68,21 @@ pub(super) fn tell_children(tx: &mut Tx<'_>, before: AddonState, parent: &Progre
         let lost = Event::ParentLost { reason: format!("the addon that this one is a part of is over: {reason}") };
         let (after, next) = step(tx, &progress, &lost, &Brought::default())?;
         plan::after_wish(tx, WorkKind::Addon, &Subject::Addon(child), &after.provider, next)?;
+    }
+    Ok(())
+}
+
+/// The addons that share this one's resource give their apps what it gives from now on.
+fn let_sharers_follow(tx: &mut Tx<'_>, owner: AddonId) -> Result<()> {
+    let sql = "SELECT id FROM addon_detail JOIN addon ON id = addon
+               WHERE parent = ? AND live AND provision_type = 'shared' AND state = 'ready' ORDER BY id";
+    for sharer in list(tx.conn, sql, [owner.0.as_bytes()], |row| Ok(AddonId(row.uuid()?)))? {
+        let progress = Progress::load(tx, sharer)?.ok_or(StoreError::Missing("addon"))?;
+        let (kind, deadline_ms) = (OperationKind::Follow, FOLLOW_LIMIT_MS);
+        let wish = NewOperation { id: OperationId::generate(), kind, deadline_ms, overlap_ms: 0, change: None };
+        let follow = Event::OperationRequested(Box::new(wish));
+        let (after, next) = step(tx, &progress, &follow, &Brought::default())?;
+        plan::after_wish(tx, WorkKind::Addon, &Subject::Addon(sharer), &after.provider, next)?;
     }
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! The half of an addon that transitions read and write, and what the store keeps about it in the same row.
 
 use larder_domain::addon::{AddonError, Patience};
+use larder_domain::operation::Health;
 use larder_domain::{Addon, AddonId, AddonState, AppName, Cleanup, ProviderName, StoreTime};
+use serde::de::DeserializeOwned;
 
 use crate::sqlite::error::{Failure, Result};
 use crate::sqlite::rows::{Columns, Values};
@@ -12,7 +14,7 @@ macro_rules! progress_columns {
     () => {
         "id, app, provider, attached, entries, log_lines, log_bytes, kept_since, state, begin_intended, begun, message, percent, attempts, \
          attempts_max, host_faults, waited_ms, limit_ms, since, expected_ms, cleanup, cleanup_attempts, cleanup_error, error_code, \
-         error_reason, delete_wanted"
+         error_reason, delete_wanted, generation, operation, health, health_every_ms"
     };
 }
 pub(super) use progress_columns;
@@ -122,7 +124,7 @@ macro_rules! save {
             "UPDATE addon SET attached = ?, entries = ?, log_lines = ?, log_bytes = ?, updated_at = ?, state = ?, begin_intended = ?, \
              begun = ?, message = ?, percent = ?, attempts = ?, attempts_max = ?, host_faults = ?, waited_ms = ?, limit_ms = ?, \
              since = ?, expected_ms = ?, cleanup = ?, cleanup_attempts = ?, cleanup_error = ?, error_code = ?, \
-             error_reason = ?, delete_wanted = ?",
+             error_reason = ?, delete_wanted = ?, generation = ?, operation = ?, health = ?, health_every_ms = ?",
             $indexed,
             " WHERE id = ?"
         )
@@ -148,6 +150,12 @@ pub(super) fn bind_progress(values: &mut Values<'_>, progress: &Progress, tx: &T
     values.put(waited_ms)?.put(limit_ms)?.put(since.0)?.put(expected_ms)?;
     values.put(addon.cleanup.as_str())?.put(cleanup_attempts)?.put(last_error)?;
     values.put(code)?.put(reason)?.put(addon.delete_wanted)?;
+    let operation = addon.operation.as_ref().map(serde_json::to_string).transpose();
+    let operation = operation.map_err(|_| Failure::corrupt("an operation that is no JSON"))?;
+    let health = Some(&addon.health).filter(|health| **health != Health::UNKNOWN);
+    let health = health.map(serde_json::to_string).transpose();
+    let health = health.map_err(|_| Failure::corrupt("a health that is no JSON"))?;
+    values.put(addon.generation)?.put(operation)?.put(health)?.put(addon.health_every_ms)?;
     Ok(())
 }
 
@@ -171,7 +179,16 @@ fn read_addon(row: &mut Columns<'_, '_>, id: AddonId) -> Result<Addon> {
         cleanup: read_cleanup(row)?,
         error: read_error(row)?,
         delete_wanted: row.take()?,
+        generation: row.take()?,
+        operation: read_json(row, "an addon's operation")?,
+        health: read_json(row, "an addon's health")?.unwrap_or(Health::UNKNOWN),
+        health_every_ms: row.take()?,
     })
+}
+
+fn read_json<T: DeserializeOwned>(row: &mut Columns<'_, '_>, what: &'static str) -> Result<Option<T>> {
+    let text: Option<String> = row.take()?;
+    text.map(|text| serde_json::from_str(&text)).transpose().map_err(|_| Failure::corrupt(what))
 }
 
 fn read_cleanup(row: &mut Columns<'_, '_>) -> Result<Cleanup> {

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use larder_domain::addon::{ComponentKind, DeclaredVariables, ProvisionType, Role};
+use larder_domain::operation::PlanAndParameters;
 use larder_domain::ports::{Sealer, StoreError};
 use larder_domain::secret::Seed;
-use larder_domain::{AddonId, AddonRecord, AddonSpec, AppName, WallTime};
+use larder_domain::{AddonId, AddonRecord, AddonSpec, AppName, PlanName, WallTime};
 use rusqlite::Connection;
 use serde_json::Value;
 use uuid::Uuid;
@@ -24,6 +25,8 @@ pub(in crate::sqlite) struct SealedRecord {
     spec: AddonSpec,
     parameters: Vec<u8>,
     seed: Vec<u8>,
+    /// What an update that is under way is to make of it.
+    change: Option<(PlanName, Vec<u8>)>,
     pub(in crate::sqlite) progress: Progress,
     pub(in crate::sqlite) updated_at: WallTime,
 }
@@ -32,8 +35,10 @@ const SELECT: &str = concat!(
     "SELECT ",
     progress_columns!(),
     ", component_kind, name, service, plan, provision_type, role, attach_as, protected, external_id, parent, created_at, updated_at, \
-      declared, parameters, seed
-      FROM addon JOIN addon_detail ON addon_detail.addon = addon.id WHERE addon.id = ?"
+      declared, parameters, seed, new_plan, new_parameters
+      FROM addon JOIN addon_detail ON addon_detail.addon = addon.id
+      LEFT JOIN operation_detail ON operation_detail.addon = addon.id
+      WHERE addon.id = ?"
 );
 
 impl SealedRecord {
@@ -64,7 +69,9 @@ impl SealedRecord {
         let updated_at = row.wall()?;
         let declared: String = row.take()?;
         spec.variables = serde_json::from_str(&declared).map_err(|_| Failure::corrupt("declared variables"))?;
-        Ok(Self { spec, updated_at, parameters: row.take()?, seed: row.take()?, progress })
+        let (parameters, seed) = (row.take()?, row.take()?);
+        let change = row.parsed_or_null("a plan's name")?.zip(row.take()?);
+        Ok(Self { spec, updated_at, parameters, seed, change, progress })
     }
 
     /// Opens the root of its passwords.
@@ -74,10 +81,18 @@ impl SealedRecord {
 
     /// Opens the parameters.
     pub(in crate::sqlite) fn open(self, sealer: &dyn Sealer) -> Result<AddonRecord, StoreError> {
-        let Self { mut spec, parameters, progress, updated_at, .. } = self;
-        let plain = sealer.open(&places::parameters(spec.id), &parameters)?;
-        spec.parameters = codec::decode_parameters(spec.id, &plain)?;
-        Ok(AddonRecord { spec: Arc::new(spec), addon: progress.addon, updated_at })
+        let Self { mut spec, parameters, change, progress, updated_at, .. } = self;
+        let open = |sealed: &[u8]| {
+            let plain = sealer.open(&places::parameters(spec.id), sealed)?;
+            codec::decode_parameters(spec.id, &plain)
+        };
+        let change = match change {
+            Some((plan, sealed)) => Some(PlanAndParameters { plan, parameters: open(&sealed)? }),
+            None => None,
+        };
+        let parameters = open(&parameters)?;
+        spec.parameters = parameters;
+        Ok(AddonRecord { spec: Arc::new(spec), addon: progress.addon, change, updated_at })
     }
 }
 
@@ -90,8 +105,9 @@ pub(super) struct SealedParts {
 const INSERT: &str =
     "INSERT INTO addon (attached, entries, log_lines, log_bytes, updated_at, state, begin_intended, begun, message,
      percent, attempts, attempts_max, host_faults, waited_ms, limit_ms, since, expected_ms, cleanup, cleanup_attempts,
-     cleanup_error, error_code, error_reason, delete_wanted, id, app, name, provider, phase, live)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     cleanup_error, error_code, error_reason, delete_wanted, generation, operation, health, health_every_ms, id, app,
+     name, provider, phase, live)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT DO NOTHING";
 const INSERT_DETAIL: &str =
     "INSERT INTO addon_detail (addon, component_kind, service, plan, provision_type, role, attach_as, protected, external_id,

@@ -23,7 +23,7 @@ use crate::sqlite::work::plan;
 
 macro_rules! select_versions {
     () => {
-        "SELECT digest, state, size_bytes, uploaded_at, manifest, refusal_code, refusal_message FROM version WHERE provider = ?"
+        "SELECT digest, state, size_bytes, uploaded_at, manifest, exports, refusal_code, refusal_message FROM version WHERE provider = ?"
     };
 }
 
@@ -43,8 +43,10 @@ fn read(row: &mut Columns<'_, '_>) -> Result<Version> {
     let manifest: Option<String> = row.take()?;
     let manifest = manifest.map(|text| serde_json::from_str::<Manifest>(&text)).transpose();
     let manifest = manifest.map_err(|_| Failure::corrupt(format!("the manifest of version {digest}")))?;
+    let exports: String = row.take()?;
+    let exports = serde_json::from_str(&exports).map_err(|_| Failure::corrupt("a version's exports"))?;
     let refusal = row.take::<Option<String>>()?.zip(row.take::<Option<String>>()?);
-    Ok(Version { digest, state, size_bytes, uploaded_at, manifest, refusal })
+    Ok(Version { digest, state, size_bytes, uploaded_at, manifest, exports, refusal })
 }
 
 pub(super) fn upload(tx: &mut Tx<'_>, provider: &ProviderName, digest: Digest, wasm: &[u8]) -> Result<UploadOutcome> {
@@ -74,7 +76,7 @@ fn insert(tx: &Tx<'_>, provider: &ProviderName, digest: Digest, wasm: &[u8]) -> 
         "INSERT INTO version (provider, digest, state, size_bytes, uploaded_at) VALUES (?, ?, ?, ?, ?)",
         (provider.as_str(), &digest.0, state.as_str(), size_bytes, tx.wall.0),
     )?;
-    Ok(Version { digest, state, size_bytes, uploaded_at: tx.wall, manifest: None, refusal: None })
+    Ok(Version { digest, state, size_bytes, uploaded_at: tx.wall, manifest: None, exports: vec![], refusal: None })
 }
 
 /// Makes a version's check due.
@@ -95,10 +97,10 @@ pub(super) fn finish_check(
     let checked = one(tx, provider, digest)?.ok_or(StoreError::Missing("version"))?;
     let named = json!({ "digest": digest.to_string() });
     match outcome {
-        CheckOutcome::Accepted(manifest) => {
+        CheckOutcome::Accepted { manifest, exports } => {
             audit::note(tx, Actor::Host, Action::Accepted, provider, &named)?;
             let (state, manifest) = (VersionState::WaitingForApproval, Some(manifest.clone()));
-            let waiting = Version { state, manifest, ..checked };
+            let waiting = Version { state, manifest, exports: exports.clone(), ..checked };
             update(tx, provider, &waiting)?;
             if may_serve(tx, provider, &waiting)? {
                 make_active(tx, Actor::Host, provider, waiting)?;
@@ -144,10 +146,11 @@ fn deactivate(tx: &Tx<'_>, provider: &ProviderName) -> Result<()> {
 fn update(tx: &Tx<'_>, provider: &ProviderName, version: &Version) -> Result<()> {
     let manifest = version.manifest.as_ref().map(serde_json::to_string).transpose();
     let manifest = manifest.map_err(|_| Failure::corrupt("a manifest that is no JSON"))?;
+    let exports = serde_json::to_string(&version.exports).map_err(|_| Failure::corrupt("exports that are no JSON"))?;
     let (code, message) = version.refusal.as_ref().map(|(code, message)| (code, message)).unzip();
     tx.execute(
-        "UPDATE version SET state = ?, manifest = ?, refusal_code = ?, refusal_message = ? WHERE provider = ? AND digest = ?",
-        (version.state.as_str(), manifest, code, message, provider.as_str(), &version.digest.0),
+        "UPDATE version SET state = ?, manifest = ?, exports = ?, refusal_code = ?, refusal_message = ? WHERE provider = ? AND digest = ?",
+        (version.state.as_str(), manifest, exports, code, message, provider.as_str(), &version.digest.0),
     )?;
     Ok(())
 }

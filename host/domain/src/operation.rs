@@ -1,0 +1,186 @@
+//! Operations: what is done to an addon that is ready. An addon has one at a time, and keeps the last one, so that people can
+//! see how it ended. However it ends, the addon stays ready: a failure is recorded here and nowhere else.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::addon::{AddonError, named};
+use crate::ids::OperationId;
+use crate::names::PlanName;
+
+named! {
+    /// What is done.
+    OperationKind {
+        /// Another plan, or other parameters.
+        Update = "update",
+        /// New credentials; the old ones go on for a while.
+        Rotate = "rotate",
+        /// The data go out as a stream.
+        Export = "export",
+        /// Data come in as a stream.
+        Import = "import",
+        /// A shared addon takes over what its owner gives now.
+        Follow = "follow",
+    }
+}
+
+named! {
+    /// How it stands.
+    OperationState {
+        /// Under way.
+        Running = "running",
+        /// Done.
+        Succeeded = "succeeded",
+        /// Given up; the addon is as it was before, as far as the host and the provider could have it so.
+        Failed = "failed",
+    }
+}
+
+named! {
+    /// How far a running operation has come.
+    Stage {
+        /// Its first call is to be made.
+        Begin = "begin",
+        /// The provider is asked whether the resource can be used, and then for its configuration.
+        Complete = "complete",
+        /// The app is given its variables.
+        SetVariables = "set-variables",
+        /// Old and new credentials both work.
+        Overlap = "overlap",
+        /// The old credentials are ended.
+        End = "end",
+        /// The data can flow, or do.
+        Stream = "stream",
+    }
+}
+
+/// An operation on an addon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operation {
+    /// Which one.
+    pub id: OperationId,
+    /// What is done.
+    pub kind: OperationKind,
+    /// How it stands.
+    pub state: OperationState,
+    /// How far it has come.
+    pub stage: Stage,
+    /// The last thing that was said to the person who waits.
+    pub message: String,
+    /// 0 to 100, if the provider knows.
+    pub percent: Option<u8>,
+    /// Why it failed.
+    pub error: Option<AddonError>,
+    /// How long old credentials work beside the new ones, in milliseconds.
+    pub overlap_ms: u64,
+    /// How many bytes have flowed.
+    pub bytes: u64,
+}
+
+/// A wish for an operation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewOperation {
+    /// Which one.
+    pub id: OperationId,
+    /// What is to be done.
+    pub kind: OperationKind,
+    /// How long it may take until the app has its variables, in milliseconds.
+    pub deadline_ms: u64,
+    /// How long old credentials work beside the new ones, in milliseconds.
+    pub overlap_ms: u64,
+    /// What an update is to make of the addon.
+    pub change: Option<PlanAndParameters>,
+}
+
+/// The part of an addon's specification that an update changes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlanAndParameters {
+    /// In which size.
+    pub plan: PlanName,
+    /// The developer's parameters.
+    pub parameters: Value,
+}
+
+impl OperationKind {
+    /// Whether data flow.
+    #[must_use]
+    pub const fn is_transfer(self) -> bool {
+        matches!(self, Self::Export | Self::Import)
+    }
+}
+
+impl Operation {
+    /// The longest overlap of old and new credentials, in milliseconds.
+    pub const OVERLAP_MS_MAX: u64 = 7 * 24 * 3_600_000;
+    /// How long a stream may stand still before it is given up, in milliseconds; also, how long it waits for its client.
+    pub const STREAM_IDLE_MS: u64 = 60_000;
+
+    /// One that was just asked for.
+    #[must_use]
+    pub fn new(wish: &NewOperation) -> Self {
+        let stage = if wish.kind == OperationKind::Follow { Stage::Complete } else { Stage::Begin };
+        Self {
+            id: wish.id,
+            kind: wish.kind,
+            state: OperationState::Running,
+            stage,
+            message: "waiting to begin".to_owned(),
+            percent: None,
+            error: None,
+            overlap_ms: wish.overlap_ms,
+            bytes: 0,
+        }
+    }
+
+    /// Whether it is under way.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.state == OperationState::Running
+    }
+
+    /// Whether somebody who waits for it need wait no longer: it has ended, or goes on by itself for as long as was asked for.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        !self.is_running() || matches!(self.stage, Stage::Overlap | Stage::Stream)
+    }
+
+    /// Whether what it has changed could still be taken back.
+    #[must_use]
+    pub fn can_be_undone(&self) -> bool {
+        matches!(self.stage, Stage::Begin | Stage::Complete)
+    }
+}
+
+named! {
+    /// Whether a ready addon works.
+    HealthState {
+        /// Nobody could say.
+        Unknown = "unknown",
+        /// It does.
+        Healthy = "healthy",
+        /// It does not.
+        Unhealthy = "unhealthy",
+    }
+}
+
+/// What is known of how a ready addon works. Its state does not depend on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Whether it works.
+    pub state: HealthState,
+    /// Why it does not, or why nobody can say.
+    pub reason: Option<String>,
+}
+
+impl Health {
+    /// It works.
+    pub const HEALTHY: Self = Self { state: HealthState::Healthy, reason: None };
+    /// Nobody has looked.
+    pub const UNKNOWN: Self = Self { state: HealthState::Unknown, reason: None };
+
+    /// It does not work.
+    #[must_use]
+    pub const fn unhealthy(reason: String) -> Self {
+        Self { state: HealthState::Unhealthy, reason: Some(reason) }
+    }
+}

@@ -1,0 +1,315 @@
+//! What becomes of a ready addon: operations on it, and whether it works.
+//!
+//! An operation is driven like provisioning, by the same steps where it needs the same. What differs is how it fails: the addon
+//! stays `ready`. Until the app is given something new, a failed operation is *undone*: the provider's state and the wanted objects
+//! are again what they were when it began.
+
+use serde_json::json;
+
+use super::{Event, Illegal, Next, Step, Transition, Write};
+use crate::addon::{Addon, AddonError, Patience};
+use crate::config::AddonConfig;
+use crate::failure::{Fault, GuestFailure, Pending, StepFailure};
+use crate::history::Entry;
+use crate::operation::{Health, HealthState, NewOperation, Operation, OperationKind, OperationState, Stage};
+use crate::retry::{CALL_BACKOFF, SINK_BACKOFF};
+use crate::time::StoreTime;
+
+/// A user wants something done to a ready addon on which nothing is under way.
+pub(super) fn requested(addon: &Addon, wish: NewOperation, now: StoreTime) -> Transition {
+    let operation = Operation::new(&wish);
+    let data = json!({ "operation": operation.id, "kind": operation.kind });
+    let entry = Entry::with("operation_requested", format!("{} was asked for", operation.kind), data);
+    let patience = Patience::new(wish.deadline_ms, now);
+    let addon = Addon { operation: Some(operation), patience, attempts: 0, host_faults: 0, ..addon.clone() };
+    let writes = vec![Write::BeginOperation(Box::new(wish)), Write::Record(entry)];
+    Transition { addon, writes, next: Next::At(now) }
+}
+
+/// What a ready addon needs now.
+pub(super) fn woken(addon: &Addon, now: StoreTime) -> Transition {
+    let Some(operation) = addon.running() else {
+        let next = if addon.health_every_ms.is_some() { Next::Do(Step::CheckHealth) } else { Next::Rest };
+        return Transition { addon: addon.clone(), writes: vec![], next };
+    };
+    let mut addon = addon.clone();
+    addon.patience = addon.patience.tick(now, 0);
+    let is_over = addon.patience.is_exhausted();
+    let step = match operation.stage {
+        Stage::Overlap if is_over => {
+            let patience = Patience::new(Addon::CLEANUP_PENDING_LIMIT_MS, now);
+            let addon = Addon { patience, ..at(&addon, operation, Stage::End, "the old credentials end") };
+            return Transition { addon, writes: vec![], next: Next::Do(Step::EndRotation) };
+        }
+        Stage::Overlap => {
+            let left_ms = addon.patience.limit_ms.saturating_sub(addon.patience.waited_ms);
+            addon.patience.expected_ms = left_ms;
+            return Transition { addon, writes: vec![], next: Next::At(now.plus_ms(left_ms)) };
+        }
+        Stage::Stream if is_over => {
+            let reason = format!("nothing has flowed for {} s", Operation::STREAM_IDLE_MS / 1000);
+            return failed(&addon, operation, "transfer_idle", reason, vec![], now);
+        }
+        Stage::Stream => {
+            let left_ms = addon.patience.limit_ms.saturating_sub(addon.patience.waited_ms);
+            return Transition { addon, writes: vec![], next: Next::At(now.plus_ms(left_ms)) };
+        }
+        _ if is_over => {
+            let reason = format!("it had not succeeded after {} s", addon.patience.limit_ms / 1000);
+            let sets = operation.stage == Stage::SetVariables;
+            let code = if sets { "variables_not_set" } else { "operation_deadline" };
+            return failed(&addon, operation, code, reason, vec![], now);
+        }
+        Stage::Begin => match operation.kind {
+            OperationKind::Update => Step::BeginUpdate,
+            OperationKind::Rotate => Step::BeginRotation,
+            OperationKind::Export => Step::BeginExport,
+            OperationKind::Import => Step::BeginImport,
+            OperationKind::Follow => Step::Complete,
+        },
+        Stage::Complete => Step::Complete,
+        Stage::SetVariables => Step::SetVariables,
+        Stage::End => Step::EndRotation,
+    };
+    Transition { addon, writes: vec![], next: Next::Do(step) }
+}
+
+/// What came of a step of a ready addon.
+pub(super) fn advance(addon: &Addon, event: Event, now: StoreTime) -> Result<Transition, Illegal> {
+    use Stage::{Begin, Complete, End, SetVariables, Stream};
+    let name = event.name();
+    let illegal = || Illegal { event: name, state: addon.state, cleanup: addon.cleanup.as_str() };
+    let (operation, event) = match (addon.running(), event) {
+        (_, Event::HealthNoted(health)) => return Ok(noted(addon, health)),
+        (None, event) => return at_rest(addon, event, now).ok_or_else(illegal),
+        (Some(operation), event) => (operation, event),
+    };
+    Ok(match (operation.stage, event) {
+        (Begin, Event::Begun { message }) if !operation.kind.is_transfer() => begun(addon, operation, message, now),
+        (Begin, Event::TransferBegun(described)) if operation.kind.is_transfer() => {
+            let addon = at(addon, operation, Stream, "the data can flow");
+            let addon = Addon { patience: Patience::new(Operation::STREAM_IDLE_MS, now), ..addon };
+            let writes = vec![Write::Record(call_ok(operation)), Write::KeepTransfer(described)];
+            Transition { addon, writes, next: Next::At(now.plus_ms(Operation::STREAM_IDLE_MS)) }
+        }
+        (Complete | End, Event::StillPending(pending)) => still_pending(addon, operation, pending, now),
+        (Complete, Event::Configured(config)) => configured(addon, operation, config, now),
+        (Complete, Event::ConfigRefused { code, reason }) => failed(addon, operation, code, reason, vec![], now),
+        (SetVariables, Event::VariablesSet) => variables_set(addon, operation, now),
+        (SetVariables, Event::Failed(Step::SetVariables, failure)) => {
+            let wait_ms = SINK_BACKOFF.wait_ms(addon.host_faults.saturating_add(1));
+            faulted(addon, Entry::call_failed(Step::SetVariables, &failure), wait_ms, now)
+        }
+        (End, Event::RotationEnded) => {
+            succeeded(addon, operation, vec![Write::Record(Entry::call_ok(Step::EndRotation, "done"))], now)
+        }
+        (Stream, Event::Transferred { bytes }) => {
+            let operation = Operation { bytes, message: "the data flow".to_owned(), ..operation.clone() };
+            let patience = Patience::new(Operation::STREAM_IDLE_MS, now);
+            let addon = Addon { operation: Some(operation), patience, ..addon.clone() };
+            Transition { addon, writes: vec![], next: Next::At(now.plus_ms(Operation::STREAM_IDLE_MS)) }
+        }
+        (Stream, Event::TransferEnded { bytes, result }) => {
+            let operation = Operation { bytes, ..operation.clone() };
+            match result {
+                Ok(()) => succeeded(addon, &operation, vec![], now),
+                Err(reason) => failed(addon, &operation, "transfer_failed", reason, vec![], now),
+            }
+        }
+        (Begin | Complete | End, Event::Failed(step, failure)) => step_failed(addon, operation, step, failure, now),
+        _ => return Err(illegal()),
+    })
+}
+
+/// What came of a look at an addon on which nothing is under way.
+fn at_rest(addon: &Addon, event: Event, now: StoreTime) -> Option<Transition> {
+    match event {
+        Event::HealthChecked(health) => Some(checked(addon, health, now)),
+        Event::HealthNotOffered => {
+            let addon = Addon { health_every_ms: None, ..addon.clone() };
+            Some(Transition { next: rest(&addon, now), addon, writes: vec![] })
+        }
+        Event::Failed(Step::CheckHealth, failure) => Some(unknown(addon, &failure, now)),
+        _ => None,
+    }
+}
+
+/// The addon with its operation broken off, as when it is deleted. What the operation kept goes with it.
+pub(super) fn broken_off(addon: &Addon, why: &str) -> (Addon, Vec<Write>) {
+    let Some(operation) = addon.running() else { return (addon.clone(), vec![]) };
+    let error = Some(AddonError { code: "broken_off".to_owned(), reason: why.to_owned() });
+    let operation =
+        Operation { state: OperationState::Failed, message: why.to_owned(), error, percent: None, ..operation.clone() };
+    (Addon { operation: Some(operation), ..addon.clone() }, vec![Write::ForgetOperation])
+}
+
+/// The operation at another stage, after a typed answer.
+fn at(addon: &Addon, operation: &Operation, stage: Stage, message: &str) -> Addon {
+    let operation = Operation { stage, message: message.to_owned(), percent: None, ..operation.clone() };
+    Addon { operation: Some(operation), attempts: 0, host_faults: 0, ..addon.clone() }
+}
+
+const fn step_of(operation: &Operation) -> Step {
+    match (operation.stage, operation.kind) {
+        (Stage::Begin, OperationKind::Update) => Step::BeginUpdate,
+        (Stage::Begin, OperationKind::Rotate) => Step::BeginRotation,
+        (Stage::Begin, OperationKind::Export) => Step::BeginExport,
+        (Stage::Begin, OperationKind::Import) => Step::BeginImport,
+        (Stage::SetVariables, _) => Step::SetVariables,
+        (Stage::End | Stage::Overlap, _) => Step::EndRotation,
+        (Stage::Begin | Stage::Complete | Stage::Stream, _) => Step::Complete,
+    }
+}
+
+fn call_ok(operation: &Operation) -> Entry {
+    Entry::call_ok(step_of(operation), "done")
+}
+
+fn begun(addon: &Addon, operation: &Operation, message: String, now: StoreTime) -> Transition {
+    let entry = Entry::call_ok(step_of(operation), message.clone());
+    let addon = Addon { patience: addon.patience.tick(now, 0), ..at(addon, operation, Stage::Complete, &message) };
+    Transition { addon, writes: vec![Write::Record(entry)], next: Next::Do(Step::Complete) }
+}
+
+fn still_pending(addon: &Addon, operation: &Operation, pending: Pending, now: StoreTime) -> Transition {
+    let entry = Entry::call_pending(step_of(operation), &pending);
+    let patience = addon.patience.tick(now, pending.after_ms);
+    let next = Next::At(now.plus_ms(pending.after_ms));
+    let operation = Operation { message: pending.message, percent: pending.percent, ..operation.clone() };
+    let addon = Addon { operation: Some(operation), patience, attempts: 0, host_faults: 0, ..addon.clone() };
+    Transition { addon, writes: vec![Write::Record(entry)], next }
+}
+
+/// From here on there is no way back: the app is given what is new.
+fn configured(addon: &Addon, operation: &Operation, config: Box<AddonConfig>, now: StoreTime) -> Transition {
+    let mut writes = vec![Write::Record(Entry::call_ok(Step::Complete, "done")), Write::ReplaceConfig(config)];
+    if operation.kind == OperationKind::Update {
+        writes.push(Write::AdoptChange);
+    }
+    let generation = addon.generation_in_calls();
+    let patience = Patience::new(Addon::SINK_LIMIT_MS, now);
+    let addon = Addon { generation, patience, ..at(addon, operation, Stage::SetVariables, "setting variables") };
+    Transition { addon, writes, next: Next::Do(Step::SetVariables) }
+}
+
+fn variables_set(addon: &Addon, operation: &Operation, now: StoreTime) -> Transition {
+    if operation.kind != OperationKind::Rotate {
+        return succeeded(addon, operation, vec![], now);
+    }
+    let overlap_ms = operation.overlap_ms;
+    let message = format!("the app has new credentials; the old ones work for {} s more", overlap_ms / 1000);
+    let entry = Entry::with("rotated", message.clone(), json!({ "overlap_ms": overlap_ms }));
+    let mut patience = Patience::new(overlap_ms, now);
+    patience.expected_ms = overlap_ms;
+    let addon = Addon { patience, ..at(addon, operation, Stage::Overlap, &message) };
+    Transition { addon, writes: vec![Write::Record(entry)], next: Next::At(now.plus_ms(overlap_ms)) }
+}
+
+fn succeeded(addon: &Addon, operation: &Operation, mut writes: Vec<Write>, now: StoreTime) -> Transition {
+    let data = json!({ "operation": operation.id, "kind": operation.kind, "bytes": operation.bytes });
+    writes.push(Write::Record(Entry::with("operation_succeeded", format!("{} succeeded", operation.kind), data)));
+    writes.push(Write::ForgetOperation);
+    let operation = Operation {
+        state: OperationState::Succeeded,
+        message: "done".to_owned(),
+        percent: None,
+        error: None,
+        ..operation.clone()
+    };
+    let addon = Addon { operation: Some(operation), attempts: 0, host_faults: 0, ..addon.clone() };
+    Transition { next: rest(&addon, now), addon, writes }
+}
+
+/// A call did not succeed: try again, or give up.
+fn step_failed(addon: &Addon, operation: &Operation, step: Step, failure: StepFailure, now: StoreTime) -> Transition {
+    let entry = Entry::call_failed(step, &failure);
+    let give_up = |code: &str, reason| failed(addon, operation, code, reason, vec![Write::Record(entry.clone())], now);
+    match failure {
+        StepFailure::Guest(GuestFailure::Rejected(reason)) => give_up("provider_rejected", reason),
+        StepFailure::Guest(GuestFailure::Failed(reason)) => give_up("provider_failed", reason),
+        StepFailure::ProviderGone(reason) => give_up("provider_gone", reason),
+        StepFailure::Guest(GuestFailure::Retry { after_ms, reason }) => {
+            let operation = Operation { message: reason, ..operation.clone() };
+            let addon = Addon { operation: Some(operation), attempts: 0, host_faults: 0, ..addon.clone() };
+            again(addon, entry, after_ms, now)
+        }
+        StepFailure::Fault(Fault { code, detail }) => {
+            let attempts = addon.attempts.saturating_add(1);
+            if attempts >= addon.attempts_max {
+                return give_up(code.as_str(), detail);
+            }
+            again(Addon { attempts, ..addon.clone() }, entry, CALL_BACKOFF.wait_ms(attempts), now)
+        }
+        StepFailure::Host(_) => {
+            let wait_ms = CALL_BACKOFF.wait_ms(addon.host_faults.saturating_add(1));
+            faulted(addon, entry, wait_ms, now)
+        }
+    }
+}
+
+/// The host itself could not; the deadline bounds how long it tries.
+fn faulted(addon: &Addon, entry: Entry, wait_ms: u64, now: StoreTime) -> Transition {
+    let host_faults = addon.host_faults.saturating_add(1);
+    again(Addon { host_faults, ..addon.clone() }, entry, wait_ms, now)
+}
+
+fn again(mut addon: Addon, entry: Entry, after_ms: u64, now: StoreTime) -> Transition {
+    addon.patience = addon.patience.tick(now, after_ms);
+    Transition { addon, writes: vec![Write::Record(entry)], next: Next::At(now.plus_ms(after_ms)) }
+}
+
+/// Gives the operation up. The addon stays ready.
+fn failed(
+    addon: &Addon,
+    operation: &Operation,
+    code: &str,
+    reason: String,
+    mut writes: Vec<Write>,
+    now: StoreTime,
+) -> Transition {
+    if operation.can_be_undone() {
+        writes.push(Write::UndoOperation);
+    }
+    let data = json!({ "operation": operation.id, "kind": operation.kind, "code": code });
+    writes.push(Write::Record(Entry::with("operation_failed", reason.clone(), data)));
+    writes.push(Write::ForgetOperation);
+    let error = Some(AddonError { code: code.to_owned(), reason: reason.clone() });
+    let operation =
+        Operation { state: OperationState::Failed, message: reason, percent: None, error, ..operation.clone() };
+    let addon = Addon { operation: Some(operation), attempts: 0, host_faults: 0, ..addon.clone() };
+    Transition { next: rest(&addon, now), addon, writes }
+}
+
+/// A ready addon on which nothing is under way rests until its provider is asked how it does.
+pub(super) fn rest(addon: &Addon, now: StoreTime) -> Next {
+    addon.health_every_ms.map_or(Next::Rest, |every_ms| Next::At(now.plus_ms(every_ms)))
+}
+
+fn checked(addon: &Addon, health: Health, now: StoreTime) -> Transition {
+    let Transition { addon, writes, .. } = noted(addon, health);
+    // A wish that came meanwhile has the first word: it took the lease, so this is not even written then.
+    Transition { next: rest(&addon, now), addon, writes }
+}
+
+/// Said once, not every minute.
+fn noted(addon: &Addon, health: Health) -> Transition {
+    if addon.health == health {
+        return Transition { addon: addon.clone(), writes: vec![], next: Next::Unchanged };
+    }
+    let message = match (&health.state, &health.reason) {
+        (HealthState::Healthy, _) => "it works".to_owned(),
+        (HealthState::Unhealthy, reason) => reason.clone().unwrap_or_else(|| "it does not work".to_owned()),
+        (HealthState::Unknown, reason) => reason.clone().unwrap_or_else(|| "nobody can say".to_owned()),
+    };
+    let entry = Entry::with("health", message, json!({ "health": health.state }));
+    Transition { addon: Addon { health, ..addon.clone() }, writes: vec![Write::Record(entry)], next: Next::Unchanged }
+}
+
+/// Its provider could not say. That is no word about the addon, but shown.
+fn unknown(addon: &Addon, failure: &StepFailure, now: StoreTime) -> Transition {
+    if matches!(failure, StepFailure::Host(_)) {
+        return Transition { addon: addon.clone(), writes: vec![], next: rest(addon, now) };
+    }
+    let reason = Some(format!("its provider can't say: {}", Entry::call_failed(Step::CheckHealth, failure).message));
+    checked(addon, Health { state: HealthState::Unknown, reason }, now)
+}

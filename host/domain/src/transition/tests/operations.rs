@@ -1,0 +1,152 @@
+//! Operations on ready addons, from their beginning to their end.
+
+use super::*;
+use crate::operation::OperationState;
+
+fn ready() -> Addon {
+    situations().into_iter().find(|(name, _)| *name == "ready").unwrap().1
+}
+
+fn begun(kind: OperationKind) -> Addon {
+    apply(&ready(), Event::OperationRequested(Box::new(wish(kind)))).addon
+}
+
+fn outcome(addon: &Addon) -> (OperationState, Option<&str>) {
+    let operation = addon.operation.as_ref().unwrap();
+    (operation.state, operation.error.as_ref().map(|error| error.code.as_str()))
+}
+
+/// The addon after an event, at its time.
+fn later(addon: &Addon, event: Event, ms: u64) -> Transition {
+    transition(addon, event, NOW.plus_ms(ms)).unwrap()
+}
+
+#[test]
+fn an_update_goes_through_the_steps_of_provisioning_and_is_the_addons_own_at_the_end() {
+    let addon = begun(OperationKind::Update);
+    let woken = apply(&addon, Event::Woken);
+    assert_eq!(woken.next, Next::Do(Step::BeginUpdate));
+    let asked = apply(&woken.addon, Event::Begun { message: "growing".into() });
+    assert_eq!(asked.next, Next::Do(Step::Complete));
+    let waiting = apply(&asked.addon, Event::StillPending(pending()));
+    assert_eq!(waiting.next, Next::At(NOW.plus_ms(2_000)));
+    let configured = apply(&waiting.addon, Event::Configured(Box::default()));
+    assert!(configured.writes.contains(&Write::AdoptChange));
+    assert_eq!(configured.next, Next::Do(Step::SetVariables));
+    let done = apply(&configured.addon, Event::VariablesSet);
+    assert_eq!((outcome(&done.addon), done.next), ((OperationState::Succeeded, None), Next::Rest));
+    assert!(done.writes.contains(&Write::ForgetOperation) && !done.writes.contains(&Write::UndoOperation));
+    assert_eq!((done.addon.state, done.addon.generation), (AddonState::Ready, 0));
+}
+
+#[test]
+fn whatever_fails_before_the_app_is_given_something_new_is_undone_and_the_addon_stays_ready() {
+    for stage in [Stage::Begin, Stage::Complete, Stage::SetVariables, Stage::End] {
+        let rotating = on(&ready(), OperationKind::Rotate, stage);
+        let step = events(&rotating).into_iter().find_map(|event| match event {
+            Event::Failed(step, StepFailure::Guest(GuestFailure::Failed(_))) => Some(step),
+            _ => None,
+        });
+        let failure = StepFailure::Guest(GuestFailure::Failed("no".into()));
+        let mut done = apply(&rotating, Event::Failed(step.unwrap(), failure.clone()));
+        let mut now = 0;
+        while done.addon.running().is_some() {
+            // A sink that refuses is asked again until the deadline.
+            now += 60_000;
+            done = later(&done.addon, Event::Woken, now);
+        }
+        let undone = done.writes.contains(&Write::UndoOperation);
+        assert_eq!(undone, matches!(stage, Stage::Begin | Stage::Complete), "{stage}");
+        assert_eq!((outcome(&done.addon).0, done.addon.state), (OperationState::Failed, AddonState::Ready), "{stage}");
+    }
+}
+
+#[test]
+fn a_rotation_counts_up_overlaps_and_then_ends_the_old_credentials() {
+    let addon = begun(OperationKind::Rotate);
+    assert_eq!((addon.generation, addon.generation_in_calls()), (0, 1));
+    let asked = apply(&addon, Event::Begun { message: "made".into() }).addon;
+    let configured = apply(&asked, Event::Configured(Box::default())).addon;
+    assert_eq!((configured.generation, configured.generation_in_calls()), (1, 1));
+    let overlapping = apply(&configured, Event::VariablesSet);
+    assert_eq!(overlapping.next, Next::At(NOW.plus_ms(600_000)));
+    assert!(overlapping.addon.is_settled(), "nobody need wait for the overlap");
+    let early = later(&overlapping.addon, Event::Woken, 1_000);
+    assert_eq!(early.next, Next::At(NOW.plus_ms(600_000)), "woken early, it waits for the rest");
+    let over = later(&early.addon, Event::Woken, 600_000);
+    assert_eq!(over.next, Next::Do(Step::EndRotation));
+    let done = later(&over.addon, Event::RotationEnded, 600_001).addon;
+    assert_eq!((outcome(&done), done.generation), ((OperationState::Succeeded, None), 1));
+    assert_eq!(
+        apply(&done, Event::OperationRequested(Box::new(wish(OperationKind::Rotate)))).addon.generation_in_calls(),
+        2
+    );
+}
+
+#[test]
+fn a_failed_rotation_keeps_the_generation() {
+    let addon = begun(OperationKind::Rotate);
+    let rejected = StepFailure::Guest(GuestFailure::Rejected("not now".into()));
+    let done = apply(&addon, Event::Failed(Step::BeginRotation, rejected)).addon;
+    assert_eq!((outcome(&done), done.generation_in_calls()), ((OperationState::Failed, Some("provider_rejected")), 0));
+}
+
+#[test]
+fn an_addon_has_one_operation_at_a_time() {
+    let addon = begun(OperationKind::Update);
+    let second = transition(&addon, Event::OperationRequested(Box::new(wish(OperationKind::Rotate))), NOW);
+    assert!(second.is_err());
+}
+
+#[test]
+fn deleting_an_addon_breaks_its_operation_off() {
+    let done = apply(&begun(OperationKind::Update), Event::DeprovisionRequested);
+    assert_eq!(
+        (done.addon.state, outcome(&done.addon)),
+        (AddonState::Deprovisioned, (OperationState::Failed, Some("broken_off")))
+    );
+    assert!(done.writes.contains(&Write::ForgetOperation));
+}
+
+#[test]
+fn an_operation_ends_at_its_deadline() {
+    let addon = apply(&begun(OperationKind::Update), Event::Begun { message: "growing".into() }).addon;
+    let mut addon = apply(&addon, Event::StillPending(Pending::bounded(60_000, "growing".into(), None))).addon;
+    let mut minutes = 0;
+    while addon.running().is_some() {
+        minutes += 1;
+        addon = later(&addon, Event::Woken, minutes * 60_000).addon;
+        if addon.running().is_some() {
+            let pending = Pending::bounded(60_000, "growing".into(), None);
+            addon = later(&addon, Event::StillPending(pending), minutes * 60_000).addon;
+        }
+    }
+    assert_eq!((minutes, outcome(&addon)), (15, (OperationState::Failed, Some("operation_deadline"))));
+}
+
+#[test]
+fn a_stream_is_given_up_when_nothing_flows() {
+    let described = apply(&begun(OperationKind::Export), Event::TransferBegun(SecretString::new("{}")));
+    assert_eq!(described.next, Next::At(NOW.plus_ms(Operation::STREAM_IDLE_MS)));
+    let flowing = later(&described.addon, Event::Transferred { bytes: 10 }, 50_000);
+    let woken = later(&flowing.addon, Event::Woken, 70_000);
+    assert_eq!(woken.next, Next::At(NOW.plus_ms(50_000 + Operation::STREAM_IDLE_MS)));
+    let idle = later(&woken.addon, Event::Woken, 50_000 + Operation::STREAM_IDLE_MS);
+    assert_eq!(outcome(&idle.addon), (OperationState::Failed, Some("transfer_idle")));
+    let done = later(&flowing.addon, Event::TransferEnded { bytes: 12, result: Ok(()) }, 60_000).addon;
+    assert_eq!(outcome(&done), (OperationState::Succeeded, None));
+    assert_eq!(done.operation.as_ref().map(|operation| operation.bytes), Some(12));
+}
+
+#[test]
+fn health_is_said_when_it_changes_and_asked_for_again() {
+    let checked = Addon { health_every_ms: Some(60_000), health: Health::HEALTHY, ..ready() };
+    assert_eq!(apply(&checked, Event::Woken).next, Next::Do(Step::CheckHealth));
+    let same = apply(&checked, Event::HealthChecked(Health::HEALTHY));
+    assert_eq!((same.writes.len(), same.next), (0, Next::At(NOW.plus_ms(60_000))));
+    let ill = apply(&checked, Event::HealthChecked(Health::unhealthy("no login".into())));
+    assert_eq!((ill.writes.len(), ill.addon.state), (1, AddonState::Ready));
+    let noted = apply(&ready(), Event::HealthNoted(Health::unhealthy("its container ended".into())));
+    assert_eq!(noted.next, Next::Unchanged, "what the host sees plans nothing");
+    assert_eq!(apply(&checked, Event::HealthNotOffered).next, Next::Rest);
+}

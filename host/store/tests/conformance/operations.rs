@@ -1,0 +1,152 @@
+//! What operations keep, adopt and bring back, and who follows whom.
+
+use larder_domain::docker::{Objects, Wanted};
+use larder_domain::failure::{GuestFailure, StepFailure};
+use larder_domain::operation::{Health, NewOperation, OperationKind, OperationState, PlanAndParameters};
+use larder_domain::ports::StoreError;
+use larder_domain::ports::runtime::GuestState;
+use larder_domain::ports::store::{Change, Fence};
+use larder_domain::{AddonId, Event, OperationId, ProvisionType, SecretString, Step};
+use serde_json::json;
+
+use crate::world::{Build, Turn, World, change, config, new_addon};
+
+const DATA: &str = r#"{"kind":"volume","name":"data"}"#;
+const SERVER: &str = r#"{"kind":"container","name":"server","image":"redis:7","memory_bytes":67108864}"#;
+const LARGER: &str = r#"{"kind":"container","name":"server","image":"redis:7","memory_bytes":99999999}"#;
+const MORE: &str = r#"{"kind":"volume","name":"more"}"#;
+
+fn objects(documents: &[&str]) -> Option<Objects> {
+    let wanted = documents.iter().map(|document| Wanted::parse(SecretString::new(*document)).unwrap());
+    Some(wanted.map(|wanted| (wanted.spec.name().clone(), wanted)).collect())
+}
+
+fn state(text: &str) -> GuestState {
+    GuestState::from([("k".to_owned(), text.as_bytes().to_vec())])
+}
+
+fn wish(kind: OperationKind) -> Event {
+    let change = PlanAndParameters { plan: "large".parse().unwrap(), parameters: json!({ "size": 9 }) };
+    let change = (kind == OperationKind::Update).then_some(change);
+    let id = OperationId::generate();
+    Event::OperationRequested(Box::new(NewOperation { id, kind, deadline_ms: 900_000, overlap_ms: 0, change }))
+}
+
+async fn ask(world: &World, id: AddonId, kind: OperationKind) {
+    world.store.apply(change(id, wish(kind), Fence::User)).await.unwrap();
+}
+
+/// A ready addon whose provider has written `first` and wants a volume and a server.
+async fn ready(world: &World) -> AddonId {
+    let id = world.create(new_addon(world, None)).await;
+    let turn = world.turn().await.unwrap();
+    let begun = change(id, Event::Begun { message: "begun".into() }, Fence::Lease(turn.lease.clone()));
+    let begun = Change { objects: objects(&[DATA, SERVER]), state: Some(state("first")), ..begun };
+    world.store.apply(begun).await.unwrap();
+    world.result(&turn.lease, Event::Configured(Box::new(config(&[])))).await.unwrap();
+    world.result(&turn.lease, Event::VariablesSet).await.unwrap();
+    id
+}
+
+/// The addon's turn; work about its objects is left alone.
+async fn turn(world: &World) -> Turn {
+    let leased = world.store.lease_due(world.node, 8, vec![]).await.unwrap();
+    let turn = leased.into_iter().find_map(|leased| match leased {
+        larder_domain::ports::store::Leased::Addon { .. } => Some(crate::world::turn(leased)),
+        larder_domain::ports::store::Leased::Other(_) => None,
+    });
+    turn.unwrap()
+}
+
+async fn wanted(world: &World, id: AddonId) -> Vec<(String, u64)> {
+    let objects = world.store.objects(id).await.unwrap().into_iter();
+    objects.filter(|o| o.wanted.is_some()).map(|o| (o.name.to_string(), o.revision)).collect()
+}
+
+pub(crate) async fn an_update_is_adopted_when_it_is_configured(world: World) {
+    let id = ready(&world).await;
+    ask(&world, id, OperationKind::Update).await;
+    let turn = turn(&world).await;
+    assert_eq!((turn.step, turn.record.spec.plan.as_str()), (Step::BeginUpdate, "small"));
+    let asked = turn.record.change.unwrap();
+    assert_eq!((asked.plan.as_str(), asked.parameters), ("large", json!({ "size": 9 })));
+    world.result(&turn.lease, Event::Begun { message: "growing".into() }).await.unwrap();
+    world.result(&turn.lease, Event::Configured(Box::new(config(&[])))).await.unwrap();
+    world.result(&turn.lease, Event::VariablesSet).await.unwrap();
+    let record = world.store.addon(id).await.unwrap().unwrap();
+    assert_eq!((record.spec.plan.as_str(), &record.spec.parameters), ("large", &json!({ "size": 9 })));
+    assert_eq!((record.change, record.addon.operation.unwrap().state), (None, OperationState::Succeeded));
+}
+
+pub(crate) async fn what_a_failed_operation_changed_is_brought_back(world: World) {
+    let id = ready(&world).await;
+    ask(&world, id, OperationKind::Update).await;
+    let turn = turn(&world).await;
+    let begun = change(id, Event::Begun { message: "growing".into() }, Fence::Lease(turn.lease.clone()));
+    let begun = Change { objects: objects(&[LARGER, MORE]), state: Some(state("second")), ..begun };
+    world.store.apply(begun).await.unwrap();
+    assert_eq!(wanted(&world, id).await, [("more".to_owned(), 1), ("server".to_owned(), 2)]);
+    let no = StepFailure::Guest(GuestFailure::Failed("no".into()));
+    world.result(&turn.lease, Event::Failed(Step::Complete, no)).await.unwrap();
+    // The server is made anew as it was; the volume was never removed; what came with the update goes.
+    assert_eq!(wanted(&world, id).await, [("data".to_owned(), 2), ("server".to_owned(), 3)]);
+    assert_eq!(world.store.guest_state(id).await.unwrap(), state("first"));
+    let record = world.store.addon(id).await.unwrap().unwrap();
+    assert_eq!((record.spec.plan.as_str(), record.change), ("small", None));
+}
+
+pub(crate) async fn an_addon_has_one_operation_at_a_time(world: World) {
+    let id = ready(&world).await;
+    ask(&world, id, OperationKind::Update).await;
+    let second = world.store.apply(change(id, wish(OperationKind::Rotate), Fence::User)).await;
+    assert!(matches!(second, Err(StoreError::Illegal(_))), "{second:?}");
+}
+
+pub(crate) async fn sharers_follow_what_their_owner_gives(world: World) {
+    let app = world.app("demo").await;
+    let owner = world.ready(new_addon(&world, Some(&app)), config(&[("URL", "old")])).await;
+    let mut new = new_addon(&world, Some(&app)).named("sharer");
+    (new.spec.provision_type, new.spec.parent) = (ProvisionType::Shared, Some(owner));
+    let sharer = world.ready(new, config(&[("SHARED", "old")])).await;
+    ask(&world, owner, OperationKind::Rotate).await;
+    let turn = world.turn().await.unwrap();
+    world.result(&turn.lease, Event::Begun { message: "begun".into() }).await.unwrap();
+    world.result(&turn.lease, Event::Configured(Box::new(config(&[("URL", "new")])))).await.unwrap();
+    let following = world.turn().await.unwrap();
+    assert_eq!((following.record.spec.id, following.step), (sharer, Step::Complete));
+    // The owner changes again before it has done so: it begins once more.
+    ask_to_follow(&world, sharer).await;
+    let again = world.result(&following.lease, Event::Configured(Box::new(config(&[("SHARED", "new")])))).await;
+    assert!(matches!(again, Err(StoreError::Fenced)), "{again:?}");
+    assert_eq!(world.sees(&app).await, ["SHARED=old", "URL=new"]);
+}
+
+async fn ask_to_follow(world: &World, sharer: AddonId) {
+    world.store.apply(change(sharer, wish(OperationKind::Follow), Fence::User)).await.unwrap();
+}
+
+pub(crate) async fn a_transfer_is_kept_as_long_as_it_runs(world: World) {
+    let id = ready(&world).await;
+    ask(&world, id, OperationKind::Export).await;
+    let turn = turn(&world).await;
+    let described = Event::TransferBegun(SecretString::new("{\"password\":\"hunter2\"}"));
+    world.result(&turn.lease, described).await.unwrap();
+    let kept = world.store.transfer(id).await.unwrap().unwrap();
+    assert!(kept.reveal().contains("hunter2"));
+    world.store.apply(change(id, Event::TransferEnded { bytes: 5, result: Ok(()) }, Fence::User)).await.unwrap();
+    assert!(world.store.transfer(id).await.unwrap().is_none());
+}
+
+pub(crate) async fn health_is_noted_of_ready_addons_only(world: World) {
+    let id = world.create(new_addon(&world, None)).await;
+    let ill = Health::unhealthy("its container ended".into());
+    world.store.note_health(id, ill.clone()).await.unwrap();
+    world.store.note_health(AddonId::generate(), ill.clone()).await.unwrap();
+    assert_eq!(world.store.addon(id).await.unwrap().unwrap().addon.health, Health::UNKNOWN);
+    world.delete(id).await;
+    let id = ready(&world).await;
+    assert_eq!(world.store.addon(id).await.unwrap().unwrap().addon.health, Health::HEALTHY);
+    world.store.note_health(id, ill.clone()).await.unwrap();
+    let world = world.restart();
+    assert_eq!(world.store.addon(id).await.unwrap().unwrap().addon.health, ill);
+}
