@@ -29,6 +29,15 @@ async fn the_life_of_an_addon_by_command_line() {
     assert_eq!(line.len(), "SECRET_KEY=".len() + 100);
     run(&["config", "set", "web", "GREETING=hello there"]);
     assert!(run(&["config", "show", "web", "--format", "docker"]).contains("GREETING=hello there\n"));
+    run(&["addon", "protect", "web/secret"]);
+    let (code, _, error) = host.cli(&["addon", "delete", "web/secret"]);
+    assert!(code == 1 && error.contains("code: protected") && error.contains("larder addon unprotect"), "{error}");
+    assert!(run(&["addon", "show", "web/secret"]).contains("protected:"));
+    let unprotected: Value =
+        serde_json::from_str(&run(&["addon", "unprotect", "secret", "--app", "web", "--json"])).unwrap();
+    assert_eq!(unprotected["protected"], false);
+    let audit = run(&["audit", "--provider", "secret"]);
+    assert!(audit.contains(" protected ") && audit.contains(" unprotected ") && audit.contains("app=web"), "{audit}");
     run(&["addon", "delete", "web/secret"]);
     assert!(!run(&["config", "show", "web", "--format", "env"]).contains("SECRET_KEY"));
     run(&["app", "delete", "web"]);

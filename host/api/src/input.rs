@@ -5,6 +5,7 @@ mod create;
 mod grants;
 mod limits;
 mod options;
+mod patch;
 
 use larder_domain::{AddonId, AddonState, AppName, ProviderName};
 use serde::Deserialize;
@@ -16,6 +17,7 @@ pub(crate) use create::CreateBody;
 pub(crate) use grants::GrantsBody;
 pub(crate) use limits::LimitsBody;
 pub(crate) use options::OptionsBody;
+pub(crate) use patch::PatchBody;
 
 /// `POST /v1/providers`
 #[derive(Debug, Deserialize)]

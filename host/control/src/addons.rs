@@ -3,6 +3,7 @@
 mod create;
 mod operations;
 mod owner;
+mod patch;
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::time::{Instant, timeout};
 
 pub use create::{CreateAddon, NewAddonState};
 pub use operations::UpdateAddon;
+pub use patch::PatchAddon;
 
 use crate::{Code, Control, ControlError};
 

@@ -22,7 +22,7 @@ mod sink;
 mod waiters;
 pub mod worker;
 
-pub use addons::{CreateAddon, NewAddonState, UpdateAddon, WAIT_MS_MAX};
+pub use addons::{CreateAddon, NewAddonState, PatchAddon, UpdateAddon, WAIT_MS_MAX};
 pub use apps::check_own_value;
 pub use containers::{EngineSettings, NamedEngine};
 pub use control::Control;

@@ -1,7 +1,7 @@
 //! An addon: one resource that a provider makes for one app.
 //!
-//! It has two halves. [`AddonSpec`] is what was asked for; it never changes. [`Addon`] is how far that has
-//! come; only [`crate::transition`] makes a new one.
+//! It has two halves. [`AddonSpec`] is what was asked for; only whether it is protected changes afterwards. [`Addon`] is how far
+//! that has come; only [`crate::transition`] makes a new one.
 
 use std::sync::Arc;
 
@@ -106,7 +106,7 @@ impl AddonState {
     }
 }
 
-/// What was asked for. Immutable.
+/// What was asked for. Nothing decides upon `protected` but whoever is asked to delete the addon, so that alone may change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AddonSpec {
     /// Stable in every call to the provider.

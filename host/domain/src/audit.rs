@@ -1,4 +1,5 @@
-//! The audit log: what was done to providers, when, and by whom. For whoever has to answer for an installation.
+//! The audit log: what was done to providers, and what opens the way to deleting an addon; when, and by whom. For whoever has to
+//! answer for an installation.
 //!
 //! What a provider was refused at run time stands in its addon's history, which is bounded for each addon: here, a hostile one
 //! could push out the very grants that it lives by.
@@ -43,6 +44,10 @@ named! {
         Configured = "configured",
         /// The provider went, with its versions and grants.
         Removed = "removed",
+        /// Deleting an addon of the provider's is refused from now on.
+        Protected = "protected",
+        /// It is no longer.
+        Unprotected = "unprotected",
     }
 }
 

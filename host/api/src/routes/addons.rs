@@ -1,4 +1,4 @@
-//! Addons: created, listed, shown, deleted.
+//! Addons: created, listed, shown, changed, deleted.
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -9,7 +9,7 @@ use larder_domain::{AddonId, AddonRecord, AddonState, AppName};
 
 use crate::auth::Caller;
 use crate::extract::{IdempotencyKey, InPath, JsonBody, NoQuery, Query, Wait};
-use crate::input::{AddonsQuery, CreateBody, ForceQuery};
+use crate::input::{AddonsQuery, CreateBody, ForceQuery, PatchBody};
 use crate::problem::Problem;
 use crate::state::Shared;
 use crate::views::{AddonConfigView, AddonView, AddonsView};
@@ -83,6 +83,17 @@ pub(super) async fn show(
         None => api.control.addon(id).await?,
     };
     Ok(wait.applied(Json(AddonView::from(&record))))
+}
+
+/// `PATCH /v1/addons/{id}`
+pub(super) async fn patch(
+    State(api): State<Shared>,
+    InPath(id): InPath<AddonId>,
+    _: NoQuery,
+    body: JsonBody<PatchBody>,
+) -> Result<Response, Problem> {
+    let record = api.control.patch_addon(id, body.value.into_patch()).await?;
+    Ok(Json(AddonView::from(&record)).into_response())
 }
 
 /// `DELETE /v1/addons/{id}`

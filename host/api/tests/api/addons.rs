@@ -121,6 +121,39 @@ async fn deleting_answers_at_once_and_as_often_as_wanted() {
 }
 
 #[tokio::test]
+async fn an_addon_can_be_protected_and_unprotected() {
+    let host = TestHost::start().await;
+    let id = host.create_and_wait(json!({ "service": "thing" })).await.id();
+    let path = format!("/v1/addons/{id}");
+    let patch = async |body: Value| host.json(host.request(Method::PATCH, &path), &body).await;
+    let protected = patch(json!({ "protected": true })).await.expect(200);
+    assert_eq!((&protected["protected"], &host.get(&path).await.expect(200)), (&json!(true), &protected));
+    for nothing in [json!({}), json!({ "protected": null })] {
+        assert_eq!(patch(nothing).await.expect(200), protected, "what is left out stays");
+    }
+    host.delete(&path).await.problem(409, "protected");
+    host.delete("/v1/apps/demo?cascade=true").await.problem(409, "protected");
+    let audit = host.get("/v1/audit?limit=1").await.expect(200)["entries"][0].clone();
+    assert_eq!((&audit["action"], &audit["provider"]), (&json!("protected"), &json!("thing")));
+    assert_eq!(audit["data"], json!({ "addon": id, "app": "demo" }));
+
+    for (body, code, word) in [
+        (json!({ "protected": "yes" }), "invalid_json", "boolean"),
+        (json!({ "protected": false, "name": "b" }), "unknown_field", "`name`"),
+        (json!({ "state": "ready" }), "unknown_field", "`protected`"),
+    ] {
+        let detail = patch(body).await.problem(400, code);
+        assert!(detail.contains(word), "{detail}");
+    }
+    assert_eq!(host.get(&path).await.expect(200), protected, "nothing was changed");
+    assert_eq!(patch(json!({ "protected": false })).await.expect(200)["protected"], false);
+    host.delete(&path).await.expect(202);
+    patch(json!({ "protected": true })).await.problem(409, "addon_over");
+    let request = host.request(Method::PATCH, "/v1/addons/018f0000-0000-7000-8000-000000000000");
+    host.json(request, &json!({ "protected": true })).await.problem(404, "unknown_addon");
+}
+
+#[tokio::test]
 async fn an_addon_that_is_not_there_is_unknown() {
     let host = TestHost::start().await;
     for id in ["not-an-id", "018f0000-0000-7000-8000-000000000000", "%FF", "a%2Fb"] {

@@ -8,6 +8,7 @@ mod history;
 mod list;
 mod operation;
 mod progress;
+mod protect;
 mod record;
 
 use std::sync::Arc;
@@ -19,7 +20,8 @@ use larder_domain::operation::Health;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::GuestState;
 use larder_domain::ports::store::{
-    AddonFilter, AddonStore, Applied, Change, CreateRefusal, Created, Idempotency, NewAddon, StoredLog, Watcher,
+    AddonFilter, AddonStore, Applied, Change, CreateRefusal, Created, Idempotency, NewAddon, ProtectRefusal, StoredLog,
+    Watcher,
 };
 use larder_domain::secret::{SecretString, Seed};
 use larder_domain::work::{Lease, Subject, Token, WorkKind};
@@ -86,6 +88,13 @@ impl AddonStore for SqliteStore {
         };
         let brought = Brought { config, state, parameters, transfer, objects, notes, log };
         self.writer.run(move |tx| apply::apply(tx, addon, &event, &fence, &brought)).await
+    }
+
+    async fn protect(&self, id: AddonId, protected: bool) -> Result<Result<AddonRecord, ProtectRefusal>, StoreError> {
+        match self.writer.attempt(move |tx| protect::protect(tx, id, protected)).await? {
+            Ok(record) => Ok(Ok(record.open(&*self.sealer)?)),
+            Err(refusal) => Ok(Err(refusal)),
+        }
     }
 
     async fn addon(&self, id: AddonId) -> Result<Option<AddonRecord>, StoreError> {

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use larder_domain::ports::store::{CreateRefusal, Created, Idempotency, Leased, NewAddon};
-use larder_domain::{AddonSpec, AddonState, Step, WallTime};
+use larder_domain::audit::Action;
+use larder_domain::ports::StoreError;
+use larder_domain::ports::store::{CreateRefusal, Created, Idempotency, Leased, NewAddon, ProtectRefusal};
+use larder_domain::{AddonId, AddonSpec, AddonState, Step, WallTime};
+use serde_json::json;
 
-use crate::world::{Build, World, new_addon};
+use crate::world::{Build, World, new_addon, provider};
 
 pub(crate) async fn an_addon_is_created_whole(world: World) {
     let app = world.app("shop").await;
@@ -121,4 +124,30 @@ impl IntoSecret for &str {
     fn into_secret(self) -> larder_domain::SecretString {
         larder_domain::SecretString::new(self)
     }
+}
+
+pub(crate) async fn whether_an_addon_is_protected_can_be_changed_while_it_lives(world: World) {
+    let app = world.app("shop").await;
+    let id = world.create(new_addon(&world, Some(&app))).await;
+    let protect = async |protected| world.store.protect(id, protected).await.unwrap();
+    for (protected, entries) in [(false, 1), (true, 2), (true, 2), (false, 3)] {
+        assert_eq!(protect(protected).await.unwrap().spec.protected, protected);
+        assert_eq!(world.store.addon(id).await.unwrap().unwrap().spec.protected, protected);
+        let history = world.store.history(Some(id), 0, 9).await.unwrap();
+        assert_eq!(history.len(), entries, "what is so already is not told");
+    }
+    let history = world.store.history(Some(id), 0, 9).await.unwrap();
+    assert_eq!(
+        history.iter().map(|entry| entry.kind.as_str()).collect::<Vec<_>>(),
+        ["created", "protected", "unprotected"]
+    );
+    let audit = world.store.audit(Some(provider("pg")), None, 9).await.unwrap();
+    assert_eq!(audit.iter().map(|entry| entry.action).collect::<Vec<_>>(), [Action::Unprotected, Action::Protected]);
+    assert_eq!(audit[0].data, json!({ "addon": id, "app": "shop" }));
+
+    world.delete(id).await;
+    assert_eq!(protect(true).await, Err(ProtectRefusal::Over));
+    assert!(!world.store.addon(id).await.unwrap().unwrap().spec.protected);
+    let nobody = world.store.protect(AddonId::generate(), true).await;
+    assert!(matches!(nobody, Err(StoreError::Missing("addon"))));
 }

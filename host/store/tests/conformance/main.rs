@@ -45,6 +45,7 @@ conformance! { sqlite;
         reserved_variables_are_taken,
         the_same_request_is_answered_the_same_for_a_day,
         many_at_once_all_come_to_be,
+        whether_an_addon_is_protected_can_be_changed_while_it_lives,
     }
     objects {
         what_changes_is_made_anew_and_what_does_not_stays,

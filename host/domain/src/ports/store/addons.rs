@@ -72,6 +72,13 @@ pub enum CreateRefusal {
     IdempotencyMismatch,
 }
 
+/// Why an addon was not changed. Nothing was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProtectRefusal {
+    /// It is over: there is nothing left to protect.
+    Over,
+}
+
 /// Which addons to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AddonFilter {
@@ -153,6 +160,10 @@ pub trait AddonStore: Send + Sync + 'static {
 
     /// Applies an event. A configuration whose names are taken becomes [`Event::ConfigRefused`] in the same transaction.
     async fn apply(&self, change: Change) -> Result<Applied, StoreError>;
+
+    /// Has deleting an addon be refused from now on, or no longer; with a line in its history and in the audit log. Nothing
+    /// is written if it is so already. The addon as it is then.
+    async fn protect(&self, id: AddonId, protected: bool) -> Result<Result<AddonRecord, ProtectRefusal>, StoreError>;
 
     /// One addon, terminal ones included.
     async fn addon(&self, id: AddonId) -> Result<Option<AddonRecord>, StoreError>;

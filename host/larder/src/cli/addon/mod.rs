@@ -9,6 +9,7 @@ mod credentials;
 mod delete;
 mod events;
 mod logs;
+mod protect;
 mod reference;
 mod show;
 mod tunnel;
@@ -43,6 +44,10 @@ pub(crate) enum AddonCommand {
     Connect(connect::ConnectArgs),
     /// Make an addon reachable at a port of this machine.
     Tunnel(tunnel::TunnelArgs),
+    /// Have deleting an addon be refused.
+    Protect(WhichArgs),
+    /// Let an addon be deleted again.
+    Unprotect(WhichArgs),
     /// Delete addons.
     Delete(DeleteArgs),
 }
@@ -107,6 +112,8 @@ pub(crate) async fn run(context: &Context, command: AddonCommand) -> Result<()> 
         AddonCommand::Logs(args) => logs::run(context, &args).await,
         AddonCommand::Connect(args) => connect::run(context, args).await,
         AddonCommand::Tunnel(args) => tunnel::run(context, &args).await,
+        AddonCommand::Protect(args) => protect::run(context, &args, true).await,
+        AddonCommand::Unprotect(args) => protect::run(context, &args, false).await,
         AddonCommand::Delete(args) => delete::run(context, &args).await,
     }
 }

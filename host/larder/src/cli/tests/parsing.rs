@@ -34,6 +34,8 @@ const COMMANDS: &[&str] = &[
     "larder addon wait cache --app web --timeout 60s",
     "larder addon events web/cache --follow",
     "larder addon logs web/cache -f",
+    "larder addon protect web/cache",
+    "larder addon unprotect cache --app web",
     "larder addon delete web/cache web/other --force",
     "larder addon connect web/cache",
     "larder addon connect cache --app web --image redis:8 -- --raw PING",

@@ -74,6 +74,10 @@ impl SealedRecord {
         Ok(Self { spec, updated_at, parameters, seed, change, progress })
     }
 
+    pub(super) const fn is_protected(&self) -> bool {
+        self.spec.protected
+    }
+
     /// Opens the root of its passwords.
     pub(in crate::sqlite) fn open_seed(&self, sealer: &dyn Sealer) -> Result<Seed, StoreError> {
         codec::decode_seed(&sealer.open(&places::seed(self.spec.id), &self.seed)?)

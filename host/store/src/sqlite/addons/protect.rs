@@ -1,0 +1,43 @@
+//! Protecting an addon against deletion: the one thing about what was asked for that may change.
+
+use larder_domain::AddonId;
+use larder_domain::audit::{Action, Actor};
+use larder_domain::history::Entry;
+use larder_domain::ports::StoreError;
+use larder_domain::ports::store::ProtectRefusal;
+use serde_json::json;
+
+use super::history;
+use super::record::SealedRecord;
+use crate::sqlite::audit;
+use crate::sqlite::error::{Result, Stop};
+use crate::sqlite::tx::Tx;
+
+pub(super) fn protect(
+    tx: &mut Tx<'_>,
+    id: AddonId,
+    protected: bool,
+) -> Result<Box<SealedRecord>, Stop<ProtectRefusal>> {
+    let record = load(tx, id)?;
+    let mut progress = record.progress.clone();
+    if progress.addon.state.is_terminal() {
+        return Err(Stop::Refused(ProtectRefusal::Over));
+    }
+    if record.is_protected() == protected {
+        return Ok(Box::new(record));
+    }
+    tx.execute("UPDATE addon_detail SET protected = ? WHERE addon = ?", (protected, id.0.as_bytes()))?;
+    let (action, entry) = if protected {
+        (Action::Protected, Entry::new("protected", "deleting it is refused from now on"))
+    } else {
+        (Action::Unprotected, Entry::new("unprotected", "it can be deleted again"))
+    };
+    history::record(tx, &mut progress, &entry)?;
+    progress.save(tx, &record.progress)?;
+    audit::note(tx, Actor::Admin, action, &progress.provider, &json!({ "addon": id, "app": progress.app }))?;
+    Ok(Box::new(load(tx, id)?))
+}
+
+fn load(tx: &Tx<'_>, id: AddonId) -> Result<SealedRecord> {
+    SealedRecord::load(tx.conn, id)?.ok_or_else(|| StoreError::Missing("addon").into())
+}
