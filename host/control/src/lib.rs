@@ -3,6 +3,7 @@
 //! Everything here goes through the ports of `larder-domain`; there is no SQL, no HTTP and no wasm. A use case writes
 //! an intent and returns; the worker, woken by that commit, makes it true.
 
+mod activate;
 mod addons;
 mod apps;
 mod checks;

@@ -1,11 +1,12 @@
 //! An operator's options for a provider. What a version offers and asks for may depend on them, so it describes itself anew.
 
-use larder_domain::ProviderName;
 use larder_domain::grants::is_approved;
 use larder_domain::limits::CallLimits;
 use larder_domain::manifest::Manifest;
+use larder_domain::ports::store::RevisionChanged;
 use larder_domain::provider::{Provider, Version, VersionState};
 use larder_domain::secret::SecretString;
+use larder_domain::{Digest, ProviderName};
 use serde_json::Value;
 
 use crate::schema::Schema;
@@ -14,6 +15,8 @@ use crate::{Code, Control, ControlError};
 
 /// The longest options, as JSON, in bytes.
 const OPTIONS_BYTES_MAX: usize = 64 * 1024;
+/// How often versions describe themselves anew because others were meanwhile put in their place.
+pub(crate) const DESCRIBE_RETRIES_MAX: u32 = 3;
 
 impl Control {
     /// Replaces the operator's options for a provider, if nobody has changed the provider since `revision`. They hold from the next
@@ -27,14 +30,38 @@ impl Control {
         options: Value,
         revision: u64,
     ) -> Result<Provider, ControlError> {
-        let provider = self.provider(name).await?;
         let secret = SecretString::new(options.to_string());
         if secret.reveal().len() > OPTIONS_BYTES_MAX {
             return Err(invalid(format!("they are longer than {OPTIONS_BYTES_MAX} bytes")));
         }
+        let mut retries = 0..DESCRIBE_RETRIES_MAX;
+        loop {
+            let (manifests, changed) = (self.all_under(name, &options, &secret).await?, (name.clone(), secret.clone()));
+            let set = move |control: Self| async move {
+                control.store.set_options(&changed.0, changed.1, manifests, revision).await
+            };
+            let done = self.change(set).await?;
+            // Another version has come to serve while these described themselves, and nobody has changed anything else.
+            if done == Err(RevisionChanged { is: revision }) && retries.next().is_some() {
+                continue;
+            }
+            let provider = self.changed(name, revision, done).await?;
+            self.unload_idle(&provider);
+            return Ok(provider);
+        }
+    }
+
+    /// What the versions that must know the options say of themselves under these.
+    async fn all_under(
+        &self,
+        name: &ProviderName,
+        options: &Value,
+        secret: &SecretString,
+    ) -> Result<Vec<(Digest, Manifest)>, ControlError> {
+        let provider = self.provider(name).await?;
         let mut manifests = vec![];
-        for (version, before) in concerned(&provider) {
-            let manifest = self.under(&options, &secret, version, before).await?;
+        for version in Provider::under_options(&provider.versions) {
+            let manifest = self.under(options, secret, version).await.map_err(|unfit| unfit.or(invalid))?;
             if version.state == VersionState::Active && !is_approved(&manifest, &provider.grants) {
                 return Err(needs_approval(name, &manifest, &provider));
             }
@@ -44,39 +71,42 @@ impl Control {
             let message = format!("the provider {name} has no version yet that has passed its checks");
             return Err(ControlError::refused(Code::VersionNotUsable, message));
         }
-        let changed = name.clone();
-        let set =
-            move |control: Self| async move { control.store.set_options(&changed, secret, manifests, revision).await };
-        let done = self.change(set).await?;
-        let provider = self.changed(name, revision, done).await?;
-        self.unload_idle(&provider);
-        Ok(provider)
+        Ok(manifests)
     }
 
-    /// What a version says of itself under these options.
-    async fn under(
+    /// What a checked version says of itself under these options.
+    pub(crate) async fn under(
         &self,
         options: &Value,
         secret: &SecretString,
         version: &Version,
-        before: &Manifest,
-    ) -> Result<Manifest, ControlError> {
-        let schema = Schema::compile(&before.options).map_err(invalid)?;
-        schema.check(options).map_err(invalid)?;
+    ) -> Result<Manifest, Unfit> {
+        let before = version.manifest.as_ref().ok_or_else(|| Unfit::Host("a version has lost its manifest".into()))?;
+        Schema::compile(&before.options).and_then(|schema| schema.check(options)).map_err(Unfit::Options)?;
         match describe(self, version.digest, secret, CallLimits::default()).await {
             Ok(manifest) => Ok(manifest),
-            Err(Undescribed::Refused { message, .. }) => Err(invalid(message)),
-            Err(Undescribed::Host(reason)) => Err(ControlError::refused(Code::Internal, reason)),
+            Err(Undescribed::Refused { message, .. }) => Err(Unfit::Options(message)),
+            Err(Undescribed::Host(reason)) => Err(Unfit::Host(reason)),
         }
     }
 }
 
-/// The version that serves, and the newest one that could.
-fn concerned(provider: &Provider) -> impl Iterator<Item = (&Version, &Manifest)> {
-    let could = |version: &&Version| !matches!(version.state, VersionState::Refused | VersionState::Checking);
-    let newest = provider.versions.iter().find(could).map(|version| version.digest);
-    let concerned = move |version: &&Version| version.state == VersionState::Active || Some(version.digest) == newest;
-    provider.versions.iter().filter(concerned).filter_map(|version| Some((version, version.manifest.as_ref()?)))
+/// Why a version did not describe itself under options.
+pub(crate) enum Unfit {
+    /// They are nothing for it: why.
+    Options(String),
+    /// The host failed.
+    Host(String),
+}
+
+impl Unfit {
+    /// The problem that it is, if the options are to blame, or the host's.
+    pub(crate) fn or(self, problem: impl FnOnce(String) -> ControlError) -> ControlError {
+        match self {
+            Self::Options(reason) => problem(reason),
+            Self::Host(reason) => ControlError::refused(Code::Internal, reason),
+        }
+    }
 }
 
 fn invalid(reason: String) -> ControlError {

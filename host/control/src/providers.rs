@@ -10,7 +10,6 @@ use sha2::{Digest as _, Sha256};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
-use crate::grants::why_not;
 use crate::{Code, Control, ControlError};
 
 /// How often a version's check is looked at by whoever waits for it, in milliseconds. Uploads are rare, and any node may do the check.
@@ -99,24 +98,6 @@ impl Control {
             }
             sleep(Duration::from_millis(CHECK_POLL_MS)).await;
         }
-    }
-
-    /// Makes a checked version the one that serves; rolling back is the same.
-    ///
-    /// # Errors
-    /// `unknown_provider`, `unknown_version`, `version_not_usable`.
-    pub async fn activate(&self, name: &ProviderName, digest: Digest) -> Result<Provider, ControlError> {
-        let version = self.version(name, digest).await?;
-        let changed = name.clone();
-        let done =
-            self.change(move |control: Self| async move { control.store.activate(&changed, digest).await }).await?;
-        if !done {
-            let message = why_not(&self.provider(name).await?, &version);
-            return Err(ControlError::refused(Code::VersionNotUsable, message));
-        }
-        let provider = self.provider(name).await?;
-        self.unload_idle(&provider);
-        Ok(provider)
     }
 
     /// Removes a provider with its versions.

@@ -4,6 +4,7 @@
 
 #[path = "worker/operations.rs"]
 mod operations;
+mod providers;
 mod support;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use larder_domain::{AddonState, SecretString};
 
 use larder_store::ManualClock;
 use support::{TestHost, report, until, usual};
+use tokio::sync::Semaphore;
 
 #[tokio::test]
 async fn variables_reach_the_sink_before_ready_and_leave_it_with_the_addon() {

@@ -110,4 +110,12 @@ impl Provider {
     pub fn active(&self) -> Option<&Version> {
         self.versions.iter().find(|version| version.state == VersionState::Active)
     }
+
+    /// The versions, of these with the newest first, that must always have described themselves under the operator's present
+    /// options: the one that serves, and the newest that could, which a grant may have serve.
+    pub fn under_options(versions: &[Version]) -> impl Iterator<Item = &Version> {
+        let could = |version: &&Version| !matches!(version.state, VersionState::Refused | VersionState::Checking);
+        let newest = versions.iter().find(could).map(|version| version.digest);
+        versions.iter().filter(move |version| version.state == VersionState::Active || Some(version.digest) == newest)
+    }
 }

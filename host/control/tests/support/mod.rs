@@ -13,10 +13,10 @@ use larder_domain::limits::CallLimits;
 use larder_domain::operation::Health;
 use larder_domain::ports::runtime::{Call, CallReport, Export, Interface, ProviderRuntime, Reply, Usage};
 use larder_domain::ports::{AppSink, SinkError};
-use larder_domain::provider::{Refusal, VersionState};
+use larder_domain::provider::{Refusal, Version, VersionState};
 use larder_domain::{AddonId, AddonRecord, AppName, Digest, SecretString};
 use larder_store::{Clock, KeyfileSealer, SqliteStore, SystemClock};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
 
@@ -26,11 +26,16 @@ pub(crate) type Answer = Result<Result<Reply, GuestFailure>, Fault>;
 /// How a provider answers each function.
 pub(crate) type Behaviour = Box<dyn Fn(Export) -> CallReport + Send + Sync>;
 
+/// What a version says of itself under options.
+pub(crate) type Describe = Box<dyn Fn(&Value) -> Result<Value, String> + Send + Sync>;
+
 /// Behaviours by provider; everything succeeds unless told otherwise.
 #[derive(Default)]
 pub(crate) struct Script {
     /// What each call returns, by provider.
     pub(crate) answers: Mutex<HashMap<String, Behaviour>>,
+    /// What versions say of themselves that are not ordinary.
+    pub(crate) describes: Mutex<HashMap<Digest, Describe>>,
     /// Providers whose calls wait for ever.
     pub(crate) hanging: Mutex<HashSet<String>>,
     /// Each call that began: provider and function.
@@ -84,10 +89,16 @@ impl ProviderRuntime for Scripted {
         Usage::default()
     }
 
-    async fn describe(&self, _: Digest, _: &SecretString, _: CallLimits) -> Result<Result<String, String>, Fault> {
-        let plan = json!({ "name": "default", "description": "One", "parameters": { "type": "object" } });
-        let service = json!({ "name": "thing", "description": "A thing", "variables": ["THING"], "plans": [plan] });
-        Ok(Ok(json!({ "version": "1", "description": "Scripted", "services": [service] }).to_string()))
+    async fn describe(
+        &self,
+        digest: Digest,
+        options: &SecretString,
+        _: CallLimits,
+    ) -> Result<Result<String, String>, Fault> {
+        if let Some(scripted) = self.0.describes.lock().unwrap().get(&digest) {
+            return Ok(scripted(&serde_json::from_str(options.reveal()).unwrap()).map(|manifest| manifest.to_string()));
+        }
+        Ok(Ok(manifest().to_string()))
     }
 
     async fn call(&self, call: Call) -> CallReport {
@@ -105,6 +116,13 @@ impl ProviderRuntime for Scripted {
         let scripted = self.0.answers.lock().unwrap().get(&provider).map(|answer| answer(call.export));
         scripted.unwrap_or_else(|| report(usual(call.export)))
     }
+}
+
+/// What an ordinary provider says of itself.
+pub(crate) fn manifest() -> Value {
+    let plan = json!({ "name": "default", "description": "One", "parameters": { "type": "object" } });
+    let service = json!({ "name": "thing", "description": "A thing", "variables": ["THING"], "plans": [plan] });
+    json!({ "version": "1", "description": "Scripted", "services": [service] })
 }
 
 /// An answer and nothing beside it.
@@ -194,13 +212,15 @@ impl TestHost {
     }
 
     async fn upload(&self, name: &str) {
+        let version = self.upload_version(name, name).await;
+        assert_eq!(version.state, VersionState::Active);
+    }
+
+    /// Uploads a version; as it is when it was checked.
+    pub(crate) async fn upload_version(&self, name: &str, wasm: &str) -> Version {
         let name = name.parse().unwrap();
-        let digest = self.control.upload(&name, name.as_str().as_bytes().to_vec()).await.unwrap().version.digest;
-        let active = || async {
-            let version = self.control.version(&name, digest).await.unwrap();
-            (version.state == VersionState::Active).then_some(())
-        };
-        until("the provider to become active", active).await;
+        let digest = self.control.upload(&name, wasm.as_bytes().to_vec()).await.unwrap().version.digest;
+        self.control.wait_for_version(&name, digest, Duration::from_secs(30)).await.unwrap()
     }
 
     /// Asks for an addon by this provider.

@@ -52,9 +52,15 @@ impl ProviderStore for SqliteStore {
         self.writer.run(move |tx| versions::finish_check(tx, &lease, &name, digest, &outcome)).await
     }
 
-    async fn activate(&self, name: &ProviderName, digest: Digest) -> Result<bool, StoreError> {
+    async fn activate(
+        &self,
+        name: &ProviderName,
+        digest: Digest,
+        manifest: Manifest,
+        revision: u64,
+    ) -> Result<Result<bool, RevisionChanged>, StoreError> {
         let name = name.clone();
-        self.writer.run(move |tx| versions::activate(tx, &name, digest)).await
+        self.writer.attempt(move |tx| versions::activate(tx, &name, digest, &manifest, revision)).await
     }
 
     async fn set_grants(

@@ -115,6 +115,7 @@ conformance! { sqlite;
         a_refused_version_is_checked_again_when_it_comes_again,
         only_checked_versions_can_be_activated,
         a_version_waits_until_what_it_requires_is_granted,
+        what_serves_has_described_itself_under_the_present_options,
         limits_are_set_under_a_revision,
         everything_that_is_done_is_in_the_audit_log,
         a_provider_in_use_is_not_removed,

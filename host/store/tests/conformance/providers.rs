@@ -10,7 +10,7 @@ use larder_domain::ports::runtime::Interface;
 use larder_domain::ports::store::{CheckOutcome, Leased, RemoveRefusal, RevisionChanged, UploadOutcome};
 use larder_domain::provider::VersionState::{self, Active, Checking, Inactive, Refused, WaitingForApproval};
 use larder_domain::work::{Lease, Subject, WorkKind};
-use larder_domain::{Event, Step};
+use larder_domain::{Event, SecretString, Step};
 use serde_json::json;
 
 use crate::world::{Build, World, config, new_addon, provider};
@@ -49,6 +49,12 @@ async fn revision(world: &World) -> u64 {
 async fn grant(world: &World, values: &[&str], revision: u64) -> Result<(), RevisionChanged> {
     let grants = values.iter().map(|value| Permission::parse("network", value).unwrap()).collect();
     world.store.set_grants(&provider("pg"), grants, revision).await.unwrap()
+}
+
+/// Activates a version that says this of itself under the options that there are.
+async fn activate(world: &World, digest: Digest, manifest: Manifest) -> bool {
+    let revision = revision(world).await;
+    world.store.activate(&provider("pg"), digest, manifest, revision).await.unwrap().unwrap()
 }
 
 async fn upload(world: &World, digest: Digest) -> UploadOutcome {
@@ -108,20 +114,18 @@ pub(crate) async fn a_refused_version_is_checked_again_when_it_comes_again(world
 }
 
 pub(crate) async fn only_checked_versions_can_be_activated(world: World) {
-    let pg = provider("pg");
-    assert!(!world.store.activate(&pg, ONE).await.unwrap());
     upload(&world, ONE).await;
-    assert!(!world.store.activate(&pg, ONE).await.unwrap());
+    assert!(!activate(&world, ONE, manifest("1.0")).await);
     finish(&world, ONE, accepted(manifest("1.0"))).await;
     upload(&world, TWO).await;
     finish(&world, TWO, CheckOutcome::Refused { code: "c".into(), message: "m".into() }).await;
-    assert!(!world.store.activate(&pg, TWO).await.unwrap());
+    assert!(!activate(&world, TWO, manifest("2.0")).await);
     upload(&world, TWO).await;
     finish(&world, TWO, accepted(asking("2.0"))).await;
-    assert!(!world.store.activate(&pg, TWO).await.unwrap(), "it requires what was not granted");
+    assert!(!activate(&world, TWO, asking("2.0")).await, "it requires what was not granted");
     grant(&world, &[NEEDED], revision(&world).await).await.unwrap();
     assert_eq!(states(&world).await, [(2, Active), (1, Inactive)]);
-    assert!(world.store.activate(&pg, ONE).await.unwrap());
+    assert!(activate(&world, ONE, manifest("1.0")).await);
     assert_eq!(states(&world).await, [(2, Inactive), (1, Active)]);
 }
 
@@ -155,14 +159,45 @@ pub(crate) async fn a_version_waits_until_what_it_requires_is_granted(world: Wor
 
     grant(&world, &[], first + 2).await.unwrap();
     assert_eq!(states(&world).await, served, "it serves on, and is refused what it had");
-    assert!(!world.store.activate(&provider("pg"), TWO).await.unwrap());
-    assert!(world.store.activate(&provider("pg"), ONE).await.unwrap());
+    assert!(!activate(&world, TWO, asking("2.0")).await);
+    assert!(activate(&world, ONE, manifest("1.0")).await);
     world.store.remove_provider(&provider("pg"), false).await.unwrap().unwrap();
     world.clock.advance_ms(1_000);
     upload(&world, ONE).await;
     let again = world.store.provider(&provider("pg")).await.unwrap().unwrap();
     assert_eq!(again.grants, [], "grants go with their provider");
     assert!(again.revision > first + 2, "a revision is never used twice");
+}
+
+pub(crate) async fn what_serves_has_described_itself_under_the_present_options(world: World) {
+    let pg = provider("pg");
+    let options = || SecretString::new(r#"{"size":"large"}"#);
+    let set = async |manifests, revision| world.store.set_options(&pg, options(), manifests, revision).await.unwrap();
+    let said = async |digest| {
+        let versions = world.store.provider(&pg).await.unwrap().unwrap().versions;
+        versions.into_iter().find(|version| version.digest == digest).unwrap().manifest.unwrap().version
+    };
+    for (digest, version) in [(ONE, "1.0"), (TWO, "2.0")] {
+        upload(&world, digest).await;
+        finish(&world, digest, CheckOutcome::Accepted(manifest(version))).await;
+    }
+    assert!(activate(&world, ONE, manifest("1.0")).await);
+    let first = revision(&world).await;
+
+    // The newest may be had to serve by a grant, so it must know the options like the one that serves.
+    let undescribed = Err(RevisionChanged { is: first });
+    assert_eq!(set(vec![(TWO, manifest("2.0-large"))], first).await, undescribed);
+    assert_eq!(set(vec![(ONE, manifest("1.0-large"))], first).await, undescribed);
+    assert_eq!((said(ONE).await, revision(&world).await), ("1.0".into(), first), "nothing was stored");
+    assert_eq!(set(vec![(ONE, manifest("1.0-large")), (TWO, manifest("2.0-large"))], first).await, Ok(()));
+    assert_eq!((said(ONE).await, said(TWO).await), ("1.0-large".into(), "2.0-large".into()));
+
+    let stale = world.store.activate(&pg, TWO, manifest("2.0"), first).await.unwrap();
+    assert_eq!(stale, Err(RevisionChanged { is: first + 1 }), "it has spoken of the options before these");
+    assert!(activate(&world, TWO, manifest("2.0-larger")).await);
+    assert_eq!(said(TWO).await, "2.0-larger");
+    assert!(!activate(&world, ONE, asking("1.0-larger")).await, "under these options it requires more");
+    assert_eq!((said(ONE).await, states(&world).await), ("1.0-large".into(), vec![(2, Active), (1, Inactive)]));
 }
 
 pub(crate) async fn limits_are_set_under_a_revision(world: World) {
@@ -183,7 +218,7 @@ pub(crate) async fn everything_that_is_done_is_in_the_audit_log(world: World) {
     finish(&world, TWO, accepted(asking("2.0"))).await;
     grant(&world, &[NEEDED], revision(&world).await).await.unwrap();
     grant(&world, &[], revision(&world).await).await.unwrap();
-    world.store.activate(&pg, ONE).await.unwrap();
+    activate(&world, ONE, manifest("1.0")).await;
     let limits = ProviderLimits::parse([("cpu_ms", 5_000)]).unwrap();
     world.store.set_limits(&pg, limits, revision(&world).await).await.unwrap().unwrap();
     world.store.remove_provider(&pg, false).await.unwrap().unwrap();

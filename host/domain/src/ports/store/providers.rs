@@ -70,9 +70,15 @@ pub trait ProviderStore: Send + Sync + 'static {
         outcome: CheckOutcome,
     ) -> Result<(), StoreError>;
 
-    /// Makes a checked version the one that serves. False if it can't: it was not checked, or refused, or requires more than was
-    /// granted.
-    async fn activate(&self, name: &ProviderName, digest: Digest) -> Result<bool, StoreError>;
+    /// Makes a checked version the one that serves, with what it says of itself under the options that the provider had at this
+    /// revision. False if it can't: it was not checked, or refused, or requires more than was granted.
+    async fn activate(
+        &self,
+        name: &ProviderName,
+        digest: Digest,
+        manifest: Manifest,
+        revision: u64,
+    ) -> Result<Result<bool, RevisionChanged>, StoreError>;
 
     /// Replaces a provider's grants, if they still have this revision. The newest version becomes active if it waited for what
     /// it has now.
@@ -92,7 +98,8 @@ pub trait ProviderStore: Send + Sync + 'static {
     ) -> Result<Result<(), RevisionChanged>, StoreError>;
 
     /// Replaces the operator's options, and what versions say of themselves under them, if nothing else of the provider was changed
-    /// since this revision. The newest version becomes active if it waited for what it no longer asks for.
+    /// since this revision: also no version may have come to serve, or to be the newest that could, that has not said it. The newest
+    /// version becomes active if it waited for what it no longer asks for.
     async fn set_options(
         &self,
         name: &ProviderName,

@@ -5,10 +5,11 @@ use larder_domain::audit::{Action, Actor};
 use larder_domain::ids::Digest;
 use larder_domain::manifest::Manifest;
 use larder_domain::ports::store::RevisionChanged;
+use larder_domain::provider::Provider;
 use larder_domain::work::WorkKind;
 use serde_json::json;
 
-use super::{grants, revision};
+use super::{grants, revision, versions};
 use crate::sqlite::audit;
 use crate::sqlite::error::{Failure, Stop};
 use crate::sqlite::tx::Tx;
@@ -22,6 +23,11 @@ pub(super) fn set(
     revision: u64,
 ) -> Result<(), Stop<RevisionChanged>> {
     revision::advance(tx, provider, revision)?;
+    // A check that has ended since, or an activation, may have brought in one that knows only the options before these.
+    let all = versions::all(tx.conn, provider)?;
+    if Provider::under_options(&all).any(|version| !manifests.iter().any(|(digest, _)| *digest == version.digest)) {
+        return Err(Stop::Refused(RevisionChanged { is: revision }));
+    }
     tx.execute("UPDATE provider SET options = ? WHERE name = ?", (sealed, provider.as_str()))?;
     for (digest, manifest) in manifests {
         let text = serde_json::to_string(manifest).map_err(|error| Failure::corrupt(error.to_string()))?;

@@ -7,13 +7,16 @@ use larder_domain::ports::store::RevisionChanged;
 use crate::sqlite::error::{Result, Stop};
 use crate::sqlite::tx::Tx;
 
-/// Goes on to the next revision, if it still is this one.
-pub(super) fn advance(tx: &Tx<'_>, provider: &ProviderName, from: u64) -> Result<(), Stop<RevisionChanged>> {
+/// Refuses what was decided about another revision than this one.
+pub(super) fn check(tx: &Tx<'_>, provider: &ProviderName, decided: u64) -> Result<(), Stop<RevisionChanged>> {
     let sql = "SELECT revision FROM provider WHERE name = ?";
     let is: u64 = tx.find(sql, [provider.as_str()], |row| row.take())?.ok_or(StoreError::Missing("provider"))?;
-    if is != from {
-        return Err(Stop::Refused(RevisionChanged { is }));
-    }
+    if is == decided { Ok(()) } else { Err(Stop::Refused(RevisionChanged { is })) }
+}
+
+/// Goes on to the next revision, if it still is this one.
+pub(super) fn advance(tx: &Tx<'_>, provider: &ProviderName, from: u64) -> Result<(), Stop<RevisionChanged>> {
+    check(tx, provider, from)?;
     tx.execute("UPDATE provider SET revision = revision + 1 WHERE name = ?", [provider.as_str()])?;
     Ok(())
 }

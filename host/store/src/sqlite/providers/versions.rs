@@ -8,15 +8,15 @@ use larder_domain::grants::is_approved;
 use larder_domain::ids::Digest;
 use larder_domain::manifest::Manifest;
 use larder_domain::ports::StoreError;
-use larder_domain::ports::store::{CheckOutcome, UploadOutcome};
+use larder_domain::ports::store::{CheckOutcome, RevisionChanged, UploadOutcome};
 use larder_domain::provider::{Version, VersionState};
 use larder_domain::work::{Lease, Subject, WorkKind};
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::grants;
+use super::{grants, revision};
 use crate::sqlite::audit;
-use crate::sqlite::error::{Failure, Result};
+use crate::sqlite::error::{Failure, Result, Stop};
 use crate::sqlite::rows::Columns;
 use crate::sqlite::tx::{Tx, find, list};
 use crate::sqlite::work::plan;
@@ -116,8 +116,16 @@ pub(super) fn finish_check(
     plan::rest(tx, lease.kind, &subject)
 }
 
-pub(super) fn activate(tx: &mut Tx<'_>, provider: &ProviderName, digest: Digest) -> Result<bool> {
+pub(super) fn activate(
+    tx: &mut Tx<'_>,
+    provider: &ProviderName,
+    digest: Digest,
+    manifest: &Manifest,
+    described_at: u64,
+) -> Result<bool, Stop<RevisionChanged>> {
+    revision::check(tx, provider, described_at)?;
     let Some(version) = one(tx, provider, digest)? else { return Ok(false) };
+    let version = Version { manifest: Some(manifest.clone()), ..version };
     let can_serve = may_serve(tx, provider, &version)?;
     if can_serve {
         make_active(tx, Actor::Admin, provider, version)?;

@@ -1,0 +1,103 @@
+//! What versions say of themselves under an operator's options, whichever of them comes to serve.
+
+use larder_control::{Code, ControlError};
+use larder_domain::grants::Permission;
+use larder_domain::provider::{Provider, VersionState};
+use larder_domain::{Digest, ProviderName};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::support::{TestHost, manifest};
+
+const PORT: &str = "tcp://db.example:5432";
+
+fn digest(wasm: &str) -> Digest {
+    Digest(Sha256::digest(wasm).into())
+}
+
+/// A manifest that tells its options, after what must be in them has been looked for.
+fn telling(options: &Value, more: &Value) -> Value {
+    let mut manifest = manifest();
+    manifest["description"] = format!("for {}", options["whom"].as_str().unwrap_or("nobody")).into();
+    manifest["options"] = json!({ "type": "object", "properties": { "whom": { "type": "string" } } });
+    for (name, value) in more.as_object().into_iter().flatten() {
+        manifest[name] = value.clone();
+    }
+    manifest
+}
+
+/// A host whose provider `pg` has the versions `old`, which does nothing for strangers, and `new`, which needs a grant.
+async fn host() -> (TestHost, ProviderName) {
+    let host = TestHost::start(&[]).await;
+    let request = json!({ "capability": "network", "value": PORT, "required": true, "reason": "to make databases" });
+    {
+        let mut describes = host.script.describes.lock().unwrap();
+        let old = |options: &Value| match options["whom"].as_str() {
+            Some("strangers") => Err("not for strangers".to_owned()),
+            _ => Ok(telling(options, &json!({}))),
+        };
+        describes.insert(digest("old"), Box::new(old));
+        let requests = json!({ "requests": [request] });
+        describes.insert(digest("new"), Box::new(move |options| Ok(telling(options, &requests))));
+    }
+    assert_eq!(host.upload_version("pg", "old").await.state, VersionState::Active);
+    assert_eq!(host.upload_version("pg", "new").await.state, VersionState::WaitingForApproval);
+    (host, "pg".parse().unwrap())
+}
+
+async fn grant(host: &TestHost, name: &ProviderName) -> Provider {
+    let revision = host.control.provider(name).await.unwrap().revision;
+    host.control.set_grants(name, vec![Permission::parse("network", PORT).unwrap()], revision).await.unwrap()
+}
+
+async fn tell(host: &TestHost, name: &ProviderName, whom: &str) -> Result<Provider, ControlError> {
+    let revision = host.control.provider(name).await.unwrap().revision;
+    host.control.set_options(name, json!({ "whom": whom }), revision).await
+}
+
+/// Which version serves, and for whom it says that it does.
+fn serves(provider: &Provider) -> (Digest, String) {
+    let active = provider.active().unwrap();
+    (active.digest, active.manifest.clone().unwrap().description)
+}
+
+#[tokio::test]
+async fn a_version_that_is_rolled_back_to_serves_under_the_present_options() {
+    let (host, pg) = host().await;
+    grant(&host, &pg).await;
+    let provider = tell(&host, &pg, "friends").await.unwrap();
+    assert_eq!(serves(&provider), (digest("new"), "for friends".into()));
+    let provider = host.control.activate(&pg, digest("old")).await.unwrap();
+    assert_eq!(serves(&provider), (digest("old"), "for friends".into()));
+    assert_eq!(host.control.offers().await.unwrap().0[&pg].manifest.description, "for friends");
+}
+
+#[tokio::test]
+async fn a_version_that_the_present_options_are_nothing_for_does_not_serve() {
+    let (host, pg) = host().await;
+    grant(&host, &pg).await;
+    tell(&host, &pg, "strangers").await.unwrap();
+    match host.control.activate(&pg, digest("old")).await.unwrap_err() {
+        ControlError::Refused { code: Code::InvalidOptions, message } => {
+            assert!(
+                message.contains("not for strangers") && message.contains("larder provider options pg"),
+                "{message}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(serves(&host.control.provider(&pg).await.unwrap()), (digest("new"), "for strangers".into()));
+    // What serves can't be told what it will not be told either.
+    tell(&host, &pg, "friends").await.unwrap();
+    host.control.activate(&pg, digest("old")).await.unwrap();
+    let refused = tell(&host, &pg, "strangers").await.unwrap_err();
+    assert!(matches!(refused, ControlError::Refused { code: Code::InvalidOptions, .. }), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_version_that_a_grant_has_serve_knows_the_present_options() {
+    let (host, pg) = host().await;
+    let provider = tell(&host, &pg, "friends").await.unwrap();
+    assert_eq!(serves(&provider), (digest("old"), "for friends".into()));
+    assert_eq!(serves(&grant(&host, &pg).await), (digest("new"), "for friends".into()));
+}
