@@ -10,8 +10,8 @@ use std::time::Duration;
 use larder_domain::config::AddonConfig;
 use larder_domain::history::StoredEntry;
 use larder_domain::ports::StoreError;
-use larder_domain::ports::store::{AddonFilter, Change, Fence, StoredLog, Watcher};
-use larder_domain::{AddonId, AddonRecord, Event, Role};
+use larder_domain::ports::store::{AddonFilter, InUse, StoredLog, Watcher};
+use larder_domain::{AddonId, AddonRecord, Role};
 use tokio::time::{Instant, timeout};
 
 pub use create::{CreateAddon, NewAddonState};
@@ -71,34 +71,28 @@ impl Control {
         if !force {
             refuse_protected(&record)?;
         }
-        self.refuse_needed(&record, force).await?;
-        let event = Event::DeprovisionRequested;
-        let change =
-            Change { addon: id, event, fence: Fence::User, state: None, objects: None, notes: vec![], log: vec![] };
+        // What others are a part of stays: a communal server in any case, the owner of a shared resource unless it is forced.
+        let if_unused = !force || record.spec.role == Role::Server;
         let control = self.clone();
         let deleted = Self::whole(async move {
-            let applied = control.store.apply(change).await?;
-            // The wish is stored; only now may the call under way be dropped, or a crash in between would lose both.
-            control.running.cancel(id);
-            control.waiters.settled(id);
-            Ok::<_, StoreError>(applied.addon)
+            let deleted = control.store.delete_addon(id, if_unused).await?;
+            if deleted.is_ok() {
+                // The wish is stored; only now may the call under way be dropped, or a crash in between would lose both.
+                control.running.cancel(id);
+                control.waiters.settled(id);
+            }
+            Ok::<_, StoreError>(deleted)
         });
-        Ok(AddonRecord { addon: deleted.await?, ..record })
+        match deleted.await? {
+            Ok(applied) => Ok(AddonRecord { addon: applied.addon, ..record }),
+            Err(InUse(users)) => Err(in_use(id, &users)),
+        }
     }
 
-    /// An addon that others are a part of stays: a communal server in any case, the owner of a shared resource unless it is forced.
-    pub(crate) async fn refuse_needed(&self, record: &AddonRecord, force: bool) -> Result<(), ControlError> {
-        if force && record.spec.role != Role::Server {
-            return Ok(());
-        }
-        let children = self.store.children(record.spec.id).await?;
-        if children.is_empty() {
-            return Ok(());
-        }
-        let named: Vec<String> = children.iter().take(NAMED_MAX).map(ToString::to_string).collect();
-        let more = if children.len() > NAMED_MAX { " and others" } else { "" };
-        let message = format!("{} addons use {}: {}{more}", children.len(), record.spec.id, named.join(", "));
-        Err(ControlError::refused(Code::AddonInUse, message))
+    /// An addon that others are a part of stays.
+    pub(crate) async fn refuse_needed(&self, record: &AddonRecord) -> Result<(), ControlError> {
+        let users = self.store.children(record.spec.id).await?;
+        if users.is_empty() { Ok(()) } else { Err(in_use(record.spec.id, &users)) }
     }
 
     /// Waits until an addon is terminal, or ready with nothing under way that somebody waits for, or the time is over; the addon as
@@ -158,6 +152,13 @@ impl Control {
         self.addon(id).await?;
         Ok(self.store.log(id, after, count_max).await?)
     }
+}
+
+fn in_use(id: AddonId, users: &[AddonId]) -> ControlError {
+    let named: Vec<String> = users.iter().take(NAMED_MAX).map(ToString::to_string).collect();
+    let more = if users.len() > NAMED_MAX { " and others" } else { "" };
+    let message = format!("{} addons use {id}: {}{more}", users.len(), named.join(", "));
+    ControlError::refused(Code::AddonInUse, message)
 }
 
 /// A protected addon goes only by force, unless it is gone already.

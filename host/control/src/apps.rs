@@ -78,7 +78,7 @@ impl Control {
             filter.after = Some(last.spec.id);
             for record in &batch {
                 refuse_protected(record)?;
-                self.refuse_needed(record, false).await?;
+                self.refuse_needed(record).await?;
                 doomed.push(record.spec.id);
             }
         }

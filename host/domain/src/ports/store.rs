@@ -11,8 +11,8 @@ mod providers;
 mod work;
 
 pub use addons::{
-    AddonFilter, AddonStore, Applied, Change, CreateRefusal, Created, Fence, Idempotency, NewAddon, ProtectRefusal,
-    StoredLog,
+    AddonFilter, AddonStore, Applied, Change, CreateRefusal, Created, Fence, Idempotency, InUse, NewAddon,
+    ProtectRefusal, StoredLog,
 };
 pub use apps::{APP_VARIABLES_MAX, AppStore, AppVariable, ConfigPatch, PatchRefusal};
 pub use audit::AuditStore;

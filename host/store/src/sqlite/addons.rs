@@ -20,8 +20,8 @@ use larder_domain::operation::Health;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::GuestState;
 use larder_domain::ports::store::{
-    AddonFilter, AddonStore, Applied, Change, CreateRefusal, Created, Idempotency, NewAddon, ProtectRefusal, StoredLog,
-    Watcher,
+    AddonFilter, AddonStore, Applied, Change, CreateRefusal, Created, Idempotency, InUse, NewAddon, ProtectRefusal,
+    StoredLog, Watcher,
 };
 use larder_domain::secret::{SecretString, Seed};
 use larder_domain::work::{Lease, Subject, Token, WorkKind};
@@ -95,6 +95,10 @@ impl AddonStore for SqliteStore {
             Ok(record) => Ok(Ok(record.open(&*self.sealer)?)),
             Err(refusal) => Ok(Err(refusal)),
         }
+    }
+
+    async fn delete_addon(&self, id: AddonId, if_unused: bool) -> Result<Result<Applied, InUse>, StoreError> {
+        self.writer.attempt(move |tx| family::delete(tx, id, if_unused)).await
     }
 
     async fn addon(&self, id: AddonId) -> Result<Option<AddonRecord>, StoreError> {

@@ -52,6 +52,7 @@ conformance! { sqlite;
         what_is_wanted_meanwhile_is_due_when_the_holder_ends,
         a_port_is_one_containers_until_it_is_gone,
         a_communal_server_is_made_once_and_takes_its_users_along,
+        a_server_is_deleted_without_users_or_not_at_all,
     }
     operations {
         an_update_is_adopted_when_it_is_configured,

@@ -1,7 +1,7 @@
 //! What addons are to have on engines, where it is published, and who is a part of whom.
 
 use larder_domain::docker::{Objects, Wanted};
-use larder_domain::ports::store::{Change, Created, Fence, Leased, Phase, Publish};
+use larder_domain::ports::store::{Change, Created, Fence, InUse, Leased, NewAddon, Phase, Publish};
 use larder_domain::work::{LEASE_MS, Lease, WorkKind};
 use larder_domain::{AddonId, AddonState, Event, ProvisionType, Role, SecretString};
 
@@ -120,19 +120,27 @@ pub(crate) async fn a_port_is_one_containers_until_it_is_gone(world: World) {
     assert!(world.store.published(other).await.unwrap().is_empty());
 }
 
-pub(crate) async fn a_communal_server_is_made_once_and_takes_its_users_along(world: World) {
-    let user = |name: &str| {
-        let mut server = new_addon(&world, None);
-        (server.spec.provision_type, server.spec.role) = (ProvisionType::Communal, Role::Server);
-        let mut user = new_addon(&world, None).named(name);
-        user.spec.provision_type = ProvisionType::Communal;
-        user.server = Some(Box::new(server));
-        user
-    };
-    let parent = async |new| match world.store.create_addon(new).await.unwrap().unwrap() {
+/// A user of a communal server, with the server that it needs.
+fn user(world: &World, name: &str) -> NewAddon {
+    let mut server = new_addon(world, None);
+    (server.spec.provision_type, server.spec.role) = (ProvisionType::Communal, Role::Server);
+    let mut user = new_addon(world, None).named(name);
+    user.spec.provision_type = ProvisionType::Communal;
+    user.server = Some(Box::new(server));
+    user
+}
+
+/// Creates a user. It and its server.
+async fn parts(world: &World, new: NewAddon) -> (AddonId, AddonId) {
+    match world.store.create_addon(new).await.unwrap().unwrap() {
         Created::New(record) => (record.spec.id, record.spec.parent.unwrap()),
-        Created::Replayed(record) => (record.spec.id, record.spec.id),
-    };
+        Created::Replayed(record) => crate::world::panic_with(&format!("{record:?} was there")),
+    }
+}
+
+pub(crate) async fn a_communal_server_is_made_once_and_takes_its_users_along(world: World) {
+    let parent = async |new| parts(&world, new).await;
+    let user = |name: &str| user(&world, name);
     let ((one, server), (other, same)) = (parent(user("one")).await, parent(user("other")).await);
     assert_eq!(server, same);
     assert_eq!(world.store.children(server).await.unwrap(), [one, other]);
@@ -158,4 +166,30 @@ pub(crate) async fn a_communal_server_is_made_once_and_takes_its_users_along(wor
     assert!(world.store.children(server).await.unwrap().is_empty());
     let (_, next) = parent(user("third")).await;
     assert_ne!(next, server, "one that is over is nobody's server");
+}
+
+pub(crate) async fn a_server_is_deleted_without_users_or_not_at_all(world: World) {
+    let (first, server) = parts(&world, user(&world, "first")).await;
+    assert_eq!(world.store.delete_addon(server, true).await.unwrap(), Err(InUse(vec![first])));
+    assert_eq!(world.store.addon(server).await.unwrap().unwrap().addon.state, AddonState::WaitingForProvision);
+
+    // Whoever comes at the moment of its deletion has it, or another one, and never one that is over.
+    let mut server = server;
+    world.delete(first).await;
+    for round in 0..20 {
+        let name = format!("user-{round}");
+        let come = parts(&world, user(&world, &name));
+        let (deleted, (id, found)) = tokio::join!(world.store.delete_addon(server, true), come);
+        match deleted.unwrap() {
+            Ok(_) => assert_ne!(found, server),
+            Err(InUse(users)) => assert_eq!((found, users), (server, vec![id])),
+        }
+        assert_eq!(world.store.addon(id).await.unwrap().unwrap().addon.state, AddonState::WaitingForProvision);
+        world.delete(id).await;
+        server = found;
+    }
+    assert!(world.store.delete_addon(server, true).await.unwrap().is_ok());
+    let (last, other) = parts(&world, user(&world, "last")).await;
+    assert!(world.store.delete_addon(other, false).await.unwrap().is_ok(), "an owner can be forced to go");
+    assert_eq!(world.store.addon(last).await.unwrap().unwrap().addon.state, AddonState::Error);
 }

@@ -179,7 +179,7 @@ pub(crate) async fn what_serves_has_described_itself_under_the_present_options(w
     };
     for (digest, version) in [(ONE, "1.0"), (TWO, "2.0")] {
         upload(&world, digest).await;
-        finish(&world, digest, CheckOutcome::Accepted(manifest(version))).await;
+        finish(&world, digest, accepted(manifest(version))).await;
     }
     assert!(activate(&world, ONE, manifest("1.0")).await);
     let first = revision(&world).await;

@@ -79,6 +79,10 @@ pub enum ProtectRefusal {
     Over,
 }
 
+/// Why an addon was not deleted: these live addons are a part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InUse(pub Vec<AddonId>);
+
 /// Which addons to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AddonFilter {
@@ -164,6 +168,10 @@ pub trait AddonStore: Send + Sync + 'static {
     /// Has deleting an addon be refused from now on, or no longer; with a line in its history and in the audit log. Nothing
     /// is written if it is so already. The addon as it is then.
     async fn protect(&self, id: AddonId, protected: bool) -> Result<Result<AddonRecord, ProtectRefusal>, StoreError>;
+
+    /// Applies a user's wish to have an addon gone. With `if_unused` only if no live addon is a part of it: none can become one then
+    /// either, since [`AddonStore::create_addon`] takes no parent that is over.
+    async fn delete_addon(&self, id: AddonId, if_unused: bool) -> Result<Result<Applied, InUse>, StoreError>;
 
     /// One addon, terminal ones included.
     async fn addon(&self, id: AddonId) -> Result<Option<AddonRecord>, StoreError>;

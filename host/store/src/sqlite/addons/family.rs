@@ -2,12 +2,12 @@
 
 use larder_domain::operation::{NewOperation, OperationKind};
 use larder_domain::ports::StoreError;
-use larder_domain::ports::store::{CreateRefusal, NewAddon};
+use larder_domain::ports::store::{Applied, CreateRefusal, Fence, InUse, NewAddon};
 use larder_domain::work::{Subject, WorkKind};
 use larder_domain::{AddonId, AddonSpec, AddonState, Event, OperationId};
 use rusqlite::Connection;
 
-use super::apply::{Brought, step};
+use super::apply::{Brought, apply, step};
 use super::progress::Progress;
 use super::record::SealedParts;
 use crate::sqlite::error::{Result, Stop};
@@ -40,6 +40,15 @@ pub(super) fn server(tx: &mut Tx<'_>, server: &NewAddon, parts: &SealedParts) ->
 pub(super) fn is_live(tx: &Tx<'_>, addon: AddonId) -> Result<bool> {
     let live = tx.find("SELECT live FROM addon WHERE id = ?", [addon.0.as_bytes()], |row| row.take::<bool>())?;
     Ok(live.unwrap_or(false))
+}
+
+/// Deletes an addon; with `if_unused` none that others are a part of. They are looked for here, so that none comes between.
+pub(super) fn delete(tx: &mut Tx<'_>, id: AddonId, if_unused: bool) -> Result<Applied, Stop<InUse>> {
+    let users = if if_unused { children(tx.conn, id)? } else { vec![] };
+    if !users.is_empty() {
+        return Err(Stop::Refused(InUse(users)));
+    }
+    Ok(apply(tx, id, &Event::DeprovisionRequested, &Fence::User, &Brought::default())?)
 }
 
 /// The live addons that are a part of this one.
