@@ -8,19 +8,21 @@ mod providers;
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use larder_domain::addon::Cleanup;
 use larder_domain::config::{RawConfig, RawEntry};
-use larder_domain::failure::{Fault, FaultCode, GuestFailure};
+use larder_domain::failure::{Fault, FaultCode, GuestFailure, Pending};
+use larder_domain::limits::AFTER_MS_MAX;
 use larder_domain::ports::runtime::{CallReport, Export, GuestState, LogLine, Reply};
-use larder_domain::ports::store::AddonStore;
+use larder_domain::ports::store::{AddonStore, ObjectStore};
 use larder_domain::work::LEASE_MS;
 use larder_domain::{AddonState, SecretString};
 
 use larder_store::ManualClock;
 use support::{TestHost, report, until, usual};
+use tokio::sync::Semaphore;
 use tokio::sync::Semaphore;
 
 #[tokio::test]
@@ -31,6 +33,34 @@ async fn variables_reach_the_sink_before_ready_and_leave_it_with_the_addon() {
     assert!(host.sink.has.lock().unwrap().contains(&id));
     host.control.delete_addon(id, false).await.unwrap();
     until("the sink to forget it", || async { (!host.sink.has.lock().unwrap().contains(&id)).then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn what_changes_during_a_call_is_looked_at_when_the_call_has_ended() {
+    let host = TestHost::start(&["patient"]).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let answer = {
+        let done = Arc::clone(&done);
+        move |export| match export {
+            Export::ProvisionComplete if !done.load(Ordering::SeqCst) => {
+                report(Ok(Ok(Reply::Pending(Pending::bounded(AFTER_MS_MAX, "starting".into(), None)))))
+            }
+            other => report(usual(other)),
+        }
+    };
+    host.script.answers.lock().unwrap().insert("patient".into(), Box::new(answer));
+    let gate = Arc::new(Semaphore::new(1));
+    host.script.held.lock().unwrap().insert("patient".into(), Arc::clone(&gate));
+    let id = host.create("patient", "one").await.spec.id;
+    until("the call", || async { (host.calls("patient", Export::ProvisionComplete) == 1).then_some(()) }).await;
+    // It is being told to come again in an hour while what it waits for happens.
+    host.store.poke_addon(id).await.unwrap();
+    gate.add_permits(1);
+    until("another call", || async { (host.calls("patient", Export::ProvisionComplete) == 2).then_some(()) }).await;
+    done.store(true, Ordering::SeqCst);
+    gate.add_permits(10);
+    assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
+    assert_eq!(host.calls("patient", Export::ProvisionComplete), 2);
 }
 
 #[tokio::test]

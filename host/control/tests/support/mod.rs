@@ -18,7 +18,7 @@ use larder_domain::{AddonId, AddonRecord, AppName, Digest, SecretString};
 use larder_store::{Clock, KeyfileSealer, SqliteStore, SystemClock};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 /// What a provider does in a call.
 pub(crate) type Answer = Result<Result<Reply, GuestFailure>, Fault>;
@@ -38,6 +38,8 @@ pub(crate) struct Script {
     pub(crate) describes: Mutex<HashMap<Digest, Describe>>,
     /// Providers whose calls wait for ever.
     pub(crate) hanging: Mutex<HashSet<String>>,
+    /// Providers each of whose calls waits until it is let go.
+    pub(crate) held: Mutex<HashMap<String, Arc<Semaphore>>>,
     /// Each call that began: provider and function.
     pub(crate) calls: Mutex<Vec<(String, Export)>>,
     /// The last call of each function.
@@ -112,6 +114,10 @@ impl ProviderRuntime for Scripted {
         self.0.called.notify_waiters();
         if self.0.hanging.lock().unwrap().contains(&provider) && call.export != Export::Deprovision {
             std::future::pending::<()>().await;
+        }
+        let held = self.0.held.lock().unwrap().get(&provider).map(Arc::clone);
+        if let Some(held) = held {
+            held.acquire().await.unwrap().forget();
         }
         let scripted = self.0.answers.lock().unwrap().get(&provider).map(|answer| answer(call.export));
         scripted.unwrap_or_else(|| report(usual(call.export)))

@@ -113,7 +113,7 @@ impl ObjectStore for SqliteStore {
         let settle = move |tx: &mut Tx<'_>| {
             let holds = plan::holds(tx.conn, lease.kind, &lease.subject, lease.token)?;
             match again {
-                None if holds => plan::rest(tx, lease.kind, &lease.subject),
+                None if holds => plan::rest_unless_poked(tx, &lease),
                 _ => plan::release(tx, &lease, again.unwrap_or(tx.now)),
             }
         };
@@ -151,17 +151,19 @@ impl SqliteStore {
     }
 }
 
-/// Stores all objects that an addon is to have; what it has beside them is to go.
+/// Stores all objects that an addon is to have; what it has beside them is to go. Work about them is due if that changes
+/// anything: a provider says what it wants in each call, and is called again when that was looked at.
 pub(super) fn want(tx: &mut Tx<'_>, addon: AddonId, provider: &ProviderName, objects: &[SealedObject]) -> Outcome<()> {
-    let key = addon.0.as_bytes();
-    for old in rows(tx.conn, addon)? {
+    let (key, mut changes) = (addon.0.as_bytes(), 0);
+    for old in rows(tx.conn, addon)?.iter().filter(|old| old.is_wanted) {
         if !objects.iter().any(|object| object.name == old.name) {
-            tx.execute("UPDATE docker_object SET wanted = 0 WHERE addon = ? AND name = ?", (key, old.name.as_str()))?;
+            let sql = "UPDATE docker_object SET wanted = 0 WHERE addon = ? AND name = ?";
+            changes += tx.execute(sql, (key, old.name.as_str()))?;
         }
     }
     for object in objects {
         let Some(document) = &object.document else { continue };
-        tx.execute(
+        changes += tx.execute(
             "INSERT INTO docker_object (addon, name, provider, wanted, revision, document, phase, message)
              VALUES (?, ?, ?, 1, 1, ?, ?, ?)
              ON CONFLICT (addon, name) DO UPDATE SET wanted = 1, revision = revision + 1, document = excluded.document,
@@ -169,7 +171,10 @@ pub(super) fn want(tx: &mut Tx<'_>, addon: AddonId, provider: &ProviderName, obj
             (key, object.name.as_str(), provider.as_str(), document, Phase::Waiting.as_str(), TO_BE_MADE),
         )?;
     }
-    plan::poke(tx, WorkKind::Objects, &Subject::Objects(addon), Some(provider))
+    match changes {
+        0 => Ok(()),
+        _ => plan::poke(tx, WorkKind::Objects, &Subject::Objects(addon), Some(provider)),
+    }
 }
 
 /// The objects that were wanted when the addon's operation began are wanted again, as they were, and no others.

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use larder_domain::ids::NodeId;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{Leased, Watcher, WorkStore};
-use larder_domain::work::{LEASE_MS, Lease, WorkKind};
+use larder_domain::work::{LEASE_MS, Lease};
 use larder_domain::{ProviderName, StoreTime};
 
 use super::SqliteStore;
@@ -66,11 +66,10 @@ impl SqliteStore {
 fn renew(tx: &mut Tx<'_>, leases: &[Lease]) -> Outcome<Vec<Lease>> {
     let until = tx.now.plus_ms(LEASE_MS);
     let mut lost = vec![];
-    // Whoever wants something else of an addon's objects has it done next: a pull under way is not broken off for that.
     for lease in leases {
         let renewed = tx.execute(
-            "UPDATE work SET lease_until = ?1 WHERE subject = ?2 AND kind = ?3 AND lease_token = ?4 AND (token = ?4 OR kind = ?5)",
-            (until.0, lease.subject.to_string(), lease.kind.as_str(), lease.token.0, WorkKind::Objects.as_str()),
+            "UPDATE work SET lease_until = ?1 WHERE subject = ?2 AND kind = ?3 AND lease_token = ?4 AND token = ?4",
+            (until.0, lease.subject.to_string(), lease.kind.as_str(), lease.token.0),
         )?;
         if renewed == 0 {
             lost.push(lease.clone());

@@ -58,6 +58,47 @@ pub(crate) async fn waiting_work_is_leased_when_it_is_due(world: World) {
     assert_eq!((turn.step, turn.record.addon.percent), (Step::Complete, Some(50)));
 }
 
+pub(crate) async fn what_is_poked_during_a_lease_is_due_once_when_it_ends(world: World) {
+    let id = world.create(new_addon(&world, None)).await;
+    let turn = world.turn().await.unwrap();
+    world.result(&turn.lease, Event::Begun { message: String::new() }).await.unwrap();
+    let pending = || Event::StillPending(Pending { after_ms: 60_000, message: "later".into(), percent: None });
+    for _ in 0..3 {
+        world.store.poke_addon(id).await.unwrap();
+    }
+    // The holder may still write, and nobody else begins before it has ended.
+    assert_eq!(world.store.renew(std::slice::from_ref(&turn.lease)).await.unwrap(), []);
+    assert!(world.turn().await.is_none());
+    world.result(&turn.lease, pending()).await.unwrap();
+    let turn = world.turn().await.unwrap();
+    world.result(&turn.lease, pending()).await.unwrap();
+    assert!(world.turn().await.is_none(), "a poke is good for one call");
+    assert_eq!(world.store.next_due(vec![]).await.unwrap(), Some(world.store.now().plus_ms(60_000)));
+
+    // Without a lease it is due at once, and that is all.
+    world.store.poke_addon(id).await.unwrap();
+    let turn = world.turn().await.unwrap();
+    // One who gives up gives the poke back too; one who dies leaves it to the next.
+    world.store.poke_addon(id).await.unwrap();
+    world.store.release(&turn.lease, world.store.now().plus_ms(1_000)).await.unwrap();
+    world.turn().await.unwrap();
+    world.store.poke_addon(id).await.unwrap();
+    world.clock.advance_ms(LEASE_MS);
+    let turn = world.turn().await.unwrap();
+    world.result(&turn.lease, pending()).await.unwrap();
+    assert!(world.turn().await.is_none(), "its call began after the poke");
+}
+
+pub(crate) async fn a_poke_does_not_wake_what_rests(world: World) {
+    let id = world.create(new_addon(&world, None)).await;
+    let (turn, _) = world.provision(config(&[])).await;
+    world.store.poke_addon(id).await.unwrap();
+    world.result(&turn.lease, Event::VariablesSet).await.unwrap();
+    assert_eq!(world.store.next_due(vec![]).await.unwrap(), None);
+    world.store.poke_addon(id).await.unwrap();
+    assert_eq!(world.store.next_due(vec![]).await.unwrap(), None);
+}
+
 pub(crate) async fn providers_take_turns(world: World) {
     for n in 0..20 {
         world.create(new_addon(&world, None).named(&format!("a-{n}")).by("big")).await;

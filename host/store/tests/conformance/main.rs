@@ -50,6 +50,7 @@ conformance! { sqlite;
     objects {
         what_changes_is_made_anew_and_what_does_not_stays,
         what_is_wanted_meanwhile_is_due_when_the_holder_ends,
+        what_stays_as_it_is_makes_no_work,
         a_port_is_one_containers_until_it_is_gone,
         a_communal_server_is_made_once_and_takes_its_users_along,
         a_server_is_deleted_without_users_or_not_at_all,
@@ -76,6 +77,8 @@ conformance! { sqlite;
         renewed_leases_last,
         released_work_is_due_when_told,
         waiting_work_is_leased_when_it_is_due,
+        what_is_poked_during_a_lease_is_due_once_when_it_ends,
+        a_poke_does_not_wake_what_rests,
         providers_take_turns,
         one_provider_gets_all_when_alone,
         saturated_providers_are_left_out,

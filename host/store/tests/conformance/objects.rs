@@ -40,6 +40,12 @@ async fn reconciling(world: &World) -> Lease {
     found.unwrap()
 }
 
+/// Whether work about objects is due.
+async fn are_due(world: &World) -> bool {
+    let leased = world.store.lease_due(world.node, 8, vec![]).await.unwrap();
+    leased.iter().any(|leased| matches!(leased, Leased::Other(_)))
+}
+
 fn publish(addon: AddonId, taken: &[u16]) -> Publish {
     let (engine, object) = ("default".to_owned(), "server".parse().unwrap());
     Publish { engine, addon, object, ports: vec![6379], range: 21_000..=21_002, taken: taken.to_vec() }
@@ -76,17 +82,29 @@ pub(crate) async fn what_is_wanted_meanwhile_is_due_when_the_holder_ends(world: 
     assert_eq!(world.store.renew(std::slice::from_ref(&lease)).await.unwrap(), []);
     world.clock.advance_ms(LEASE_MS - 1);
     world.store.settle_objects(&lease, None).await.unwrap();
+    // Also when the holder wants to come again later by itself.
+    let again = reconciling(&world).await;
+    world.store.poke_objects(id).await.unwrap();
+    world.store.settle_objects(&again, Some(world.store.now().plus_ms(60_000))).await.unwrap();
     let again = reconciling(&world).await;
     world.store.settle_objects(&again, None).await.unwrap();
-    assert!(
-        world
-            .store
-            .lease_due(world.node, 8, vec![])
-            .await
-            .unwrap()
-            .iter()
-            .all(|leased| !matches!(leased, Leased::Other(_)))
-    );
+    assert!(!are_due(&world).await);
+}
+
+pub(crate) async fn what_stays_as_it_is_makes_no_work(world: World) {
+    let (id, turn) = begun(&world).await;
+    want(&world, &turn, &[SERVER]).await;
+    world.store.settle_objects(&reconciling(&world).await, None).await.unwrap();
+    world.clock.advance_ms(1_000);
+    // A provider that says the same in each call would otherwise have its objects looked at, be woken by that, and say it again.
+    let turn = world.turn().await.unwrap();
+    want(&world, &turn, &[SERVER]).await;
+    assert!(!are_due(&world).await);
+    world.clock.advance_ms(1_000);
+    let turn = world.turn().await.unwrap();
+    want(&world, &turn, &[]).await;
+    assert_eq!(world.store.objects(id).await.unwrap()[0].wanted, None);
+    world.store.settle_objects(&reconciling(&world).await, None).await.unwrap();
 }
 
 pub(crate) async fn a_port_is_one_containers_until_it_is_gone(world: World) {

@@ -106,10 +106,10 @@ pub trait ObjectStore: Send + Sync + 'static {
     /// Where the ports of an addon's containers are published.
     async fn published(&self, addon: AddonId) -> Result<BTreeMap<LocalName, PortMap>, StoreError>;
 
-    /// Makes work about an addon's objects due now, if it has any.
+    /// Makes work about an addon's objects due now, if it has any; during a lease, once more when that ends.
     async fn poke_objects(&self, addon: AddonId) -> Result<(), StoreError>;
 
-    /// Makes an addon's next step due now, if it waits for one.
+    /// Makes an addon's next step due now, if it waits for one; during a lease, as soon as that ends and leaves one to wait for.
     async fn poke_addon(&self, addon: AddonId) -> Result<(), StoreError>;
 
     /// Adds a line to the history of an addon, if there is such an addon.

@@ -133,7 +133,8 @@ impl Round {
         let Head { provider, kind, subject, .. } = head;
         let (token, until) = (tx.next_token(), tx.now.plus_ms(LEASE_MS));
         tx.execute(
-            "UPDATE work SET lease_owner = ?1, lease_until = ?2, lease_token = ?3, token = ?3 WHERE subject = ?4 AND kind = ?5",
+            "UPDATE work SET lease_owner = ?1, lease_until = ?2, lease_token = ?3, token = ?3, poked = 0
+             WHERE subject = ?4 AND kind = ?5",
             (self.owner.0.as_bytes(), until.0, token.0, subject.to_string(), kind.as_str()),
         )?;
         Ok(Lease { kind, subject, provider, owner: self.owner, token, until })

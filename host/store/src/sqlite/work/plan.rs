@@ -3,6 +3,9 @@
 //! A row's `token` rises with every lease and every user's wish; `lease_token` is the one that the holder was given. While the
 //! two are the same, the holder may write. Once they differ, its lease is superseded: it may no longer write, but nobody else
 //! may begin either before it says that its call has ended, or its lease runs out. So calls for one subject never overlap.
+//!
+//! A poke is less than a wish: something has changed that the work is to look at. The holder goes on and may write, and whatever
+//! it plans, the work is due once more when its lease ends.
 
 use larder_domain::ports::StoreError;
 use larder_domain::work::{Lease, Subject, Token, WorkKind};
@@ -84,28 +87,23 @@ pub(in crate::sqlite) fn wish(
 }
 
 /// Makes work due now: work that there is, or, for a provider, also work that there isn't. A holder that is at it goes on, and
-/// the work is due again when it ends.
+/// the work is due again when its lease ends: it may have looked before this.
 pub(in crate::sqlite) fn poke(
     tx: &mut Tx<'_>,
     kind: WorkKind,
     subject: &Subject,
     provider: Option<&ProviderName>,
 ) -> Result<()> {
-    let sql = "SELECT provider, lease_token IS NOT NULL FROM work WHERE subject = ? AND kind = ?";
-    let found = tx.find(sql, (subject.to_string(), kind.as_str()), |row| {
-        Ok((row.parsed::<ProviderName>("a provider's name")?, row.take::<bool>()?))
+    let sql = "UPDATE work SET due = min(due, ?), poked = lease_token IS NOT NULL WHERE subject = ? AND kind = ? RETURNING provider";
+    let poked = tx.find(sql, (tx.now.0, subject.to_string(), kind.as_str()), |row| {
+        row.parsed::<ProviderName>("a provider's name")
     })?;
-    match (found, provider) {
-        // What the holder plans would take the place of this, so it loses the right to plan; objects are not driven by it.
-        (Some((provider, true)), Some(_)) => wish(tx, kind, subject, &provider, tx.now),
-        (Some((provider, _)), _) => {
-            may_be_due(tx, &provider, tx.now);
-            let sql = "UPDATE work SET due = min(due, ?) WHERE subject = ? AND kind = ?";
-            tx.execute(sql, (tx.now.0, subject.to_string(), kind.as_str())).map(drop)
-        }
-        (None, Some(provider)) => wish(tx, kind, subject, provider, tx.now),
-        (None, None) => Ok(()),
+    match (poked, provider) {
+        (Some(provider), _) => may_be_due(tx, &provider, tx.now),
+        (None, Some(provider)) => wish(tx, kind, subject, provider, tx.now)?,
+        (None, None) => {}
     }
+    Ok(())
 }
 
 /// Makes all of a provider's work of a kind due now, as a user's wish about each.
@@ -119,7 +117,7 @@ pub(in crate::sqlite) fn wish_all(tx: &mut Tx<'_>, kind: WorkKind, provider: &Pr
     Ok(())
 }
 
-/// Ends a lease and plans the next turn.
+/// Ends a lease and plans the next turn: now, if somebody poked meanwhile, which is good for one turn.
 pub(in crate::sqlite) fn free(
     tx: &mut Tx<'_>,
     kind: WorkKind,
@@ -127,11 +125,10 @@ pub(in crate::sqlite) fn free(
     provider: &ProviderName,
     due: StoreTime,
 ) -> Result<()> {
-    may_be_due(tx, provider, due);
-    tx.execute(
-        "UPDATE work SET due = ?, lease_owner = NULL, lease_until = NULL, lease_token = NULL WHERE subject = ? AND kind = ?",
-        (due.0, subject.to_string(), kind.as_str()),
-    )?;
+    let sql = "UPDATE work SET due = iif(poked, min(due, ?1), ?1), poked = 0, lease_owner = NULL, lease_until = NULL, lease_token = NULL
+         WHERE subject = ?2 AND kind = ?3 RETURNING due";
+    let planned = tx.find(sql, (due.0, subject.to_string(), kind.as_str()), |row| row.time())?;
+    may_be_due(tx, provider, planned.unwrap_or(due));
     Ok(())
 }
 
@@ -140,7 +137,8 @@ pub(in crate::sqlite) fn release(tx: &mut Tx<'_>, lease: &Lease, due: StoreTime)
     // That plan may be of any time, so let somebody look.
     may_be_due(tx, &lease.provider, StoreTime::default());
     tx.execute(
-        "UPDATE work SET due = iif(token = lease_token, ?1, min(due, ?1)), lease_owner = NULL, lease_until = NULL, lease_token = NULL
+        "UPDATE work SET due = iif(token = lease_token AND NOT poked, ?1, min(due, ?1)), poked = 0, lease_owner = NULL,
+             lease_until = NULL, lease_token = NULL
          WHERE subject = ?2 AND kind = ?3 AND lease_token = ?4",
         (due.0, lease.subject.to_string(), lease.kind.as_str(), lease.token.0),
     )?;
@@ -157,6 +155,15 @@ fn may_be_due(tx: &mut Tx<'_>, provider: &ProviderName, from: StoreTime) {
 pub(in crate::sqlite) fn rest(tx: &Tx<'_>, kind: WorkKind, subject: &Subject) -> Result<()> {
     tx.execute("DELETE FROM work WHERE subject = ? AND kind = ?", (subject.to_string(), kind.as_str()))?;
     Ok(())
+}
+
+/// Ends a lease, and all plans but that of somebody who poked meanwhile.
+pub(in crate::sqlite) fn rest_unless_poked(tx: &mut Tx<'_>, lease: &Lease) -> Result<()> {
+    let sql = "DELETE FROM work WHERE subject = ? AND kind = ? AND NOT poked";
+    match tx.execute(sql, (lease.subject.to_string(), lease.kind.as_str()))? {
+        0 => free(tx, lease.kind, &lease.subject, &lease.provider, tx.now),
+        _ => Ok(()),
+    }
 }
 
 /// Ends all plans. Under a lease the row stays, superseded and due: whoever leases it next finds that there is nothing to do.
