@@ -23,7 +23,6 @@ use larder_domain::{AddonState, SecretString};
 use larder_store::ManualClock;
 use support::{TestHost, report, until, usual};
 use tokio::sync::Semaphore;
-use tokio::sync::Semaphore;
 
 #[tokio::test]
 async fn variables_reach_the_sink_before_ready_and_leave_it_with_the_addon() {
