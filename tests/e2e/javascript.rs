@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Host, install, may_change_the_machine, run};
+use crate::support::{Host, contract_in, install, may_change_the_machine, run};
 
 const COMPONENTIZE: &str = "@bytecodealliance/componentize-js@0.23.0";
 /// Debian's Node and npm leave out what the tools have of native code, and say nothing.
@@ -24,20 +23,7 @@ async fn world_a_javascript_provider_serves_as_any_other() {
     assert!((8 << 20..24 << 20).contains(&wasm.len()), "{} bytes", wasm.len());
 
     let host = Host::start(&[]).await;
-    let request = host.request(Method::POST, "/v1/providers?name=js").header("content-type", "application/wasm");
-    let uploaded = Answer::of(request.body(wasm)).await;
-    let location = uploaded.headers["location"].to_str().unwrap().to_owned();
-    let mut stages = vec![uploaded.expect(202)["check"].clone()];
-    let version = loop {
-        let version = host.get(&location).await.expect(200);
-        if version["state"] != "checking" {
-            break version;
-        }
-        if stages.last() != Some(&version["check"]) {
-            stages.push(version["check"].clone());
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+    let (version, stages) = host.follow("js", wasm, || tokio::time::sleep(Duration::from_millis(20))).await;
     assert_eq!((&version["state"], &version["refusal"]), (&json!("active"), &Value::Null));
     assert!(stages.contains(&json!("compiling")), "{stages:?}");
 
@@ -55,15 +41,8 @@ fn greeting() -> PathBuf {
     let path = path_with_node(&tools);
     let mut npm = Command::new("npm");
     run(npm.env("PATH", &path).args(["install", "--silent", "--prefix"]).arg(&tools).arg(COMPONENTIZE));
-    // It reads one package and its dependencies from one folder.
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let (wit, host) = (tools.join("wit"), tools.join("wit/deps/host"));
-    std::fs::create_dir_all(&host).unwrap();
-    for (from, to) in [("wit/provider", &wit), ("wit/host", &host)] {
-        for file in std::fs::read_dir(root.join(from)).unwrap().flatten() {
-            std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
-        }
-    }
+    let wit = contract_in(&tools);
     let wasm = tools.join("greeting.wasm");
     let mut build = Command::new(tools.join("node_modules/.bin/componentize-js"));
     build.arg(root.join("tests/guests/greeting.js")).arg("--wit").arg(&wit).args(["--world-name", "provider", "--out"]);

@@ -1,9 +1,8 @@
 //! Providers as their operator sees them: uploaded, listed, replaced, rolled back, removed.
 
-use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Host, behave, guest, until};
+use crate::support::{Host, behave, guest, until};
 
 #[tokio::test]
 async fn an_upload_becomes_a_version_and_its_services_can_be_had() {
@@ -25,17 +24,7 @@ async fn an_upload_becomes_a_version_and_its_services_can_be_had() {
 #[tokio::test]
 async fn whoever_does_not_wait_can_follow_the_check() {
     let host = Host::empty().await;
-    let request = host.request(Method::POST, "/v1/providers?name=chameleon").header("content-type", "application/wasm");
-    let uploaded = Answer::of(request.body(guest("chameleon"))).await;
-    let location = uploaded.headers["location"].to_str().unwrap().to_owned();
-    let mut seen = vec![uploaded.expect(202)["check"].clone()];
-    let version = loop {
-        let version = host.get(&location).await.expect(200);
-        if version["state"] != "checking" {
-            break version;
-        }
-        seen.push(version["check"].clone());
-    };
+    let (version, seen) = host.follow("chameleon", guest("chameleon"), async || ()).await;
     assert!(seen.contains(&json!("compiling")), "{seen:?}");
     assert!(seen.iter().all(|stage| stage.is_string()), "{seen:?}");
     assert_eq!((&version["state"], &version["check"]), (&json!("active"), &Value::Null));

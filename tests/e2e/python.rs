@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 
-use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Host, install, may_change_the_machine, run};
+use crate::support::{Host, contract_in, install, may_change_the_machine, run};
 
 const COMPONENTIZE: &str = "componentize-py==0.25.1";
 
@@ -20,25 +21,16 @@ async fn world_a_provider_in_python_is_compiled_beside_the_work_of_others() {
     assert!((12 << 20..32 << 20).contains(&wasm.len()), "{} bytes", wasm.len());
 
     let host = Host::start(&["secret"]).await;
-    let request = host.request(Method::POST, "/v1/providers?name=python").header("content-type", "application/wasm");
-    let uploaded = Answer::of(request.body(wasm)).await;
-    let location = uploaded.headers["location"].to_str().unwrap().to_owned();
-    let mut stages = vec![uploaded.expect(202)["check"].clone()];
-    let mut others = 0;
-    let version = loop {
-        let version = host.get(&location).await.expect(200);
-        if version["state"] != "checking" {
-            break version;
-        }
-        if stages.last() != Some(&version["check"]) {
-            stages.push(version["check"].clone());
-        }
-        // A neighbour's addon is made meanwhile.
-        let addon = format!("other{others}");
-        let other = host.create_and_wait(json!({ "service": "secret", "name": addon, "attach_as": addon })).await;
-        assert_eq!(other.expect(201)["state"], "ready");
-        others += 1;
-    };
+    let others = AtomicU32::new(0);
+    // A neighbour's addon is made meanwhile.
+    let (version, stages) = host
+        .follow("python", wasm, async || {
+            let addon = format!("other{}", others.fetch_add(1, Relaxed));
+            let other = host.create_and_wait(json!({ "service": "secret", "name": addon, "attach_as": addon })).await;
+            assert_eq!(other.expect(201)["state"], "ready");
+        })
+        .await;
+    let others = others.into_inner();
     assert_eq!((&version["state"], &version["refusal"]), (&json!("active"), &Value::Null));
     assert!(stages.contains(&json!("compiling")) && others > 5, "{stages:?}, {others} others");
 
@@ -56,15 +48,8 @@ fn greeting() -> PathBuf {
     }
     run(Command::new("python3").args(["-m", "venv"]).arg(&tools));
     run(Command::new(tools.join("bin/pip")).args(["install", "--quiet", COMPONENTIZE]));
-    // It reads one package and its dependencies from one folder.
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let (wit, host) = (tools.join("wit"), tools.join("wit/deps/host"));
-    std::fs::create_dir_all(&host).unwrap();
-    for (from, to) in [("wit/provider", &wit), ("wit/host", &host)] {
-        for file in std::fs::read_dir(root.join(from)).unwrap().flatten() {
-            std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
-        }
-    }
+    let wit = contract_in(&tools);
     let wasm = tools.join("greeting.wasm");
     let mut build = Command::new(tools.join("bin/componentize-py"));
     build.arg("-d").arg(&wit).args(["-w", "provider", "componentize", "greeting", "-o"]).arg(&wasm);

@@ -1,4 +1,4 @@
-//! The host's connection as a stream, and our errors as the SDK's: what there is only within a component.
+//! The host's connection as a stream, and our errors as the SDK's: what works only within a component.
 
 use std::io::{self, Read, Write};
 use std::time::Duration;

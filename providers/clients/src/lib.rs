@@ -5,7 +5,6 @@
 //! its own and nothing else, and remove it again. All of this may be repeated after a crash at any point.
 
 mod error;
-#[cfg(target_arch = "wasm32")]
 mod host;
 pub mod memcached;
 pub mod mysql;
@@ -20,7 +19,6 @@ mod tls;
 mod wire;
 
 pub use error::{Error, Refusal};
-#[cfg(target_arch = "wasm32")]
 pub use host::HostStream;
 pub use rows::Rows;
 pub use sql::{Dialect, Sql};

@@ -7,22 +7,20 @@
 mod offer;
 
 use std::net::TcpStream;
-use std::thread::sleep;
 use std::time::Duration;
 
 use larder_clients::memcached;
 use larder_sdk::docker::{self, Container, Endpoint};
-use larder_sdk::{Addon, Config, Failure, Manifest, Options, Progress, Provider, secrets};
+use larder_sdk::{Addon, Config, Failure, Manifest, Options, Progress, Provider};
+use larder_servers::{Size as _, soon};
 
-use offer::Settings;
+use offer::{IMAGE, Size};
 
 const SERVER: &str = "server";
 const PORT: u16 = 11211;
 /// How often a server that has just started is tried within one call, and how long that pauses. It takes it one or two of these.
 const TRIES: u32 = 12;
 const PAUSE: Duration = Duration::from_millis(25);
-/// How long to wait then.
-const AGAIN_AFTER: Duration = Duration::from_millis(300);
 
 struct Memcached;
 
@@ -32,33 +30,25 @@ impl Provider for Memcached {
     }
 
     fn begin_provision(addon: &Addon) -> Result<String, Failure> {
-        let settings: Settings = secrets::options()?;
-        let size = offer::size(addon)?;
+        let size = Size::of(addon)?;
         let items_mib = size.items_mib.to_string();
-        let container = Container::new(SERVER, &settings.image)
+        let container = Container::new(SERVER, &IMAGE.now()?)
             .user("11211:11211")
             .command(["memcached", "-m", &items_mib])
-            .memory_mib(size.memory_mib)
-            .pids(64)
+            .memory_mib(size.memory_mib())
+            .pids(size.pids())
             .read_only()
             .port(PORT);
         docker::ensure(container)?;
         Ok("A memcached server is being started".to_owned())
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a guest has one thread, and nobody else waits for it")]
     fn provision_complete(_addon: &Addon) -> Result<Progress, Failure> {
         let endpoint = match docker::inspect(SERVER)?.endpoint(PORT) {
             Ok(endpoint) => endpoint,
             Err(why) => return why.into_progress(),
         };
-        for _ in 0..TRIES {
-            if answers(&endpoint) {
-                return Ok(Progress::Done);
-            }
-            sleep(PAUSE);
-        }
-        Ok(Progress::pending(AGAIN_AFTER, "The server runs, and does not answer yet"))
+        soon(TRIES, PAUSE, || Ok(answers(&endpoint)))
     }
 
     fn get_config(_addon: &Addon) -> Result<Config, Failure> {

@@ -1,87 +1,82 @@
 //! MySQL: a MariaDB server of its own for each addon, in a container, or a user and a database on a server that many share. The
 //! common server is a container too, or one that the operator has already, MySQL or MariaDB.
 //!
-//! Read `container` for what runs, `place` for whose server it is, `server` for talking to it, `tenant` for what an app gets on it, and
-//! this file for how all that becomes an addon. Names come from the addon's id and passwords from its seed, so whatever is called
-//! again after a crash finds what it made before.
+//! All that is alike for databases is in [`larder_servers::database`], which is the place to begin. Here is what is special about
+//! MySQL: its server in this file, how its administrator logs in in `session`, and what an app gets on it in `tenant`.
 
-mod container;
-mod offer;
-mod place;
-mod server;
+mod session;
 mod tenant;
 
-use std::thread::sleep;
-use std::time::Duration;
+use larder_sdk::docker::Container;
+use larder_sdk::{Addon, Config, Failure, Role, Service};
+use larder_servers::Image;
+use larder_servers::database::{Database, Databases, Kind, Server, Size};
 
-use larder_sdk::{Addon, Config, Failure, Manifest, Options, Progress, Provider, Role, log};
-
-use place::Place;
-use server::Server;
 use tenant::Tenant;
 
-/// How often a server that has just started is tried within one call, and how long that pauses.
-const TRIES: u32 = 8;
-const PAUSE: Duration = Duration::from_millis(50);
-/// How long to wait then.
-const AGAIN_AFTER: Duration = Duration::from_millis(300);
+const DATA: &str = "/var/lib/mysql";
 
 struct Mysql;
 
-impl Provider for Mysql {
-    fn manifest(options: &Options) -> Result<Manifest, String> {
-        offer::manifest(options)
+impl Database for Mysql {
+    const KIND: &'static Kind = &Kind {
+        version: env!("CARGO_PKG_VERSION"),
+        about: "MySQL databases",
+        server: "MariaDB",
+        image: Image { usual: "mariadb:10.11", of: "MariaDB 10.6 or newer" },
+        sizes: &[
+            Size { name: "small", memory_mib: 320, kept_mib: 64, connections: 20 },
+            Size { name: "medium", memory_mib: 1024, kept_mib: 384, connections: 50 },
+            Size { name: "large", memory_mib: 4096, kept_mib: 2048, connections: 100 },
+        ],
+        own_pids: 64,
+        data: DATA,
+        protocol: "mysql",
+        port: 3306,
+        admin: "root",
+        admin_database: None,
+        rights: "A user who may do all, GRANT OPTION included",
+    };
+
+    fn service() -> Service {
+        let service = Service::new("mysql", "A relational database, MySQL or MariaDB");
+        service.tag("mariadb").tag("sql").variable("DATABASE_URL")
     }
 
-    fn begin_provision(addon: &Addon) -> Result<String, Failure> {
-        match Place::choose(addon)? {
-            Place::Container => container::begin(addon),
-            Place::External(_) | Place::Common => Ok("A database is made on a server that is there".to_owned()),
-        }
+    fn container(container: Container, size: &Size, role: Role, password: &str) -> Container {
+        let words = [
+            format!("--max-connections={}", size.connections_of(role)),
+            format!("--innodb-buffer-pool-size={}M", size.kept_mib),
+            "--character-set-server=utf8mb4".to_owned(),
+            "--skip-name-resolve".to_owned(),
+            // What doesn't fit in memory is sorted here: a tmpfs would be memory again.
+            format!("--tmpdir={DATA}"),
+        ];
+        container
+            .command(words)
+            .user("999:999")
+            .env("MARIADB_ROOT_PASSWORD", password)
+            .tmpfs("/tmp", 16)
+            .tmpfs("/run/mysqld", 1)
+            .stop_s(30)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a call has nothing else to do, and no timers")]
-    fn provision_complete(addon: &Addon) -> Result<Progress, Failure> {
-        let server = match Server::of(addon) {
-            Ok(server) => server,
-            Err(why) => return why.into_progress(),
-        };
-        let mut last = String::new();
-        for _ in 0..TRIES {
-            match make(addon, &server) {
-                // It has only just been started.
-                Err(Failure::Retry(_, why)) if server.tls.is_none() => last = why,
-                made => return made.map(|()| Progress::Done),
-            }
-            sleep(PAUSE);
-        }
-        log::debug(last);
-        Ok(Progress::pending(AGAIN_AFTER, "The server runs, and does not answer yet"))
+    fn administer(server: &Server) -> Result<(), Failure> {
+        session::administer(server).map(drop)
     }
 
-    fn get_config(addon: &Addon) -> Result<Config, Failure> {
-        let server = Server::of(addon)?;
-        match addon.role() {
-            Role::Server => Ok(server.config()),
-            Role::User => Ok(Tenant::of(addon)?.config(&server)),
-        }
+    fn make(addon: &Addon, server: &Server) -> Result<(), Failure> {
+        Tenant::of(addon)?.make(server)
     }
 
-    fn deprovision(addon: &Addon) -> Result<Progress, Failure> {
-        match addon.role() {
-            Role::User if !matches!(Place::of(addon)?, Place::Container) => tenant::remove(addon, &Server::of(addon)?),
-            // The host removes its container and its volume, and with them all that is on it. Elsewhere nothing was made for it.
-            _ => Ok(Progress::Done),
-        }
+    fn config(addon: &Addon, server: &Server) -> Result<Config, Failure> {
+        Ok(Tenant::of(addon)?.config(server))
+    }
+
+    fn remove(addon: &Addon, server: &Server) -> Result<(), Failure> {
+        tenant::remove(addon, server)
     }
 }
 
-/// Makes what is not there yet. Ready is what has let in whoever is to use it.
-fn make(addon: &Addon, server: &Server) -> Result<(), Failure> {
-    match addon.role() {
-        Role::Server => server.administer().map(drop),
-        Role::User => Tenant::of(addon)?.make(server),
-    }
-}
-
-larder_sdk::export!(Mysql);
+type Provider = Databases<Mysql>;
+larder_sdk::export!(Provider);

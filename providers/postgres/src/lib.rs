@@ -1,87 +1,100 @@
 //! PostgreSQL: a server of its own for each addon, in a container, or a role and a database on a server that many share. The
 //! common server is a container too, or one that the operator has already.
 //!
-//! Read `container` for what runs, `place` for whose server it is, `server` for talking to it, `tenant` for what an app gets on it, and
-//! this file for how all that becomes an addon. Names come from the addon's id and passwords from its seed, so whatever is called
-//! again after a crash finds what it made before.
+//! All that is alike for databases is in [`larder_servers::database`], which is the place to begin. Here is what is special about
+//! PostgreSQL: its server in this file, how its administrator logs in in `session`, and what an app gets on it in `tenant`.
 
-mod container;
-mod offer;
-mod place;
-mod server;
+mod session;
 mod tenant;
 
-use std::thread::sleep;
-use std::time::Duration;
+use larder_sdk::docker::Container;
+use larder_sdk::{Addon, Config, Failure, Plan, Role, Service, json};
+use larder_servers::Image;
+use larder_servers::database::{Database, Databases, Kind, Server, Size};
 
-use larder_sdk::{Addon, Config, Failure, Manifest, Options, Progress, Provider, Role, log};
-
-use place::Place;
-use server::Server;
 use tenant::Tenant;
 
-/// How often a server that has just started is tried within one call, and how long that pauses.
-const TRIES: u32 = 8;
-const PAUSE: Duration = Duration::from_millis(50);
-/// How long to wait then.
-const AGAIN_AFTER: Duration = Duration::from_millis(300);
+const ADMIN: &str = "postgres";
 
 struct Postgres;
 
-impl Provider for Postgres {
-    fn manifest(options: &Options) -> Result<Manifest, String> {
-        offer::manifest(options)
+impl Database for Postgres {
+    const KIND: &'static Kind = &Kind {
+        version: env!("CARGO_PKG_VERSION"),
+        about: "PostgreSQL databases",
+        server: "PostgreSQL",
+        image: Image { usual: "postgres:16", of: "PostgreSQL 14 or newer" },
+        sizes: &[
+            Size { name: "small", memory_mib: 256, kept_mib: 64, connections: 20 },
+            Size { name: "medium", memory_mib: 1024, kept_mib: 256, connections: 50 },
+            Size { name: "large", memory_mib: 4096, kept_mib: 1024, connections: 100 },
+        ],
+        own_pids: 32,
+        data: "/var/lib/postgresql/data",
+        protocol: "postgresql",
+        port: 5432,
+        admin: ADMIN,
+        admin_database: Some("postgres"),
+        rights: "A role with CREATEROLE and CREATEDB",
+    };
+
+    fn service() -> Service {
+        let service = Service::new("postgres", "A relational database, PostgreSQL");
+        service.tag("postgresql").tag("sql").variable("DATABASE_URL")
     }
 
-    fn begin_provision(addon: &Addon) -> Result<String, Failure> {
-        match Place::choose(addon)? {
-            Place::Container => container::begin(addon),
-            Place::External(_) | Place::Common => Ok("A database is made on a server that is there".to_owned()),
-        }
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "a call has nothing else to do, and no timers")]
-    fn provision_complete(addon: &Addon) -> Result<Progress, Failure> {
-        let server = match Server::of(addon) {
-            Ok(server) => server,
-            Err(why) => return why.into_progress(),
-        };
-        let mut last = String::new();
-        for _ in 0..TRIES {
-            match make(addon, &server) {
-                // It has only just been started.
-                Err(Failure::Retry(_, why)) if server.tls.is_none() => last = why,
-                made => return made.map(|()| Progress::Done),
+    fn plan(plan: Plan) -> Plan {
+        plan.parameters(json!({
+            "type": "object",
+            "additionalProperties": false,
+            "properties": {
+                "extensions": {
+                    "description": "Extensions of PostgreSQL's in the database, such as citext",
+                    "type": "array",
+                    "maxItems": 16,
+                    "uniqueItems": true,
+                    "items": { "type": "string", "pattern": "^[a-z][a-z0-9_-]{0,62}$" }
+                }
             }
-            sleep(PAUSE);
-        }
-        log::debug(last);
-        Ok(Progress::pending(AGAIN_AFTER, "The server runs, and does not answer yet"))
+        }))
     }
 
-    fn get_config(addon: &Addon) -> Result<Config, Failure> {
-        let server = Server::of(addon)?;
-        match addon.role() {
-            Role::Server => Ok(server.config()),
-            Role::User => Ok(Tenant::of(addon)?.config(&server)),
-        }
+    fn container(container: Container, size: &Size, role: Role, password: &str) -> Container {
+        let settings = [
+            format!("max_connections={}", size.connections_of(role)),
+            format!("shared_buffers={}MB", size.kept_mib),
+            format!("effective_cache_size={}MB", size.memory_mib * 3 / 4),
+            // It has one CPU.
+            "max_parallel_workers_per_gather=0".to_owned(),
+        ];
+        container
+            .command(["postgres"].into_iter().chain(settings.iter().flat_map(|setting| ["-c", setting.as_str()])))
+            .user("999:999")
+            .env("POSTGRES_USER", ADMIN)
+            .env("POSTGRES_PASSWORD", password)
+            // The mount itself may hold what is not the server's, such as `lost+found`.
+            .env("PGDATA", "/var/lib/postgresql/data/pgdata")
+            .tmpfs("/tmp", 16)
+            .tmpfs("/run/postgresql", 1)
+            .stop_s(30)
     }
 
-    fn deprovision(addon: &Addon) -> Result<Progress, Failure> {
-        match addon.role() {
-            Role::User if !matches!(Place::of(addon)?, Place::Container) => tenant::remove(addon, &Server::of(addon)?),
-            // The host removes its container and its volume, and with them all that is on it. Elsewhere nothing was made for it.
-            _ => Ok(Progress::Done),
-        }
+    fn administer(server: &Server) -> Result<(), Failure> {
+        session::administer(server, &server.database).map(drop)
+    }
+
+    fn make(addon: &Addon, server: &Server) -> Result<(), Failure> {
+        Tenant::of(addon)?.make(server)
+    }
+
+    fn config(addon: &Addon, server: &Server) -> Result<Config, Failure> {
+        Ok(Tenant::of(addon)?.config(server))
+    }
+
+    fn remove(addon: &Addon, server: &Server) -> Result<(), Failure> {
+        tenant::remove(addon, server)
     }
 }
 
-/// Makes what is not there yet. Ready is what has let in whoever is to use it.
-fn make(addon: &Addon, server: &Server) -> Result<(), Failure> {
-    match addon.role() {
-        Role::Server => server.administer().map(drop),
-        Role::User => Tenant::of(addon)?.make(server),
-    }
-}
-
-larder_sdk::export!(Postgres);
+type Provider = Databases<Postgres>;
+larder_sdk::export!(Provider);

@@ -2,10 +2,19 @@
 
 use larder_clients::postgres::{self, Dropped, Session, Sql};
 use larder_clients::{Error, HostStream, Tls};
-use larder_sdk::{Addon, Config, Failure, Progress, ProvisionType, log, secrets};
+use larder_sdk::{Addon, Config, Failure, ProvisionType, log, secrets};
+use larder_servers::database::{Database as _, Server, Size};
+use larder_servers::name_of;
+use serde::Deserialize;
 
-use crate::offer::{self, Parameters};
-use crate::server::Server;
+use crate::{Postgres, session};
+
+/// What the developer sets.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Parameters {
+    extensions: Vec<String>,
+}
 
 /// A role and its database, as the addon has them.
 pub(crate) struct Tenant {
@@ -24,7 +33,7 @@ impl Tenant {
         Ok(Self {
             name: name(addon),
             password: secrets::password("user", 0, 40)?,
-            connections: offer::size(addon)?.connections,
+            connections: Size::of(addon, Postgres::KIND)?.connections,
             extensions,
             is_alone: matches!(addon.provision_type(), ProvisionType::Independent),
         })
@@ -34,36 +43,30 @@ impl Tenant {
     pub(crate) fn make(&self, server: &Server) -> Result<(), Failure> {
         let Self { name, password, .. } = self;
         let tenant = postgres::Tenant { name, password, connections_max: Some(self.connections) };
-        let made = postgres::create_role_and_database(&mut server.administer()?, &tenant);
-        let open = made.map_err(|error| server.explain(&error))?;
+        let made = postgres::create_role_and_database(&mut administrator(server)?, &tenant);
+        let open = made.map_err(|error| session::explain(server, &error))?;
         if !open.is_empty() {
             log::warn(format!("the app's role can connect to these databases, too: {}", open.join(", ")));
         }
-        let mut session = server.log_in(name, password, name)?;
+        let mut session = session::log_in(server, name, password)?;
         if self.extensions.is_empty() {
             return Ok(());
         }
         // On its own server an app has any extension that the image has; on others those that PostgreSQL trusts everybody with.
         if self.is_alone && server.tls.is_none() {
-            session = server.administer_in(name)?;
+            session = session::administer(server, name)?;
         }
         self.extensions.iter().try_for_each(|extension| extend(&mut session, extension))
     }
 
-    pub(crate) fn config(&self, Server { host, port, tls, .. }: &Server) -> Config {
-        let Self { name, password, .. } = self;
-        let query = if *tls == Some(Tls::Require) { "?sslmode=require" } else { "" };
-        let url = format!("postgresql://{name}:{password}@{host}:{port}/{name}{query}");
-        Config::new()
-            .secret("DATABASE_URL", &url)
-            .secret_credential("uri", url)
-            .credential("protocol", "postgresql")
-            .credential("hostname", host)
-            .credential("port", port.to_string())
-            .credential("username", name)
-            .secret_credential("password", password)
-            .credential("database", name)
+    pub(crate) fn config(&self, server: &Server) -> Config {
+        let query = if server.tls == Some(Tls::Require) { "?sslmode=require" } else { "" };
+        server.config_of(&self.name, &self.password, query)
     }
+}
+
+fn administrator(server: &Server) -> Result<Session<HostStream>, Failure> {
+    session::administer(server, &server.database)
 }
 
 /// Nobody but us has been in the database yet, so that nothing in `public` can be mistaken for the extension's.
@@ -77,16 +80,16 @@ fn extend(session: &mut Session<HostStream>, extension: &str) -> Result<(), Fail
     }
 }
 
-pub(crate) fn remove(addon: &Addon, server: &Server) -> Result<Progress, Failure> {
+pub(crate) fn remove(addon: &Addon, server: &Server) -> Result<(), Failure> {
     let name = name(addon);
-    let dropped = postgres::drop_role_and_database(&mut server.administer()?, &name);
-    if dropped.map_err(|error| server.explain(&error))? == Dropped::NotOurs {
+    let dropped = postgres::drop_role_and_database(&mut administrator(server)?, &name);
+    if dropped.map_err(|error| session::explain(server, &error))? == Dropped::NotOurs {
         log::warn(format!("the role {name} was not made here, and was left alone"));
     }
-    Ok(Progress::Done)
+    Ok(())
 }
 
-/// The name of the role and of the database: an addon's id is nobody else's.
+/// The name of the role and of the database.
 fn name(addon: &Addon) -> String {
-    format!("a{}", addon.id().replace('-', ""))
+    format!("a{}", name_of(addon))
 }

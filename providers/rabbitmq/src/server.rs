@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use larder_sdk::docker::{self, Container, NotRunning, Volume};
 use larder_sdk::{Addon, Config, Failure, Progress, secrets};
+use larder_servers::{Size as _, told, told_port};
 
 use crate::amqp;
 use crate::management;
-use crate::offer::{self, PIDS, Settings};
+use crate::offer::{IMAGE, Size};
 
 const SERVER: &str = "server";
 const DATA: &str = "data";
@@ -25,13 +26,12 @@ pub(crate) struct Server(Container);
 
 impl Server {
     pub(crate) fn of(addon: &Addon) -> Result<Self, Failure> {
-        let settings: Settings = secrets::options()?;
-        let size = offer::size(addon)?;
+        let size = Size::of(addon)?;
         // It sees the machine's memory and processors, not the container's.
-        let memory_bytes = size.memory_mib * 1024 * 1024;
+        let memory_bytes = size.memory_mib() * 1024 * 1024;
         let memory = format!("-rabbit total_memory_available_override_value {memory_bytes}");
         let machine = format!("+S 2:2 +SDcpu 2:2 {memory} -rabbit vm_memory_high_watermark 0.6");
-        let container = Container::new(SERVER, &settings.image)
+        let container = Container::new(SERVER, &IMAGE.now()?)
             .user("999:999")
             .env("RABBITMQ_DEFAULT_USER", ADMIN)
             .env("RABBITMQ_DEFAULT_PASS", &admin_password()?)
@@ -39,8 +39,8 @@ impl Server {
             .env("RABBITMQ_NODENAME", "rabbit@localhost")
             .env("RABBITMQ_LOGS", "-")
             .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", &machine)
-            .memory_mib(size.memory_mib)
-            .pids(PIDS)
+            .memory_mib(size.memory_mib())
+            .pids(size.pids())
             .mount(DATA, "/var/lib/rabbitmq")
             .tmpfs("/tmp", 16)
             .read_only()
@@ -84,14 +84,8 @@ impl Place {
 
     /// Of the common server, as it said itself.
     pub(crate) fn told_to(addon: &Addon) -> Result<Self, Failure> {
-        let value = |key: &str| {
-            addon.server_value(key).ok_or_else(|| Failure::failed(format!("the common server does not tell its {key}")))
-        };
-        let port = |key: &str| {
-            value(key)?.parse().map_err(|_| Failure::failed(format!("the common server's {key} is no number")))
-        };
-        let (amqp, management) = (port("port")?, port("management_port")?);
-        Ok(Self { host: value("hostname")?, amqp, management, password: value("password")? })
+        let (amqp, management) = (told_port(addon, "port")?, told_port(addon, "management_port")?);
+        Ok(Self { host: told(addon, "hostname")?, amqp, management, password: told(addon, "password")? })
     }
 
     /// What to answer if it does not take both of the administrator's logins yet.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use larder_sdk::{Addon, Config, Failure, Progress, ProvisionType, secrets};
+use larder_servers::name_of;
 
 use crate::server::Place;
 use crate::{amqp, management};
@@ -12,7 +13,7 @@ const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// An app's part of a server.
 pub(crate) struct Tenant {
-    /// Of the virtual host and the user: an addon's id is nobody else's.
+    /// Of the virtual host and the user.
     name: String,
     password: String,
     /// What the user may see of the server beyond messages.
@@ -23,7 +24,7 @@ impl Tenant {
     pub(crate) fn of(addon: &Addon) -> Result<Self, Failure> {
         // The pages that show queues are for those who have the server to themselves.
         let tags = if addon.provision_type() == ProvisionType::Communal { "" } else { "management" };
-        Ok(Self { name: addon.id().replace('-', ""), password: secrets::password("user", 0, 40)?, tags })
+        Ok(Self { name: name_of(addon), password: secrets::password("user", 0, 40)?, tags })
     }
 
     /// Makes it, and tries it: ready is what has taken the app's own login.

@@ -2,14 +2,14 @@
 
 use std::io;
 use std::net::TcpStream;
-use std::thread::sleep;
 use std::time::Duration;
 
 use larder_clients::redis;
 use larder_sdk::docker::{self, Container, Endpoint, Volume};
 use larder_sdk::{Addon, Config, Failure, Progress, Role, secrets};
+use larder_servers::{Size as _, soon};
 
-use crate::offer::{self, Parameters, Settings};
+use crate::offer::{IMAGE, Parameters, Size};
 
 const SERVER: &str = "server";
 const DATA: &str = "data";
@@ -22,8 +22,6 @@ const WITH_USERS: &str = "umask 077; \
 /// How often a server that has just started is tried within one call, and how long that pauses. It takes it a few of these.
 const TRIES: u32 = 60;
 const PAUSE: Duration = Duration::from_millis(5);
-/// How long to wait then.
-const AGAIN_AFTER: Duration = Duration::from_millis(300);
 
 /// A server, as its addon has it.
 pub(crate) struct Server {
@@ -33,9 +31,8 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn of(addon: &Addon) -> Result<Self, Failure> {
-        let settings: Settings = secrets::options()?;
         let parameters: Parameters = addon.parameters()?;
-        let size = offer::size(addon)?;
+        let size = Size::of(addon)?;
         let password = secrets::password("server", 0, 40)?;
         let settings_of_redis = [
             ("--maxmemory", format!("{}mb", size.data_mib)),
@@ -44,10 +41,10 @@ impl Server {
             ("--dir", "/data".to_owned()),
         ];
         let words = settings_of_redis.iter().flat_map(|(name, value)| [*name, value.as_str()]);
-        let container = Container::new(SERVER, &settings.image)
+        let container = Container::new(SERVER, &IMAGE.now()?)
             .user("999:999")
-            .memory_mib(size.memory_mib)
-            .pids(64)
+            .memory_mib(size.memory_mib())
+            .pids(size.pids())
             .mount(DATA, "/data")
             .tmpfs("/tmp", 16)
             .read_only()
@@ -68,19 +65,12 @@ impl Server {
     }
 
     /// Ready is who has answered a login.
-    #[expect(clippy::disallowed_methods, reason = "a guest has one thread, and nobody else waits for it")]
     pub(crate) fn complete(&self) -> Result<Progress, Failure> {
         let endpoint = match docker::inspect(SERVER)?.endpoint(PORT) {
             Ok(endpoint) => endpoint,
             Err(why) => return why.into_progress(),
         };
-        for _ in 0..TRIES {
-            if self.answers(&endpoint) {
-                return Ok(Progress::Done);
-            }
-            sleep(PAUSE);
-        }
-        Ok(Progress::pending(AGAIN_AFTER, "The server runs, and does not answer yet"))
+        soon(TRIES, PAUSE, || Ok(self.answers(&endpoint)))
     }
 
     fn answers(&self, endpoint: &Endpoint) -> bool {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use larder_clients::redis::{self, Scripts, Session, User};
 use larder_sdk::{Addon, Config, Failure, Progress, secrets, state};
+use larder_servers::{name_of, told, told_port};
 
 use crate::server::connect;
 
@@ -17,6 +18,7 @@ const AGAIN_AFTER: Duration = Duration::from_millis(250);
 /// A user, as its addon has it.
 pub(crate) struct Tenant {
     server: Server,
+    /// Of the user, and before its keys.
     name: String,
     password: String,
 }
@@ -30,11 +32,7 @@ struct Server {
 
 impl Server {
     fn of(addon: &Addon) -> Result<Self, Failure> {
-        let value = |key: &str| {
-            addon.server_value(key).ok_or_else(|| Failure::failed(format!("the common server does not tell its {key}")))
-        };
-        let port = value("port")?.parse().map_err(|_| Failure::failed("the common server's port is no number"))?;
-        Ok(Self { host: value("hostname")?, port, password: value("password")? })
+        Ok(Self { host: told(addon, "hostname")?, port: told_port(addon, "port")?, password: told(addon, "password")? })
     }
 
     fn log_in(&self) -> Result<Session<TcpStream>, Failure> {
@@ -47,7 +45,7 @@ impl Server {
 
 impl Tenant {
     pub(crate) fn of(addon: &Addon) -> Result<Self, Failure> {
-        Ok(Self { server: Server::of(addon)?, name: name(addon), password: secrets::password("user", 0, 40)? })
+        Ok(Self { server: Server::of(addon)?, name: name_of(addon), password: secrets::password("user", 0, 40)? })
     }
 
     /// Makes the user, and tries it.
@@ -79,7 +77,7 @@ impl Tenant {
 
 /// First the user, so that nobody makes new keys; then its keys.
 pub(crate) fn remove(addon: &Addon) -> Result<Progress, Failure> {
-    let name = name(addon);
+    let name = name_of(addon);
     let mut session = Server::of(addon)?.log_in()?;
     redis::acl_delete_user(&mut session, &name)?;
     let cursor = state::get_text(CURSOR)?;
@@ -91,9 +89,4 @@ pub(crate) fn remove(addon: &Addon) -> Result<Progress, Failure> {
             Ok(Progress::pending(AGAIN_AFTER, "The addon's keys are being removed"))
         }
     }
-}
-
-/// The user's name and its prefix: an addon's id is nobody else's.
-fn name(addon: &Addon) -> String {
-    addon.id().replace('-', "")
 }

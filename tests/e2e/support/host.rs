@@ -1,6 +1,7 @@
 //! A running `larder serve`.
 
 use std::ffi::{OsStr, OsString};
+use std::future::Future;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -141,6 +142,30 @@ impl Host {
     pub(crate) async fn upload(&self, name: &str, wasm: Vec<u8>) -> Answer {
         let request = self.request(Method::POST, &format!("/v1/providers?name={name}"));
         Answer::of(request.header("content-type", "application/wasm").header("prefer", "wait=60").body(wasm)).await
+    }
+
+    /// Uploads a component and looks at its version until it was checked: the version, and the stages of the check that were seen. What
+    /// is to be done meanwhile is done between two looks.
+    pub(crate) async fn follow<F: Future<Output = ()>>(
+        &self,
+        name: &str,
+        wasm: Vec<u8>,
+        mut meanwhile: impl FnMut() -> F,
+    ) -> (Value, Vec<Value>) {
+        let request = self.request(Method::POST, &format!("/v1/providers?name={name}"));
+        let uploaded = Answer::of(request.header("content-type", "application/wasm").body(wasm)).await;
+        let location = uploaded.headers["location"].to_str().unwrap().to_owned();
+        let mut stages = vec![uploaded.expect(202)["check"].clone()];
+        loop {
+            let version = self.get(&location).await.expect(200);
+            if version["state"] != "checking" {
+                return (version, stages);
+            }
+            if stages.last() != Some(&version["check"]) {
+                stages.push(version["check"].clone());
+            }
+            meanwhile().await;
+        }
     }
 
     /// Asks for an addon of the app `demo`, without waiting for it.

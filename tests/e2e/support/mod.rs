@@ -15,4 +15,4 @@ pub(crate) use guests::{guest, guest_path};
 pub(crate) use host::Host;
 pub(crate) use postgres::Postgres;
 pub(crate) use redis::Redis;
-pub(crate) use world::{install, may_change_the_machine, run};
+pub(crate) use world::{contract_in, install, may_change_the_machine, run};

@@ -3,6 +3,7 @@
 use std::env;
 use std::fs::File;
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
@@ -38,4 +39,17 @@ pub(crate) fn install(packages: &[&str]) {
         apt.args(["-qq", "-o", "Acquire::Retries=3"]).args(words).env("DEBIAN_FRONTEND", "noninteractive");
         run(if words.len() > 1 { apt.args(packages) } else { &mut apt });
     }
+}
+
+/// A copy of the contract below this folder, as other languages' tools read it: one package with what it needs beside it.
+pub(crate) fn contract_in(folder: &Path) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let (wit, host) = (folder.join("wit"), folder.join("wit/deps/host"));
+    std::fs::create_dir_all(&host).unwrap();
+    for (from, to) in [("wit/provider", &wit), ("wit/host", &host)] {
+        for file in std::fs::read_dir(root.join(from)).unwrap().flatten() {
+            std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+        }
+    }
+    wit
 }

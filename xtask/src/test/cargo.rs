@@ -21,8 +21,17 @@ use crate::workspace::Workspace;
 /// The host's workspace.
 pub(crate) const HOST: &[&str] = &["--profile", PROFILE, "--workspace"];
 /// What of the guests' workspace can be tested without a sandbox.
-pub(crate) const PROVIDERS: &[&str] =
-    &["--manifest-path", "providers/Cargo.toml", "--package", "larder-clients", "--package", "http", "--lib"];
+pub(crate) const PROVIDERS: &[&str] = &[
+    "--manifest-path",
+    "providers/Cargo.toml",
+    "--package",
+    "larder-clients",
+    "--package",
+    "larder-servers",
+    "--package",
+    "http",
+    "--lib",
+];
 
 /// What to run, and what the tests are told.
 pub(crate) struct Tests<'a> {

@@ -2,7 +2,7 @@
 
 use larder_sdk::{Addon, Failure, ProvisionType, Role, secrets, state};
 
-use crate::offer::{External, Settings};
+use super::offer::{External, Settings};
 
 /// What is remembered: operators change their options, and an addon stays where it was made.
 const PLACE: &str = "place";
@@ -10,7 +10,7 @@ const CONTAINER: &str = "container";
 const EXTERNAL: &str = "external";
 
 /// Whose server an addon is on.
-pub(crate) enum Place {
+pub(super) enum Place {
     /// Its own, in a container.
     Container,
     /// The operator's.
@@ -21,7 +21,7 @@ pub(crate) enum Place {
 
 impl Place {
     /// Where the addon is, and is going to be for ever.
-    pub(crate) fn choose(addon: &Addon) -> Result<Self, Failure> {
+    pub(super) fn choose(addon: &Addon) -> Result<Self, Failure> {
         let place = Self::of(addon)?;
         match place {
             Self::Container => state::set(PLACE, CONTAINER)?,
@@ -32,7 +32,7 @@ impl Place {
     }
 
     /// Where the addon is.
-    pub(crate) fn of(addon: &Addon) -> Result<Self, Failure> {
+    pub(super) fn of(addon: &Addon) -> Result<Self, Failure> {
         if matches!((addon.provision_type(), addon.role()), (ProvisionType::Communal, Role::User)) {
             return Ok(Self::Common);
         }

@@ -1,0 +1,38 @@
+//! Logging in to a server, and what would help where it doesn't let in.
+
+use larder_clients::postgres::{Login, Session};
+use larder_clients::{Error, HostStream};
+use larder_sdk::Failure;
+use larder_servers::database::Server;
+
+const WRONG_PASSWORD: &str = "28P01";
+const NOT_LET_IN: &str = "28000";
+const NO_RIGHTS: &str = "42501";
+const NO_DATABASE: &str = "3D000";
+
+/// Logs in to a database as the administrator.
+pub(crate) fn administer(server: &Server, database: &str) -> Result<Session<HostStream>, Failure> {
+    connect(server, &server.user, &server.password, database).map_err(|error| explain(server, &error))
+}
+
+/// Logs in as an app, to the database that is called as its role is.
+pub(crate) fn log_in(server: &Server, role: &str, password: &str) -> Result<Session<HostStream>, Failure> {
+    connect(server, role, password, role).map_err(|error| server.failure(&error, "as the app's own role"))
+}
+
+fn connect(server: &Server, user: &str, password: &str, database: &str) -> Result<Session<HostStream>, Error> {
+    server.connect(|stream, tls| Session::connect(stream, &Login { user, password, database, tls }))
+}
+
+/// What was refused to the administrator, and what would help.
+pub(crate) fn explain(server: &Server, error: &Error) -> Failure {
+    let advice = match error.code() {
+        Some(WRONG_PASSWORD | NOT_LET_IN) => {
+            Some("correct `external.username` and `external.password` in the provider's options")
+        }
+        Some(NO_RIGHTS) => Some("give the role in the provider's options CREATEROLE and CREATEDB"),
+        Some(NO_DATABASE) => Some("correct `external.database` in the provider's options"),
+        _ => None,
+    };
+    server.explain(error, advice)
+}

@@ -1,0 +1,178 @@
+//! A provider of SQL databases, but for the kind: say what is special about it as a [`Database`], and export [`Databases`] of that.
+//!
+//! An addon is a user with a database, on one of three servers: its own, in a container; one that many share, in a container too; or
+//! one that the operator has already, which takes the place of both. `place` is whose server it is, `server` how that is talked to,
+//! and `offer` what the manifest says. Names come from the addon's id and passwords from its seed, so whatever is called again after a
+//! crash finds what it made before.
+
+mod offer;
+mod place;
+mod server;
+
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use larder_sdk::docker::{self, Container, Volume};
+use larder_sdk::{Addon, Config, Failure, Manifest, Options, Plan, Progress, Provider, Role, Service, log};
+
+use crate::{Image, soon};
+
+pub use offer::Size;
+pub use server::Server;
+
+use place::Place;
+
+/// What the objects of an addon with a server of its own are called.
+const SERVER: &str = "server";
+const DATA: &str = "data";
+/// How often a server that has just started is tried within one call, and how long that pauses.
+const TRIES: u32 = 8;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What is to be said of a kind of database.
+#[derive(Debug)]
+pub struct Kind {
+    /// The provider's own version.
+    pub version: &'static str,
+    /// What it provides, in a line.
+    pub about: &'static str,
+    /// What a server in a container is called, for people.
+    pub server: &'static str,
+    /// Its image.
+    pub image: Image,
+    /// The sizes of servers, and of users' parts of them. Each is a plan.
+    pub sizes: &'static [Size],
+    /// Processes and threads of a server's own, beside one for each connection.
+    pub own_pids: u32,
+    /// Where a server keeps its data, in the container.
+    pub data: &'static str,
+    /// The protocol, as URLs name it.
+    pub protocol: &'static str,
+    /// The port that servers usually have.
+    pub port: u16,
+    /// Who administers a server in a container.
+    pub admin: &'static str,
+    /// Where administrators log in, if they log in to a database.
+    pub admin_database: Option<&'static str>,
+    /// Who may administer a server for us: a user with which rights.
+    pub rights: &'static str,
+}
+
+/// A kind of database.
+pub trait Database: 'static {
+    /// What is to be said of it.
+    const KIND: &'static Kind;
+
+    /// The service, without its plans.
+    fn service() -> Service;
+
+    /// A plan, with what is special about it.
+    fn plan(plan: Plan) -> Plan {
+        plan
+    }
+
+    /// The container of a server of this size: it has its image, its bounds, its port and its data.
+    fn container(container: Container, size: &Size, role: Role, password: &str) -> Container;
+
+    /// Whether the server lets in its administrator.
+    ///
+    /// # Errors
+    /// It doesn't.
+    fn administer(server: &Server) -> Result<(), Failure>;
+
+    /// Makes what is missing of an app's user and database, and logs in as the app.
+    ///
+    /// # Errors
+    /// It did not work.
+    fn make(addon: &Addon, server: &Server) -> Result<(), Failure>;
+
+    /// What the app needs to do that.
+    ///
+    /// # Errors
+    /// It can't be told.
+    fn config(addon: &Addon, server: &Server) -> Result<Config, Failure>;
+
+    /// Removes both, from a server that is not the addon's own.
+    ///
+    /// # Errors
+    /// It did not work.
+    fn remove(addon: &Addon, server: &Server) -> Result<(), Failure>;
+}
+
+/// The provider.
+#[derive(Debug)]
+pub struct Databases<D>(PhantomData<D>);
+
+impl<D: Database> Provider for Databases<D> {
+    fn manifest(options: &Options) -> Result<Manifest, String> {
+        offer::manifest::<D>(options)
+    }
+
+    fn begin_provision(addon: &Addon) -> Result<String, Failure> {
+        match Place::choose(addon)? {
+            Place::Container => begin::<D>(addon),
+            Place::External(_) | Place::Common => Ok("A database is made on a server that is there".to_owned()),
+        }
+    }
+
+    fn provision_complete(addon: &Addon) -> Result<Progress, Failure> {
+        let server = match Server::of(addon, D::KIND) {
+            Ok(server) => server,
+            Err(why) => return why.into_progress(),
+        };
+        let mut last = None;
+        let progress = soon(TRIES, PAUSE, || match complete::<D>(addon, &server) {
+            // It has only just been started.
+            Err(Failure::Retry(_, why)) if server.tls.is_none() => {
+                last = Some(why);
+                Ok(false)
+            }
+            done => done.map(|()| true),
+        });
+        if let (Ok(Progress::Pending { .. }), Some(why)) = (&progress, last) {
+            log::debug(why);
+        }
+        progress
+    }
+
+    fn get_config(addon: &Addon) -> Result<Config, Failure> {
+        let server = Server::of(addon, D::KIND)?;
+        match addon.role() {
+            Role::Server => Ok(server.config()),
+            Role::User => D::config(addon, &server),
+        }
+    }
+
+    fn deprovision(addon: &Addon) -> Result<Progress, Failure> {
+        match addon.role() {
+            Role::User if !matches!(Place::of(addon)?, Place::Container) => {
+                D::remove(addon, &Server::of(addon, D::KIND)?).map(|()| Progress::Done)
+            }
+            // The host removes its container and its volume, and with them all that is on it. Elsewhere nothing was made for it.
+            _ => Ok(Progress::Done),
+        }
+    }
+}
+
+/// A server in a container, with its data in a volume.
+fn begin<D: Database>(addon: &Addon) -> Result<String, Failure> {
+    let Kind { image, own_pids, data, port, server, .. } = D::KIND;
+    let (size, role) = (Size::of(addon, D::KIND)?, addon.role());
+    let container = Container::new(SERVER, &image.now()?)
+        .memory_mib(size.memory_mib)
+        .pids(own_pids + size.pids_of(role))
+        .mount(DATA, data)
+        .read_only()
+        .port(*port);
+    docker::ensure(Volume::new(DATA))?;
+    docker::ensure(D::container(container, size, role, &server::password()?))?;
+    Ok(format!("A {server} server is being started"))
+}
+
+/// Ready is what has let in whoever is to use it.
+fn complete<D: Database>(addon: &Addon, server: &Server) -> Result<(), Failure> {
+    match addon.role() {
+        Role::Server => D::administer(server),
+        Role::User => D::make(addon, server),
+    }
+}

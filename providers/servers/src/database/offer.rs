@@ -1,0 +1,130 @@
+//! What is offered, what it needs for that, and what an operator may set.
+
+use larder_clients::Tls;
+use larder_sdk::{Addon, Failure, Manifest, Options, Plan, Request, Role, json};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Database, Kind};
+use crate::size::find;
+use crate::{in_every_way, keeping, running};
+
+/// How many apps a common server is made for.
+const TENANTS: u16 = 4;
+/// Connections of the server's administrator's.
+const RESERVED: u16 = 5;
+
+/// A size of a server, or of an app's part of one.
+#[derive(Debug)]
+pub struct Size {
+    /// The plan's name.
+    pub name: &'static str,
+    /// What its container may use.
+    pub memory_mib: u64,
+    /// What the server keeps of its data in memory.
+    pub kept_mib: u64,
+    /// How many connections an app may have at once.
+    pub connections: u16,
+}
+
+impl Size {
+    /// The size that an addon asked for.
+    ///
+    /// # Errors
+    /// There is no plan of that name.
+    pub fn of(addon: &Addon, kind: &Kind) -> Result<&'static Self, Failure> {
+        find(kind.sizes, &addon.plan(), |size| size.name)
+    }
+
+    /// How many connections a server of this size takes.
+    #[must_use]
+    pub fn connections_of(&self, role: Role) -> u16 {
+        RESERVED + self.connections * if matches!(role, Role::Server) { TENANTS } else { 1 }
+    }
+
+    /// How many processes or threads: one for each connection.
+    pub(super) fn pids_of(&self, role: Role) -> u32 {
+        self.connections_of(role).into()
+    }
+
+    fn plan(&self, is_external: bool) -> Plan {
+        let Self { name, memory_mib, connections, .. } = self;
+        let about = if is_external {
+            format!("{connections} connections")
+        } else {
+            format!("{memory_mib} MiB of memory, 1 CPU, {connections} connections")
+        };
+        Plan::new(name, &about)
+    }
+}
+
+/// What the operator sets, beside the image.
+#[derive(Deserialize)]
+pub(super) struct Settings {
+    pub(super) external: Option<External>,
+}
+
+/// A server that the operator has already.
+#[derive(Deserialize)]
+pub(super) struct External {
+    pub(super) hostname: String,
+    /// Where the name leads, if not to the public internet: then a grant has to tell that, too.
+    network: Option<String>,
+    port: Option<u16>,
+    pub(super) username: String,
+    pub(super) password: String,
+    pub(super) database: Option<String>,
+    #[serde(default)]
+    pub(super) tls: Tls,
+}
+
+impl External {
+    pub(super) fn port(&self, kind: &Kind) -> u16 {
+        self.port.unwrap_or(kind.port)
+    }
+}
+
+pub(super) fn manifest<D: Database>(options: &Options) -> Result<Manifest, String> {
+    let Kind { version, about, image, sizes, own_pids, .. } = D::KIND;
+    let Settings { external } = options.to()?;
+    let plans = sizes.iter().map(|size| D::plan(size.plan(external.is_some())));
+    let service = plans.fold(in_every_way(D::service()), |service, plan| service.plan(plan));
+    let manifest = Manifest::new(version, about).service(service).options(schema(D::KIND));
+    let Some(external) = external else {
+        let memory_mib = sizes.iter().map(|size| size.memory_mib).max().unwrap_or_default();
+        let pids = own_pids + sizes.iter().map(|size| size.pids_of(Role::Server)).max().unwrap_or_default();
+        return Ok(manifest.request(running(&image.under(options)?, memory_mib, pids)).request(keeping("data")));
+    };
+    let port = external.port(D::KIND);
+    let places = [Some(external.hostname), external.network].into_iter().flatten();
+    Ok(places.fold(manifest, |manifest, place| {
+        manifest.request(Request::required("network", &format!("tcp://{place}:{port}"), "To make databases there"))
+    }))
+}
+
+fn schema(kind: &Kind) -> Value {
+    let mut external = json!({
+        "type": "object",
+        "description": "A server that is there already: databases are made on it, and no containers",
+        "additionalProperties": false,
+        "required": ["hostname", "username", "password"],
+        "properties": {
+            "hostname": { "type": "string", "minLength": 1, "description": "As apps reach it, too" },
+            "network": { "type": "string", "description": "Where that name leads in a network of yours, like 10.1.0.0/16" },
+            "port": { "type": "integer", "minimum": 1, "maximum": 65535, "default": kind.port },
+            "username": { "type": "string", "minLength": 1, "description": kind.rights },
+            "password": { "type": "string", "writeOnly": true },
+            "tls": { "enum": ["require", "prefer", "off"], "default": "prefer" }
+        }
+    });
+    if let Some(usual) = kind.admin_database {
+        external["properties"]["database"] =
+            json!({ "type": "string", "minLength": 1, "default": usual, "description": "Where that user logs in" });
+    }
+    let mut schema = kind.image.options();
+    schema["properties"]["external"] = external;
+    schema
+}
+
+#[cfg(test)]
+mod tests;

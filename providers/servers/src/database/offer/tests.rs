@@ -1,0 +1,86 @@
+//! What a kind of database and an operator's options become.
+
+use larder_sdk::docker::Container;
+use larder_sdk::{Config, Service};
+
+use super::*;
+use crate::Image;
+use crate::database::Server;
+
+struct Tables;
+
+impl Database for Tables {
+    const KIND: &'static Kind = &Kind {
+        version: "1.2.3",
+        about: "Tables",
+        server: "Table",
+        image: Image { usual: "tables:1", of: "Tables" },
+        sizes: &[
+            Size { name: "small", memory_mib: 64, kept_mib: 16, connections: 10 },
+            Size { name: "large", memory_mib: 256, kept_mib: 64, connections: 20 },
+        ],
+        own_pids: 7,
+        data: "/data",
+        protocol: "tables",
+        port: 1234,
+        admin: "root",
+        admin_database: Some("main"),
+        rights: "A user who may do all",
+    };
+
+    fn service() -> Service {
+        Service::new("tables", "Tables in memory")
+    }
+
+    fn container(container: Container, _: &Size, _: Role, _: &str) -> Container {
+        container
+    }
+
+    fn administer(_: &Server) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn make(_: &Addon, _: &Server) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn config(_: &Addon, _: &Server) -> Result<Config, Failure> {
+        Ok(Config::new())
+    }
+
+    fn remove(_: &Addon, _: &Server) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+fn made(options: &Value) -> Value {
+    let manifest = manifest::<Tables>(&Options::parse(&options.to_string()).unwrap()).unwrap();
+    serde_json::from_str(&manifest.to_json()).unwrap()
+}
+
+fn requested(manifest: &Value) -> Vec<&str> {
+    manifest["requests"].as_array().unwrap().iter().map(|request| request["value"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn containers_are_asked_for_with_room_for_a_common_server() {
+    let manifest = made(&json!({ "image": "mine:2" }));
+    // The administrator's connections, and those of four apps.
+    let pids = 7 + 5 + 4 * 20;
+    let container = format!("mine:2 containers=1 memory=256MiB cpus=1 pids={pids}");
+    assert_eq!(requested(&manifest), [container.as_str(), "volumes=1"]);
+    let plan = &manifest["services"][0]["plans"][0];
+    assert_eq!(plan["description"], "64 MiB of memory, 1 CPU, 10 connections");
+    assert_eq!(manifest["options"]["properties"]["external"]["properties"]["database"]["default"], "main");
+}
+
+#[test]
+fn a_server_that_is_there_takes_their_place() {
+    let mut external = json!({ "hostname": "db.internal", "username": "u", "password": "p" });
+    assert_eq!(requested(&made(&json!({ "external": external }))), ["tcp://db.internal:1234"]);
+    external["port"] = json!(5);
+    external["network"] = json!("10.0.0.0/8");
+    let manifest = made(&json!({ "external": external }));
+    assert_eq!(requested(&manifest), ["tcp://db.internal:5", "tcp://10.0.0.0/8:5"]);
+    assert_eq!(manifest["services"][0]["plans"][1]["description"], "20 connections");
+}

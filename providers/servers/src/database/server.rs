@@ -1,0 +1,156 @@
+//! A server, as it is talked to: where it is, and who administers it.
+
+use std::io;
+use std::time::Duration;
+
+use larder_clients::{Error, HostStream, Tls};
+use larder_sdk::docker::{self, Endpoint, NotRunning};
+use larder_sdk::{Addon, Config, Failure, secrets};
+
+use super::offer::{External, Settings};
+use super::place::Place;
+use super::{Kind, SERVER};
+use crate::{told, told_port};
+
+/// How long to wait for a server that can't be reached now.
+const AGAIN_AFTER: Duration = Duration::from_secs(2);
+
+/// A server.
+#[derive(Clone)]
+pub struct Server {
+    kind: &'static Kind,
+    host: String,
+    port: u16,
+    /// Whether to secure connections. None in a container: nobody vouches for that.
+    pub tls: Option<Tls>,
+    /// Who administers it.
+    pub user: String,
+    /// With which password.
+    pub password: String,
+    /// Where the administrator logs in; empty if that is no database.
+    pub database: String,
+}
+
+impl Server {
+    /// The one that the addon is on. Until a container runs there is none.
+    pub(super) fn of(addon: &Addon, kind: &'static Kind) -> Result<Self, NotRunning> {
+        match Place::of(addon)? {
+            Place::Container => {
+                let Endpoint { host, published: port, .. } = docker::inspect(SERVER)?.endpoint(kind.port)?;
+                let (user, database) = (kind.admin.to_owned(), kind.admin_database.unwrap_or_default().to_owned());
+                Ok(Self { kind, host, port, tls: None, user, password: password()?, database })
+            }
+            Place::External(external) => Ok(Self::external(external, kind)),
+            Place::Common => Ok(Self::common(addon, kind)?),
+        }
+    }
+
+    fn external(external: External, kind: &'static Kind) -> Self {
+        let port = external.port(kind);
+        let External { hostname: host, username: user, password, database, tls, .. } = external;
+        let database = database.or_else(|| kind.admin_database.map(str::to_owned)).unwrap_or_default();
+        Self { kind, host, port, tls: Some(tls), user, password, database }
+    }
+
+    /// As it said itself, in [`Server::config`].
+    fn common(addon: &Addon, kind: &'static Kind) -> Result<Self, Failure> {
+        let (host, port) = (told(addon, "hostname")?, told_port(addon, "port")?);
+        let tls = addon.server_value("tls").and_then(|tls| Tls::named(&tls));
+        // The operator may have changed the password since.
+        let external = secrets::options::<Settings>()?.external;
+        let is_it = |external: &External| external.hostname == host && external.port(kind) == port;
+        if let Some(external) = external.filter(|external| tls.is_some() && is_it(external)) {
+            return Ok(Self::external(external, kind));
+        }
+        let (user, password) = (told(addon, "username")?, told(addon, "password")?);
+        let database = if kind.admin_database.is_some() { told(addon, "database")? } else { String::new() };
+        Ok(Self { kind, host, port, tls, user, password, database })
+    }
+
+    /// What those need who get a part of it.
+    pub(super) fn config(self) -> Config {
+        let config = Config::new()
+            .credential("protocol", self.kind.protocol)
+            .credential("hostname", self.host)
+            .credential("port", self.port.to_string())
+            .credential("username", self.user)
+            .secret_credential("password", self.password);
+        let config = match self.kind.admin_database {
+            Some(_) => config.credential("database", self.database),
+            None => config,
+        };
+        match self.tls {
+            Some(tls) => config.credential("tls", tls.as_str()),
+            None => config,
+        }
+    }
+
+    /// What an app needs to use the database that is called as its user is. The query ends its URL.
+    #[must_use]
+    pub fn config_of(&self, name: &str, password: &str, query: &str) -> Config {
+        let Self { kind: Kind { protocol, .. }, host, port, .. } = self;
+        let url = format!("{protocol}://{name}:{password}@{host}:{port}/{name}{query}");
+        Config::new()
+            .secret("DATABASE_URL", &url)
+            .secret_credential("uri", url)
+            .credential("protocol", *protocol)
+            .credential("hostname", host)
+            .credential("port", port.to_string())
+            .credential("username", name)
+            .secret_credential("password", password)
+            .credential("database", name)
+    }
+
+    /// Connects, and logs in by the function, which secures the connection if it is told to.
+    ///
+    /// # Errors
+    /// Those of the function, and those of the connection.
+    pub fn connect<S>(&self, mut log_in: impl FnMut(HostStream, bool) -> Result<S, Error>) -> Result<S, Error> {
+        self.tls.unwrap_or(Tls::Off).connect(|tls| {
+            let stream = HostStream::connect(&self.host, self.port).map_err(io::Error::from)?;
+            log_in(stream, tls)
+        })
+    }
+
+    /// What was refused to the administrator, and what would help: this advice, if the server's code is one that the provider knows.
+    #[must_use]
+    pub fn explain(&self, error: &Error, advice: Option<&str>) -> Failure {
+        let advice = match (error, advice) {
+            _ if self.tls.is_none() => "",
+            (_, Some(advice)) => advice,
+            (Error::Io(error), None) => advice_on(error),
+            (Error::NoTls, None) => "set `external.tls` to `prefer` or `off` in the provider's options, or give it TLS",
+            _ => "",
+        };
+        self.failure(error, advice)
+    }
+
+    /// The error, with a few words more.
+    #[must_use]
+    pub fn failure(&self, error: &Error, more: &str) -> Failure {
+        let Self { host, port, .. } = self;
+        let separator = if more.is_empty() { "" } else { "; " };
+        let reason = format!("{host}:{port}: {error}{separator}{more}");
+        if error.is_transient() { Failure::retry_after(AGAIN_AFTER, reason) } else { Failure::failed(reason) }
+    }
+}
+
+/// Of the administrator of a server in a container.
+pub(super) fn password() -> Result<String, Failure> {
+    secrets::password("server", 0, 40)
+}
+
+/// What would help against an error of the connection's.
+fn advice_on(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "if the name leads to addresses in a network of yours, tell that as `external.network` in the provider's options"
+        }
+        // The server's certificate.
+        io::ErrorKind::InvalidData => {
+            "give the server a certificate for this name, tell its authority by `larder serve --ca-file`, or set `external.tls` \
+            to `off` in the provider's options"
+        }
+        _ => "",
+    }
+}
