@@ -17,7 +17,7 @@ pub(crate) use create::CreateBody;
 pub(crate) use grants::GrantsBody;
 pub(crate) use limits::LimitsBody;
 pub(crate) use options::OptionsBody;
-pub(crate) use patch::PatchBody;
+pub(crate) use patch::{PatchBody, RotateBody};
 
 /// `POST /v1/providers`
 #[derive(Debug, Deserialize)]

@@ -9,7 +9,7 @@ use larder_domain::{AddonId, AddonRecord, AddonState, AppName};
 
 use crate::auth::Caller;
 use crate::extract::{IdempotencyKey, InPath, JsonBody, NoQuery, Query, Wait};
-use crate::input::{AddonsQuery, CreateBody, ForceQuery, PatchBody};
+use crate::input::{AddonsQuery, CreateBody, ForceQuery, PatchBody, RotateBody};
 use crate::problem::Problem;
 use crate::state::Shared;
 use crate::views::{AddonConfigView, AddonView, AddonsView};
@@ -90,10 +90,33 @@ pub(super) async fn patch(
     State(api): State<Shared>,
     InPath(id): InPath<AddonId>,
     _: NoQuery,
+    wait: Wait,
     body: JsonBody<PatchBody>,
 ) -> Result<Response, Problem> {
     let record = api.control.patch_addon(id, body.value.into_patch()).await?;
-    Ok(Json(AddonView::from(&record)).into_response())
+    operated(&api, record, wait).await
+}
+
+/// `POST /v1/addons/{id}/rotate`
+pub(super) async fn rotate(
+    State(api): State<Shared>,
+    InPath(id): InPath<AddonId>,
+    _: NoQuery,
+    wait: Wait,
+    body: JsonBody<RotateBody>,
+) -> Result<Response, Problem> {
+    let record = api.control.rotate_addon(id, body.value.overlap_ms()).await?;
+    operated(&api, record, wait).await
+}
+
+/// An addon on which an operation may be under way: 202 as long as somebody may want to wait for it.
+async fn operated(api: &Shared, record: AddonRecord, wait: Wait) -> Result<Response, Problem> {
+    let record = match wait.at_most() {
+        Some(at_most) if !record.addon.is_settled() => api.control.wait_for_addon(record.spec.id, at_most).await?,
+        _ => record,
+    };
+    let status = if record.addon.is_settled() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok(wait.applied((status, Json(AddonView::from(&record)))))
 }
 
 /// `DELETE /v1/addons/{id}`

@@ -1,6 +1,7 @@
 //! Addons, and what they give their apps.
 
 use larder_domain::config::AddonConfig;
+use larder_domain::operation::{Health, Operation};
 use larder_domain::variables::Prefix;
 use larder_domain::{AddonId, AddonRecord, Cleanup};
 use serde::Serialize;
@@ -28,6 +29,9 @@ pub(crate) struct AddonView<'a> {
     message: &'a str,
     percent: Option<u8>,
     error: Option<AddonErrorView<'a>>,
+    health: &'a Health,
+    generation: u32,
+    operation: Option<&'a Operation>,
     cleanup: CleanupView<'a>,
     attempts: u32,
     delete_wanted: bool,
@@ -71,6 +75,9 @@ impl<'a> From<&'a AddonRecord> for AddonView<'a> {
             message: &addon.message,
             percent: addon.percent,
             error: addon.error.as_ref().map(|error| AddonErrorView { code: &error.code, reason: &error.reason }),
+            health: &addon.health,
+            generation: addon.generation,
+            operation: addon.operation.as_ref(),
             cleanup: CleanupView::from(&addon.cleanup),
             attempts: addon.attempts,
             delete_wanted: addon.delete_wanted,

@@ -20,6 +20,7 @@ async fn creating_answers_at_once() {
         "id": id, "component_kind": "provider", "app": "demo", "name": "thing", "provider": "thing", "service": "thing",
         "plan": "small", "provision_type": "independent", "role": "user", "parent": null, "attach_as": "BLUE", "protected": true,
         "parameters": { "hang": true }, "state": "waiting_for_provision", "message": "", "percent": null, "error": null,
+        "health": { "state": "unknown", "reason": null }, "generation": 0, "operation": null,
         "cleanup": { "state": "none" }, "attempts": 0, "delete_wanted": false,
         "created_at": addon["created_at"], "updated_at": addon["updated_at"],
     });
@@ -205,4 +206,47 @@ async fn lists_are_filtered_and_come_in_pages() {
     for query in ["state=redy", "state=", "state=ready,", "after=x", "limit=0", "provider=NO", "app=demo"] {
         host.get(&format!("/v1/addons?{query}")).await.problem(400, "invalid_query");
     }
+}
+
+#[tokio::test]
+async fn a_ready_addon_gets_another_plan_and_other_parameters() {
+    let host = TestHost::start().await;
+    let id = host.create_and_wait(json!({ "service": "thing", "parameters": { "size": 1 } })).await.id();
+    let path = format!("/v1/addons/{id}");
+    let patch =
+        async |body: Value| host.json(host.request(Method::PATCH, &path).header("Prefer", "wait=30"), &body).await;
+    let updated = patch(json!({ "parameters": { "size": 2 } })).await.expect(200);
+    assert_eq!((&updated["state"], &updated["parameters"]), (&json!("ready"), &json!({ "size": 2 })));
+    let operation = &updated["operation"];
+    assert_eq!(
+        (&operation["kind"], &operation["state"], &operation["error"]),
+        (&json!("update"), &json!("succeeded"), &json!(null))
+    );
+    // The provider says no: it stays as it is.
+    let refused = patch(json!({ "parameters": { "size": 7 } })).await.expect(200);
+    assert_eq!((&refused["state"], &refused["parameters"]), (&json!("ready"), &json!({ "size": 2 })));
+    assert_eq!(refused["operation"]["error"], json!({ "code": "provider_rejected", "reason": "7 is unlucky" }));
+    // What it has is not asked for.
+    let same = patch(json!({ "plan": "small", "parameters": { "size": 2 } })).await.expect(200);
+    assert_eq!(same["operation"]["id"], refused["operation"]["id"]);
+    patch(json!({ "parameters": { "size": 10 } })).await.problem(422, "invalid_parameters");
+    patch(json!({ "plan": "huge" })).await.problem(404, "unknown_plan");
+    patch(json!({ "parameters": 3 })).await.problem(400, "invalid_json");
+    assert_eq!(patch(json!({ "plan": "large", "parameters": {} })).await.expect(200)["plan"], "large");
+}
+
+#[tokio::test]
+async fn new_credentials_overlap_with_the_old_ones() {
+    let host = TestHost::start().await;
+    let id = host.create_and_wait(json!({ "service": "thing" })).await.id();
+    let rotate = format!("/v1/addons/{id}/rotate");
+    let post =
+        async |body: Value| host.json(host.request(Method::POST, &rotate).header("Prefer", "wait=30"), &body).await;
+    let rotating = post(json!({ "overlap_s": 3600 })).await.expect(200);
+    assert_eq!((&rotating["operation"]["stage"], &rotating["generation"]), (&json!("overlap"), &json!(1)));
+    post(json!({})).await.problem(409, "operation_in_progress");
+    post(json!({ "overlap_s": 10_000_000 })).await.problem(422, "invalid_overlap");
+    post(json!({ "overlap": 3 })).await.problem(400, "unknown_field");
+    host.delete(&format!("/v1/addons/{id}")).await.expect(202);
+    post(json!({})).await.problem(409, "not_ready");
 }

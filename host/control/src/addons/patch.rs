@@ -1,27 +1,38 @@
 //! Changing an addon that is there.
 
 use larder_domain::ports::store::ProtectRefusal;
-use larder_domain::{AddonId, AddonRecord};
+use larder_domain::{AddonId, AddonRecord, PlanName};
+use serde_json::Value;
 
+use super::operations::UpdateAddon;
 use crate::{Code, Control, ControlError};
 
 /// What is to be changed; what is none stays as it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PatchAddon {
     /// Whether deleting it is refused.
     pub protected: Option<bool>,
+    /// Its plan.
+    pub plan: Option<PlanName>,
+    /// Its parameters, all of them.
+    pub parameters: Option<Value>,
 }
 
 impl Control {
-    /// Changes an addon; the addon as it is then.
+    /// Changes an addon; the addon as it is then. What its provider has to do is begun, and not awaited.
     ///
     /// # Errors
-    /// `unknown_addon`, `addon_over`.
+    /// `unknown_addon`, `addon_over`; and for plan and parameters what [`Control::update_addon`] refuses.
     pub async fn patch_addon(&self, id: AddonId, patch: PatchAddon) -> Result<AddonRecord, ControlError> {
-        let PatchAddon { protected } = patch;
+        let PatchAddon { protected, plan, parameters } = patch;
+        // First what can be refused for more reasons.
+        let updated = match (plan, parameters) {
+            (None, None) => self.addon(id).await?,
+            (plan, parameters) => self.update_addon(id, UpdateAddon { plan, parameters }).await?,
+        };
         match protected {
             Some(protected) => self.protect_addon(id, protected).await,
-            None => self.addon(id).await,
+            None => Ok(updated),
         }
     }
 

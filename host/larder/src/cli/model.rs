@@ -61,6 +61,8 @@ pub(crate) struct Addon {
     pub(crate) message: Option<String>,
     pub(crate) percent: Option<f64>,
     pub(crate) error: Option<AddonError>,
+    pub(crate) health: Health,
+    pub(crate) operation: Option<Operation>,
     pub(crate) cleanup: Cleanup,
     pub(crate) attempts: u64,
     pub(crate) delete_wanted: bool,
@@ -73,6 +75,43 @@ pub(crate) struct Addon {
 pub(crate) struct AddonError {
     pub(crate) code: String,
     pub(crate) reason: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Health {
+    pub(crate) state: String,
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Operation {
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    pub(crate) state: String,
+    pub(crate) stage: String,
+    pub(crate) message: String,
+    pub(crate) percent: Option<u8>,
+    pub(crate) error: Option<AddonError>,
+    pub(crate) bytes: u64,
+}
+
+impl Operation {
+    /// Whether it goes on and somebody may want to wait for it: an overlap and a stream go on by themselves.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.state == "running" && !matches!(self.stage.as_str(), "overlap" | "stream")
+    }
+
+    /// What is to be said of it, on one line.
+    pub(crate) fn remark(&self) -> String {
+        let Self { kind, state, message, percent, error, .. } = self;
+        match (error, percent) {
+            (Some(error), _) => format!("{kind} {state}: {}: {}", error.code, error.reason),
+            (None, Some(percent)) => format!("{kind} {state}: {message} ({percent} %)"),
+            (None, None) => format!("{kind} {state}: {message}"),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -263,13 +302,19 @@ impl Addon {
 
     /// Whether waiting for it makes no sense any more.
     pub(crate) fn is_settled(&self) -> bool {
-        matches!(self.state.as_str(), "ready" | "deprovisioned" | "error")
+        match self.state.as_str() {
+            "ready" => !self.operation.as_ref().is_some_and(Operation::is_under_way),
+            state => matches!(state, "deprovisioned" | "error"),
+        }
     }
 
     /// What is to be said about its state, on one line.
     pub(crate) fn remark(&self) -> String {
         if let Some(error) = &self.error {
             return format!("{}: {}", error.code, error.reason);
+        }
+        if let Some(operation) = self.operation.as_ref().filter(|operation| operation.is_under_way()) {
+            return operation.remark();
         }
         let message = self.message.clone().unwrap_or_default();
         match self.percent.filter(|_| !self.is_settled()) {

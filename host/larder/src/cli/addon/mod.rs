@@ -11,8 +11,10 @@ mod events;
 mod logs;
 mod protect;
 mod reference;
+mod rotate;
 mod show;
 mod tunnel;
+mod update;
 
 use std::time::Duration;
 
@@ -44,6 +46,10 @@ pub(crate) enum AddonCommand {
     Connect(connect::ConnectArgs),
     /// Make an addon reachable at a port of this machine.
     Tunnel(tunnel::TunnelArgs),
+    /// Give an addon another plan or other parameters.
+    Update(update::UpdateArgs),
+    /// Give an addon new credentials.
+    Rotate(rotate::RotateArgs),
     /// Have deleting an addon be refused.
     Protect(WhichArgs),
     /// Let an addon be deleted again.
@@ -112,6 +118,8 @@ pub(crate) async fn run(context: &Context, command: AddonCommand) -> Result<()> 
         AddonCommand::Logs(args) => logs::run(context, &args).await,
         AddonCommand::Connect(args) => connect::run(context, args).await,
         AddonCommand::Tunnel(args) => tunnel::run(context, &args).await,
+        AddonCommand::Update(args) => update::run(context, args).await,
+        AddonCommand::Rotate(args) => rotate::run(context, &args).await,
         AddonCommand::Protect(args) => protect::run(context, &args, true).await,
         AddonCommand::Unprotect(args) => protect::run(context, &args, false).await,
         AddonCommand::Delete(args) => delete::run(context, &args).await,

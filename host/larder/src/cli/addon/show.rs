@@ -6,7 +6,7 @@ use super::{WhichArgs, reference};
 use crate::cli::api::call::Call;
 use crate::cli::context::Context;
 use crate::cli::failure::Result;
-use crate::cli::model::{self, Addon};
+use crate::cli::model::{self, Addon, Operation};
 use crate::cli::table::Fields;
 
 pub(crate) async fn run(context: &Context, args: &WhichArgs) -> Result<()> {
@@ -37,12 +37,23 @@ fn show(addon: &Addon) -> String {
         .field_if_any("message", addon.message.as_deref().unwrap_or_default())
         .field_if_any("progress", &percent)
         .field_if_any("error", &error)
+        .field_if_any("health", &health(addon))
+        .field_if_any("operation", &addon.operation.as_ref().map(Operation::remark).unwrap_or_default())
         .field_if_any("cleanup", &cleanup(addon))
         .field_if_any("attempts", &if addon.attempts > 0 { addon.attempts.to_string() } else { String::new() })
         .field_if_any("delete wanted", yes(addon.delete_wanted && !addon.is_settled()))
         .field("created", &addon.created_at)
         .field("updated", &addon.updated_at);
     fields.render()
+}
+
+/// Of an addon that is not ready there is nothing to say.
+fn health(addon: &Addon) -> String {
+    match (addon.state.as_str(), &addon.health.reason) {
+        ("ready", Some(reason)) => format!("{}: {reason}", addon.health.state),
+        ("ready", None) => addon.health.state.clone(),
+        _ => String::new(),
+    }
 }
 
 fn cleanup(addon: &Addon) -> String {
