@@ -84,9 +84,18 @@ async fn world_docker_what_somebody_stops_or_removes_is_there_again_with_its_dat
         engine.docker(&[words, &[&engine.containers(&id)[0]]].concat());
         let told = async || host.history(&id).await.iter().any(|line| line["kind"] == event).then_some(());
         tokio::time::timeout(Duration::from_secs(10), until("the history to tell", told)).await.unwrap();
+        let ill = async || {
+            let mut said = host.history(&id).await.into_iter().filter(|line| line["kind"] == "health");
+            said.any(|line| line["data"]["health"] == "unhealthy" && line["message"].to_string().contains("server"))
+                .then_some(())
+        };
+        tokio::time::timeout(Duration::from_secs(10), until("its health to tell", ill)).await.unwrap();
         // At the same address, with the same password.
         let kept = async || Redis::connect(&url).ok()?.say(&["GET", "a"]).ok().filter(|value| value == "1");
         until("the server to be back with its data", kept).await;
+        let path = format!("/v1/addons/{id}");
+        let well = async || (host.get(&path).await.expect(200)["health"]["state"] == "healthy").then_some(());
+        until("its health to be good again", well).await;
     }
     assert_eq!(engine.containers(&id).len(), 1);
     host.delete(&format!("/v1/addons/{id}")).await.expect(202);

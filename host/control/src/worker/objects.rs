@@ -142,13 +142,18 @@ impl Settling<'_> {
         volumes?;
         let beside = Beside { network: network?, images: images? };
         let mut pause = None;
+        let mut all_run = true;
         for (object, spec) in self.containers().filter(|(object, _)| object.phase != Phase::Failed) {
             match self.container(object, spec, &beside).await {
                 Err(Unfinished::Pause(ms)) => pause = Some(pause.map_or(ms, |least: u64| least.min(ms))),
-                other => other?,
+                other => all_run &= other?,
             }
         }
-        pause.map_or(Ok(()), |ms| Err(Unfinished::Pause(ms)))
+        match pause {
+            Some(ms) => Err(Unfinished::Pause(ms)),
+            None if all_run => self.is_well().await,
+            None => Ok(()),
+        }
     }
 
     async fn volumes(&self) -> Result<(), Unfinished> {

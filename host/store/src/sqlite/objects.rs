@@ -180,12 +180,12 @@ pub(super) fn want(tx: &mut Tx<'_>, addon: AddonId, provider: &ProviderName, obj
 /// The objects that were wanted when the addon's operation began are wanted again, as they were, and no others.
 pub(super) fn bring_back(tx: &mut Tx<'_>, addon: AddonId, provider: &ProviderName) -> Outcome<()> {
     let key = addon.0.as_bytes();
-    let gone = tx.execute(
+    tx.execute(
         "UPDATE docker_object SET wanted = 0 WHERE addon = ?1 AND wanted
          AND name NOT IN (SELECT name FROM operation_object WHERE addon = ?1)",
         [key],
     )?;
-    let back = tx.execute(
+    tx.execute(
         "INSERT INTO docker_object (addon, name, provider, wanted, revision, document, phase, message)
          SELECT addon, name, ?2, 1, 1, document, ?3, ?4 FROM operation_object WHERE addon = ?1
          ON CONFLICT (addon, name) DO UPDATE SET wanted = 1, revision = revision + 1, document = excluded.document,
@@ -193,9 +193,10 @@ pub(super) fn bring_back(tx: &mut Tx<'_>, addon: AddonId, provider: &ProviderNam
              WHERE NOT wanted OR document <> excluded.document",
         (key, provider.as_str(), Phase::Waiting.as_str(), TO_BE_MADE),
     )?;
-    match gone + back {
-        0 => Ok(()),
-        _ => plan::poke(tx, WorkKind::Objects, &Subject::Objects(addon), Some(provider)),
+    // Also where nothing has changed: what ended meanwhile was the provider's to decide about, and no longer is.
+    match self::provider(tx, addon)? {
+        Some(_) => plan::poke(tx, WorkKind::Objects, &Subject::Objects(addon), Some(provider)),
+        None => Ok(()),
     }
 }
 

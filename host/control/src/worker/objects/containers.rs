@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use larder_domain::docker::{ContainerSpec, Image, ObjectKind};
+use larder_domain::operation::{Health, HealthState, Operation};
 use larder_domain::ports::engine::{ContainerState, EngineError, Found, NewContainer};
 use larder_domain::ports::store::{Phase, PortMap, Publish, StoredObject};
 use larder_domain::{AddonRecord, AddonState};
@@ -28,30 +29,33 @@ pub(super) struct Beside {
 }
 
 impl Settling<'_> {
+    /// Makes a container be what it is to be, as far as that can be done now. Whether it runs.
     pub(super) async fn container(
         &self,
         object: &StoredObject,
         spec: &ContainerSpec,
         beside: &Beside,
-    ) -> Result<(), Unfinished> {
+    ) -> Result<bool, Unfinished> {
         let name = full_name(self.addon, &object.name);
         // Asked one by one: an engine tells that a container has ended before its own list has it.
         let state = if self.is_found(object) { self.engine.engine.state(&name).await? } else { None };
         match state {
-            Some(ContainerState::Running) => self.made(object).await,
-            Some(state) if object.phase == Phase::Made => self.ended(object, &name, &state).await,
-            Some(_) => self.start(object, spec, &name, beside).await,
+            Some(ContainerState::Running) => self.made(object).await?,
+            Some(state) if object.phase == Phase::Made => self.ended(object, &name, &state).await?,
+            Some(_) => self.start(object, spec, &name, beside).await?,
             None => {
                 if object.phase == Phase::Made {
                     let message = format!("the container {} was gone; it is made anew", object.name);
+                    self.is_ill(&message).await?;
                     self.record("container_lost", message).await?;
                 }
-                match self.create(object, spec, &name, beside).await? {
-                    true => self.start(object, spec, &name, beside).await,
-                    false => Ok(()),
+                if !self.create(object, spec, &name, beside).await? {
+                    return Ok(false);
                 }
+                self.start(object, spec, &name, beside).await?;
             }
         }
+        Ok(self.engine.engine.state(&name).await? == Some(ContainerState::Running))
     }
 
     /// Makes a container, not started: its image first. False if there is none to be started; that was noted.
@@ -170,25 +174,53 @@ impl Settling<'_> {
         if !self.is_in_use() {
             return Ok(self.control.store.poke_addon(self.addon).await?);
         }
-        match self.control.restarts.due(self.addon, &object.name) {
-            Due::Now => {}
-            Due::In(ms) => return Err(Unfinished::Pause(ms)),
-        }
         let how = match state {
             ContainerState::Exited { out_of_memory: true, .. } => "used up its memory".to_owned(),
             ContainerState::Exited { code, .. } => format!("ended with code {code}"),
             _ => "was stopped".to_owned(),
         };
         let message = format!("the container {} {how}; it is started again", object.name);
+        self.is_ill(&message).await?;
+        match self.control.restarts.due(self.addon, &object.name) {
+            Due::Now => {}
+            Due::In(ms) => return Err(Unfinished::Pause(ms)),
+        }
         self.record("container_ended", message).await?;
         engine.start(name).await?;
         Ok(self.control.store.poke_addon(self.addon).await?)
     }
 
-    /// Whether somebody relies on the addon, and so on its addresses.
+    /// Whether somebody relies on the addon, and so on its addresses. While an operation may still be undone, it is its
+    /// provider's to decide what becomes of a container, as when the addon was made.
     pub(super) fn is_in_use(&self) -> bool {
-        let is_used = |record: &AddonRecord| matches!(record.addon.state, AddonState::Ready | AddonState::Provisioned);
+        let is_used = |record: &AddonRecord| match record.addon.state {
+            AddonState::Provisioned => true,
+            AddonState::Ready => !record.addon.running().is_some_and(Operation::can_be_undone),
+            _ => false,
+        };
         self.record.as_ref().is_some_and(is_used)
+    }
+
+    /// What is known of a ready addon is at once that it does not work.
+    async fn is_ill(&self, why: &str) -> Result<(), Unfinished> {
+        match &self.record {
+            Some(record) if record.addon.state == AddonState::Ready => {
+                Ok(self.control.store.note_health(self.addon, Health::unhealthy(why.to_owned())).await?)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// All containers run again. Whether the addon works then is its provider's to say, if it can.
+    pub(super) async fn is_well(&self) -> Result<(), Unfinished> {
+        let asks_nobody = |record: &AddonRecord| record.addon.health_every_ms.is_none();
+        let was_ill = |record: &AddonRecord| record.addon.health.state == HealthState::Unhealthy;
+        match &self.record {
+            Some(record) if was_ill(record) && asks_nobody(record) => {
+                Ok(self.control.store.note_health(self.addon, Health::HEALTHY).await?)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The ports of a container. None if there are none left for it; that was noted.
