@@ -24,6 +24,7 @@ mod providers;
 mod python;
 mod readme;
 mod restart;
+mod restored;
 mod servers;
 mod sql;
 mod r#use;

@@ -103,6 +103,19 @@ impl Host {
         (self.url, self.token) = announced(self.dir.path());
     }
 
+    /// A copy of a stopped host's data.
+    pub(crate) fn backup(&self) -> TempDir {
+        let copy = TempDir::new().unwrap();
+        prepared::copy_all(self.dir(), copy.path());
+        copy
+    }
+
+    /// Goes on from a copy of its data, after it was killed.
+    pub(crate) fn restore(&mut self, backup: TempDir) {
+        self.dir = backup;
+        self.restart();
+    }
+
     /// Where the host keeps its data.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
