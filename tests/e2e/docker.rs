@@ -1,6 +1,6 @@
 //! Containers and volumes on a real engine: made, kept, and removed, whatever happens in between.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -248,6 +248,28 @@ async fn world_docker_who_says_that_nothing_is_left_is_not_believed() {
     assert_eq!((engine.containers(&id).len(), engine.volumes(&id).len()), (0, 0));
     host.delete(&format!("/v1/addons/{other}")).await.expect(202);
     engine.is_rid_of(&other).await;
+}
+
+#[tokio::test]
+async fn world_docker_a_cleanup_that_fails_is_not_hastened_by_what_it_wants() {
+    let test = "world_docker_a_cleanup_that_fails_is_not_hastened_by_what_it_wants";
+    let Some(engine) = Engine::for_test(test) else { return };
+    let host = engine.host_with_crane(&[REDIS, "volumes=1"]).await;
+    // The volume is made, and the host would tell the provider; the container can't have its name, so the call fails.
+    let late = json!([{ "kind": "volume", "name": "late" }, container(&json!({ "name": "late" }))]);
+    let asks = crane("restless", &json!({ "objects": [], "deprovision": "lie", "late": late }));
+    let id = host.create_and_wait(asks).await.id();
+    host.delete(&format!("/v1/addons/{id}")).await.expect(202);
+    let attempts = async |at_least: u64| {
+        let addon = host.get(&format!("/v1/addons/{id}")).await.expect(200);
+        addon["cleanup"]["attempts"].as_u64().filter(|attempts| *attempts >= at_least)
+    };
+    assert_eq!(until("an attempt", async || attempts(1).await).await, 1);
+    let seen = Instant::now();
+    until("another", async || attempts(2).await).await;
+    assert!(seen.elapsed() > Duration::from_millis(1_500), "after {:?}", seen.elapsed());
+    assert_eq!(engine.volumes(&id).len(), 1);
+    engine.is_rid_of(&id).await;
 }
 
 #[tokio::test]

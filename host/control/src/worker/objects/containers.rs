@@ -145,7 +145,7 @@ impl Settling<'_> {
                 Ok(()) => {
                     self.made(object).await?;
                     // It may be asked at once whether it can be used.
-                    return Ok(self.control.store.poke_addon(self.addon).await?);
+                    return self.tell_addon().await;
                 }
                 Err(EngineError::AddressTaken(_)) if !self.is_in_use() => {
                     let taken =
@@ -168,7 +168,7 @@ impl Settling<'_> {
     async fn ended(&self, object: &StoredObject, name: &str, state: &ContainerState) -> Result<(), Unfinished> {
         let engine = &self.engine.engine;
         if !self.is_in_use() {
-            return Ok(self.control.store.poke_addon(self.addon).await?);
+            return self.tell_addon().await;
         }
         match self.control.restarts.due(self.addon, &object.name) {
             Due::Now => {}
@@ -182,7 +182,7 @@ impl Settling<'_> {
         let message = format!("the container {} {how}; it is started again", object.name);
         self.record("container_ended", message).await?;
         engine.start(name).await?;
-        Ok(self.control.store.poke_addon(self.addon).await?)
+        self.tell_addon().await
     }
 
     /// Whether somebody relies on the addon, and so on its addresses.
