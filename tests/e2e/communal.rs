@@ -56,11 +56,7 @@ async fn world_docker_users_of_one_server_do_not_meet() {
     host.delete(&format!("/v1/addons/{server}?force=true")).await.problem(409, "addon_in_use");
     for id in &ids {
         host.delete(&format!("/v1/addons/{id}")).await.expect(202);
-        crate::support::until("the user's part to be gone", async || {
-            let addon = host.get(&format!("/v1/addons/{id}")).await.expect(200);
-            (addon["cleanup"]["state"] == "done").then_some(())
-        })
-        .await;
+        host.cleaned_up(id).await;
     }
     assert!(Redis::connect(&url(0)).is_err());
     assert_eq!(engine.containers(server).len(), 1);

@@ -1,6 +1,6 @@
 //! Containers and volumes on a real engine: made, kept, and removed, whatever happens in between.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -206,20 +206,79 @@ async fn world_docker_commands_run_in_ones_own_containers_if_granted() {
 async fn world_docker_objects_go_when_their_provider_traps_loops_or_is_removed() {
     let name = "world_docker_objects_go_when_their_provider_traps_loops_or_is_removed";
     let Some(engine) = Engine::for_test(name) else { return };
-    let host = engine.host_with_crane(&[REDIS]).await;
+    let host = engine.host_with_crane(&[REDIS, "volumes=1"]).await;
+    host.provider(&["limit", "crane", "cpu_ms=200"]);
+    let volume = json!({ "kind": "volume", "name": "data" });
+    let with_volume = container(&json!({ "mounts": [{ "volume": "data", "path": "/data" }] }));
     let mut ids = vec![];
-    for how in ["trap", "gone"] {
-        let parameters = json!({ "objects": [container(&json!({}))], "deprovision": how });
+    for how in ["trap", "loop", "gone"] {
+        let parameters = json!({ "objects": [volume, with_volume], "deprovision": how });
         let made = host.create_and_wait(crane(how, &parameters)).await;
         assert_eq!(made.body["state"], "ready", "{}", made.text);
         ids.push(made.id());
     }
     // Five attempts, with growing pauses between them.
-    host.delete(&format!("/v1/addons/{}", ids[0])).await.expect(202);
-    engine.is_rid_of(&ids[0]).await;
+    for id in &ids[..2] {
+        host.delete(&format!("/v1/addons/{id}")).await.expect(202);
+    }
+    for (id, why) in ids.iter().zip(["unreachable", "CPU"]) {
+        assert_eq!((engine.containers(id).len(), engine.volumes(id).len()), (1, 1), "its provider may still need them");
+        let failing = async || {
+            let cleanup = host.get(&format!("/v1/addons/{id}")).await.expect(200)["cleanup"].clone();
+            (cleanup["attempts"] == 5).then_some(cleanup)
+        };
+        let cleanup = until("the last attempt", failing).await;
+        assert_eq!(cleanup["state"], "failing");
+        assert!(cleanup["last_error"].as_str().unwrap().contains(why), "{cleanup}");
+        engine.is_rid_of(id).await;
+    }
     host.delete("/v1/providers/crane?force=true").await.expect(204);
-    host.delete(&format!("/v1/addons/{}", ids[1])).await.expect(202);
-    engine.is_rid_of(&ids[1]).await;
+    host.delete(&format!("/v1/addons/{}", ids[2])).await.expect(202);
+    engine.is_rid_of(&ids[2]).await;
+}
+
+#[tokio::test]
+async fn world_docker_who_says_that_nothing_is_left_is_not_believed() {
+    let Some(engine) = Engine::for_test("world_docker_who_says_that_nothing_is_left_is_not_believed") else { return };
+    let host = engine.host_with_crane(&[REDIS, "volumes=2"]).await;
+    let volume = |name: &str| json!({ "kind": "volume", "name": name });
+    let late = json!([volume("late-data"), container(&json!({ "name": "late" }))]);
+    let parameters = json!({ "objects": [volume("data"), container(&json!({}))], "deprovision": "lie", "late": late });
+    let id = host.create_and_wait(crane("liar", &parameters)).await.id();
+    assert_eq!((engine.containers(&id).len(), engine.volumes(&id).len()), (1, 1));
+    host.delete(&format!("/v1/addons/{id}")).await.expect(202);
+    host.cleaned_up(&id).await;
+    // At once, and for good: what it wanted last was heard by nobody, and a crash changes nothing in that.
+    assert_eq!((engine.containers(&id).len(), engine.volumes(&id).len()), (0, 0));
+    let mut host = host;
+    host.kill();
+    host.restart();
+    let other = host.create_and_wait(crane("honest", &json!({ "objects": [container(&json!({}))] }))).await.id();
+    assert_eq!((engine.containers(&id).len(), engine.volumes(&id).len()), (0, 0));
+    host.delete(&format!("/v1/addons/{other}")).await.expect(202);
+    engine.is_rid_of(&other).await;
+}
+
+#[tokio::test]
+async fn world_docker_a_cleanup_that_fails_is_not_hastened_by_what_it_wants() {
+    let test = "world_docker_a_cleanup_that_fails_is_not_hastened_by_what_it_wants";
+    let Some(engine) = Engine::for_test(test) else { return };
+    let host = engine.host_with_crane(&[REDIS, "volumes=1"]).await;
+    // The volume is made, and the host would tell the provider; the container can't have its name, so the call fails.
+    let late = json!([{ "kind": "volume", "name": "late" }, container(&json!({ "name": "late" }))]);
+    let asks = crane("restless", &json!({ "objects": [], "deprovision": "lie", "late": late }));
+    let id = host.create_and_wait(asks).await.id();
+    host.delete(&format!("/v1/addons/{id}")).await.expect(202);
+    let attempts = async |at_least: u64| {
+        let addon = host.get(&format!("/v1/addons/{id}")).await.expect(200);
+        addon["cleanup"]["attempts"].as_u64().filter(|attempts| *attempts >= at_least)
+    };
+    assert_eq!(until("an attempt", async || attempts(1).await).await, 1);
+    let seen = Instant::now();
+    until("another", async || attempts(2).await).await;
+    assert!(seen.elapsed() > Duration::from_millis(1_500), "after {:?}", seen.elapsed());
+    assert_eq!(engine.volumes(&id).len(), 1);
+    engine.is_rid_of(&id).await;
 }
 
 #[tokio::test]

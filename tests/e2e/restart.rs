@@ -41,11 +41,7 @@ async fn an_addon_in_every_state_goes_on_after_a_kill() {
     assert_eq!(host.settled(&failed).await["state"], "error");
     assert_eq!(host.settled(&waiting).await["state"], "ready");
     assert_eq!(host.settled(&in_a_call).await["state"], "ready");
-    until("the cleanup", || async {
-        let addon = host.get(&format!("/v1/addons/{gone}")).await.expect(200);
-        (addon["cleanup"]["state"] == "done").then_some(())
-    })
-    .await;
+    host.cleaned_up(&gone).await;
     let after = host.variables().await;
     assert_eq!(after["READY_CHAMELEON_URL"], before["READY_CHAMELEON_URL"]);
     assert_eq!(after["WAITING_CHAMELEON_URL"], format!("chameleon://{waiting}"));

@@ -42,13 +42,6 @@ impl Kind {
     }
 }
 
-async fn credentials(host: &Host, id: &str) -> Value {
-    let config = host.get(&format!("/v1/addons/{id}/config")).await.expect(200);
-    let pairs = config["credentials"].as_array().unwrap();
-    let pair = |pair: &Value| (pair["key"].as_str().unwrap().to_owned(), pair["value"].clone());
-    Value::Object(pairs.iter().map(pair).collect())
-}
-
 async fn made(host: &Host, body: Value) -> Value {
     let made = host.create_and_wait(body).await.expect(201);
     assert_eq!(made["state"], "ready", "{made}");
@@ -63,7 +56,7 @@ async fn a_database_of_ones_own(test: &str, kind: &Kind) {
     let Some(engine) = Engine::for_test(test) else { return };
     let host = engine.host_with(kind.service, kind.image).await;
     let id = made(&host, asks(kind, "own", "independent")).await["id"].as_str().unwrap().to_owned();
-    let credentials = credentials(&host, &id).await;
+    let credentials = host.credentials(&id).await;
     let database = credentials["database"].as_str().unwrap();
     let container = engine.containers(&id)[0].clone();
     kind.says(&engine, &container, &credentials, database, kind.make).unwrap();
@@ -85,7 +78,7 @@ async fn users_of_one_server(test: &str, kind: &Kind) {
     let server = one["parent"].as_str().unwrap();
     let container = engine.containers(server)[0].clone();
     let (id, others_id) = (one["id"].as_str().unwrap(), other["id"].as_str().unwrap());
-    let (mine, others) = (credentials(&host, id).await, credentials(&host, others_id).await);
+    let (mine, others) = (host.credentials(id).await, host.credentials(others_id).await);
     let (my_database, others_database) = (mine["database"].as_str().unwrap(), others["database"].as_str().unwrap());
     kind.says(&engine, &container, &mine, my_database, kind.make).unwrap();
     assert_eq!(kind.says(&engine, &container, &mine, my_database, kind.read).unwrap(), "mine");
@@ -96,11 +89,7 @@ async fn users_of_one_server(test: &str, kind: &Kind) {
         assert!(refused.contains("denied"), "{refused}");
     }
     host.delete(&format!("/v1/addons/{id}")).await.expect(202);
-    until("the user's part to be gone", async || {
-        let addon = host.get(&format!("/v1/addons/{id}")).await.expect(200);
-        (addon["cleanup"]["state"] == "done").then_some(())
-    })
-    .await;
+    host.cleaned_up(id).await;
     assert!(kind.says(&engine, &container, &mine, my_database, "SELECT 1").is_err());
     kind.says(&engine, &container, &others, others_database, "SELECT 1").unwrap();
     host.delete(&format!("/v1/addons/{others_id}")).await.expect(202);
@@ -143,17 +132,15 @@ async fn world_docker_an_existing_server_takes_the_place_of_containers() {
     let wrong = external(&server, "battery staple");
     let destination = format!("tcp://127.0.0.1:{}", server.port);
     for words in [&["grant", "postgres", &destination][..], &["options", "postgres", "--json-options", &wrong]] {
-        let (code, _, error) = host.cli(&[&["provider"], words].concat());
-        assert_eq!(code, 0, "{error}");
+        host.provider(words);
     }
     let refused = host.create_and_wait(asks(&POSTGRES, "wrong", "independent")).await.expect(200);
     assert!(refused["error"]["reason"].as_str().unwrap().contains("password authentication failed"), "{refused}");
     let right = external(&server, Postgres::PASSWORD);
-    let (code, _, error) = host.cli(&["provider", "options", "postgres", "--json-options", &right]);
-    assert_eq!(code, 0, "{error}");
+    host.provider(&["options", "postgres", "--json-options", &right]);
     let there = made(&host, asks(&POSTGRES, "there", "independent")).await["id"].as_str().unwrap().to_owned();
     assert!(engine.containers(&there).is_empty());
-    assert_eq!(credentials(&host, &there).await["port"], json!(server.port.to_string()));
+    assert_eq!(host.credentials(&there).await["port"], json!(server.port.to_string()));
     // What was made before goes on as it was.
     assert_eq!(engine.containers(&managed).len(), 1);
     for id in [&managed, &there] {

@@ -47,9 +47,14 @@ impl Engine {
         for words in
             [&["options", provider, &format!("image=larder-test/{image}:1")][..], &["grant", provider, "--all"]]
         {
-            let (code, _, error) = host.cli(&[&["provider"], words].concat());
-            assert_eq!(code, 0, "{error}");
+            host.provider(words);
         }
+    }
+
+    /// Installs a shipped provider that has no options, with all that it asks for.
+    pub(crate) async fn install_as_it_is(&self, host: &Host, provider: &str) {
+        host.upload(provider, guest(provider)).await;
+        host.provider(&["grant", provider, "--all"]);
     }
 
     /// A fresh host with the test guest `crane`, which may have this.
@@ -58,8 +63,7 @@ impl Engine {
         host.upload("crane", guest("crane")).await;
         let requests = json!({ "requests": grants }).to_string();
         for words in [&["options", "crane", "--json-options", &requests][..], &["grant", "crane", "--all"]] {
-            let (code, _, error) = host.cli(&[&["provider"], words].concat());
-            assert_eq!(code, 0, "{error}");
+            host.provider(words);
         }
         host
     }

@@ -11,7 +11,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::client::Answer;
+use super::client::{Answer, until};
 use super::{guest, prepared};
 
 /// Where no engine listens.
@@ -103,6 +103,19 @@ impl Host {
         (self.url, self.token) = announced(self.dir.path());
     }
 
+    /// A copy of a stopped host's data.
+    pub(crate) fn backup(&self) -> TempDir {
+        let copy = TempDir::new().unwrap();
+        prepared::copy_all(self.dir(), copy.path());
+        copy
+    }
+
+    /// Goes on from a copy of its data, after it was killed.
+    pub(crate) fn restore(&mut self, backup: TempDir) {
+        self.dir = backup;
+        self.restart();
+    }
+
     /// Where the host keeps its data.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
@@ -184,6 +197,23 @@ impl Host {
         Answer::of(request).await.expect(200)
     }
 
+    /// Waits until the provider has removed what it made for an addon.
+    pub(crate) async fn cleaned_up(&self, id: &str) {
+        let done = async || {
+            let addon = self.get(&format!("/v1/addons/{id}")).await.expect(200);
+            (addon["cleanup"]["state"] == "done").then_some(())
+        };
+        until("the addon's cleanup", done).await;
+    }
+
+    /// An addon's credentials, by their keys.
+    pub(crate) async fn credentials(&self, id: &str) -> Value {
+        let config = self.get(&format!("/v1/addons/{id}/config")).await.expect(200);
+        let pairs = config["credentials"].as_array().unwrap();
+        let pair = |pair: &Value| (pair["key"].as_str().unwrap().to_owned(), pair["value"].clone());
+        Value::Object(pairs.iter().map(pair).collect())
+    }
+
     /// What the app `demo` sees.
     pub(crate) async fn variables(&self) -> Value {
         self.get("/v1/apps/demo/config").await.expect(200)["variables"].clone()
@@ -213,6 +243,13 @@ impl Host {
             .unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+    }
+
+    /// Runs `larder provider` with these words, which must succeed.
+    #[track_caller]
+    pub(crate) fn provider(&self, words: &[&str]) {
+        let (code, _, error) = self.cli(&[&["provider"], words].concat());
+        assert_eq!(code, 0, "{words:?}: {error}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! What every test here starts from: a host of its own, in a directory of its own, on a port of its own.
 
+mod amqp;
+mod broker;
 mod client;
 mod engine;
 mod guests;
@@ -9,6 +11,8 @@ mod prepared;
 mod redis;
 mod world;
 
+pub(crate) use amqp::Amqp;
+pub(crate) use broker::Broker;
 pub(crate) use client::{Answer, behave, until};
 pub(crate) use engine::Engine;
 pub(crate) use guests::{guest, guest_path};

@@ -38,7 +38,8 @@ pub(super) async fn copy(providers: &[&str], to: &Path) {
     copy_all(cell.get_or_init(|| prepare).await, to);
 }
 
-fn copy_all(from: &Path, to: &Path) {
+/// Copies a folder with all that is in it.
+pub(super) fn copy_all(from: &Path, to: &Path) {
     if !to.exists() {
         fs::create_dir(to).unwrap();
     }

@@ -16,7 +16,7 @@ use larder_domain::ports::StoreError;
 use larder_domain::ports::engine::{EngineError, Found, Owner};
 use larder_domain::ports::store::{Phase, StoredObject};
 use larder_domain::work::{Lease, Subject};
-use larder_domain::{AddonId, AddonRecord};
+use larder_domain::{AddonId, AddonRecord, Cleanup};
 
 use super::Stop;
 use crate::Control;
@@ -194,7 +194,7 @@ impl Settling<'_> {
         }
         self.made(object).await?;
         // Volumes may be all that it waits for.
-        Ok(self.control.store.poke_addon(self.addon).await?)
+        self.tell_addon().await
     }
 
     fn owner(&self, object: &StoredObject) -> Owner {
@@ -223,13 +223,23 @@ impl Settling<'_> {
         }
         self.record("object_failed", format!("{}: {reason}", object.name)).await?;
         self.note(object, Phase::Failed, reason).await?;
-        self.control.store.poke_addon(self.addon).await?;
+        self.tell_addon().await?;
         Ok(false)
     }
 
     /// False if the object is to be something else by now.
     async fn note(&self, object: &StoredObject, phase: Phase, message: String) -> Result<bool, Unfinished> {
         Ok(self.control.store.note_object(self.addon, &object.name, object.revision, phase, message).await?)
+    }
+
+    /// Has the addon's provider look at once at what it may wait for. A cleanup that fails waits for nothing here, and would only use up
+    /// its attempts sooner.
+    async fn tell_addon(&self) -> Result<(), Unfinished> {
+        let is_failing = |record: &AddonRecord| matches!(record.addon.cleanup, Cleanup::Failing { .. });
+        if self.record.as_ref().is_some_and(is_failing) {
+            return Ok(());
+        }
+        Ok(self.control.store.poke_addon(self.addon).await?)
     }
 
     async fn record(&self, kind: &'static str, message: String) -> Result<(), Unfinished> {

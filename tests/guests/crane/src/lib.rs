@@ -1,7 +1,7 @@
 //! A provider that wants of a Docker engine whatever it is told to, within what its operator has it ask for.
 //!
 //! Options: `{"requests": [GRANT, …]}`. Parameters: `{"objects": [DOCUMENT, …], "exec": {"container": NAME, "command": DOCUMENT},
-//! "deprovision": "trap" | "loop", "settle": true}`. It is ready when all its containers run, with `settle` for a second; how they do is in `CRANE_STATUS`, and what the
+//! "deprovision": "trap" | "loop" | "lie", "late": [DOCUMENT, …], "settle": true}`. Who lies says that nothing is left and wants the late objects in the same breath. It is ready when all its containers run, with `settle` for a second; how they do is in `CRANE_STATUS`, and what the
 //! command said in `CRANE_SAID`.
 
 use larder_sdk::docker::{self, Command, Object, Status};
@@ -81,6 +81,12 @@ impl Provider for Crane {
             Some("loop") => loop {
                 core::hint::spin_loop();
             },
+            Some("lie") => {
+                for document in parameters["late"].as_array().into_iter().flatten() {
+                    docker::ensure(Raw(document.clone()))?;
+                }
+                Ok(Progress::Done)
+            }
             _ => Ok(Progress::Done),
         }
     }

@@ -149,7 +149,7 @@ impl Settling<'_> {
                 Ok(()) => {
                     self.made(object).await?;
                     // It may be asked at once whether it can be used.
-                    return Ok(self.control.store.poke_addon(self.addon).await?);
+                    return self.tell_addon().await;
                 }
                 Err(EngineError::AddressTaken(_)) if !self.is_in_use() => {
                     let taken =
@@ -172,7 +172,7 @@ impl Settling<'_> {
     async fn ended(&self, object: &StoredObject, name: &str, state: &ContainerState) -> Result<(), Unfinished> {
         let engine = &self.engine.engine;
         if !self.is_in_use() {
-            return Ok(self.control.store.poke_addon(self.addon).await?);
+            return self.tell_addon().await;
         }
         let how = match state {
             ContainerState::Exited { out_of_memory: true, .. } => "used up its memory".to_owned(),
@@ -187,7 +187,7 @@ impl Settling<'_> {
         }
         self.record("container_ended", message).await?;
         engine.start(name).await?;
-        Ok(self.control.store.poke_addon(self.addon).await?)
+        self.tell_addon().await
     }
 
     /// Whether somebody relies on the addon, and so on its addresses. While an operation may still be undone, it is its
