@@ -304,6 +304,8 @@ impl Addon {
     pub const SINK_LIMIT_MS: u64 = 120_000;
     /// How long `deprovision` may answer `pending` before that counts as a failed attempt, in milliseconds.
     pub const CLEANUP_PENDING_LIMIT_MS: u64 = 3_600_000;
+    /// How often a provider is asked how a ready addon does, in milliseconds, if it can say.
+    pub const HEALTH_EVERY_MS: u64 = 60_000;
     /// After so many failed attempts the host removes its own objects without the provider.
     pub const CLEANUP_ATTEMPTS_MAX: u32 = 5;
 

@@ -20,6 +20,8 @@ pub(crate) struct VersionView<'a> {
     version: Option<&'a str>,
     description: Option<&'a str>,
     services: Vec<&'a str>,
+    /// The optional interfaces.
+    exports: Vec<&'static str>,
     requests: Vec<RequestView<'a>>,
     refusal: Option<RefusalView<'a>>,
 }
@@ -55,6 +57,7 @@ impl<'a> VersionView<'a> {
             version: manifest.map(|manifest| manifest.version.as_str()),
             description: manifest.map(|manifest| manifest.description.as_str()),
             services: manifest.map(services).unwrap_or_default(),
+            exports: version.exports.iter().map(|interface| interface.as_str()).collect(),
             requests: manifest.map(|manifest| requests(manifest, grants)).unwrap_or_default(),
             refusal: refusal.map(|(code, message)| RefusalView { code, message }),
         }

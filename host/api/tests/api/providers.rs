@@ -20,6 +20,7 @@ async fn a_provider_is_shown_with_its_versions() {
     let expected = json!({
         "digest": provider["active"], "state": "active", "check": null, "size_bytes": asking.to_string().len(),
         "uploaded_at": version["uploaded_at"], "version": "1.0", "description": "Scripted", "services": ["thing"],
+        "exports": ["update", "rotation"],
         "requests": requests, "refusal": null,
     });
     assert_eq!(*version, expected);

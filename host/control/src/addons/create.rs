@@ -22,9 +22,6 @@ use crate::apps::unknown as unknown_app;
 use crate::offers::{Offer, Offers};
 use crate::{Code, Control, ControlError};
 
-/// How often a provider is asked how a ready addon does, in milliseconds, if it can say.
-const HEALTH_EVERY_MS: u64 = 60_000;
-
 /// What a developer asks for.
 #[derive(Debug, Clone)]
 pub struct CreateAddon {
@@ -128,8 +125,13 @@ impl Control {
             ProvisionType::Communal => Some(Box::new(self.communal_server(offer, service, plan)?)),
             ProvisionType::Independent | ProvisionType::Shared => None,
         };
+        let mut addon = self.addon_of(id, offer, plan);
+        if provision_type == ProvisionType::Shared {
+            // What it shares is its owner's, and so is the question how that does.
+            addon.health_every_ms = None;
+        }
         Ok(NewAddon {
-            addon: self.addon_of(id, offer, plan),
+            addon,
             seed: new_seed()?,
             server,
             reserve,
@@ -140,7 +142,7 @@ impl Control {
 
     fn addon_of(&self, id: AddonId, offer: &Offer, plan: &Plan) -> Addon {
         let deadline_ms = u64::from(plan.provision_deadline_s) * 1000;
-        let health_every_ms = offer.exports.contains(&Interface::Health).then_some(HEALTH_EVERY_MS);
+        let health_every_ms = offer.exports.contains(&Interface::Health).then_some(Addon::HEALTH_EVERY_MS);
         let addon = Addon::new(id, deadline_ms, plan.failed_attempts_max, self.store.now());
         Addon { health_every_ms, ..addon }
     }

@@ -181,6 +181,7 @@ pub(crate) struct Version {
     pub(crate) version: Option<String>,
     pub(crate) description: Option<String>,
     pub(crate) services: Vec<String>,
+    pub(crate) exports: Vec<String>,
     pub(crate) requests: Vec<Request>,
     pub(crate) refusal: Option<Refusal>,
 }

@@ -46,11 +46,13 @@ pub(super) fn newest_or_active(provider: &Provider) -> Option<&Version> {
 
 fn show(provider: &Provider) -> String {
     let description = newest_or_active(provider).and_then(|version| version.description.as_deref()).unwrap_or_default();
+    let exports = newest_or_active(provider).map(|version| version.exports.join(", ")).unwrap_or_default();
     let mut fields = Fields::default();
     fields
         .field("provider", &provider.name)
         .field_if_any("description", description)
         .field("state", &provider.state)
+        .field_if_any("can also", &exports)
         .field("live addons", &provider.live_addons.to_string());
     let mut versions = Table::new(["DIGEST", "VERSION", "STATE", "SIZE", "UPLOADED", "SERVICES"]);
     for version in &provider.versions {

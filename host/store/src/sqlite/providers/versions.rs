@@ -1,16 +1,17 @@
 //! Versions: uploaded, checked, one of them active. A component's bytes stand apart and are shared by all versions with the
 //! same digest; they go with the last of these.
 
-use larder_domain::ProviderName;
 use larder_domain::addon::ComponentKind;
 use larder_domain::audit::{Action, Actor};
 use larder_domain::grants::is_approved;
 use larder_domain::ids::Digest;
 use larder_domain::manifest::Manifest;
 use larder_domain::ports::StoreError;
+use larder_domain::ports::runtime::Interface;
 use larder_domain::ports::store::{CheckOutcome, RevisionChanged, UploadOutcome};
 use larder_domain::provider::{Version, VersionState};
 use larder_domain::work::{Lease, Subject, WorkKind};
+use larder_domain::{Addon, AddonId, AddonState, ProviderName};
 use rusqlite::Connection;
 use serde_json::json;
 
@@ -140,10 +141,31 @@ pub(super) fn may_serve(tx: &Tx<'_>, provider: &ProviderName, version: &Version)
     Ok(is_accepted && version.manifest.as_ref().is_some_and(|manifest| is_approved(manifest, &granted)))
 }
 
-pub(super) fn make_active(tx: &Tx<'_>, by: Actor, provider: &ProviderName, version: Version) -> Result<()> {
+pub(super) fn make_active(tx: &mut Tx<'_>, by: Actor, provider: &ProviderName, version: Version) -> Result<()> {
     deactivate(tx, provider)?;
     audit::note(tx, by, Action::Activated, provider, &json!({ "digest": version.digest.to_string() }))?;
+    if version.exports.contains(&Interface::Health) {
+        let_health_be_checked(tx, provider)?;
+    }
     update(tx, provider, &Version { state: VersionState::Active, ..version })
+}
+
+/// From now on the provider can say how its addons do, also those that it made before. (A version that can't say any more says
+/// so when it is asked.)
+fn let_health_be_checked(tx: &mut Tx<'_>, provider: &ProviderName) -> Result<()> {
+    let sql = "SELECT id, state FROM addon JOIN addon_detail ON addon = id
+               WHERE provider = ? AND live AND health_every_ms IS NULL AND provision_type <> 'shared'";
+    let unasked = list(tx.conn, sql, [provider.as_str()], |row| {
+        Ok((AddonId(row.uuid()?), row.named("an addon's state", AddonState::from_name)?))
+    })?;
+    for (id, state) in unasked {
+        let sql = "UPDATE addon SET health_every_ms = ? WHERE id = ?";
+        tx.execute(sql, (Addon::HEALTH_EVERY_MS, id.0.as_bytes()))?;
+        if state == AddonState::Ready {
+            plan::poke(tx, WorkKind::Addon, &Subject::Addon(id), Some(provider))?;
+        }
+    }
+    Ok(())
 }
 
 fn deactivate(tx: &Tx<'_>, provider: &ProviderName) -> Result<()> {
