@@ -11,7 +11,7 @@ use larder_domain::manifest::{Manifest, Plan, Service};
 use larder_domain::network::Policy;
 use larder_domain::ports::runtime::Interface;
 use larder_domain::ports::{Store, StoreError};
-use larder_domain::{Digest, PlanName, ProviderName, SecretString, ServiceName, docker};
+use larder_domain::{Digest, PlanName, ProviderName, SecretString, ServiceName, docker, options};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
@@ -30,6 +30,8 @@ pub struct Offer {
     pub exports: Vec<Interface>,
     /// The operator's options for it.
     pub options: SecretString,
+    /// What of them is secret.
+    pub secrets: Vec<SecretString>,
     /// What it may reach over the network.
     pub network: Arc<Policy>,
     /// What its addons may have of a Docker engine.
@@ -164,16 +166,34 @@ async fn read(cache: &OfferCache, store: &dyn Store, last: Option<Arc<Offers>>) 
             Err(StoreError::Missing(_)) => continue,
             Err(error) => return Err(error),
         };
+        let secrets = secrets_of(&manifest, &options);
         let network = Arc::new(network_policy(&manifest, &provider.grants));
         let docker = Arc::new(docker_policy(&manifest, &provider.grants));
         let Shared { calls, log, .. } = cache.shared(&provider.name, &provider.limits);
         let (name, digest, exports) = (provider.name.clone(), version.digest, version.exports.clone());
         let limits = provider.limits;
-        let offer =
-            Offer { provider: name, digest, manifest, exports, options, network, docker, limits, calls, log, schemas };
+        let offer = Offer {
+            provider: name,
+            digest,
+            manifest,
+            exports,
+            options,
+            secrets,
+            network,
+            docker,
+            limits,
+            calls,
+            log,
+            schemas,
+        };
         offers.insert(provider.name, Arc::new(offer));
     }
     Ok(Offers(offers))
+}
+
+fn secrets_of(manifest: &Manifest, options: &SecretString) -> Vec<SecretString> {
+    let options = serde_json::from_str(options.reveal()).unwrap_or_default();
+    options::secrets(&manifest.options, &options)
 }
 
 /// What the calls of a provider share on this node. It outlives every reading of the offers, and goes on while its limit stays.

@@ -17,6 +17,7 @@ mod objects;
 mod operate;
 mod parent;
 mod running;
+mod secrets;
 mod sweep;
 mod trial;
 mod versions;

@@ -17,6 +17,7 @@ pub mod manifest;
 pub mod names;
 pub mod network;
 pub mod operation;
+pub mod options;
 pub mod ports;
 pub mod provider;
 pub mod redact;

@@ -79,16 +79,7 @@ async fn cycle(store: &SqliteStore, node: NodeId, n: usize) {
     let config = AddonConfig { variables: vec![variable], credentials: vec![] };
     let begun = Event::Begun { message: "creating the database".into() };
     for event in [begun, Event::Configured(Box::new(config)), Event::VariablesSet] {
-        let change = Change {
-            addon: id,
-            event,
-            fence: Fence::Lease(lease.clone()),
-            state: None,
-            objects: None,
-            notes: vec![],
-            log: vec![],
-        };
-        store.apply(change).await.unwrap();
+        store.apply(Change::new(id, event, Fence::Lease(lease.clone()))).await.unwrap();
     }
 }
 

@@ -30,6 +30,22 @@ pub(crate) fn decode_parameters(addon: AddonId, plain: &[u8]) -> Result<Value, S
     serde_json::from_slice(plain).map_err(|_| StoreError::Corrupt(format!("parameters of addon {addon}")))
 }
 
+/// Secrets as a JSON list.
+pub(crate) fn encode_secrets(secrets: &[SecretString]) -> Plain {
+    let texts: Vec<&str> = secrets.iter().map(SecretString::reveal).collect();
+    // Room for it all at once: growing would leave copies behind that nobody wipes. An escape has up to six bytes.
+    let room = texts.iter().map(|text| text.len() * 6 + 3).sum::<usize>() + 2;
+    let mut plain = Zeroizing::new(Vec::with_capacity(room));
+    // Texts always have a form in JSON, and a vector takes all that is written to it.
+    let _ = serde_json::to_writer(&mut *plain, &texts);
+    plain
+}
+
+/// Secrets from a JSON list.
+pub(crate) fn decode_secrets(plain: &[u8]) -> Result<Vec<SecretString>, StoreError> {
+    serde_json::from_slice(plain).map_err(|_| StoreError::Corrupt("a list of secrets that is none".into()))
+}
+
 /// A text that was sealed as it is.
 pub(crate) fn decode_text(plain: &[u8]) -> Result<SecretString, StoreError> {
     let text = std::str::from_utf8(plain).map_err(|_| StoreError::Corrupt("a sealed text that is no text".into()))?;

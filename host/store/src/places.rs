@@ -19,6 +19,10 @@ pub(crate) fn config(addon: AddonId) -> String {
     format!("addon/{addon}/config")
 }
 
+pub(crate) fn issued(addon: AddonId) -> String {
+    format!("addon/{addon}/issued")
+}
+
 pub(crate) fn guest_state(addon: AddonId) -> String {
     format!("addon/{addon}/state")
 }

@@ -128,6 +128,6 @@ async fn ready(store: &Arc<dyn Store>, work: Leased) -> Result<()> {
 
 async fn say(store: &Arc<dyn Store>, lease: &Lease, addon: AddonId, event: Event) -> Result<()> {
     let fence = Fence::Lease(lease.clone());
-    store.apply(Change { addon, event, fence, state: None, objects: None, notes: vec![], log: vec![] }).await?;
+    store.apply(Change::new(addon, event, fence)).await?;
     Ok(())
 }

@@ -84,8 +84,7 @@ impl Control {
         let id = record.spec.id;
         let change_asked = wish.change.clone();
         let event = Event::OperationRequested(Box::new(wish));
-        let change =
-            Change { addon: id, event, fence: Fence::User, state: None, objects: None, notes: vec![], log: vec![] };
+        let change = Change::new(id, event, Fence::User);
         let control = self.clone();
         let applied = Self::whole(async move {
             let applied = control.store.apply(change).await?;

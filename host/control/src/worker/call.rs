@@ -1,7 +1,6 @@
 //! What one call may reach of the host: its own addon's state and objects, as long as it holds the lease.
 
 use async_trait::async_trait;
-use larder_domain::AddonId;
 use larder_domain::docker::{LocalName, ObjectSpec, Objects, Status};
 use larder_domain::failure::bounded_text;
 use larder_domain::ports::StoreError;
@@ -9,6 +8,7 @@ use larder_domain::ports::engine::{ContainerState, EngineError, Exec, ExecOutput
 use larder_domain::ports::runtime::{CallContext, ContextError, GuestState};
 use larder_domain::ports::store::{Phase, StoredObject};
 use larder_domain::work::Lease;
+use larder_domain::{AddonId, SecretString};
 
 use super::objects::last_words;
 use crate::Control;
@@ -18,6 +18,8 @@ pub(super) struct Context {
     pub(super) control: Control,
     pub(super) addon: AddonId,
     pub(super) lease: Lease,
+    /// What the addon's containers may know and are not to tell.
+    pub(super) secrets: Vec<SecretString>,
 }
 
 #[async_trait]
@@ -79,7 +81,7 @@ impl Context {
                 Status::Running { endpoints: ports.get(name).map(|ports| engine.published(ports)).unwrap_or_default() }
             }
             Some(ContainerState::Exited { code, out_of_memory }) => {
-                Status::Exited { code, out_of_memory, log: last_words(engine, &full_name).await }
+                Status::Exited { code, out_of_memory, log: last_words(engine, &full_name, &self.secrets).await }
             }
             Some(ContainerState::Created) => Status::Waiting { message: "it is being started".to_owned() },
             Some(ContainerState::Other(state)) => Status::Waiting { message: format!("it is {state}") },

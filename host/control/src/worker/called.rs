@@ -1,7 +1,7 @@
 //! What a call left behind, on its way to the store: with every secret that the host knows blotted out of what the guest said.
 
-use larder_domain::config::{AddonConfig, RawConfig};
-use larder_domain::docker::Objects;
+use larder_domain::config::RawConfig;
+use larder_domain::docker::{Objects, Wanted};
 use larder_domain::failure::{Fault, FaultCode, GuestFailure, Pending, StepFailure, bounded_text};
 use larder_domain::grants::Denied;
 use larder_domain::operation::Health;
@@ -9,18 +9,22 @@ use larder_domain::ports::runtime::{CallReport, GuestState, LogLine, Reply};
 use larder_domain::redact::{redact, redact_lines};
 use larder_domain::{Event, SecretString, Step};
 
+use super::secrets::{Known, united};
+
 /// What performing a step brought.
 pub(super) struct Outcome {
     pub(super) event: Event,
     pub(super) state: Option<GuestState>,
     pub(super) objects: Option<Objects>,
     pub(super) denied: Vec<Denied>,
+    /// All passwords that the provider was given so far, if some are new.
+    pub(super) issued: Option<Vec<SecretString>>,
     pub(super) log: Vec<LogLine>,
 }
 
 impl From<Event> for Outcome {
     fn from(event: Event) -> Self {
-        Self { event, state: None, objects: None, denied: vec![], log: vec![] }
+        Self { event, state: None, objects: None, denied: vec![], issued: None, log: vec![] }
     }
 }
 
@@ -31,19 +35,23 @@ pub(super) struct Called {
     pub(super) objects: Option<Objects>,
     denied: Vec<Denied>,
     log: Vec<LogLine>,
-    secrets: Vec<SecretString>,
+    /// The passwords that this call has got.
+    issued: Vec<SecretString>,
+    known: Known,
 }
 
 impl Called {
     /// No call was made.
     pub(super) fn not(failure: StepFailure) -> Self {
-        Self { answer: Err(failure), state: None, objects: None, denied: vec![], log: vec![], secrets: vec![] }
+        let known = Known::default();
+        Self { answer: Err(failure), state: None, objects: None, denied: vec![], log: vec![], issued: vec![], known }
     }
 
-    /// A report. `known` is what the addon was configured with before, and its server.
-    pub(super) fn new<'a>(report: CallReport, known: impl Iterator<Item = &'a AddonConfig>) -> Self {
-        let CallReport { outcome, state, objects, denied, log, issued: mut secrets, .. } = report;
-        secrets.extend(known.flat_map(AddonConfig::secrets).cloned());
+    /// A report, and the secrets that were known before.
+    pub(super) fn new(report: CallReport, mut known: Known) -> Self {
+        let CallReport { outcome, state, objects, denied, log, issued, .. } = report;
+        known.all.extend(issued.iter().cloned());
+        known.all.extend(objects.iter().flat_map(Objects::values).flat_map(Wanted::secrets).cloned());
         let answer = match outcome {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(failure)) => Err(StepFailure::Guest(failure)),
@@ -51,9 +59,9 @@ impl Called {
             Err(fault) => Err(StepFailure::Fault(fault)),
         };
         if let Ok(Reply::Config(config)) = &answer {
-            secrets.extend(secrets_of(config));
+            known.all.extend(secrets_of(config));
         }
-        Self { answer, state, objects, denied, log, secrets }
+        Self { answer, state, objects, denied, log, issued, known }
     }
 
     /// This call and the next one of the same step, as if they had been one.
@@ -61,15 +69,17 @@ impl Called {
         self.denied
             .extend(next.denied.into_iter().filter(|missing| !self.denied.contains(missing)).collect::<Vec<_>>());
         self.log.extend(next.log);
-        self.secrets.extend(next.secrets);
+        self.issued.extend(next.issued);
+        self.known.all.extend(next.known.all);
         // What the first call wrote stays, even if the second broke down.
         Self { answer: next.answer, state: next.state.or(self.state), objects: next.objects.or(self.objects), ..self }
     }
 
     /// The event that the answer means. `expected` gives none for an answer that this function can't give.
     pub(super) fn into_outcome(mut self, step: Step, expected: impl FnOnce(Reply) -> Option<Event>) -> Outcome {
-        redact_lines(&mut self.log, &self.secrets);
-        let say = |text: String| bounded_text(redact(text, &self.secrets));
+        let secrets = self.known.all;
+        redact_lines(&mut self.log, &secrets);
+        let say = |text: String| bounded_text(redact(text, &secrets));
         let event = match self.answer {
             Ok(reply) => match expected(reply_said(reply, say)) {
                 Some(Event::ConfigRefused { code, reason }) => Event::ConfigRefused { code, reason: say(reason) },
@@ -83,11 +93,12 @@ impl Called {
         };
         // Names of hosts have lost their capitals on their way. Most calls were refused nothing.
         let lower = |secret: &SecretString| SecretString::new(secret.reveal().to_lowercase());
-        let lowered: Vec<_> = self.secrets.iter().filter(|_| !self.denied.is_empty()).map(lower).collect();
+        let lowered: Vec<_> = secrets.iter().filter(|_| !self.denied.is_empty()).map(lower).collect();
         let say = |text: String| redact(say(text), &lowered);
         let denied = |denied: Denied| Denied { wanted: say(denied.wanted), missing: denied.missing.map(say), ..denied };
         let denied = self.denied.into_iter().map(denied).collect();
-        Outcome { event, state: self.state, objects: self.objects, denied, log: self.log }
+        let issued = united(self.known.issued, self.issued);
+        Outcome { event, state: self.state, objects: self.objects, denied, issued, log: self.log }
     }
 }
 

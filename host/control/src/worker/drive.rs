@@ -17,15 +17,14 @@ use larder_domain::ports::store::{Applied, Change, Fence};
 use larder_domain::retry::Backoff;
 use larder_domain::secret::Seed;
 use larder_domain::work::Lease;
-use larder_domain::{
-    Addon, AddonRecord, AddonSpec, AddonState, Cleanup, Event, Next, ProviderName, ProvisionType, Step,
-};
+use larder_domain::{Addon, AddonRecord, AddonSpec, Cleanup, Event, Next, ProviderName, ProvisionType, Step};
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 
 use super::called::{Called, Outcome};
 use super::parent::Parent;
+use super::secrets::Known;
 use super::{GIVEN_BACK_WAIT_MS, Stop, call, give_back, loaded, objects};
 use crate::{Control, Offer};
 
@@ -102,10 +101,10 @@ impl Drive {
 
     /// Writes a result under the lease. None if it was not written: the lease was lost, or the store failed for too long.
     async fn write(&self, outcome: Outcome) -> Option<Applied> {
-        let Outcome { event, state, objects, denied, log } = outcome;
+        let Outcome { event, state, objects, denied, issued, log } = outcome;
         let fence = Fence::Lease(self.lease.clone());
         let notes = denied.iter().map(|denied| denial(&self.record.spec.provider, denied)).collect();
-        let change = Change { addon: self.record.spec.id, event, fence, state, objects, notes, log };
+        let change = Change { addon: self.record.spec.id, event, fence, state, objects, issued, notes, log };
         for attempt in 1..=WRITE_ATTEMPTS_MAX {
             match self.control.store.apply(change.clone()).await {
                 Ok(applied) => return Some(applied),
@@ -280,14 +279,6 @@ impl Drive {
         }
     }
 
-    /// What the addon was configured with: a provider that removes or changes it may well write the password into its log.
-    async fn kept_config(&self) -> Result<Option<AddonConfig>, StoreError> {
-        match self.record.addon.state {
-            AddonState::WaitingForProvision => Ok(None),
-            _ => self.control.store.addon_config(self.record.spec.id).await,
-        }
-    }
-
     /// The addon as a call is to see it: during an update as it is to be, and beside that what it has been so far.
     fn as_wanted(&self) -> (Arc<AddonSpec>, Option<PlanAndParameters>) {
         let (spec, is_operated) = (&self.record.spec, self.record.addon.running().is_some());
@@ -347,7 +338,7 @@ impl Drive {
         }
     }
 
-    /// Calls the provider's active version, with every secret that the guest was given blotted out of what it said.
+    /// Calls the provider's active version, with every secret that the host knows of the addon blotted out of what it said.
     pub(super) async fn call(&self, export: Export, earlier: Earlier) -> Called {
         let (offer, _turn) = match self.turn().await {
             Ok(turn) => turn,
@@ -356,17 +347,21 @@ impl Drive {
         if let Some(interface) = export.interface().filter(|interface| !offer.exports.contains(interface)) {
             return Called::not(not_exported(interface));
         }
-        let kept = match self.kept_config().await {
-            Ok(kept) => kept,
+        let needed = async {
+            let server = self.server().await?;
+            let known = Known::of(&self.control, &self.record, &offer.secrets, server.as_ref()).await?;
+            Ok((self.network(&offer).await?, server, known))
+        };
+        let (network, server, known) = match needed.await {
+            Ok(needed) => needed,
             Err(error) => return Called::not(StepFailure::Host(loaded::store_failed(&error))),
         };
-        let reachable = async { Ok((self.network(&offer).await?, self.server().await?)) };
-        let (network, server) = match reachable.await {
-            Ok(reachable) => reachable,
-            Err(error) => return Called::not(StepFailure::Host(loaded::store_failed(&error))),
+        let context = call::Context {
+            control: self.control.clone(),
+            addon: self.record.spec.id,
+            lease: self.lease.clone(),
+            secrets: known.all.clone(),
         };
-        let context =
-            call::Context { control: self.control.clone(), addon: self.record.spec.id, lease: self.lease.clone() };
         let (addon, previous) = self.as_wanted();
         let call = Call {
             digest: offer.digest,
@@ -387,7 +382,7 @@ impl Drive {
         };
         let report = self.control.runtime.call(call).await;
         self.control.metrics.called(&self.record.spec.provider, export, &report);
-        Called::new(report, kept.iter().chain(&server))
+        Called::new(report, known)
     }
 }
 

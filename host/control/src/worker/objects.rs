@@ -15,10 +15,11 @@ use larder_domain::history::Entry;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::engine::{EngineError, Found, Owner};
 use larder_domain::ports::store::{Phase, StoredObject};
+use larder_domain::redact::redact;
 use larder_domain::work::{Lease, Subject};
 use larder_domain::{AddonId, AddonRecord, Cleanup};
 
-use super::Stop;
+use super::{Stop, secrets};
 use crate::Control;
 use crate::containers::{NamedEngine, full_name};
 
@@ -216,6 +217,7 @@ impl Settling<'_> {
 
     /// It can't be made, whatever is tried: always false.
     async fn failed(&self, object: &StoredObject, reason: String) -> Result<bool, Unfinished> {
+        let reason = self.blotted(reason).await?;
         if self.is_in_use() {
             // Its provider is asked no more, so nobody would say what is to become of it.
             self.note(object, Phase::Waiting, reason).await?;
@@ -225,6 +227,14 @@ impl Settling<'_> {
         self.note(object, Phase::Failed, reason).await?;
         self.tell_addon().await?;
         Ok(false)
+    }
+
+    /// What an engine said, without the addon's secrets: it may quote what it was asked for.
+    async fn blotted(&self, text: String) -> Result<String, Unfinished> {
+        match &self.record {
+            Some(record) => Ok(redact(text, &secrets::all(self.control, record).await?)),
+            None => Ok(text),
+        }
     }
 
     /// False if the object is to be something else by now.

@@ -1,13 +1,15 @@
 //! What versions say of themselves under an operator's options, whichever of them comes to serve.
 
 use larder_control::{Code, ControlError};
+use larder_domain::failure::GuestFailure;
 use larder_domain::grants::Permission;
+use larder_domain::ports::runtime::Export;
 use larder_domain::provider::{Provider, VersionState};
 use larder_domain::{Digest, ProviderName};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::support::{TestHost, manifest};
+use crate::support::{TestHost, manifest, report, usual};
 
 const PORT: &str = "tcp://db.example:5432";
 
@@ -19,7 +21,9 @@ fn digest(wasm: &str) -> Digest {
 fn telling(options: &Value, more: &Value) -> Value {
     let mut manifest = manifest();
     manifest["description"] = format!("for {}", options["whom"].as_str().unwrap_or("nobody")).into();
-    manifest["options"] = json!({ "type": "object", "properties": { "whom": { "type": "string" } } });
+    let password = json!({ "type": "string", "writeOnly": true });
+    manifest["options"] =
+        json!({ "type": "object", "properties": { "whom": { "type": "string" }, "password": password } });
     for (name, value) in more.as_object().into_iter().flatten() {
         manifest[name] = value.clone();
     }
@@ -100,4 +104,18 @@ async fn a_version_that_a_grant_has_serve_knows_the_present_options() {
     let provider = tell(&host, &pg, "friends").await.unwrap();
     assert_eq!(serves(&provider), (digest("old"), "for friends".into()));
     assert_eq!(serves(&grant(&host, &pg).await), (digest("new"), "for friends".into()));
+}
+
+#[tokio::test]
+async fn what_the_schema_marks_as_secret_is_said_by_nobody() {
+    let (host, pg) = host().await;
+    let revision = host.control.provider(&pg).await.unwrap().revision;
+    host.control.set_options(&pg, json!({ "whom": "friends", "password": "hunter2" }), revision).await.unwrap();
+    let answer = |export| match export {
+        Export::BeginProvision => report(Ok(Err(GuestFailure::Failed("friends can't log in with hunter2".into())))),
+        other => report(usual(other)),
+    };
+    host.script.answers.lock().unwrap().insert("pg".into(), Box::new(answer));
+    let id = host.create("pg", "one").await.spec.id;
+    assert_eq!(host.settled(id).await.addon.error.unwrap().reason, "friends can't log in with ••••");
 }

@@ -1,15 +1,20 @@
 //! A whole host without wasm: the real store and worker over a scripted runtime and sink.
 
 use std::collections::{HashMap, HashSet};
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use larder_control::{Control, CreateAddon, Worker, WorkerConfig};
+use larder_containers::fake::FakeEngine;
+use larder_control::worker::watch_engine;
+use larder_control::{Control, CreateAddon, EngineSettings, NamedEngine, Worker, WorkerConfig};
 use larder_domain::config::{RawConfig, RawEntry, Variable};
-use larder_domain::failure::{Fault, GuestFailure};
-use larder_domain::limits::CallLimits;
+use larder_domain::docker::{LocalName, Status};
+use larder_domain::failure::{Fault, GuestFailure, Pending};
+use larder_domain::limits::{AFTER_MS_MAX, CallLimits};
+use larder_domain::network::Host;
 use larder_domain::operation::Health;
 use larder_domain::ports::runtime::{Call, CallReport, Export, Interface, ProviderRuntime, Reply, Usage};
 use larder_domain::ports::{AppSink, SinkError};
@@ -40,6 +45,8 @@ pub(crate) struct Script {
     pub(crate) hanging: Mutex<HashSet<String>>,
     /// Providers each of whose calls waits until it is let go.
     pub(crate) held: Mutex<HashMap<String, Arc<Semaphore>>>,
+    /// Providers that say in `provision-complete` how this container is doing.
+    pub(crate) looks: Mutex<HashMap<String, LocalName>>,
     /// Each call that began: provider and function.
     pub(crate) calls: Mutex<Vec<(String, Export)>>,
     /// The last call of each function.
@@ -119,9 +126,24 @@ impl ProviderRuntime for Scripted {
         if let Some(held) = held {
             held.acquire().await.unwrap().forget();
         }
+        let looked_at = self.0.looks.lock().unwrap().get(&provider).cloned();
+        if let Some(container) = looked_at.filter(|_| call.export == Export::ProvisionComplete) {
+            return report(told(call.context.inspect(&container).await.unwrap()));
+        }
         let scripted = self.0.answers.lock().unwrap().get(&provider).map(|answer| answer(call.export));
         scripted.unwrap_or_else(|| report(usual(call.export)))
     }
+}
+
+/// What a provider makes of a container.
+fn told(status: Status) -> Answer {
+    let pending = |message| Ok(Reply::Pending(Pending::bounded(AFTER_MS_MAX, message, None)));
+    Ok(match status {
+        Status::Waiting { message } => pending(message),
+        Status::Running { .. } => Ok(Reply::Done),
+        Status::Exited { log, .. } => Err(GuestFailure::Failed(log)),
+        Status::Failed { reason } => Err(GuestFailure::Failed(reason)),
+    })
 }
 
 /// What an ordinary provider says of itself.
@@ -182,12 +204,19 @@ impl AppSink for FakeSink {
     }
 }
 
+fn engine_settings() -> EngineSettings {
+    let address = Ipv4Addr::LOCALHOST;
+    let advertise = Host::parse(&address.to_string()).unwrap();
+    EngineSettings { name: "default".into(), advertise, publish_at: address.into(), ports: 21_000..=21_099 }
+}
+
 /// A host with a running worker.
 pub(crate) struct TestHost {
     pub(crate) control: Control,
     pub(crate) script: Arc<Script>,
     pub(crate) sink: Arc<FakeSink>,
     pub(crate) store: Arc<SqliteStore>,
+    pub(crate) engine: Arc<FakeEngine>,
     stop: watch::Sender<bool>,
     _dir: TempDir,
 }
@@ -204,10 +233,13 @@ impl TestHost {
         let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.path().join("key")).unwrap());
         let store = Arc::new(SqliteStore::open(dir.path(), sealer, clock).unwrap());
         let (script, sink) = (Arc::new(Script::default()), Arc::new(FakeSink::default()));
+        let engine = Arc::new(FakeEngine::default());
         let control = Control::new(store.clone(), Arc::new(Scripted(Arc::clone(&script))), sink.clone());
+        let control = control.with_engine(NamedEngine { engine: engine.clone(), settings: engine_settings() });
         let (stop, stopped) = watch::channel(false);
+        tokio::spawn(watch_engine(control.clone(), stopped.clone()));
         tokio::spawn(Worker::new(control.clone(), WorkerConfig::default()).run(stopped));
-        let host = Self { control, script, sink, store, stop, _dir: dir };
+        let host = Self { control, script, sink, store, engine, stop, _dir: dir };
         for name in providers {
             host.upload(name).await;
         }

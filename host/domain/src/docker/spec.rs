@@ -26,6 +26,9 @@ pub const MEMORY_BYTES_MIN: u64 = 6 * 1024 * 1024;
 /// The longest time that a container has to stop by itself, in seconds.
 const STOP_S_MAX: u32 = 120;
 
+/// From how many bytes on a value in a container's environment is treated as a secret.
+const SECRET_ENV_BYTES_MIN: usize = 12;
+
 /// The name of an object among those of its addon. One grammar with all names.
 pub type LocalName = AddonName;
 
@@ -156,6 +159,15 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// What may be a secret in it.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretString> {
+        let container = match &self.spec {
+            ObjectSpec::Container(container) => Some(container),
+            ObjectSpec::Volume(_) => None,
+        };
+        container.into_iter().flat_map(|container| container.secrets())
+    }
+
     /// Reads and checks a guest's document.
     ///
     /// # Errors
@@ -219,6 +231,13 @@ named! {
 }
 
 impl ContainerSpec {
+    /// What may be a secret in its environment, also if the host does not know it otherwise: long words, and no paths. Short ones
+    /// stand in every other line of a log.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretString> {
+        let is_long = |value: &&SecretString| value.reveal().len() >= SECRET_ENV_BYTES_MIN;
+        self.env.values().filter(is_long).filter(|value| !value.reveal().starts_with('/'))
+    }
+
     fn check(&self) -> Result<(), String> {
         check_count("command", self.command.len() + self.entrypoint.len())?;
         check_count("env", self.env.len())?;

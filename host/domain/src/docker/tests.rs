@@ -242,3 +242,11 @@ fn too_many_objects_are_refused() {
     let all: Vec<Value> = (0..=OBJECTS_MAX).map(|n| json!({ "kind": "volume", "name": format!("v{n}") })).collect();
     assert_eq!(policy(&["volumes=16"], &["volumes=16"]).permits(&objects(&all)), Err(Refused::TooMany));
 }
+
+#[test]
+fn long_words_of_an_environment_may_be_secrets() {
+    let document = r#"{"kind":"container","name":"db","image":"redis:7","memory_bytes":67108864,
+        "env":{"A":"postgres","B":"/var/lib/postgresql","C":"hunter2-hunter2"}}"#;
+    let wanted = Wanted::parse(crate::SecretString::new(document)).unwrap();
+    assert_eq!(wanted.secrets().map(crate::SecretString::reveal).collect::<Vec<_>>(), ["hunter2-hunter2"]);
+}

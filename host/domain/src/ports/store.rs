@@ -11,7 +11,7 @@ mod providers;
 mod work;
 
 pub use addons::{
-    AddonFilter, AddonStore, Applied, Change, CreateRefusal, Created, Fence, Idempotency, InUse, NewAddon,
+    AddonFilter, AddonStore, Applied, Change, CreateRefusal, Created, Fence, ISSUED_MAX, Idempotency, InUse, NewAddon,
     ProtectRefusal, StoredLog,
 };
 pub use apps::{APP_VARIABLES_MAX, AppStore, AppVariable, ConfigPatch, PatchRefusal};

@@ -65,7 +65,7 @@ impl AddonStore for SqliteStore {
     }
 
     async fn apply(&self, change: Change) -> Result<Applied, StoreError> {
-        let Change { addon, event, fence, state, objects, notes, log } = change;
+        let Change { addon, event, fence, state, objects, issued, notes, log } = change;
         let config = match &event {
             Event::Configured(config) => Some(self.sealer.seal(&places::config(addon), &codec::encode_config(config))?),
             _ => None,
@@ -86,7 +86,9 @@ impl AddonStore for SqliteStore {
             Some(objects) => Some(self.seal_objects(addon, &objects).await?),
             None => None,
         };
-        let brought = Brought { config, state, parameters, transfer, objects, notes, log };
+        let seal = |issued: &[_]| self.sealer.seal(&places::issued(addon), &codec::encode_secrets(issued));
+        let issued = issued.as_deref().map(seal).transpose()?;
+        let brought = Brought { config, state, parameters, transfer, objects, issued, notes, log };
         self.writer.run(move |tx| apply::apply(tx, addon, &event, &fence, &brought)).await
     }
 
@@ -115,6 +117,11 @@ impl AddonStore for SqliteStore {
     async fn addon_config(&self, id: AddonId) -> Result<Option<AddonConfig>, StoreError> {
         let plain = self.detail("SELECT config FROM addon_detail WHERE addon = ?", id, places::config(id)).await?;
         plain.map(|plain| codec::decode_config(&plain)).transpose()
+    }
+
+    async fn issued(&self, id: AddonId) -> Result<Vec<SecretString>, StoreError> {
+        let plain = self.detail("SELECT issued FROM addon_detail WHERE addon = ?", id, places::issued(id)).await?;
+        plain.map_or_else(|| Ok(vec![]), |plain| codec::decode_secrets(&plain))
     }
 
     async fn children(&self, id: AddonId) -> Result<Vec<AddonId>, StoreError> {

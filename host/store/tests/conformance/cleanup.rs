@@ -3,7 +3,7 @@
 use larder_domain::failure::{GuestFailure, StepFailure};
 use larder_domain::ports::runtime::GuestState;
 use larder_domain::ports::store::{Change, Fence};
-use larder_domain::{AddonState, Cleanup, Event, Next, Step};
+use larder_domain::{AddonState, Cleanup, Event, Next, SecretString, Step};
 
 use crate::world::{World, change, config, new_addon};
 
@@ -12,16 +12,19 @@ pub(crate) async fn state_and_secrets_go_with_the_cleanup(world: World) {
     let (turn, _) = world.provision(config(&[])).await;
     let state = GuestState::from([("id".into(), vec![1])]);
     world.store.checkpoint(&turn.lease, id, &state).await.unwrap();
-    world.result(&turn.lease, Event::VariablesSet).await.unwrap();
+    let issued = ["server-hunter2", "user-\"hunter2\""].map(SecretString::new).to_vec();
+    let ready = change(id, Event::VariablesSet, Fence::Lease(turn.lease));
+    world.store.apply(Change { issued: Some(issued.clone()), ..ready }).await.unwrap();
     world.delete(id).await;
+    assert_eq!(world.store.issued(id).await.unwrap(), issued, "its provider may tell them");
     let cleanup = world.turn().await.unwrap();
     assert!(world.store.addon_config(id).await.unwrap().is_some(), "the provider may need it");
 
     let done = change(id, Event::CleanedUp, Fence::Lease(cleanup.lease));
-    let done = world.store.apply(Change { state: Some(state), ..done }).await.unwrap();
+    let done = world.store.apply(Change { state: Some(state), issued: Some(issued), ..done }).await.unwrap();
     assert_eq!((done.addon.cleanup, done.next), (Cleanup::Done, Next::Rest));
     assert_eq!(world.store.addon_config(id).await.unwrap(), None);
-    assert_eq!(world.store.addon_config(id).await.unwrap(), None);
+    assert_eq!(world.store.issued(id).await.unwrap(), []);
     assert!(world.store.guest_state(id).await.unwrap().is_empty(), "even what came with the last answer");
     assert_eq!(world.store.next_due(vec![]).await.unwrap(), None);
     assert!(world.store.addon(id).await.unwrap().is_some());

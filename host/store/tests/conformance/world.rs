@@ -176,7 +176,7 @@ pub(crate) fn config(variables: &[(&str, &str)]) -> AddonConfig {
 }
 
 pub(crate) fn change(addon: AddonId, event: Event, fence: Fence) -> Change {
-    Change { addon, event, fence, state: None, objects: None, notes: vec![], log: vec![] }
+    Change::new(addon, event, fence)
 }
 
 pub(crate) fn provider(name: &str) -> ProviderName {

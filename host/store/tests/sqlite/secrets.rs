@@ -4,22 +4,24 @@ use std::path::Path;
 use std::sync::Arc;
 
 use larder_domain::ports::runtime::GuestState;
+use larder_domain::ports::store::{Change, Fence};
 use larder_domain::ports::{SealError, StoreError};
 use larder_domain::secret::Seed;
 use larder_domain::{Event, SecretString};
 use larder_store::{ManualClock, OpenError};
 use serde_json::json;
 
-use crate::world::{Build, World, config, new_addon};
+use crate::world::{Build, World, change, config, new_addon};
 use crate::{beside, open_with, world_in};
 
-const SECRETS: [&str; 6] = [
+const SECRETS: [&str; 7] = [
     "parameter-hunter2",
     "variable-hunter2",
     "pg://credential",
     "own-hunter2",
     "state-hunter2",
     "seed-hunter2-seed-hunter2-seed-h",
+    "issued-hunter2",
 ];
 
 async fn store_secrets(world: &World) {
@@ -33,7 +35,9 @@ async fn store_secrets(world: &World) {
     let (turn, _) = world.provision(config(&[("A_URL", SECRETS[1])])).await;
     let state = GuestState::from([("password".into(), SECRETS[4].as_bytes().to_vec())]);
     world.store.checkpoint(&turn.lease, id, &state).await.unwrap();
-    world.result(&turn.lease, Event::VariablesSet).await.unwrap();
+    let issued = Some(vec![SecretString::new(SECRETS[6])]);
+    let ready = change(id, Event::VariablesSet, Fence::Lease(turn.lease));
+    world.store.apply(Change { issued, ..ready }).await.unwrap();
     assert_eq!(world.sees(&app).await, [format!("A_URL={}", SECRETS[1]), format!("OWN={}", SECRETS[3])]);
 }
 

@@ -6,7 +6,8 @@ use larder_domain::docker::{ContainerSpec, Image, ObjectKind};
 use larder_domain::operation::{Health, HealthState, Operation};
 use larder_domain::ports::engine::{ContainerState, EngineError, Found, NewContainer};
 use larder_domain::ports::store::{Phase, PortMap, Publish, StoredObject};
-use larder_domain::{AddonRecord, AddonState};
+use larder_domain::redact::redact;
+use larder_domain::{AddonRecord, AddonState, SecretString};
 
 use super::{Settling, Unfinished};
 use crate::containers::{NamedEngine, REMOVAL_STOP, full_name, network_name};
@@ -20,6 +21,9 @@ const PULL_WAIT: Duration = Duration::from_secs(15 * 60);
 const PORT_ATTEMPTS_MAX: u32 = 8;
 /// What is kept of a container's last words.
 const LAST_WORDS_BYTES_MAX: usize = 2 * 1024;
+const LAST_WORDS_LINES_MAX: usize = 20;
+/// So many bytes before them are looked at for the beginning of a secret.
+const SECRET_BYTES_MAX: usize = 2 * 1024;
 
 /// What containers need beside volumes.
 pub(super) struct Beside {
@@ -128,7 +132,7 @@ impl Settling<'_> {
             Ok(()) => Ok(true),
             Err(EngineError::NoImage(why)) => self.failed(object, format!("the image {}: {why}", spec.image)).await,
             Err(error) => {
-                let message = format!("the image {} can't be had yet: {error}", spec.image);
+                let message = self.blotted(format!("the image {} can't be had yet: {error}", spec.image)).await?;
                 self.note(object, Phase::Waiting, message).await?;
                 Err(error.into())
             }
@@ -266,7 +270,11 @@ impl Settling<'_> {
     }
 }
 
-/// The last words of a container, for whoever asks why it ended.
-pub(in crate::worker) async fn last_words(engine: &NamedEngine, full_name: &str) -> String {
-    engine.engine.last_words(full_name, 20, LAST_WORDS_BYTES_MAX).await.unwrap_or_default()
+/// The last words of a container, for whoever asks why it ended: without secrets.
+pub(in crate::worker) async fn last_words(engine: &NamedEngine, full_name: &str, secrets: &[SecretString]) -> String {
+    let bytes_max = LAST_WORDS_BYTES_MAX + SECRET_BYTES_MAX;
+    let said = engine.engine.last_words(full_name, LAST_WORDS_LINES_MAX, bytes_max).await.unwrap_or_default();
+    let said = redact(said, secrets);
+    // Cut afterwards: of a secret that was cut at its beginning, the rest would not be known for what it is.
+    said[said.ceil_char_boundary(said.len().saturating_sub(LAST_WORDS_BYTES_MAX))..].to_owned()
 }

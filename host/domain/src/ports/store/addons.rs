@@ -98,6 +98,9 @@ pub struct AddonFilter {
     pub count_max: usize,
 }
 
+/// How many of the passwords that a provider was given for an addon are known after the call: the newest.
+pub const ISSUED_MAX: usize = 256;
+
 /// Under which right a change is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fence {
@@ -120,10 +123,20 @@ pub struct Change {
     pub state: Option<GuestState>,
     /// All objects that the addon is to have, to be stored with it; work about them is due then.
     pub objects: Option<Objects>,
+    /// The passwords that its provider was given so far, if some are new; at most [`ISSUED_MAX`], the oldest first.
+    pub issued: Option<Vec<SecretString>>,
     /// What else belongs into the history, before what the event means for the addon.
     pub notes: Vec<Entry>,
     /// What the guest logged meanwhile.
     pub log: Vec<LogLine>,
+}
+
+impl Change {
+    /// An event, and nothing with it.
+    #[must_use]
+    pub const fn new(addon: AddonId, event: Event, fence: Fence) -> Self {
+        Self { addon, event, fence, state: None, objects: None, issued: None, notes: vec![], log: vec![] }
+    }
 }
 
 /// What came of a change.
@@ -181,6 +194,9 @@ pub trait AddonStore: Send + Sync + 'static {
 
     /// What an addon gives its app; none before `provisioned` and after the cleanup.
     async fn addon_config(&self, id: AddonId) -> Result<Option<AddonConfig>, StoreError>;
+
+    /// The passwords that its provider was given so far; none after the cleanup.
+    async fn issued(&self, id: AddonId) -> Result<Vec<SecretString>, StoreError>;
 
     /// The live addons that are a part of this one.
     async fn children(&self, id: AddonId) -> Result<Vec<AddonId>, StoreError>;

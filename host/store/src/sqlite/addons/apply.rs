@@ -31,6 +31,8 @@ pub(in crate::sqlite) struct Brought {
     pub(super) transfer: Option<Vec<u8>>,
     /// All objects that the addon is to have.
     pub(super) objects: Option<Vec<SealedObject>>,
+    /// All passwords that its provider was given so far.
+    pub(super) issued: Option<Vec<u8>>,
     pub(super) notes: Vec<Entry>,
     pub(super) log: Vec<LogLine>,
 }
@@ -68,6 +70,9 @@ pub(in crate::sqlite) fn step(
     // Before the writes, one of which may be to forget it.
     if let Some(state) = &brought.state {
         keep_state(tx, after.addon.id, state)?;
+    }
+    if let Some(issued) = &brought.issued {
+        tx.execute("UPDATE addon_detail SET issued = ? WHERE addon = ?", (issued, after.addon.id.0.as_bytes()))?;
     }
     if let Some(wanted) = &brought.objects {
         objects::want(tx, after.addon.id, &after.provider, wanted)?;
@@ -139,7 +144,7 @@ fn perform(tx: &mut Tx<'_>, after: &mut Progress, write: Write, brought: &Brough
             tx.execute("DELETE FROM guest_state WHERE addon = ?", [key])?;
         }
         Write::ForgetConfig => {
-            tx.execute("UPDATE addon_detail SET config = NULL WHERE addon = ?", [key])?;
+            tx.execute("UPDATE addon_detail SET config = NULL, issued = NULL WHERE addon = ?", [key])?;
         }
         Write::BeginOperation(wish) => operation::begin(tx, id, &wish, brought.parameters.as_deref())?,
         Write::AdoptChange => operation::adopt(tx, id)?,

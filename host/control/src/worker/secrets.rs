@@ -1,0 +1,85 @@
+//! Every secret that the host knows of an addon, to be blotted out of whatever is said of it: by its provider, and by what runs in
+//! its containers. A password is known from the call on in which the provider got it, so that a container that tells it days
+//! later tells dots.
+
+use larder_domain::config::AddonConfig;
+use larder_domain::docker::Wanted;
+use larder_domain::ports::StoreError;
+use larder_domain::ports::store::ISSUED_MAX;
+use larder_domain::{AddonRecord, AddonState, SecretString};
+
+use crate::Control;
+
+/// What is known before a call.
+#[derive(Default)]
+pub(super) struct Known {
+    /// The passwords that earlier calls have got.
+    pub(super) issued: Vec<SecretString>,
+    /// These and all others: of what the addon gives, of its server, of its containers' environment, of the operator's options.
+    pub(super) all: Vec<SecretString>,
+}
+
+impl Known {
+    /// Of an addon, with what is at hand already: the secrets among the operator's options, and what its server gives.
+    pub(super) async fn of(
+        control: &Control,
+        record: &AddonRecord,
+        options: &[SecretString],
+        server: Option<&AddonConfig>,
+    ) -> Result<Self, StoreError> {
+        let id = record.spec.id;
+        let issued = control.store.issued(id).await?;
+        let mut all = [&issued, options].concat();
+        all.extend(server.iter().flat_map(|config| config.secrets()).cloned());
+        if record.addon.state != AddonState::WaitingForProvision {
+            let config = control.store.addon_config(id).await?;
+            all.extend(config.iter().flat_map(AddonConfig::secrets).cloned());
+        }
+        if control.engine.is_some() {
+            let objects = control.store.objects(id).await?;
+            all.extend(objects.iter().filter_map(|object| object.wanted.as_ref()).flat_map(Wanted::secrets).cloned());
+        }
+        Ok(Self { issued, all })
+    }
+}
+
+/// All secrets of an addon.
+pub(super) async fn all(control: &Control, record: &AddonRecord) -> Result<Vec<SecretString>, StoreError> {
+    let offers = control.offers.get(&*control.store).await?;
+    let options = offers.0.get(&record.spec.provider).map(|offer| offer.secrets.as_slice());
+    let server = match record.spec.parent {
+        Some(parent) => control.store.addon_config(parent).await?,
+        None => None,
+    };
+    Ok(Known::of(control, record, options.unwrap_or_default(), server.as_ref()).await?.all)
+}
+
+/// The passwords known so far with those that a call has got, if there are new ones.
+pub(super) fn united(known: Vec<SecretString>, issued: Vec<SecretString>) -> Option<Vec<SecretString>> {
+    let before = known.len();
+    let mut united = known;
+    for secret in issued {
+        if !united.contains(&secret) {
+            united.push(secret);
+        }
+    }
+    let is_new = united.len() > before;
+    united.drain(..united.len().saturating_sub(ISSUED_MAX));
+    is_new.then_some(united)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbered(numbers: std::ops::Range<usize>) -> Vec<SecretString> {
+        numbers.map(|number| SecretString::new(number.to_string())).collect()
+    }
+
+    #[test]
+    fn the_newest_passwords_stay_known() {
+        assert_eq!(united(numbered(0..3), numbered(1..2)), None);
+        assert_eq!(united(numbered(0..3), numbered(2..4)), Some(numbered(0..4)));
+        assert_eq!(united(numbered(0..ISSUED_MAX), numbered(0..ISSUED_MAX + 2)), Some(numbered(2..ISSUED_MAX + 2)));
+    }
+}

@@ -1,0 +1,3 @@
+-- The passwords that a provider was given for the addon, in all calls so far: what is said of the addon may hold one of them, as
+-- long as there is something of it that has them.
+ALTER TABLE addon_detail ADD COLUMN issued BLOB; -- sealed
