@@ -50,6 +50,16 @@ impl Entry {
         Self { kind, message: message.into(), data }
     }
 
+    /// An end, in one line with the call that it came of, if it came of one: that is one fact.
+    #[must_use]
+    pub fn end(kind: &'static str, reason: impl Into<String>, data: Value, call: Option<Self>) -> Self {
+        let mut all = call.map_or_else(|| json!({}), |call| call.data);
+        if let (Value::Object(all), Value::Object(data)) = (&mut all, data) {
+            all.extend(data);
+        }
+        Self::with(kind, reason, all)
+    }
+
     /// A call that went well.
     #[must_use]
     pub fn call_ok(step: Step, message: impl Into<String>) -> Self {

@@ -246,7 +246,7 @@ pub fn transition(addon: &Addon, event: Event, now: StoreTime) -> Result<Transit
         (WaitingForProvision, Event::StillPending(pending)) if addon.begun => Ok(still_pending(addon, pending, now)),
         (WaitingForProvision, Event::Configured(config)) if addon.begun => Ok(provisioned(addon, config, now)),
         (WaitingForProvision, Event::ConfigRefused { code, reason }) => {
-            Ok(failed_for_good(addon, code, reason, vec![], now))
+            Ok(failed_for_good(addon, code, reason, None, now))
         }
         (WaitingForProvision, Event::Failed(step @ (Step::Begin | Step::Complete), failure)) => {
             Ok(step_failed(addon, step, failure, now))
@@ -257,8 +257,10 @@ pub fn transition(addon: &Addon, event: Event, now: StoreTime) -> Result<Transit
             Ok(awaiting_parent(addon, message, now))
         }
         (WaitingForProvision | Provisioned | Ready, Event::ParentLost { reason }) => {
-            let (addon, writes) = operation::broken_off(addon, "the addon has lost what it is a part of");
-            Ok(failed_for_good(&addon, "parent_lost", reason, writes, now))
+            let (addon, mut writes) = operation::broken_off(addon, "the addon has lost what it is a part of");
+            let done = failed_for_good(&addon, "parent_lost", reason, None, now);
+            writes.extend(done.writes);
+            Ok(Transition { writes, ..done })
         }
         // Whoever follows already follows what is given now, from the beginning.
         (Ready, Event::OperationRequested(wish))
@@ -280,7 +282,7 @@ fn woken(addon: &Addon, now: StoreTime) -> Transition {
         AddonState::WaitingForProvision if next.patience.is_exhausted() => {
             let reason =
                 format!("it was not ready after {} s, the plan's provision deadline", addon.patience.limit_ms / 1000);
-            failed_for_good(&next, "provision_deadline", reason, vec![], now)
+            failed_for_good(&next, "provision_deadline", reason, None, now)
         }
         AddonState::WaitingForProvision => {
             next.begin_intended = true;
@@ -341,7 +343,7 @@ fn ready(addon: &Addon, now: StoreTime) -> Transition {
 /// A call before `provisioned` did not succeed: try again, or give up.
 fn step_failed(addon: &Addon, step: Step, failure: StepFailure, now: StoreTime) -> Transition {
     let entry = Entry::call_failed(step, &failure);
-    let give_up = |code, reason| failed_for_good(addon, code, reason, vec![Write::Record(entry.clone())], now);
+    let give_up = |code, reason| failed_for_good(addon, code, reason, Some(entry.clone()), now);
     match failure {
         StepFailure::Guest(GuestFailure::Rejected(reason)) => give_up("provider_rejected", reason),
         StepFailure::Guest(GuestFailure::Failed(reason)) => give_up("provider_failed", reason),
@@ -353,7 +355,7 @@ fn step_failed(addon: &Addon, step: Step, failure: StepFailure, now: StoreTime) 
             let attempts = addon.attempts.saturating_add(1);
             let next = Addon { attempts, message: detail.clone(), ..addon.clone() };
             if attempts >= addon.attempts_max {
-                return failed_for_good(&next, code.as_str(), detail, vec![Write::Record(entry)], now);
+                return failed_for_good(&next, code.as_str(), detail, Some(entry), now);
             }
             again(next, entry, CALL_BACKOFF.wait_ms(attempts), now)
         }
@@ -374,7 +376,7 @@ fn sink_failed(addon: &Addon, failure: &StepFailure, now: StoreTime) -> Transiti
     next.patience = addon.patience.tick(now, 0);
     if next.patience.is_exhausted() {
         let reason = format!("the app's variables could not be set: {reason}");
-        return failed_for_good(&next, "variables_not_set", reason, vec![Write::Record(entry)], now);
+        return failed_for_good(&next, "variables_not_set", reason, Some(entry), now);
     }
     again(next, entry, SINK_BACKOFF.wait_ms(host_faults), now)
 }
@@ -385,9 +387,9 @@ fn again(mut addon: Addon, entry: Entry, after_ms: u64, now: StoreTime) -> Trans
 }
 
 /// Ends in `error`, and has whatever was begun cleaned up.
-fn failed_for_good(addon: &Addon, code: &str, reason: String, mut writes: Vec<Write>, now: StoreTime) -> Transition {
-    let entry = Entry::with("error", reason.clone(), json!({ "code": code }));
-    writes.extend([Write::ReleaseVariables, Write::Record(entry)]);
+fn failed_for_good(addon: &Addon, code: &str, reason: String, call: Option<Entry>, now: StoreTime) -> Transition {
+    let entry = Entry::end("error", reason.clone(), json!({ "code": code }), call);
+    let writes = vec![Write::ReleaseVariables, Write::Record(entry)];
     let error = Some(AddonError { code: code.to_owned(), reason: reason.clone() });
     let next = Addon { state: AddonState::Error, message: reason, percent: None, error, ..addon.clone() };
     cleanup::begin(next, writes, now)

@@ -228,7 +228,8 @@ impl Host {
     /// The calls in an addon's history, as `call outcome`.
     pub(crate) async fn calls(&self, id: &str) -> Vec<String> {
         let history = self.history(id).await;
-        let calls = history.iter().filter(|event| event["kind"] == "call").map(|event| &event["data"]);
+        // The last one may be told with the error that it meant.
+        let calls = history.iter().map(|event| &event["data"]).filter(|data| data["call"].is_string());
         calls.map(|data| format!("{} {}", data["call"].as_str().unwrap(), data["outcome"].as_str().unwrap())).collect()
     }
 

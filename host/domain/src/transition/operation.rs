@@ -48,7 +48,7 @@ pub(super) fn woken(addon: &Addon, now: StoreTime) -> Transition {
         }
         Stage::Stream if is_over => {
             let reason = format!("nothing has flowed for {} s", Operation::STREAM_IDLE_MS / 1000);
-            return failed(&addon, operation, "transfer_idle", reason, vec![], now);
+            return failed(&addon, operation, "transfer_idle", reason, None, now);
         }
         Stage::Stream => {
             let left_ms = addon.patience.limit_ms.saturating_sub(addon.patience.waited_ms);
@@ -58,7 +58,7 @@ pub(super) fn woken(addon: &Addon, now: StoreTime) -> Transition {
             let reason = format!("it had not succeeded after {} s", addon.patience.limit_ms / 1000);
             let sets = operation.stage == Stage::SetVariables;
             let code = if sets { "variables_not_set" } else { "operation_deadline" };
-            return failed(&addon, operation, code, reason, vec![], now);
+            return failed(&addon, operation, code, reason, None, now);
         }
         Stage::Begin => match operation.kind {
             OperationKind::Update => Step::BeginUpdate,
@@ -94,7 +94,7 @@ pub(super) fn advance(addon: &Addon, event: Event, now: StoreTime) -> Result<Tra
         }
         (Complete | End, Event::StillPending(pending)) => still_pending(addon, operation, pending, now),
         (Complete, Event::Configured(config)) => configured(addon, operation, config, now),
-        (Complete, Event::ConfigRefused { code, reason }) => failed(addon, operation, code, reason, vec![], now),
+        (Complete, Event::ConfigRefused { code, reason }) => failed(addon, operation, code, reason, None, now),
         (SetVariables, Event::VariablesSet) => variables_set(addon, operation, now),
         (SetVariables, Event::Failed(Step::SetVariables, failure)) => {
             let wait_ms = SINK_BACKOFF.wait_ms(addon.host_faults.saturating_add(1));
@@ -113,7 +113,7 @@ pub(super) fn advance(addon: &Addon, event: Event, now: StoreTime) -> Result<Tra
             let operation = Operation { bytes, ..operation.clone() };
             match result {
                 Ok(()) => succeeded(addon, &operation, vec![], now),
-                Err(reason) => failed(addon, &operation, "transfer_failed", reason, vec![], now),
+                Err(reason) => failed(addon, &operation, "transfer_failed", reason, None, now),
             }
         }
         (Begin | Complete | End, Event::Failed(step, failure)) => step_failed(addon, operation, step, failure, now),
@@ -223,7 +223,7 @@ fn succeeded(addon: &Addon, operation: &Operation, mut writes: Vec<Write>, now: 
 /// A call did not succeed: try again, or give up.
 fn step_failed(addon: &Addon, operation: &Operation, step: Step, failure: StepFailure, now: StoreTime) -> Transition {
     let entry = Entry::call_failed(step, &failure);
-    let give_up = |code: &str, reason| failed(addon, operation, code, reason, vec![Write::Record(entry.clone())], now);
+    let give_up = |code: &str, reason| failed(addon, operation, code, reason, Some(entry.clone()), now);
     match failure {
         StepFailure::Guest(GuestFailure::Rejected(reason)) => give_up("provider_rejected", reason),
         StepFailure::Guest(GuestFailure::Failed(reason)) => give_up("provider_failed", reason),
@@ -264,14 +264,15 @@ fn failed(
     operation: &Operation,
     code: &str,
     reason: String,
-    mut writes: Vec<Write>,
+    call: Option<Entry>,
     now: StoreTime,
 ) -> Transition {
+    let mut writes = vec![];
     if operation.can_be_undone() {
         writes.push(Write::UndoOperation);
     }
     let data = json!({ "operation": operation.id, "kind": operation.kind, "code": code });
-    writes.push(Write::Record(Entry::with("operation_failed", reason.clone(), data)));
+    writes.push(Write::Record(Entry::end("operation_failed", reason.clone(), data, call)));
     writes.push(Write::ForgetOperation);
     let error = Some(AddonError { code: code.to_owned(), reason: reason.clone() });
     let operation =

@@ -99,6 +99,35 @@ fn deleting_an_addon_in_error_keeps_the_error_and_cleans_up_again() {
 }
 
 #[test]
+fn nothing_is_told_twice_in_one_moment() {
+    every_transition(|what, _, done| {
+        let told: Vec<&Entry> = done
+            .writes
+            .iter()
+            .filter_map(|write| match write {
+                Write::Record(entry) => Some(entry),
+                _ => None,
+            })
+            .collect();
+        for (at, entry) in told.iter().enumerate() {
+            assert!(told[..at].iter().all(|other| !entry.message.ends_with(&other.message)), "{what}: {told:?}");
+        }
+    });
+}
+
+#[test]
+fn the_end_tells_which_call_ended_it() {
+    let new = Addon::new(AddonId::generate(), 900_000, 3, NOW);
+    let begun = Addon { begin_intended: true, begun: true, ..new };
+    let rejected = StepFailure::Guest(GuestFailure::Rejected("no".into()));
+    let done = apply(&begun, Event::Failed(Step::Complete, rejected));
+    let data = json!({ "code": "provider_rejected", "call": "provision-complete", "outcome": "rejected" });
+    assert!(writes(&done, &Write::Record(Entry::with("error", "no", data))), "{:?}", done.writes);
+    let done = apply(&begun, Event::ParentLost { reason: "gone".into() });
+    assert!(writes(&done, &Write::Record(Entry::with("error", "gone", json!({ "code": "parent_lost" })))));
+}
+
+#[test]
 fn three_faults_in_a_row_are_an_error_and_a_typed_answer_ends_the_row() {
     let begun = situations().into_iter().find(|(name, _)| *name == "waiting, begun").unwrap().1;
     let fault = || Event::Failed(Step::Complete, failures()[3].clone());
