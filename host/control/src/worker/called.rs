@@ -6,8 +6,9 @@ use larder_domain::failure::{Fault, FaultCode, GuestFailure, Pending, StepFailur
 use larder_domain::grants::Denied;
 use larder_domain::operation::Health;
 use larder_domain::ports::runtime::{CallReport, GuestState, LogLine, Reply};
+use larder_domain::ports::store::Desired;
 use larder_domain::redact::{redact, redact_lines};
-use larder_domain::{Event, SecretString, Step};
+use larder_domain::{Digest, Event, SecretString, Step};
 
 use super::secrets::{Known, united};
 
@@ -15,7 +16,7 @@ use super::secrets::{Known, united};
 pub(super) struct Outcome {
     pub(super) event: Event,
     pub(super) state: Option<GuestState>,
-    pub(super) objects: Option<Objects>,
+    pub(super) objects: Option<Desired>,
     pub(super) denied: Vec<Denied>,
     /// All passwords that the provider was given so far, if some are new.
     pub(super) issued: Option<Vec<SecretString>>,
@@ -32,7 +33,7 @@ impl From<Event> for Outcome {
 pub(super) struct Called {
     pub(super) answer: Result<Reply, StepFailure>,
     pub(super) state: Option<GuestState>,
-    pub(super) objects: Option<Objects>,
+    pub(super) objects: Option<Desired>,
     denied: Vec<Denied>,
     log: Vec<LogLine>,
     /// The passwords that this call has got.
@@ -47,11 +48,12 @@ impl Called {
         Self { answer: Err(failure), state: None, objects: None, denied: vec![], log: vec![], issued: vec![], known }
     }
 
-    /// A report, and the secrets that were known before.
-    pub(super) fn new(report: CallReport, mut known: Known) -> Self {
+    /// A version's report, and the secrets that were known before.
+    pub(super) fn new(by: Digest, report: CallReport, mut known: Known) -> Self {
         let CallReport { outcome, state, objects, denied, log, issued, .. } = report;
         known.all.extend(issued.iter().cloned());
         known.all.extend(objects.iter().flat_map(Objects::values).flat_map(Wanted::secrets).cloned());
+        let objects = objects.map(|all| Desired { by, all });
         let answer = match outcome {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(failure)) => Err(StepFailure::Guest(failure)),

@@ -188,7 +188,8 @@ impl Drive {
                 _ => None,
             });
         }
-        let earlier = Earlier { state: called.state.clone(), objects: called.objects.clone() };
+        let earlier =
+            Earlier { state: called.state.clone(), objects: called.objects.as_ref().map(|it| it.all.clone()) };
         let config = self.call(Export::GetConfig, earlier).await;
         called.then(config).into_outcome(Step::Complete, |reply| match reply {
             Reply::Config(raw) => Some(match config::check(raw, &self.record.spec) {
@@ -382,7 +383,7 @@ impl Drive {
         };
         let report = self.control.runtime.call(call).await;
         self.control.metrics.called(&self.record.spec.provider, export, &report);
-        Called::new(report, known)
+        Called::new(offer.digest, report, known)
     }
 }
 

@@ -151,7 +151,7 @@ mod tests {
     fn object(document: &str, revision: u64, phase: Phase) -> StoredObject {
         let wanted = Wanted::parse(SecretString::new(document)).unwrap();
         let name = wanted.spec.name().clone();
-        StoredObject { name, wanted: Some(wanted), revision, phase, message: String::new() }
+        StoredObject { name, wanted: Some(wanted), by: None, revision, phase, message: String::new() }
     }
 
     fn found(object: &StoredObject, revision: u64, running: bool) -> Found {

@@ -65,6 +65,19 @@ async fn what_a_container_said_last_holds_no_secret() {
 }
 
 #[tokio::test]
+async fn a_container_names_who_wanted_it() {
+    let host = host().await;
+    host.engine.add_image(&image());
+    let record = host.create("db", "one").await;
+    assert_eq!(host.settled(record.spec.id).await.addon.state, AddonState::Ready);
+    let name = format!("larder-{}-server", record.spec.id);
+    let digest = host.control.provider(&record.spec.provider).await.unwrap().active().unwrap().digest;
+    let labels = host.engine.container(&name).unwrap().labels;
+    assert_eq!(labels["larder.provider"], "db");
+    assert_eq!(labels["larder.digest"], digest.to_string());
+}
+
+#[tokio::test]
 async fn what_an_engine_quotes_holds_no_secret() {
     let host = host().await;
     host.engine.add_image(&image());

@@ -83,7 +83,7 @@ impl AddonStore for SqliteStore {
         };
         let state = state.map(|state| self.seal_state(addon, &state)).transpose()?;
         let objects = match objects {
-            Some(objects) => Some(self.seal_objects(addon, &objects).await?),
+            Some(objects) => Some((objects.by, self.seal_objects(addon, &objects.all).await?)),
             None => None,
         };
         let seal = |issued: &[_]| self.sealer.seal(&places::issued(addon), &codec::encode_secrets(issued));

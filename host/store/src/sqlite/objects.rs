@@ -10,7 +10,7 @@ use larder_domain::history::Entry;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{NoPort, ObjectOwner, ObjectStore, Phase, PortMap, Publish, StoredObject};
 use larder_domain::work::{Lease, Subject, WorkKind};
-use larder_domain::{AddonId, ProviderName, StoreTime};
+use larder_domain::{AddonId, Digest, ProviderName, StoreTime};
 
 use super::SqliteStore;
 use super::addons::note;
@@ -34,6 +34,7 @@ pub(super) struct SealedObject {
 struct Row {
     name: LocalName,
     is_wanted: bool,
+    by: Option<Digest>,
     revision: u64,
     document: Vec<u8>,
     phase: Phase,
@@ -143,17 +144,23 @@ impl SqliteStore {
     }
 
     fn opened_object(&self, addon: AddonId, row: Row) -> Result<StoredObject, StoreError> {
-        let Row { name, is_wanted, revision, document, phase, message } = row;
+        let Row { name, is_wanted, by, revision, document, phase, message } = row;
         let plain = self.sealer.open(&places::document(addon, &name), &document)?;
         let parse = |document| Wanted::parse(document).map_err(|error| StoreError::Corrupt(error.to_string()));
         let wanted = is_wanted.then(|| codec::decode_text(&plain).and_then(parse)).transpose()?;
-        Ok(StoredObject { name, wanted, revision, phase, message })
+        Ok(StoredObject { name, wanted, by, revision, phase, message })
     }
 }
 
 /// Stores all objects that an addon is to have; what it has beside them is to go. Work about them is due if that changes
 /// anything: a provider says what it wants in each call, and is called again when that was looked at.
-pub(super) fn want(tx: &mut Tx<'_>, addon: AddonId, provider: &ProviderName, objects: &[SealedObject]) -> Outcome<()> {
+pub(super) fn want(
+    tx: &mut Tx<'_>,
+    addon: AddonId,
+    provider: &ProviderName,
+    by: Digest,
+    objects: &[SealedObject],
+) -> Outcome<()> {
     let (key, mut changes) = (addon.0.as_bytes(), 0);
     for old in rows(tx.conn, addon)?.iter().filter(|old| old.is_wanted) {
         if !objects.iter().any(|object| object.name == old.name) {
@@ -164,11 +171,11 @@ pub(super) fn want(tx: &mut Tx<'_>, addon: AddonId, provider: &ProviderName, obj
     for object in objects {
         let Some(document) = &object.document else { continue };
         changes += tx.execute(
-            "INSERT INTO docker_object (addon, name, provider, wanted, revision, document, phase, message)
-             VALUES (?, ?, ?, 1, 1, ?, ?, ?)
-             ON CONFLICT (addon, name) DO UPDATE SET wanted = 1, revision = revision + 1, document = excluded.document,
-                 phase = excluded.phase, message = excluded.message",
-            (key, object.name.as_str(), provider.as_str(), document, Phase::Waiting.as_str(), TO_BE_MADE),
+            "INSERT INTO docker_object (addon, name, provider, wanted, revision, digest, document, phase, message)
+             VALUES (?, ?, ?, 1, 1, ?, ?, ?, ?)
+             ON CONFLICT (addon, name) DO UPDATE SET wanted = 1, revision = revision + 1, digest = excluded.digest,
+                 document = excluded.document, phase = excluded.phase, message = excluded.message",
+            (key, object.name.as_str(), provider.as_str(), &by.0, document, Phase::Waiting.as_str(), TO_BE_MADE),
         )?;
     }
     match changes {
@@ -186,10 +193,10 @@ pub(super) fn bring_back(tx: &mut Tx<'_>, addon: AddonId, provider: &ProviderNam
         [key],
     )?;
     tx.execute(
-        "INSERT INTO docker_object (addon, name, provider, wanted, revision, document, phase, message)
-         SELECT addon, name, ?2, 1, 1, document, ?3, ?4 FROM operation_object WHERE addon = ?1
-         ON CONFLICT (addon, name) DO UPDATE SET wanted = 1, revision = revision + 1, document = excluded.document,
-             phase = excluded.phase, message = excluded.message
+        "INSERT INTO docker_object (addon, name, provider, wanted, revision, digest, document, phase, message)
+         SELECT addon, name, ?2, 1, 1, digest, document, ?3, ?4 FROM operation_object WHERE addon = ?1
+         ON CONFLICT (addon, name) DO UPDATE SET wanted = 1, revision = revision + 1, digest = excluded.digest,
+             document = excluded.document, phase = excluded.phase, message = excluded.message
              WHERE NOT wanted OR document <> excluded.document",
         (key, provider.as_str(), Phase::Waiting.as_str(), TO_BE_MADE),
     )?;
@@ -222,12 +229,12 @@ fn provider(tx: &Tx<'_>, addon: AddonId) -> Outcome<Option<ProviderName>> {
 }
 
 fn rows(conn: &rusqlite::Connection, addon: AddonId) -> Outcome<Vec<Row>> {
-    let sql =
-        "SELECT name, wanted, revision, document, phase, message FROM docker_object WHERE addon = ? ORDER BY name";
+    let sql = "SELECT name, wanted, digest, revision, document, phase, message FROM docker_object WHERE addon = ? ORDER BY name";
     list(conn, sql, [addon.0.as_bytes()], |row| {
         Ok(Row {
             name: row.parsed("an object's name")?,
             is_wanted: row.take()?,
+            by: row.take::<Option<_>>()?.map(Digest),
             revision: row.uint()?,
             document: row.take()?,
             phase: row.named("an object's phase", Phase::from_name)?,

@@ -1,9 +1,9 @@
 //! What addons are to have on engines, where it is published, and who is a part of whom.
 
 use larder_domain::docker::{Objects, Wanted};
-use larder_domain::ports::store::{Change, Created, Fence, InUse, Leased, NewAddon, Phase, Publish};
+use larder_domain::ports::store::{Change, Created, Desired, Fence, InUse, Leased, NewAddon, Phase, Publish};
 use larder_domain::work::{LEASE_MS, Lease, WorkKind};
-use larder_domain::{AddonId, AddonState, Event, ProvisionType, Role, SecretString};
+use larder_domain::{AddonId, AddonState, Digest, Event, ProvisionType, Role, SecretString};
 
 use crate::world::{Build, Turn, World, change, config, new_addon};
 
@@ -12,15 +12,21 @@ fn objects(documents: &[&str]) -> Objects {
     wanted.map(|wanted| (wanted.spec.name().clone(), wanted)).collect()
 }
 
+const ONE: Digest = Digest([1; 32]);
+const TWO: Digest = Digest([2; 32]);
 const DATA: &str = r#"{"kind":"volume","name":"data"}"#;
 const SERVER: &str = r#"{"kind":"container","name":"server","image":"redis:7","memory_bytes":67108864,"ports":[6379]}"#;
 const LARGER: &str = r#"{"kind":"container","name":"server","image":"redis:7","memory_bytes":99999999,"ports":[6379]}"#;
 
 /// Stores with the addon's next answer that it is to have these.
 async fn want(world: &World, turn: &Turn, documents: &[&str]) {
+    want_by(world, turn, ONE, documents).await;
+}
+
+async fn want_by(world: &World, turn: &Turn, by: Digest, documents: &[&str]) {
     let event = Event::StillPending(larder_domain::failure::Pending::bounded(1_000, "later".into(), None));
     let change = change(turn.record.spec.id, event, Fence::Lease(turn.lease.clone()));
-    world.store.apply(Change { objects: Some(objects(documents)), ..change }).await.unwrap();
+    world.store.apply(Change { objects: Some(Desired { by, all: objects(documents) }), ..change }).await.unwrap();
 }
 
 async fn begun(world: &World) -> (AddonId, Turn) {
@@ -66,9 +72,10 @@ pub(crate) async fn what_changes_is_made_anew_and_what_does_not_stays(world: Wor
 
     world.clock.advance_ms(1_000);
     let turn = world.turn().await.unwrap();
-    want(&world, &turn, &[DATA, LARGER]).await;
+    want_by(&world, &turn, TWO, &[DATA, LARGER]).await;
     let all = world.store.objects(id).await.unwrap();
     assert_eq!((all[0].revision, all[0].phase, all[1].revision, all[1].phase), (1, Phase::Made, 2, Phase::Waiting));
+    assert_eq!((all[0].by, all[1].by), (Some(ONE), Some(TWO)), "another version that wants the same changes nothing");
     // Who still works on what it was before writes nothing.
     assert!(!world.store.note_object(id, &all[1].name, 1, Phase::Made, "there".into()).await.unwrap());
 }

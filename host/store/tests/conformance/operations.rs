@@ -1,12 +1,12 @@
 //! What operations keep, adopt and bring back, and who follows whom.
 
-use larder_domain::docker::{Objects, Wanted};
+use larder_domain::docker::Wanted;
 use larder_domain::failure::{GuestFailure, StepFailure};
 use larder_domain::operation::{Health, NewOperation, OperationKind, OperationState, PlanAndParameters};
 use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::GuestState;
-use larder_domain::ports::store::{Change, Fence};
-use larder_domain::{AddonId, Event, OperationId, ProvisionType, SecretString, Step};
+use larder_domain::ports::store::{Change, Desired, Fence};
+use larder_domain::{AddonId, Digest, Event, OperationId, ProvisionType, SecretString, Step};
 use serde_json::json;
 
 use crate::world::{Build, Turn, World, change, config, new_addon};
@@ -16,9 +16,10 @@ const SERVER: &str = r#"{"kind":"container","name":"server","image":"redis:7","m
 const LARGER: &str = r#"{"kind":"container","name":"server","image":"redis:7","memory_bytes":99999999}"#;
 const MORE: &str = r#"{"kind":"volume","name":"more"}"#;
 
-fn objects(documents: &[&str]) -> Option<Objects> {
+fn objects(by: u8, documents: &[&str]) -> Option<Desired> {
     let wanted = documents.iter().map(|document| Wanted::parse(SecretString::new(*document)).unwrap());
-    Some(wanted.map(|wanted| (wanted.spec.name().clone(), wanted)).collect())
+    let all = wanted.map(|wanted| (wanted.spec.name().clone(), wanted)).collect();
+    Some(Desired { by: Digest([by; 32]), all })
 }
 
 fn state(text: &str) -> GuestState {
@@ -41,7 +42,7 @@ async fn ready(world: &World) -> AddonId {
     let id = world.create(new_addon(world, None)).await;
     let turn = world.turn().await.unwrap();
     let begun = change(id, Event::Begun { message: "begun".into() }, Fence::Lease(turn.lease.clone()));
-    let begun = Change { objects: objects(&[DATA, SERVER]), state: Some(state("first")), ..begun };
+    let begun = Change { objects: objects(1, &[DATA, SERVER]), state: Some(state("first")), ..begun };
     world.store.apply(begun).await.unwrap();
     world.result(&turn.lease, Event::Configured(Box::new(config(&[])))).await.unwrap();
     world.result(&turn.lease, Event::VariablesSet).await.unwrap();
@@ -58,9 +59,10 @@ async fn turn(world: &World) -> Turn {
     turn.unwrap()
 }
 
-async fn wanted(world: &World, id: AddonId) -> Vec<(String, u64)> {
+/// Names, revisions and the versions that wanted them.
+async fn wanted(world: &World, id: AddonId) -> Vec<(String, u64, u8)> {
     let objects = world.store.objects(id).await.unwrap().into_iter();
-    objects.filter(|o| o.wanted.is_some()).map(|o| (o.name.to_string(), o.revision)).collect()
+    objects.filter(|o| o.wanted.is_some()).map(|o| (o.name.to_string(), o.revision, o.by.unwrap().0[0])).collect()
 }
 
 pub(crate) async fn an_update_is_adopted_when_it_is_configured(world: World) {
@@ -83,13 +85,13 @@ pub(crate) async fn what_a_failed_operation_changed_is_brought_back(world: World
     ask(&world, id, OperationKind::Update).await;
     let turn = turn(&world).await;
     let begun = change(id, Event::Begun { message: "growing".into() }, Fence::Lease(turn.lease.clone()));
-    let begun = Change { objects: objects(&[LARGER, MORE]), state: Some(state("second")), ..begun };
+    let begun = Change { objects: objects(2, &[LARGER, MORE]), state: Some(state("second")), ..begun };
     world.store.apply(begun).await.unwrap();
-    assert_eq!(wanted(&world, id).await, [("more".to_owned(), 1), ("server".to_owned(), 2)]);
+    assert_eq!(wanted(&world, id).await, [("more".to_owned(), 1, 2), ("server".to_owned(), 2, 2)]);
     let no = StepFailure::Guest(GuestFailure::Failed("no".into()));
     world.result(&turn.lease, Event::Failed(Step::Complete, no)).await.unwrap();
     // The server is made anew as it was; the volume was never removed; what came with the update goes.
-    assert_eq!(wanted(&world, id).await, [("data".to_owned(), 2), ("server".to_owned(), 3)]);
+    assert_eq!(wanted(&world, id).await, [("data".to_owned(), 2, 1), ("server".to_owned(), 3, 1)]);
     assert_eq!(world.store.guest_state(id).await.unwrap(), state("first"));
     let record = world.store.addon(id).await.unwrap().unwrap();
     assert_eq!((record.spec.plan.as_str(), record.change), ("small", None));

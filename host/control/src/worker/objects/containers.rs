@@ -13,8 +13,9 @@ use super::{Settling, Unfinished};
 use crate::containers::{NamedEngine, REMOVAL_STOP, full_name, network_name};
 use crate::restarts::Due;
 
-/// Says on a container whose it is, for people.
+/// Say on a container by whom it was wanted, for people.
 const PROVIDER: &str = "larder.provider";
+const DIGEST: &str = "larder.digest";
 /// How long a pull may take.
 const PULL_WAIT: Duration = Duration::from_secs(15 * 60);
 /// How often ports are tried anew in one go that somebody else turned out to have.
@@ -257,11 +258,13 @@ impl Settling<'_> {
         network: String,
         ports: &PortMap,
     ) -> NewContainer<'a> {
+        let provider = self.record.as_ref().map(|it| (PROVIDER.to_owned(), it.spec.provider.to_string()));
+        let digest = object.by.map(|by| (DIGEST.to_owned(), by.to_string()));
         let volumes = spec.mounts.iter().map(|mount| (mount.volume.clone(), full_name(self.addon, &mount.volume)));
         NewContainer {
             full_name: name.to_owned(),
             owner: self.owner(object),
-            labels: self.record.iter().map(|it| (PROVIDER.to_owned(), it.spec.provider.to_string())).collect(),
+            labels: provider.into_iter().chain(digest).collect(),
             spec,
             volumes: volumes.collect(),
             published: self.engine.addresses(ports),

@@ -2,10 +2,9 @@
 
 use async_trait::async_trait;
 
-use super::{StoreError, Watcher};
+use super::{Desired, StoreError, Watcher};
 use crate::addon::{Addon, AddonRecord, AddonSpec, AddonState};
 use crate::config::AddonConfig;
-use crate::docker::Objects;
 use crate::history::{Entry, StoredEntry};
 use crate::ids::AddonId;
 use crate::names::{AppName, ProviderName};
@@ -122,7 +121,7 @@ pub struct Change {
     /// The provider's whole state, to be stored with it.
     pub state: Option<GuestState>,
     /// All objects that the addon is to have, to be stored with it; work about them is due then.
-    pub objects: Option<Objects>,
+    pub objects: Option<Desired>,
     /// The passwords that its provider was given so far, if some are new; at most [`ISSUED_MAX`], the oldest first.
     pub issued: Option<Vec<SecretString>>,
     /// What else belongs into the history, before what the event means for the addon.

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::addon::named;
-use crate::docker::{LocalName, Wanted};
+use crate::docker::{LocalName, Objects, Wanted};
 use crate::history::Entry;
-use crate::ids::AddonId;
+use crate::ids::{AddonId, Digest};
 use crate::names::ProviderName;
 use crate::time::StoreTime;
 use crate::work::Lease;
@@ -26,6 +26,15 @@ named! {
     }
 }
 
+/// All objects that an addon is to have.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Desired {
+    /// The version of the provider that says so.
+    pub by: Digest,
+    /// The objects.
+    pub all: Objects,
+}
+
 /// An object that is to be there, or to be removed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredObject {
@@ -33,6 +42,8 @@ pub struct StoredObject {
     pub name: LocalName,
     /// What it is to be. None if it is to be removed.
     pub wanted: Option<Wanted>,
+    /// The version of the provider that wanted just this first; none for objects of hosts that did not remember it.
+    pub by: Option<Digest>,
     /// Rises with each change of what it is to be.
     pub revision: u64,
     /// How far it has come.

@@ -7,7 +7,7 @@ use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::LogLine;
 use larder_domain::ports::store::{Applied, Fence};
 use larder_domain::work::{Subject, WorkKind};
-use larder_domain::{AddonId, AddonState, Event, Next, Transition, Write, transition};
+use larder_domain::{AddonId, AddonState, Digest, Event, Next, Transition, Write, transition};
 
 use super::progress::Progress;
 use super::{family, history, operation};
@@ -29,8 +29,8 @@ pub(in crate::sqlite) struct Brought {
     pub(super) parameters: Option<Vec<u8>>,
     /// Where a transfer's data come from or go.
     pub(super) transfer: Option<Vec<u8>>,
-    /// All objects that the addon is to have.
-    pub(super) objects: Option<Vec<SealedObject>>,
+    /// All objects that the addon is to have, and the version that says so.
+    pub(super) objects: Option<(Digest, Vec<SealedObject>)>,
     /// All passwords that its provider was given so far.
     pub(super) issued: Option<Vec<u8>>,
     pub(super) notes: Vec<Entry>,
@@ -74,8 +74,8 @@ pub(in crate::sqlite) fn step(
     if let Some(issued) = &brought.issued {
         tx.execute("UPDATE addon_detail SET issued = ? WHERE addon = ?", (issued, after.addon.id.0.as_bytes()))?;
     }
-    if let Some(wanted) = &brought.objects {
-        objects::want(tx, after.addon.id, &after.provider, wanted)?;
+    if let Some((by, wanted)) = &brought.objects {
+        objects::want(tx, after.addon.id, &after.provider, *by, wanted)?;
     }
     for note in &brought.notes {
         history::record(tx, &mut after, note)?;

@@ -20,8 +20,8 @@ pub(super) fn begin(tx: &Tx<'_>, addon: AddonId, wish: &NewOperation, parameters
         (key, wish.change.as_ref().map(|change| change.plan.as_str()), parameters),
     )?;
     tx.execute(
-        "INSERT INTO operation_object (addon, name, document)
-         SELECT addon, name, document FROM docker_object WHERE addon = ? AND wanted",
+        "INSERT INTO operation_object (addon, name, digest, document)
+         SELECT addon, name, digest, document FROM docker_object WHERE addon = ? AND wanted",
         [key],
     )?;
     Ok(())
