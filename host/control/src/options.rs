@@ -32,7 +32,7 @@ impl Control {
     ) -> Result<Provider, ControlError> {
         let secret = SecretString::new(options.to_string());
         if secret.reveal().len() > OPTIONS_BYTES_MAX {
-            return Err(invalid(format!("they are longer than {OPTIONS_BYTES_MAX} bytes")));
+            return Err(too_long(secret.reveal().len()));
         }
         let mut retries = 0..DESCRIBE_RETRIES_MAX;
         loop {
@@ -111,6 +111,13 @@ impl Unfit {
 
 fn invalid(reason: String) -> ControlError {
     ControlError::refused(Code::InvalidOptions, format!("these options can't be used: {reason}"))
+}
+
+fn too_long(bytes: usize) -> ControlError {
+    invalid(format!(
+        "they have {bytes} bytes as JSON, and at most {OPTIONS_BYTES_MAX} are allowed; leave out what the provider does not use, or upload \
+         it once more under another name and give each a part of them"
+    ))
 }
 
 fn needs_approval(name: &ProviderName, manifest: &Manifest, provider: &Provider) -> ControlError {

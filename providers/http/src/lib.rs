@@ -10,7 +10,14 @@
 //!     larder provider options http --json-options -
 //! ```
 //!
-//! Until then there is one service, `http-broker`, that rejects every addon and says this. For a second broker, upload the same
+//! A host takes 64 KiB of options. Most of a large catalog is often `metadata` for marketplaces, which is not used here; this leaves
+//! it out, and `select` may leave services out in the same way:
+//!
+//! ```sh
+//! jq '{services: [.services[] | del(.metadata, .plans[].metadata)]}' catalog.json
+//! ```
+//!
+//! Until the options are set there is one service, `http-broker`, that rejects every addon and says this. For a second broker, upload the same
 //! component under another name. An addon is a service instance and one binding, both with the addon's id. Read `offer` for what a
 //! catalog becomes, `work` for the order of things, `part` for how one thing is made and removed, and `broker` for what is asked.
 

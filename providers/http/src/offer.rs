@@ -11,6 +11,9 @@ const PLACEHOLDER: &str = "http-broker";
 /// What to do about it.
 pub(crate) const UNSET: &str =
     "no broker is set; an operator sets its url and its catalog with `larder provider options`";
+/// What an operator is told of the catalog.
+const CATALOG: &str = "What the broker answers to GET /v2/catalog. All options together may have 64 KiB: of a larger catalog, \
+    leave out every `metadata`, which is not used, and the services that nobody needs";
 /// The bounds of a plan's deadline, in seconds. An instance is asked for and bound within it too.
 const DEADLINE_S_MIN: u32 = 120;
 const DEADLINE_S_MAX: u32 = 86_400;
@@ -51,7 +54,7 @@ fn options_schema() -> Value {
             "url": { "type": "string", "description": "The broker's address, without /v2, like https://broker.example.com" },
             "username": { "type": "string", "description": "Who asks; nobody by default" },
             "password": { "type": "string", "writeOnly": true },
-            "catalog": { "type": "object", "description": "What the broker answers to GET /v2/catalog" }
+            "catalog": { "type": "object", "description": CATALOG }
         }
     })
 }

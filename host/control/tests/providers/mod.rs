@@ -20,7 +20,8 @@ fn digest(wasm: &str) -> Digest {
 /// A manifest that tells its options, after what must be in them has been looked for.
 fn telling(options: &Value, more: &Value) -> Value {
     let mut manifest = manifest();
-    manifest["description"] = format!("for {}", options["whom"].as_str().unwrap_or("nobody")).into();
+    let whom: String = options["whom"].as_str().unwrap_or("nobody").chars().take(20).collect();
+    manifest["description"] = format!("for {whom}").into();
     let password = json!({ "type": "string", "writeOnly": true });
     manifest["options"] =
         json!({ "type": "object", "properties": { "whom": { "type": "string" }, "password": password } });
@@ -118,4 +119,17 @@ async fn what_the_schema_marks_as_secret_is_said_by_nobody() {
     host.script.answers.lock().unwrap().insert("pg".into(), Box::new(answer));
     let id = host.create("pg", "one").await.spec.id;
     assert_eq!(host.settled(id).await.addon.error.unwrap().reason, "friends can't log in with ••••");
+}
+
+#[tokio::test]
+async fn options_that_are_too_long_say_what_to_do() {
+    let (host, pg) = host().await;
+    let frame = json!({ "whom": "" }).to_string().len();
+    tell(&host, &pg, &"x".repeat(64 * 1024 - frame)).await.unwrap();
+    let refused = tell(&host, &pg, &"x".repeat(64 * 1024 - frame + 1)).await.unwrap_err();
+    let ControlError::Refused { code: Code::InvalidOptions, message } = &refused else { panic!("{refused:?}") };
+    assert!(
+        message.contains("65537 bytes") && message.contains("leave out what the provider does not use"),
+        "{message}"
+    );
 }
