@@ -13,7 +13,7 @@ use larder_domain::network::Policy;
 use larder_domain::operation::PlanAndParameters;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::{Call, Export, GuestState, Interface, Reply};
-use larder_domain::ports::store::{Applied, Change, Fence};
+use larder_domain::ports::store::{Applied, Change, Fence, Phase};
 use larder_domain::retry::Backoff;
 use larder_domain::secret::Seed;
 use larder_domain::work::Lease;
@@ -128,6 +128,7 @@ impl Drive {
             Step::Begin => self.begin().await,
             Step::Complete => self.complete().await,
             Step::SetVariables => self.set_variables().await.into(),
+            Step::UnsetVariables => self.take_variables().await.into(),
             Step::Deprovision => self.deprovision().await,
             Step::CheckHealth => self.check_health().await,
             Step::BeginUpdate | Step::BeginRotation | Step::EndRotation | Step::BeginExport | Step::BeginImport => {
@@ -202,6 +203,11 @@ impl Drive {
 
     async fn set_variables(&self) -> Event {
         let failed = |reason: String| Event::Failed(Step::SetVariables, StepFailure::Host(reason));
+        match self.is_awake().await {
+            Ok(true) => {}
+            Ok(false) => return failed("its containers are being started".into()),
+            Err(error) => return failed(loaded::store_failed(&error)),
+        }
         let Some(app) = &self.record.spec.app else {
             return Event::VariablesSet;
         };
@@ -218,6 +224,23 @@ impl Drive {
             Ok(Ok(())) => Event::VariablesSet,
             Ok(Err(error)) => failed(bounded_text(error.0)),
             Err(_) => failed(SINK_SILENT.into()),
+        }
+    }
+
+    /// Whether the containers of an addon that is had back run again: nobody is told an address at which nothing is.
+    async fn is_awake(&self) -> Result<bool, StoreError> {
+        if self.record.addon.grace.is_none() {
+            return Ok(true);
+        }
+        let objects = self.control.store.objects(self.record.spec.id).await?;
+        Ok(objects.iter().all(|object| matches!(object.phase, Phase::Made | Phase::Failed)))
+    }
+
+    /// The app's variables go at once, also of an addon that can be had back.
+    async fn take_variables(&self) -> Event {
+        match self.unset_variables().await {
+            Ok(()) => Event::VariablesUnset,
+            Err(reason) => Event::Failed(Step::UnsetVariables, StepFailure::Host(reason)),
         }
     }
 

@@ -5,6 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::open::OpenError;
 
+/// In the order in which they came to be, which is not quite that of their numbers.
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0001_tables.sql"),
     include_str!("../../migrations/sqlite/0002_grants.sql"),
@@ -13,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0005_parents.sql"),
     include_str!("../../migrations/sqlite/0006_operations.sql"),
     include_str!("../../migrations/sqlite/0008_pokes.sql"),
+    include_str!("../../migrations/sqlite/0007_grace.sql"),
 ];
 
 /// Runs what has not run yet.
