@@ -14,6 +14,7 @@ mod compile;
 mod docker;
 mod events;
 mod experiments;
+mod grace;
 mod grants;
 mod isolation;
 mod javascript;

@@ -103,6 +103,12 @@ impl Host {
         (self.url, self.token) = announced(self.dir.path());
     }
 
+    /// The same, with other arguments beside.
+    pub(crate) fn restart_with(&mut self, arguments: &[&str]) {
+        self.arguments = arguments.iter().map(OsString::from).collect();
+        self.restart();
+    }
+
     /// Where the host keeps its data.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()

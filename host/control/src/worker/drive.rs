@@ -1,5 +1,7 @@
 //! One addon under one lease: perform a step, write what came of it, go on while the state machine says so.
 
+mod variables;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use larder_domain::network::Policy;
 use larder_domain::operation::PlanAndParameters;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::{Call, Export, GuestState, Interface, Reply};
-use larder_domain::ports::store::{Applied, Change, Fence, Phase};
+use larder_domain::ports::store::{Applied, Change, Fence};
 use larder_domain::retry::Backoff;
 use larder_domain::secret::Seed;
 use larder_domain::work::Lease;
@@ -22,7 +24,7 @@ use larder_domain::{
 };
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::called::{Called, Outcome};
 use super::parent::Parent;
@@ -35,10 +37,6 @@ const WRITE_ATTEMPTS_MAX: u32 = 6;
 const TURN_ATTEMPTS_MAX: u32 = 5;
 /// Between these attempts. Together they stay within a lease.
 const WRITE_BACKOFF: Backoff = Backoff { first_ms: 100, longest_ms: 2_000 };
-
-/// How long a sink may take to say that it has an app's variables, or has them no more.
-const SINK_WAIT: Duration = Duration::from_secs(10);
-const SINK_SILENT: &str = "the app's sink did not answer in time";
 
 /// What an earlier call of the same step has written, and what is not stored yet.
 #[derive(Default)]
@@ -201,49 +199,6 @@ impl Drive {
         })
     }
 
-    async fn set_variables(&self) -> Event {
-        let failed = |reason: String| Event::Failed(Step::SetVariables, StepFailure::Host(reason));
-        match self.is_awake().await {
-            Ok(true) => {}
-            Ok(false) => return failed("its containers are being started".into()),
-            Err(error) => return failed(loaded::store_failed(&error)),
-        }
-        let Some(app) = &self.record.spec.app else {
-            return Event::VariablesSet;
-        };
-        let config = match &self.configured {
-            Some(config) => config.clone(),
-            None => match self.control.store.addon_config(self.record.spec.id).await {
-                Ok(Some(config)) => config,
-                // Nothing may tell an app that it has no variables but a provider.
-                Ok(None) => return failed("the host's store has lost the addon's variables".into()),
-                Err(error) => return failed(loaded::store_failed(&error)),
-            },
-        };
-        match timeout(SINK_WAIT, self.control.sink.set(app, self.record.spec.id, &config.variables)).await {
-            Ok(Ok(())) => Event::VariablesSet,
-            Ok(Err(error)) => failed(bounded_text(error.0)),
-            Err(_) => failed(SINK_SILENT.into()),
-        }
-    }
-
-    /// Whether the containers of an addon that is had back run again: nobody is told an address at which nothing is.
-    async fn is_awake(&self) -> Result<bool, StoreError> {
-        if self.record.addon.grace.is_none() {
-            return Ok(true);
-        }
-        let objects = self.control.store.objects(self.record.spec.id).await?;
-        Ok(objects.iter().all(|object| matches!(object.phase, Phase::Made | Phase::Failed)))
-    }
-
-    /// The app's variables go at once, also of an addon that can be had back.
-    async fn take_variables(&self) -> Event {
-        match self.unset_variables().await {
-            Ok(()) => Event::VariablesUnset,
-            Err(reason) => Event::Failed(Step::UnsetVariables, StepFailure::Host(reason)),
-        }
-    }
-
     async fn deprovision(&self) -> Outcome {
         // First, since the app's variables are to go whatever the provider answers.
         let unset = self.unset_variables().await;
@@ -319,16 +274,6 @@ impl Drive {
         };
         let previous = PlanAndParameters { plan: spec.plan.clone(), parameters: spec.parameters.clone() };
         (Arc::new(AddonSpec { plan, parameters, ..AddonSpec::clone(spec) }), Some(previous))
-    }
-
-    async fn unset_variables(&self) -> Result<(), String> {
-        let Some(app) = &self.record.spec.app else {
-            return Ok(());
-        };
-        match timeout(SINK_WAIT, self.control.sink.unset(app, self.record.spec.id)).await {
-            Ok(unset) => unset.map_err(|error| bounded_text(error.0)),
-            Err(_) => Err(SINK_SILENT.into()),
-        }
     }
 
     /// What serves now, and the right to call it once.
