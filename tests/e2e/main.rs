@@ -15,6 +15,7 @@ mod compile;
 mod docker;
 mod events;
 mod experiments;
+mod grace;
 mod grants;
 mod isolation;
 mod javascript;

@@ -26,12 +26,22 @@ pub(crate) struct UploadQuery {
     pub(crate) name: Option<String>,
 }
 
-/// `DELETE /v1/providers/{name}` and `DELETE /v1/addons/{id}`
+/// `DELETE /v1/providers/{name}`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ForceQuery {
     #[serde(default)]
     pub(crate) force: bool,
+}
+
+/// `DELETE /v1/addons/{id}`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeleteAddonQuery {
+    #[serde(default)]
+    pub(crate) force: bool,
+    #[serde(default)]
+    pub(crate) now: bool,
 }
 
 /// `DELETE /v1/apps/{app}`
@@ -58,6 +68,8 @@ pub(crate) struct AddonsQuery {
     #[serde(default)]
     pub(crate) state: States,
     pub(crate) provider: Option<ProviderName>,
+    #[serde(default)]
+    pub(crate) kept: bool,
     pub(crate) after: Option<AddonId>,
     #[serde(default)]
     pub(crate) limit: Limit,

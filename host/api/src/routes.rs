@@ -39,6 +39,7 @@ pub(crate) fn v1() -> Router<Shared> {
         .route("/v1/addons", get(addons::of_all))
         .route("/v1/addons/{id}", get(addons::show).patch(addons::patch).delete(addons::delete))
         .route("/v1/addons/{id}/rotate", post(addons::rotate))
+        .route("/v1/addons/{id}/undelete", post(addons::undelete))
         .route("/v1/addons/{id}/config", get(addons::config))
         .route("/v1/addons/{id}/events", get(events::of_addon))
         .route("/v1/addons/{id}/logs", get(events::logs))

@@ -175,6 +175,12 @@ impl Engine for DockerEngine {
         self.call(time, bytes, |session| objects::last_words(session, full_name, lines_max, bytes_max)).await
     }
 
+    async fn stop_container(&self, full_name: &str, stop: Duration) -> Result<(), EngineError> {
+        check_name(full_name)?;
+        let (time, bytes) = (self.bounds.change.saturating_add(stop), self.bounds.answer_bytes);
+        self.call(time, bytes, |session| objects::stop_container(session, full_name, stop)).await
+    }
+
     async fn remove_container(&self, full_name: &str, stop: Duration) -> Result<(), EngineError> {
         check_name(full_name)?;
         let (time, bytes) = (self.bounds.change.saturating_add(stop), self.bounds.answer_bytes);

@@ -125,11 +125,20 @@ fn shown(bytes: &[u8], bytes_max: usize) -> String {
     text[start..].to_owned()
 }
 
-/// Stops a container, and removes it however that went.
-pub(crate) async fn remove_container(session: Session, full_name: &str, stop: Duration) -> Result<(), Trouble> {
+/// Stops a container. One that does not run is answered with 304, which is fine.
+pub(crate) async fn stop_container(session: Session, full_name: &str, stop: Duration) -> Result<(), Trouble> {
+    gone(stopped(&session, full_name, stop).await)
+}
+
+async fn stopped(session: &Session, full_name: &str, stop: Duration) -> Result<(), Trouble> {
     let seconds = stop.as_secs() + u64::from(stop.subsec_nanos() > 0);
     let options = StopContainerOptionsBuilder::default().t(i32::try_from(seconds).unwrap_or(i32::MAX)).build();
-    match session.docker.stop_container(full_name, Some(options)).await.map_err(Trouble::from) {
+    session.docker.stop_container(full_name, Some(options)).await.map_err(Trouble::from)
+}
+
+/// Stops a container, and removes it however that went.
+pub(crate) async fn remove_container(session: Session, full_name: &str, stop: Duration) -> Result<(), Trouble> {
+    match stopped(&session, full_name, stop).await {
         Ok(()) | Err(Trouble::Status(..)) => {}
         Err(trouble) => return Err(trouble),
     }

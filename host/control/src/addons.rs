@@ -1,6 +1,7 @@
-//! Addons: created, read, awaited, deleted.
+//! Addons: created, read, awaited, changed, deleted.
 
 mod create;
+mod delete;
 mod operations;
 mod owner;
 mod patch;
@@ -9,10 +10,11 @@ use std::time::Duration;
 
 use larder_domain::config::AddonConfig;
 use larder_domain::history::StoredEntry;
-use larder_domain::ports::StoreError;
-use larder_domain::ports::store::{AddonFilter, InUse, StoredLog, Watcher};
-use larder_domain::{AddonId, AddonRecord, Role};
+use larder_domain::ports::store::{AddonFilter, StoredLog, Watcher};
+use larder_domain::{AddonId, AddonRecord};
 use tokio::time::{Instant, timeout};
+
+pub(crate) use delete::refuse_protected;
 
 pub use create::{CreateAddon, NewAddonState};
 pub use operations::UpdateAddon;
@@ -22,8 +24,6 @@ use crate::{Code, Control, ControlError};
 
 /// The longest that a request may wait for an addon, in milliseconds.
 pub const WAIT_MS_MAX: u64 = 60_000;
-/// How many addons are named that are in the way of a deletion.
-const NAMED_MAX: usize = 20;
 /// How often a waiter looks by itself, since another node may drive the addon, in milliseconds.
 const WAIT_POLL_MS: u64 = 1_000;
 
@@ -60,39 +60,6 @@ impl Control {
         // Looked at afterwards: an addon that is deleted meanwhile has nothing to give.
         let is_over = self.addon(id).await?.addon.state.is_terminal();
         Ok(config.filter(|_| !is_over))
-    }
-
-    /// Wants an addon gone. Returns at once: it is terminal then, and what its provider made is cleaned up afterwards.
-    ///
-    /// # Errors
-    /// `unknown_addon`, `protected`, `addon_in_use`.
-    pub async fn delete_addon(&self, id: AddonId, force: bool) -> Result<AddonRecord, ControlError> {
-        let record = self.addon(id).await?;
-        if !force {
-            refuse_protected(&record)?;
-        }
-        // What others are a part of stays: a communal server in any case, the owner of a shared resource unless it is forced.
-        let if_unused = !force || record.spec.role == Role::Server;
-        let control = self.clone();
-        let deleted = Self::whole(async move {
-            let deleted = control.store.delete_addon(id, if_unused).await?;
-            if deleted.is_ok() {
-                // The wish is stored; only now may the call under way be dropped, or a crash in between would lose both.
-                control.running.cancel(id);
-                control.waiters.settled(id);
-            }
-            Ok::<_, StoreError>(deleted)
-        });
-        match deleted.await? {
-            Ok(applied) => Ok(AddonRecord { addon: applied.addon, ..record }),
-            Err(InUse(users)) => Err(in_use(id, &users)),
-        }
-    }
-
-    /// An addon that others are a part of stays.
-    pub(crate) async fn refuse_needed(&self, record: &AddonRecord) -> Result<(), ControlError> {
-        let users = self.store.children(record.spec.id).await?;
-        if users.is_empty() { Ok(()) } else { Err(in_use(record.spec.id, &users)) }
     }
 
     /// Waits until an addon is terminal, or ready with nothing under way that somebody waits for, or the time is over; the addon as
@@ -152,20 +119,4 @@ impl Control {
         self.addon(id).await?;
         Ok(self.store.log(id, after, count_max).await?)
     }
-}
-
-fn in_use(id: AddonId, users: &[AddonId]) -> ControlError {
-    let named: Vec<String> = users.iter().take(NAMED_MAX).map(ToString::to_string).collect();
-    let more = if users.len() > NAMED_MAX { " and others" } else { "" };
-    let message = format!("{} addons use {id}: {}{more}", users.len(), named.join(", "));
-    ControlError::refused(Code::AddonInUse, message)
-}
-
-/// A protected addon goes only by force, unless it is gone already.
-pub(crate) fn refuse_protected(record: &AddonRecord) -> Result<(), ControlError> {
-    if record.spec.protected && !record.addon.state.is_terminal() {
-        let message = format!("the addon {} is protected against deletion", record.spec.id);
-        return Err(ControlError::refused(Code::Protected, message));
-    }
-    Ok(())
 }

@@ -1,7 +1,9 @@
 //! The one object behind the API: the ports, and what this node remembers between requests.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use larder_domain::Grace;
 use larder_domain::ports::{AppSink, ProviderRuntime, Store};
 
 use crate::checks::Checks;
@@ -27,6 +29,8 @@ pub struct Control {
     pub(crate) checks: Arc<Checks>,
     pub(crate) engine: Option<Arc<NamedEngine>>,
     pub(crate) restarts: Arc<Restarts>,
+    /// How long what a deleted addon holds is kept, in milliseconds.
+    pub(crate) delete_grace_ms: u64,
     /// Engines take several networks of one name, so one piece of work at a time looks whether there is one.
     pub(crate) networking: Arc<tokio::sync::Mutex<()>>,
 }
@@ -46,6 +50,7 @@ impl Control {
             checks: Arc::default(),
             engine: None,
             restarts: Arc::default(),
+            delete_grace_ms: 0,
             networking: Arc::default(),
         }
     }
@@ -54,6 +59,13 @@ impl Control {
     #[must_use]
     pub fn with_engine(self, engine: NamedEngine) -> Self {
         Self { engine: Some(Arc::new(engine)), ..self }
+    }
+
+    /// The same, where addons that are deleted from now on can be had back for so long, at most [`Grace::MS_MAX`].
+    #[must_use]
+    pub fn with_delete_grace(self, grace: Duration) -> Self {
+        let ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+        Self { delete_grace_ms: ms.min(Grace::MS_MAX), ..self }
     }
 
     /// Does something to its end, even if whoever asked for it goes away meanwhile.

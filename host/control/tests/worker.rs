@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly, and so do its helpers")]
 
+mod grace;
 mod objects;
 #[path = "worker/operations.rs"]
 mod operations;

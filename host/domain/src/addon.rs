@@ -9,6 +9,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use crate::grace::Grace;
 use crate::ids::AddonId;
 use crate::names::{AddonName, AppName, PlanName, ProviderName, ServiceName};
 use crate::operation::{Health, Operation, OperationKind, PlanAndParameters};
@@ -99,7 +100,7 @@ named! {
 }
 
 impl AddonState {
-    /// Whether nothing leads out of this state.
+    /// Whether nothing leads out of this state but having a deleted addon back within its grace.
     #[must_use]
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Deprovisioned | Self::Error)
@@ -297,6 +298,9 @@ pub struct Addon {
     pub health: Health,
     /// How often its provider is asked for that, in milliseconds, if it can say.
     pub health_every_ms: Option<u64>,
+    /// Of a deleted addon: until when it can be had back. It stays until an addon that is had back is ready again: should
+    /// that fail, the addon is deleted as it was.
+    pub grace: Option<Grace>,
 }
 
 impl Addon {
@@ -330,6 +334,7 @@ impl Addon {
             operation: None,
             health: Health::UNKNOWN,
             health_every_ms: None,
+            grace: None,
         }
     }
 
@@ -353,6 +358,12 @@ impl Addon {
             AddonState::Ready => self.operation.as_ref().is_none_or(Operation::is_settled),
             state => state.is_terminal(),
         }
+    }
+
+    /// Until when it can be had back, if it is deleted and can.
+    #[must_use]
+    pub fn kept(&self) -> Option<Grace> {
+        self.grace.filter(|_| self.state == AddonState::Deprovisioned)
     }
 }
 

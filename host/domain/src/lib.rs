@@ -9,6 +9,7 @@ pub mod audit;
 pub mod config;
 pub mod docker;
 pub mod failure;
+pub mod grace;
 pub mod grants;
 pub mod history;
 pub mod ids;
@@ -29,6 +30,7 @@ pub mod variables;
 pub mod work;
 
 pub use addon::{Addon, AddonRecord, AddonSpec, AddonState, Cleanup, ComponentKind, ProvisionType, Role};
+pub use grace::Grace;
 pub use ids::{AddonId, Digest, InstallationId, OperationId};
 pub use names::{AddonName, AppName, NameError, PlanName, ProviderName, ServiceName};
 pub use secret::SecretString;

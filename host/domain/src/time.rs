@@ -1,5 +1,7 @@
 //! Two kinds of time that must never be mixed.
 
+mod shown;
+
 use std::time::Duration;
 
 /// Milliseconds on the store's own clock, the clock of due work, leases and deadlines. It only runs
@@ -30,3 +32,11 @@ impl StoreTime {
 /// Milliseconds since 1970 as the machine's clock tells them: shown to people, never decided upon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct WallTime(pub i64);
+
+impl WallTime {
+    /// This moment and so many milliseconds more.
+    #[must_use]
+    pub fn plus_ms(self, ms: u64) -> Self {
+        Self(self.0.saturating_add_unsigned(ms))
+    }
+}

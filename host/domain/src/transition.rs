@@ -6,9 +6,11 @@
 //!
 //! Two rules carry most of the weight. *Intent before effect*: `begin-provision` may be called only after `begin_intended` was
 //! stored, so whatever a provider made is always known to be there for cleaning up. *Cleanup is orthogonal*: entering a terminal state is
-//! a user's business and done at once; what is left behind is the cleanup's business and takes as long as it takes.
+//! a user's business and done at once; what is left behind is the cleanup's business and takes as long as it takes, and may
+//! begin only after a grace in which the addon can be had back.
 
 mod cleanup;
+mod grace;
 mod operation;
 #[cfg(test)]
 mod tests;
@@ -18,6 +20,7 @@ use serde_json::json;
 use crate::addon::{Addon, AddonError, AddonState, Patience, named};
 use crate::config::AddonConfig;
 use crate::failure::{Fault, GuestFailure, Pending, StepFailure};
+use crate::grace::Grace;
 use crate::history::Entry;
 use crate::operation::{Health, NewOperation, OperationKind};
 use crate::retry::{CALL_BACKOFF, SINK_BACKOFF};
@@ -36,6 +39,8 @@ named! {
         Complete = "provision-complete",
         /// Hand the variables to the app.
         SetVariables = "set-variables",
+        /// Take them away from it, of an addon that can still be had back.
+        UnsetVariables = "unset-variables",
         /// Call `deprovision`.
         Deprovision = "deprovision",
         /// Call `begin-update`.
@@ -78,8 +83,17 @@ pub enum Event {
     VariablesSet,
     /// A step did not succeed.
     Failed(Step, StepFailure),
-    /// A user wants the addon gone.
+    /// A user wants the addon gone, and what it holds.
     DeprovisionRequested,
+    /// A user wants the addon gone; what it holds is kept, if it was ready.
+    DeprovisionLater(Grace),
+    /// The app's sink has the variables no more.
+    VariablesUnset,
+    /// A user wants a deleted addon back.
+    UndeleteRequested {
+        /// Whether its resource is another addon's, so that it is to be configured anew.
+        shares: bool,
+    },
     /// `deprovision` wants to be asked again.
     CleanupPending(Pending),
     /// `deprovision` succeeded.
@@ -138,6 +152,9 @@ impl Event {
             Self::Failed(_, StepFailure::Host(_)) => "host fault",
             Self::Failed(_, StepFailure::ProviderGone(_)) => "provider gone",
             Self::DeprovisionRequested => "deprovision requested",
+            Self::DeprovisionLater(_) => "deprovision requested, with grace",
+            Self::VariablesUnset => "variables unset",
+            Self::UndeleteRequested { .. } => "undelete requested",
             Self::CleanupPending(_) => "cleanup pending",
             Self::CleanedUp => "cleaned up",
             Self::AwaitingParent { .. } => "awaiting parent",
@@ -166,6 +183,8 @@ pub enum Write {
     AttachVariables,
     /// The addon's variables leave the app and its names are free again.
     ReleaseVariables,
+    /// Work about the addon's objects is due: its containers are to run no more, or again.
+    WakeObjects,
     /// The provider's state for the addon.
     ForgetState,
     /// The kept configuration. The seed stays with the addon: a cleanup that is asked for again must find the same passwords.
@@ -240,6 +259,10 @@ pub fn transition(addon: &Addon, event: Event, now: StoreTime) -> Result<Transit
             let (addon, writes) = operation::broken_off(addon, "the addon was deleted");
             Ok(cleanup::requested(&addon, now).after(writes))
         }
+        (_, Event::DeprovisionLater(grace)) => {
+            let (addon, writes) = operation::interrupted(addon, "the addon was deleted");
+            Ok(grace::requested(&addon, grace, now).after(writes))
+        }
         (Ready, Event::Woken) => Ok(operation::woken(addon, now)),
         (_, Event::Woken) => Ok(woken(addon, now)),
         (WaitingForProvision, Event::Begun { message }) if !addon.begun => Ok(begun(addon, message, now)),
@@ -269,6 +292,7 @@ pub fn transition(addon: &Addon, event: Event, now: StoreTime) -> Result<Transit
             Ok(operation::requested(addon, *wish, now))
         }
         (Ready, event) => operation::advance(addon, event, now),
+        (_, event) if addon.kept().is_some() => grace::advance(addon, event, now),
         (state, event) if state.is_terminal() && addon.cleanup.is_due() => cleanup::advance(addon, event, now),
         (state, event) => Err(Illegal { event: event.name(), state, cleanup: addon.cleanup.as_str() }),
     }
@@ -290,6 +314,7 @@ fn woken(addon: &Addon, now: StoreTime) -> Transition {
             Transition { addon: next, writes: vec![], next: Next::Do(step) }
         }
         AddonState::Provisioned => Transition { addon: next, writes: vec![], next: Next::Do(Step::SetVariables) },
+        AddonState::Deprovisioned if addon.grace.is_some() => grace::woken(addon, now),
         _ if addon.cleanup.is_due() => Transition { addon: next, writes: vec![], next: Next::Do(Step::Deprovision) },
         _ => Transition { addon: addon.clone(), writes: vec![], next: Next::Rest },
     }
@@ -335,7 +360,7 @@ fn provisioned(addon: &Addon, config: Box<AddonConfig>, now: StoreTime) -> Trans
 fn ready(addon: &Addon, now: StoreTime) -> Transition {
     let entry = Entry::new("ready", "the app has its variables");
     let (message, health) = ("ready".into(), Health::HEALTHY);
-    let addon = Addon { state: AddonState::Ready, message, health, ..undisturbed(addon) };
+    let addon = Addon { state: AddonState::Ready, message, health, grace: None, ..undisturbed(addon) };
     let writes = vec![Write::AttachVariables, Write::Record(entry)];
     Transition { next: operation::rest(&addon, now), addon, writes }
 }
@@ -374,6 +399,9 @@ fn sink_failed(addon: &Addon, failure: &StepFailure, now: StoreTime) -> Transiti
     let host_faults = addon.host_faults.saturating_add(1);
     let mut next = Addon { host_faults, message: reason.clone(), ..addon.clone() };
     next.patience = addon.patience.tick(now, 0);
+    if let Some(grace) = addon.grace.filter(|_| next.patience.is_exhausted()) {
+        return grace::not_back(&next, grace, entry, now);
+    }
     if next.patience.is_exhausted() {
         let reason = format!("the app's variables could not be set: {reason}");
         return failed_for_good(&next, "variables_not_set", reason, Some(entry), now);

@@ -28,6 +28,8 @@ use tokio::time::timeout;
 
 use files::DataDir;
 
+use crate::cli::duration;
+
 /// How long open connections may go on after a shutdown was asked for.
 const CONNECTION_GRACE: Duration = Duration::from_secs(2);
 
@@ -47,6 +49,9 @@ pub(crate) struct ServeArgs {
     /// Authorities in PEM that providers' TLS connections trust beside the platform's
     #[arg(long, value_name = "FILE", env = "LARDER_CA_FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+    /// How long what a deleted addon holds is kept, and the addon can be had back: like 24h or 7d, at most 30d; 0 for not at all
+    #[arg(long, value_name = "DURATION", env = "LARDER_DELETE_GRACE", default_value = "0", value_parser = duration::parse_grace)]
+    pub(crate) delete_grace: Duration,
     #[command(flatten)]
     pub(crate) engine: engine::EngineArgs,
     /// How to write the log
@@ -83,6 +88,7 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
     let config = SandboxConfig { artefacts: Some(artefacts), roots, ..SandboxConfig::compiling(itself) };
     let sandbox = Arc::new(Sandbox::new(config)?);
     let control = Control::new(store, sandbox, Arc::new(NoSink)).with_engine(engine::engine(args.engine)?);
+    let control = control.with_delete_grace(args.delete_grace);
 
     let listener = TcpListener::bind(args.listen).await.map_err(|error| {
         anyhow::anyhow!(

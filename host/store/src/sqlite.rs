@@ -29,7 +29,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use larder_domain::ports::{Sealer, Store};
-use larder_domain::{InstallationId, StoreTime};
+use larder_domain::{InstallationId, StoreTime, WallTime};
 
 pub use open::OpenError;
 
@@ -48,6 +48,10 @@ pub struct SqliteStore {
 impl Store for SqliteStore {
     fn now(&self) -> StoreTime {
         self.clock.now()
+    }
+
+    fn wall(&self) -> WallTime {
+        self.clock.wall()
     }
 
     fn installation(&self) -> InstallationId {

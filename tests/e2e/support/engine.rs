@@ -34,6 +34,13 @@ impl Engine {
         host
     }
 
+    /// A fresh host on this engine that keeps deleted addons for a day, without providers.
+    pub(crate) async fn host_that_keeps(&self) -> Host {
+        let host = Host::empty_with(&["--engine", &self.endpoint, "--delete-grace", "1d"]).await;
+        host.put("/v1/apps/demo", json!({})).await.expect(201);
+        host
+    }
+
     /// A fresh host with a shipped provider that uses the image made for tests.
     pub(crate) async fn host_with(&self, provider: &str, image: &str) -> Host {
         let host = self.host().await;

@@ -113,6 +113,11 @@ impl Host {
     /// Goes on from a copy of its data, after it was killed.
     pub(crate) fn restore(&mut self, backup: TempDir) {
         self.dir = backup;
+    }
+
+    /// The same, with other arguments beside.
+    pub(crate) fn restart_with(&mut self, arguments: &[&str]) {
+        self.arguments = arguments.iter().map(OsString::from).collect();
         self.restart();
     }
 

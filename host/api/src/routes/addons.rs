@@ -1,4 +1,4 @@
-//! Addons: created, listed, shown, changed, deleted.
+//! Addons: created, listed, shown, changed, deleted, had back.
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -8,8 +8,8 @@ use larder_domain::ports::store::AddonFilter;
 use larder_domain::{AddonId, AddonRecord, AddonState, AppName};
 
 use crate::auth::Caller;
-use crate::extract::{IdempotencyKey, InPath, JsonBody, NoQuery, Query, Wait};
-use crate::input::{AddonsQuery, CreateBody, ForceQuery, PatchBody, RotateBody};
+use crate::extract::{IdempotencyKey, InPath, JsonBody, NoBody, NoQuery, Query, Wait};
+use crate::input::{AddonsQuery, CreateBody, DeleteAddonQuery, PatchBody, RotateBody};
 use crate::problem::Problem;
 use crate::state::Shared;
 use crate::views::{AddonConfigView, AddonView, AddonsView};
@@ -63,6 +63,7 @@ async fn list(api: &Shared, app: Option<AppName>, query: AddonsQuery) -> Result<
         app,
         provider: query.provider,
         states: query.state.0,
+        kept: query.kept,
         after: query.after,
         count_max: query.limit.to_read(),
     };
@@ -123,10 +124,32 @@ async fn operated(api: &Shared, record: AddonRecord, wait: Wait) -> Result<Respo
 pub(super) async fn delete(
     State(api): State<Shared>,
     InPath(id): InPath<AddonId>,
-    Query(query): Query<ForceQuery>,
+    Query(query): Query<DeleteAddonQuery>,
 ) -> Result<Response, Problem> {
-    let record = api.control.delete_addon(id, query.force).await?;
+    let record = match query.now {
+        true => api.control.delete_addon_now(id, query.force).await?,
+        false => api.control.delete_addon(id, query.force).await?,
+    };
     Ok((StatusCode::ACCEPTED, Json(AddonView::from(&record))).into_response())
+}
+
+/// `POST /v1/addons/{id}/undelete`
+pub(super) async fn undelete(
+    State(api): State<Shared>,
+    InPath(id): InPath<AddonId>,
+    _: NoQuery,
+    wait: Wait,
+    NoBody: NoBody,
+) -> Result<Response, Problem> {
+    let mut record = api.control.undelete_addon(id).await?;
+    if let Some(at_most) = wait.at_most() {
+        record = api.control.wait_for_addon(id, at_most).await?;
+    }
+    let status = match record.addon.state {
+        AddonState::WaitingForProvision | AddonState::Provisioned => StatusCode::ACCEPTED,
+        AddonState::Ready | AddonState::Deprovisioned | AddonState::Error => StatusCode::OK,
+    };
+    Ok(wait.applied((status, Json(AddonView::from(&record)))))
 }
 
 /// `GET /v1/addons/{id}/config`

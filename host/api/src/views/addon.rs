@@ -35,6 +35,7 @@ pub(crate) struct AddonView<'a> {
     cleanup: CleanupView<'a>,
     attempts: u32,
     delete_wanted: bool,
+    kept_until: Option<Timestamp>,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
@@ -81,6 +82,7 @@ impl<'a> From<&'a AddonRecord> for AddonView<'a> {
             cleanup: CleanupView::from(&addon.cleanup),
             attempts: addon.attempts,
             delete_wanted: addon.delete_wanted,
+            kept_until: addon.kept().map(|grace| grace.shown.into()),
             created_at: spec.created_at.into(),
             updated_at: record.updated_at.into(),
         }

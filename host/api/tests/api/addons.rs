@@ -21,7 +21,7 @@ async fn creating_answers_at_once() {
         "plan": "small", "provision_type": "independent", "role": "user", "parent": null, "attach_as": "BLUE", "protected": true,
         "parameters": { "hang": true }, "state": "waiting_for_provision", "message": "", "percent": null, "error": null,
         "health": { "state": "unknown", "reason": null }, "generation": 0, "operation": null,
-        "cleanup": { "state": "none" }, "attempts": 0, "delete_wanted": false,
+        "cleanup": { "state": "none" }, "attempts": 0, "delete_wanted": false, "kept_until": null,
         "created_at": addon["created_at"], "updated_at": addon["updated_at"],
     });
     assert_eq!(addon, expected);

@@ -10,6 +10,7 @@ mod config;
 mod docs;
 mod doors;
 mod events;
+mod grace;
 mod providers;
 mod support;
 mod uploads;

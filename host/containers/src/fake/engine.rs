@@ -14,6 +14,9 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use super::FakeEngine;
 use super::world::{Call, World};
 
+/// How a process ends that is told to stop and does not care: 128 and the signal KILL.
+const STOPPED_BY_SIGNAL: i64 = 137;
+
 #[async_trait]
 impl Engine for FakeEngine {
     async fn info(&self) -> Result<EngineInfo, EngineError> {
@@ -100,6 +103,15 @@ impl Engine for FakeEngine {
         let start = text.len().saturating_sub(bytes_max);
         let start = (start..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or_default();
         Ok(text[start..].to_owned())
+    }
+
+    async fn stop_container(&self, full_name: &str, _stop: Duration) -> Result<(), EngineError> {
+        self.world().called(Call::StopContainer, full_name)?;
+        let runs = self.container(full_name).is_some_and(|container| container.state == ContainerState::Running);
+        if runs {
+            self.exit(full_name, STOPPED_BY_SIGNAL, false, "");
+        }
+        Ok(())
     }
 
     async fn remove_container(&self, full_name: &str, _stop: Duration) -> Result<(), EngineError> {

@@ -30,6 +30,8 @@ pub enum Call {
     State,
     /// `last_words`
     LastWords,
+    /// `stop_container`
+    StopContainer,
     /// `remove_container`
     RemoveContainer,
     /// `remove_volume`

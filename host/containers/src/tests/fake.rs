@@ -30,10 +30,15 @@ async fn a_container_lives_and_ends() {
     assert_eq!(fake.state("c").await, Ok(Some(ContainerState::Exited { code: 137, out_of_memory: true })));
     assert_eq!(fake.last_words("c", 2, 7).await.unwrap(), "o\nthree");
     assert!(matches!(fake.exec("c", command(&["x"], wall)).await, Err(EngineError::Conflict(_))));
+    fake.start("c").await.unwrap();
+    for name in ["c", "c", "nothing"] {
+        fake.stop_container(name, wall).await.unwrap();
+    }
+    assert!(matches!(fake.state("c").await, Ok(Some(ContainerState::Exited { .. }))));
     fake.remove_container("c", wall).await.unwrap();
     fake.remove_container("c", wall).await.unwrap();
     assert_eq!(fake.state("c").await, Ok(None));
-    for action in ["create", "start", "oom", "die", "destroy"] {
+    for action in ["create", "start", "oom", "die", "start", "die", "destroy"] {
         assert_eq!(events.next().await.unwrap().action, action);
     }
     assert_eq!((fake.count(Call::CreateContainer), fake.calls()[0].0), (3, Call::Events));

@@ -179,6 +179,18 @@ async fn statuses_mean_what_was_asked() {
 }
 
 #[tokio::test]
+async fn what_does_not_run_is_stopped() {
+    for (status, is_stopped) in [(204, true), (304, true), (404, true), (500, false)] {
+        let server = answering(status, json!({"message": "x"}));
+        let stopped = server.engine(patient()).stop_container("c", Duration::from_millis(1500)).await;
+        assert_eq!(stopped.is_ok(), is_stopped, "{status}: {stopped:?}");
+        let asked = server.asked();
+        assert!(asked.len() == 1 && asked[0].what == "POST /v1.41/containers/c/stop", "{asked:?}");
+        assert!(asked[0].query.contains("t=2"), "{}", asked[0].query);
+    }
+}
+
+#[tokio::test]
 async fn removing_is_done_however_stopping_went() {
     for status in [204, 304, 404, 500] {
         let server = Server::start(move |asked| match asked.what.as_str() {

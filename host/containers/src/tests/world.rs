@@ -187,6 +187,11 @@ async fn world_a_container_lives_within_its_bounds() {
     assert_eq!((&found[1].owner, found[0].owner.name.as_str()), (&data, "main"));
     assert_eq!(engine.objects(world.owner.installation, Some(owner().addon)).await.unwrap(), []);
 
+    for _ in 0..2 {
+        engine.stop_container(&name, Duration::from_secs(1)).await.unwrap();
+    }
+    assert!(matches!(engine.state(&name).await, Ok(Some(ContainerState::Exited { .. }))));
+    engine.stop_container("larder-nothing", Duration::from_secs(1)).await.unwrap();
     assert!(matches!(engine.remove_volume(&volume).await, Err(EngineError::Conflict(_))));
     engine.remove_container(&name, Duration::from_secs(1)).await.unwrap();
     engine.remove_container(&name, Duration::from_secs(1)).await.unwrap();

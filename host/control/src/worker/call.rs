@@ -42,10 +42,8 @@ impl CallContext for Context {
         match object.phase {
             Phase::Waiting => Ok(Status::Waiting { message: object.message }),
             Phase::Failed => Ok(Status::Failed { reason: object.message }),
-            Phase::Made if matches!(object.wanted.map(|wanted| wanted.spec), Some(ObjectSpec::Container(_))) => {
-                self.container(name).await
-            }
-            Phase::Made => Ok(Status::Running { endpoints: vec![] }),
+            Phase::Made | Phase::Stopped if is_container(&object) => self.container(name).await,
+            Phase::Made | Phase::Stopped => Ok(Status::Running { endpoints: vec![] }),
         }
     }
 
@@ -57,8 +55,12 @@ impl CallContext for Context {
             Err(error) => return Err(context_error(error)),
         }
         // What it was permitted for is what runs.
-        if self.object(name).await?.phase != Phase::Made {
-            return Err(ContextError::Unfit(format!("the container {name} is being made anew")));
+        match self.object(name).await?.phase {
+            Phase::Made => {}
+            Phase::Stopped => return Err(ContextError::Unfit(format!("the container {name} is stopped"))),
+            Phase::Waiting | Phase::Failed => {
+                return Err(ContextError::Unfit(format!("the container {name} is being made anew")));
+            }
         }
         let done = self.engine()?.engine.exec(&full_name(self.addon, name), exec).await;
         done.map_err(|error| engine_error(&error))
@@ -113,4 +115,8 @@ fn engine_error(error: &EngineError) -> ContextError {
         }
         other => ContextError::Unavailable(bounded_text(other.to_string())),
     }
+}
+
+fn is_container(object: &StoredObject) -> bool {
+    matches!(object.wanted.as_ref().map(|wanted| &wanted.spec), Some(ObjectSpec::Container(_)))
 }

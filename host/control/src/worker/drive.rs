@@ -1,5 +1,7 @@
 //! One addon under one lease: perform a step, write what came of it, go on while the state machine says so.
 
+mod variables;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ use larder_domain::work::Lease;
 use larder_domain::{Addon, AddonRecord, AddonSpec, Cleanup, Event, Next, ProviderName, ProvisionType, Step};
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::called::{Called, Outcome};
 use super::parent::Parent;
@@ -34,10 +36,6 @@ const WRITE_ATTEMPTS_MAX: u32 = 6;
 const TURN_ATTEMPTS_MAX: u32 = 5;
 /// Between these attempts. Together they stay within a lease.
 const WRITE_BACKOFF: Backoff = Backoff { first_ms: 100, longest_ms: 2_000 };
-
-/// How long a sink may take to say that it has an app's variables, or has them no more.
-const SINK_WAIT: Duration = Duration::from_secs(10);
-const SINK_SILENT: &str = "the app's sink did not answer in time";
 
 /// What an earlier call of the same step has written, and what is not stored yet.
 #[derive(Default)]
@@ -127,6 +125,7 @@ impl Drive {
             Step::Begin => self.begin().await,
             Step::Complete => self.complete().await,
             Step::SetVariables => self.set_variables().await.into(),
+            Step::UnsetVariables => self.take_variables().await.into(),
             Step::Deprovision => self.deprovision().await,
             Step::CheckHealth => self.check_health().await,
             Step::BeginUpdate | Step::BeginRotation | Step::EndRotation | Step::BeginExport | Step::BeginImport => {
@@ -200,27 +199,6 @@ impl Drive {
         })
     }
 
-    async fn set_variables(&self) -> Event {
-        let failed = |reason: String| Event::Failed(Step::SetVariables, StepFailure::Host(reason));
-        let Some(app) = &self.record.spec.app else {
-            return Event::VariablesSet;
-        };
-        let config = match &self.configured {
-            Some(config) => config.clone(),
-            None => match self.control.store.addon_config(self.record.spec.id).await {
-                Ok(Some(config)) => config,
-                // Nothing may tell an app that it has no variables but a provider.
-                Ok(None) => return failed("the host's store has lost the addon's variables".into()),
-                Err(error) => return failed(loaded::store_failed(&error)),
-            },
-        };
-        match timeout(SINK_WAIT, self.control.sink.set(app, self.record.spec.id, &config.variables)).await {
-            Ok(Ok(())) => Event::VariablesSet,
-            Ok(Err(error)) => failed(bounded_text(error.0)),
-            Err(_) => failed(SINK_SILENT.into()),
-        }
-    }
-
     async fn deprovision(&self) -> Outcome {
         // First, since the app's variables are to go whatever the provider answers.
         let unset = self.unset_variables().await;
@@ -288,16 +266,6 @@ impl Drive {
         };
         let previous = PlanAndParameters { plan: spec.plan.clone(), parameters: spec.parameters.clone() };
         (Arc::new(AddonSpec { plan, parameters, ..AddonSpec::clone(spec) }), Some(previous))
-    }
-
-    async fn unset_variables(&self) -> Result<(), String> {
-        let Some(app) = &self.record.spec.app else {
-            return Ok(());
-        };
-        match timeout(SINK_WAIT, self.control.sink.unset(app, self.record.spec.id)).await {
-            Ok(unset) => unset.map_err(|error| bounded_text(error.0)),
-            Err(_) => Err(SINK_SILENT.into()),
-        }
     }
 
     /// What serves now, and the right to call it once.

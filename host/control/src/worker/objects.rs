@@ -97,7 +97,7 @@ async fn settle(control: &Control, addon: AddonId) -> Result<(), Unfinished> {
     let record = control.store.addon(addon).await?;
     let it = Settling { control, engine, addon, record, objects, found };
     it.remove().await?;
-    it.make().await
+    if it.is_kept() { it.stop().await } else { it.make().await }
 }
 
 /// One addon's objects, as the store and the engine have them.
@@ -137,6 +137,28 @@ impl Settling<'_> {
         Ok(())
     }
 
+    /// Has no container run, of an addon that can be had back: nobody has its address, and what they keep stays. What is
+    /// missing is made when somebody wants the addon back.
+    async fn stop(&self) -> Result<(), Unfinished> {
+        for (object, spec) in self.containers() {
+            if object.phase == Phase::Made {
+                // Noted first, so that whoever sees it stopped knows why.
+                self.note(object, Phase::Stopped, "stopped until the addon is had back".to_owned()).await?;
+            }
+            let is_running = |found: &Found| found.owner.name == object.name && found.running;
+            if self.found.iter().any(is_running) {
+                let name = full_name(self.addon, &object.name);
+                self.engine.engine.stop_container(&name, Duration::from_secs(spec.stop_s.into())).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the addon is deleted and can be had back.
+    fn is_kept(&self) -> bool {
+        self.record.as_ref().is_some_and(|record| record.addon.kept().is_some())
+    }
+
     /// Makes what is missing: volumes first, and meanwhile what containers need beside them.
     async fn make(&self) -> Result<(), Unfinished> {
         let (volumes, network, images) = tokio::join!(self.volumes(), self.network(), self.images());
@@ -144,7 +166,7 @@ impl Settling<'_> {
         let beside = Beside { network: network?, images: images? };
         let mut pause = None;
         let mut all_run = true;
-        for (object, spec) in self.containers().filter(|(object, _)| object.phase != Phase::Failed) {
+        for (object, spec) in self.containers().filter(|(object, _)| self.is_to_run(object)) {
             match self.container(object, spec, &beside).await {
                 Err(Unfinished::Pause(ms)) => pause = Some(pause.map_or(ms, |least: u64| least.min(ms))),
                 other => all_run &= other?,
@@ -176,7 +198,16 @@ impl Settling<'_> {
 
     /// Containers that are to be made.
     fn missing(&self) -> impl Iterator<Item = (&StoredObject, &ContainerSpec)> {
-        self.containers().filter(|(object, _)| object.phase != Phase::Failed && !self.is_found(object))
+        self.containers().filter(|(object, _)| self.is_to_run(object) && !self.is_found(object))
+    }
+
+    /// What was stopped with its addon runs again if that is had back, and not for its removal.
+    fn is_to_run(&self, object: &StoredObject) -> bool {
+        match object.phase {
+            Phase::Failed => false,
+            Phase::Stopped => self.is_in_use(),
+            Phase::Waiting | Phase::Made => true,
+        }
     }
 
     fn is_found(&self, object: &StoredObject) -> bool {

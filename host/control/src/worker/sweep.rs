@@ -94,13 +94,15 @@ async fn owners(control: &Control) -> Result<BTreeSet<AddonId>, StoreError> {
     }
 }
 
-/// Whether just that is there which is wanted, as far as it can be had. A volume stays what it is through all revisions.
+/// Whether just that is there which is wanted, as far as it can be had. A volume stays what it is through all revisions, and
+/// a container of an addon that can be had back does not run.
 fn is_settled(objects: &[StoredObject], found: &[&Found]) -> bool {
     let is_there = |object: &StoredObject| {
         let is_it = |found: &&Found| match found.kind {
             ObjectKind::Volume => found.owner.name == object.name,
             ObjectKind::Container => {
-                found.owner.name == object.name && found.owner.revision == object.revision && found.running
+                let runs = object.phase != Phase::Stopped;
+                found.owner.name == object.name && found.owner.revision == object.revision && found.running == runs
             }
         };
         object.wanted.is_some() && (object.phase == Phase::Failed || found.iter().any(is_it))
@@ -176,6 +178,9 @@ mod tests {
         assert!(!settled(&[&data], &there(2, true)), "nobody wants the container");
         let gone = StoredObject { wanted: None, ..object(VOLUME, 1, Phase::Made) };
         assert!(!settled(&[&gone], &[]), "its row is to go");
+        let stopped = object(SERVER, 2, Phase::Stopped);
+        assert!(settled(&[&stopped, &data], &there(2, false)), "its addon can be had back");
+        assert!(!settled(&[&stopped, &data], &there(2, true)), "somebody has started it");
         let failed = object(SERVER, 2, Phase::Failed);
         assert!(settled(&[&failed], &[]), "what can't be made is not tried for ever");
     }

@@ -229,13 +229,22 @@ impl TestHost {
 
     /// The same by another clock.
     pub(crate) async fn start_at(providers: &[&str], clock: Arc<dyn Clock>) -> Self {
+        Self::start_with(providers, clock, |control| control).await
+    }
+
+    /// The same, with use cases that are set up beside.
+    pub(crate) async fn start_with(
+        providers: &[&str],
+        clock: Arc<dyn Clock>,
+        set_up: impl FnOnce(Control) -> Control,
+    ) -> Self {
         let dir = TempDir::new().unwrap();
         let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.path().join("key")).unwrap());
         let store = Arc::new(SqliteStore::open(dir.path(), sealer, clock).unwrap());
         let (script, sink) = (Arc::new(Script::default()), Arc::new(FakeSink::default()));
         let engine = Arc::new(FakeEngine::default());
         let control = Control::new(store.clone(), Arc::new(Scripted(Arc::clone(&script))), sink.clone());
-        let control = control.with_engine(NamedEngine { engine: engine.clone(), settings: engine_settings() });
+        let control = set_up(control.with_engine(NamedEngine { engine: engine.clone(), settings: engine_settings() }));
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(watch_engine(control.clone(), stopped.clone()));
         tokio::spawn(Worker::new(control.clone(), WorkerConfig::default()).run(stopped));

@@ -196,6 +196,9 @@ pub trait Engine: Send + Sync + 'static {
     /// The last lines of a container's output and errors, at most `bytes_max` bytes of them.
     async fn last_words(&self, full_name: &str, lines_max: usize, bytes_max: usize) -> Result<String, EngineError>;
 
+    /// Stops a container, and leaves it there. One that does not run, or is not there, is fine.
+    async fn stop_container(&self, full_name: &str, stop: Duration) -> Result<(), EngineError>;
+
     /// Stops and removes a container, with the volumes that have no name. One that is not there is fine.
     async fn remove_container(&self, full_name: &str, stop: Duration) -> Result<(), EngineError>;
 

@@ -11,8 +11,8 @@ mod providers;
 mod work;
 
 pub use addons::{
-    AddonFilter, AddonStore, Applied, Change, CreateRefusal, Created, Fence, ISSUED_MAX, Idempotency, InUse, NewAddon,
-    ProtectRefusal, StoredLog,
+    AddonFilter, AddonStore, Applied, Change, Child, CreateRefusal, Created, Fence, ISSUED_MAX, Idempotency, InUse,
+    NewAddon, ProtectRefusal, StoredLog, UndeleteRefusal, Unless,
 };
 pub use apps::{APP_VARIABLES_MAX, AppStore, AppVariable, ConfigPatch, PatchRefusal};
 pub use audit::AuditStore;
@@ -21,7 +21,7 @@ pub use providers::{CheckOutcome, ProviderStore, RemoveRefusal, RevisionChanged,
 pub use work::{Leased, WorkStore};
 
 use crate::ids::InstallationId;
-use crate::time::StoreTime;
+use crate::time::{StoreTime, WallTime};
 
 /// A transaction that did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +60,9 @@ pub trait Watcher: Send {
 pub trait Store: AddonStore + AppStore + AuditStore + ObjectStore + ProviderStore + WorkStore {
     /// The clock of due work, leases and deadlines.
     fn now(&self) -> StoreTime;
+
+    /// The same moment for people.
+    fn wall(&self) -> WallTime;
 
     /// Who this store is.
     fn installation(&self) -> InstallationId;

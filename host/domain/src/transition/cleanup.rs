@@ -17,6 +17,10 @@ pub(super) fn requested(addon: &Addon, now: StoreTime) -> Transition {
             let entry = Entry::new("delete_requested", "its removal is tried again");
             begin(Addon { delete_wanted: true, ..addon.clone() }, vec![Write::Record(entry)], now)
         }
+        AddonState::Deprovisioned if addon.grace.is_some() => {
+            let entry = Entry::new("delete_requested", "what it holds is no longer kept");
+            begin(addon.clone(), vec![Write::Record(entry)], now)
+        }
         AddonState::Deprovisioned => unchanged(addon),
         AddonState::Error if addon.delete_wanted => unchanged(addon),
         AddonState::Error => {
@@ -40,6 +44,7 @@ pub(super) fn requested(addon: &Addon, now: StoreTime) -> Transition {
 
 /// Starts the cleanup of an addon that has just become terminal, or whose deletion was asked for again.
 pub(super) fn begin(addon: Addon, mut writes: Vec<Write>, now: StoreTime) -> Transition {
+    let addon = Addon { grace: None, ..addon };
     if !addon.begin_intended {
         writes.extend([Write::ForgetState, Write::ForgetConfig]);
         return Transition { addon: Addon { cleanup: Cleanup::None, ..addon }, writes, next: Next::Rest };
@@ -131,6 +136,6 @@ const fn attempts_of(addon: &Addon) -> u32 {
     }
 }
 
-fn unchanged(addon: &Addon) -> Transition {
+pub(super) fn unchanged(addon: &Addon) -> Transition {
     Transition { addon: addon.clone(), writes: vec![], next: Next::Unchanged }
 }

@@ -143,6 +143,13 @@ pub(super) fn broken_off(addon: &Addon, why: &str) -> (Addon, Vec<Write>) {
     (Addon { operation: Some(operation), ..addon.clone() }, vec![Write::ForgetOperation])
 }
 
+/// The same of an addon that can be had back: what can be taken back of the operation is, so that the addon comes back whole.
+pub(super) fn interrupted(addon: &Addon, why: &str) -> (Addon, Vec<Write>) {
+    let undo = addon.running().is_some_and(Operation::can_be_undone).then_some(Write::UndoOperation);
+    let (addon, writes) = broken_off(addon, why);
+    (addon, undo.into_iter().chain(writes).collect())
+}
+
 /// The operation at another stage, after a typed answer.
 fn at(addon: &Addon, operation: &Operation, stage: Stage, message: &str) -> Addon {
     let operation = Operation { stage, message: message.to_owned(), percent: None, ..operation.clone() };

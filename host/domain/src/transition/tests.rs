@@ -8,6 +8,7 @@ use super::*;
 use crate::addon::Cleanup;
 use crate::ids::{AddonId, OperationId};
 use crate::operation::{Operation, OperationKind, PlanAndParameters, Stage};
+use crate::time::WallTime;
 
 const NOW: StoreTime = StoreTime(1_000_000);
 
@@ -21,6 +22,11 @@ fn situations() -> Vec<(&'static str, Addon)> {
     let gone = |state, cleanup| Addon { state, cleanup, ..begun.clone() };
     let failing = |attempts| Cleanup::Failing { attempts, last_error: "no answer".into() };
     let over = Patience { waited_ms: 900_000, ..begun.patience };
+    let grace = Grace { until: NOW.plus_ms(3_600_000), shown: WallTime(0) };
+    let kept = Addon { grace: Some(grace), delete_wanted: true, ..gone(AddonState::Deprovisioned, Cleanup::Pending) };
+    let ended = Addon { grace: Some(Grace { until: NOW, ..grace }), ..kept.clone() };
+    let back = Addon { grace: Some(grace), ..provisioned.clone() };
+    let overdue = Patience { waited_ms: Addon::SINK_LIMIT_MS, limit_ms: Addon::SINK_LIMIT_MS, ..back.patience };
     let wanted = Addon { delete_wanted: true, ..gone(AddonState::Error, Cleanup::Done) };
     vec![
         ("waiting, nothing begun", new),
@@ -29,6 +35,8 @@ fn situations() -> Vec<(&'static str, Addon)> {
         ("waiting, overdue", Addon { patience: Patience { waited_ms: 900_000, ..begun.patience }, ..begun.clone() }),
         ("waiting, last attempt", Addon { attempts: 2, ..begun.clone() }),
         ("provisioned", provisioned),
+        ("provisioned, had back", back.clone()),
+        ("provisioned, had back, overdue", Addon { patience: overdue, ..back }),
         ("ready", ready.clone()),
         ("ready, health is checked", Addon { health_every_ms: Some(60_000), ..ready.clone() }),
         ("ready, update to begin", on(&ready, OperationKind::Update, Stage::Begin)),
@@ -42,6 +50,8 @@ fn situations() -> Vec<(&'static str, Addon)> {
         ("ready, export to begin", on(&ready, OperationKind::Export, Stage::Begin)),
         ("ready, export streams", on(&ready, OperationKind::Export, Stage::Stream)),
         ("ready, export stands still", Addon { patience: over, ..on(&ready, OperationKind::Export, Stage::Stream) }),
+        ("deprovisioned, in its grace", kept),
+        ("deprovisioned, its grace over", ended),
         ("deprovisioned, cleanup none", gone(AddonState::Deprovisioned, Cleanup::None)),
         ("deprovisioned, cleanup pending", gone(AddonState::Deprovisioned, Cleanup::Pending)),
         ("deprovisioned, cleanup failing", gone(AddonState::Deprovisioned, failing(2))),
@@ -98,6 +108,7 @@ fn events(addon: &Addon) -> Vec<Event> {
             Some((Stage::Overlap | Stage::End, _)) => Step::EndRotation,
             Some((Stage::Complete | Stage::Stream, _)) => Step::Complete,
         },
+        AddonState::Deprovisioned if addon.grace.is_some() => Step::UnsetVariables,
         _ => Step::Deprovision,
     };
     let mut events = vec![
@@ -111,6 +122,10 @@ fn events(addon: &Addon) -> Vec<Event> {
     events.extend(failures().into_iter().map(|failure| Event::Failed(step, failure)));
     events.extend([
         Event::DeprovisionRequested,
+        Event::DeprovisionLater(Grace { until: NOW.plus_ms(86_400_000), shown: WallTime(0) }),
+        Event::VariablesUnset,
+        Event::UndeleteRequested { shares: false },
+        Event::UndeleteRequested { shares: true },
         Event::CleanupPending(pending()),
         Event::CleanedUp,
         Event::AwaitingParent { message: "the server is being made".into() },

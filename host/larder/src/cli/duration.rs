@@ -1,15 +1,29 @@
-//! Lengths of time as people type them: `90`, `60s`, `1m30s`, `500ms`.
+//! Lengths of time as people type them: `90`, `60s`, `1m30s`, `500ms`, `7d`.
 
 use std::time::Duration;
+
+use larder_domain::Grace;
 
 /// Nobody waits longer than that for one command.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Reads a length of time; a bare number counts seconds.
+/// Reads how long to wait; a bare number counts seconds.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+    let read = read(text)?;
+    if read > LONGEST { Err("the longest wait is 24h".to_owned()) } else { Ok(read) }
+}
+
+/// Reads how long deleted addons can be had back.
+pub(crate) fn parse_grace(text: &str) -> Result<Duration, String> {
+    let read = read(text)?;
+    let longest = Duration::from_millis(Grace::MS_MAX);
+    if read > longest { Err("the longest grace is 30d".to_owned()) } else { Ok(read) }
+}
+
+fn read(text: &str) -> Result<Duration, String> {
     let wrong = || "use a number of seconds, or a length of time like 60s, 5m or 1h30m".to_owned();
     if let Ok(seconds) = text.parse() {
-        return bounded(Duration::from_secs(seconds));
+        return Ok(Duration::from_secs(seconds));
     }
     let mut rest = text;
     let mut total = Duration::ZERO;
@@ -22,12 +36,13 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
             "s" => 1_000,
             "m" => 60_000,
             "h" => 3_600_000,
+            "d" => 86_400_000,
             _ => return Err(wrong()),
         };
         total = total.saturating_add(Duration::from_millis(number.saturating_mul(unit_ms)));
         rest = tail;
     }
-    if text.is_empty() { Err(wrong()) } else { bounded(total) }
+    if text.is_empty() { Err(wrong()) } else { Ok(total) }
 }
 
 /// A length of time as people read it.
@@ -38,10 +53,6 @@ pub(crate) fn show(duration: Duration) -> String {
         (seconds, _) if seconds >= 120 && seconds % 60 == 0 => format!("{} min", seconds / 60),
         (seconds, _) => format!("{seconds} s"),
     }
-}
-
-fn bounded(duration: Duration) -> Result<Duration, String> {
-    if duration > LONGEST { Err("the longest wait is 24h".to_owned()) } else { Ok(duration) }
 }
 
 #[cfg(test)]
@@ -66,6 +77,14 @@ mod tests {
         {
             assert!(parse(text).is_err(), "{text:?} was taken");
         }
+    }
+
+    #[test]
+    fn a_grace_may_be_as_long_as_a_month() {
+        let grace = |text| parse_grace(text).map(|duration| duration.as_secs());
+        assert_eq!((grace("0"), grace("7d"), grace("1d12h")), (Ok(0), Ok(604_800), Ok(129_600)));
+        assert_eq!(grace("30d"), Ok(Grace::MS_MAX / 1000));
+        assert!(grace("30d1s").unwrap_err().contains("30d") && grace("week").is_err());
     }
 
     #[test]

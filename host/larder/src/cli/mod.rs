@@ -27,7 +27,7 @@ mod catalog;
 mod config;
 mod context;
 mod doctor;
-mod duration;
+pub(crate) mod duration;
 mod exec;
 mod experiment;
 mod failure;

@@ -66,6 +66,7 @@ pub(crate) struct Addon {
     pub(crate) cleanup: Cleanup,
     pub(crate) attempts: u64,
     pub(crate) delete_wanted: bool,
+    pub(crate) kept_until: Option<String>,
     pub(crate) created_at: String,
     pub(crate) updated_at: String,
 }

@@ -10,6 +10,7 @@ mod operation;
 mod progress;
 mod protect;
 mod record;
+mod undelete;
 
 use std::sync::Arc;
 
@@ -20,12 +21,12 @@ use larder_domain::operation::Health;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::GuestState;
 use larder_domain::ports::store::{
-    AddonFilter, AddonStore, Applied, Change, CreateRefusal, Created, Idempotency, InUse, NewAddon, ProtectRefusal,
-    StoredLog, Watcher,
+    AddonFilter, AddonStore, Applied, Change, Child, CreateRefusal, Created, Idempotency, InUse, NewAddon,
+    ProtectRefusal, StoredLog, UndeleteRefusal, Unless, Watcher,
 };
 use larder_domain::secret::{SecretString, Seed};
 use larder_domain::work::{Lease, Subject, Token, WorkKind};
-use larder_domain::{AddonId, AddonRecord, Event};
+use larder_domain::{AddonId, AddonRecord, Event, Grace};
 
 use super::SqliteStore;
 use super::tx::{Tx, find};
@@ -92,6 +93,17 @@ impl AddonStore for SqliteStore {
         self.writer.run(move |tx| apply::apply(tx, addon, &event, &fence, &brought)).await
     }
 
+    async fn undelete(&self, id: AddonId) -> Result<Result<AddonRecord, UndeleteRefusal>, StoreError> {
+        let record = self.addon(id).await?.ok_or(StoreError::Missing("addon"))?;
+        // What is kept does not change, so it may be read before.
+        let Some(config) = self.addon_config(id).await? else { return Ok(Err(UndeleteRefusal::NotInGrace)) };
+        let names = undelete::names(&record.spec, &config);
+        match self.writer.attempt(move |tx| undelete::undelete(tx, &record.spec, &names)).await? {
+            Ok(record) => Ok(Ok(record.open(&*self.sealer)?)),
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+
     async fn protect(&self, id: AddonId, protected: bool) -> Result<Result<AddonRecord, ProtectRefusal>, StoreError> {
         match self.writer.attempt(move |tx| protect::protect(tx, id, protected)).await? {
             Ok(record) => Ok(Ok(record.open(&*self.sealer)?)),
@@ -99,8 +111,13 @@ impl AddonStore for SqliteStore {
         }
     }
 
-    async fn delete_addon(&self, id: AddonId, if_unused: bool) -> Result<Result<Applied, InUse>, StoreError> {
-        self.writer.attempt(move |tx| family::delete(tx, id, if_unused)).await
+    async fn delete_addon(
+        &self,
+        id: AddonId,
+        grace: Option<Grace>,
+        unless: Unless,
+    ) -> Result<Result<Applied, InUse>, StoreError> {
+        self.writer.attempt(move |tx| family::delete(tx, id, grace, unless)).await
     }
 
     async fn addon(&self, id: AddonId) -> Result<Option<AddonRecord>, StoreError> {
@@ -124,7 +141,7 @@ impl AddonStore for SqliteStore {
         plain.map_or_else(|| Ok(vec![]), |plain| codec::decode_secrets(&plain))
     }
 
-    async fn children(&self, id: AddonId) -> Result<Vec<AddonId>, StoreError> {
+    async fn children(&self, id: AddonId) -> Result<Vec<Child>, StoreError> {
         self.readers.read(move |conn| family::children(conn, id)).await
     }
 

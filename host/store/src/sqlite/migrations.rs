@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0004_docker.sql"),
     include_str!("../../migrations/sqlite/0005_parents.sql"),
     include_str!("../../migrations/sqlite/0006_operations.sql"),
+    include_str!("../../migrations/sqlite/0007_grace.sql"),
     include_str!("../../migrations/sqlite/0008_pokes.sql"),
     include_str!("../../migrations/sqlite/0010_issued_and_digests.sql"),
 ];

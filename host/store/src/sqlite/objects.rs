@@ -94,11 +94,7 @@ impl ObjectStore for SqliteStore {
     }
 
     async fn poke_objects(&self, addon: AddonId) -> Result<(), StoreError> {
-        let poke = move |tx: &mut Tx<'_>| match provider(tx, addon)? {
-            Some(provider) => plan::poke(tx, WorkKind::Objects, &Subject::Objects(addon), Some(&provider)),
-            None => Ok(()),
-        };
-        self.writer.run(poke).await
+        self.writer.run(move |tx| wake(tx, addon)).await
     }
 
     async fn poke_addon(&self, addon: AddonId) -> Result<(), StoreError> {
@@ -203,6 +199,14 @@ pub(super) fn bring_back(tx: &mut Tx<'_>, addon: AddonId, provider: &ProviderNam
     // Also where nothing has changed: what ended meanwhile was the provider's to decide about, and no longer is.
     match self::provider(tx, addon)? {
         Some(_) => plan::poke(tx, WorkKind::Objects, &Subject::Objects(addon), Some(provider)),
+        None => Ok(()),
+    }
+}
+
+/// Makes work about an addon's objects due now, if it has any.
+pub(super) fn wake(tx: &mut Tx<'_>, addon: AddonId) -> Outcome<()> {
+    match provider(tx, addon)? {
+        Some(provider) => plan::poke(tx, WorkKind::Objects, &Subject::Objects(addon), Some(&provider)),
         None => Ok(()),
     }
 }

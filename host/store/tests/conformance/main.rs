@@ -10,6 +10,7 @@ mod apps;
 mod cleanup;
 mod create;
 mod fencing;
+mod grace;
 mod history;
 mod leases;
 mod lists;
@@ -62,6 +63,16 @@ conformance! { sqlite;
         sharers_follow_what_their_owner_gives,
         a_transfer_is_kept_as_long_as_it_runs,
         health_is_noted_of_ready_addons_only,
+    }
+    grace {
+        a_deleted_addon_is_gone_and_all_that_it_holds_is_kept,
+        an_addon_that_is_had_back_is_as_it_was,
+        what_somebody_else_has_by_now_is_in_the_way,
+        a_grace_outlives_restarts_and_ends_when_it_was_to,
+        a_grace_that_is_cut_short_is_over,
+        a_part_that_can_be_had_back_keeps_the_other_in_use_until_that_ends,
+        its_objects_are_looked_at_when_it_goes_and_when_it_comes_back,
+        deleted_ones_are_listed_while_they_can_be_had_back,
     }
     fencing {
         a_result_needs_the_lease,

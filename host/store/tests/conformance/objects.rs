@@ -1,7 +1,9 @@
 //! What addons are to have on engines, where it is published, and who is a part of whom.
 
 use larder_domain::docker::{Objects, Wanted};
-use larder_domain::ports::store::{Change, Created, Desired, Fence, InUse, Leased, NewAddon, Phase, Publish};
+use larder_domain::ports::store::{
+    Change, Child, Created, Desired, Fence, InUse, Leased, NewAddon, Phase, Publish, Unless,
+};
 use larder_domain::work::{LEASE_MS, Lease, WorkKind};
 use larder_domain::{AddonId, AddonState, Digest, Event, ProvisionType, Role, SecretString};
 
@@ -168,7 +170,7 @@ pub(crate) async fn a_communal_server_is_made_once_and_takes_its_users_along(wor
     let user = |name: &str| user(&world, name);
     let ((one, server), (other, same)) = (parent(user("one")).await, parent(user("other")).await);
     assert_eq!(server, same);
-    assert_eq!(world.store.children(server).await.unwrap(), [one, other]);
+    assert_eq!(world.store.children(server).await.unwrap(), [one, other].map(|id| Child { id, live: true }));
 
     // Users wait, and go on as soon as the server is ready.
     let turns = world.turns(8).await;
@@ -195,7 +197,10 @@ pub(crate) async fn a_communal_server_is_made_once_and_takes_its_users_along(wor
 
 pub(crate) async fn a_server_is_deleted_without_users_or_not_at_all(world: World) {
     let (first, server) = parts(&world, user(&world, "first")).await;
-    assert_eq!(world.store.delete_addon(server, true).await.unwrap(), Err(InUse(vec![first])));
+    assert_eq!(
+        world.store.delete_addon(server, None, Unless::Used).await.unwrap(),
+        Err(InUse(vec![Child { id: first, live: true }]))
+    );
     assert_eq!(world.store.addon(server).await.unwrap().unwrap().addon.state, AddonState::WaitingForProvision);
 
     // Whoever comes at the moment of its deletion has it, or another one, and never one that is over.
@@ -204,17 +209,20 @@ pub(crate) async fn a_server_is_deleted_without_users_or_not_at_all(world: World
     for round in 0..20 {
         let name = format!("user-{round}");
         let come = parts(&world, user(&world, &name));
-        let (deleted, (id, found)) = tokio::join!(world.store.delete_addon(server, true), come);
+        let (deleted, (id, found)) = tokio::join!(world.store.delete_addon(server, None, Unless::Used), come);
         match deleted.unwrap() {
             Ok(_) => assert_ne!(found, server),
-            Err(InUse(users)) => assert_eq!((found, users), (server, vec![id])),
+            Err(InUse(users)) => assert_eq!((found, users), (server, vec![Child { id, live: true }])),
         }
         assert_eq!(world.store.addon(id).await.unwrap().unwrap().addon.state, AddonState::WaitingForProvision);
         world.delete(id).await;
         server = found;
     }
-    assert!(world.store.delete_addon(server, true).await.unwrap().is_ok());
+    assert!(world.store.delete_addon(server, None, Unless::Used).await.unwrap().is_ok());
     let (last, other) = parts(&world, user(&world, "last")).await;
-    assert!(world.store.delete_addon(other, false).await.unwrap().is_ok(), "an owner can be forced to go");
+    assert!(
+        world.store.delete_addon(other, None, Unless::Never).await.unwrap().is_ok(),
+        "an owner can be forced to go"
+    );
     assert_eq!(world.store.addon(last).await.unwrap().unwrap().addon.state, AddonState::Error);
 }

@@ -11,8 +11,8 @@ use larder_domain::ports::store::{Applied, Change, Created, Fence, Leased, NewAd
 use larder_domain::secret::Seed;
 use larder_domain::work::Lease;
 use larder_domain::{
-    Addon, AddonId, AddonRecord, AddonSpec, AppName, Event, Next, ProviderName, SecretString, Step, VariableName,
-    WallTime,
+    Addon, AddonId, AddonRecord, AddonSpec, AppName, Event, Grace, Next, ProviderName, SecretString, Step,
+    VariableName, WallTime,
 };
 use larder_store::ManualClock;
 use serde_json::json;
@@ -80,6 +80,12 @@ impl World {
 
     pub(crate) async fn delete(&self, id: AddonId) -> Applied {
         self.store.apply(change(id, Event::DeprovisionRequested, Fence::User)).await.unwrap()
+    }
+
+    /// Deletes an addon that can be had back for so long.
+    pub(crate) async fn delete_later(&self, id: AddonId, ms: u64) -> Applied {
+        let grace = Grace::of(ms, self.store.now(), self.store.wall()).unwrap();
+        self.store.apply(change(id, Event::DeprovisionLater(grace), Fence::User)).await.unwrap()
     }
 
     /// Drives the one addon that is due up to `provisioned`, under a lease that it returns.

@@ -1,6 +1,7 @@
 //! A whole host behind a router that is called without a network.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -27,6 +28,7 @@ pub(crate) struct Builder {
     providers: Vec<(&'static str, Value)>,
     config: ApiConfig,
     works: bool,
+    delete_grace: Duration,
 }
 
 impl Builder {
@@ -46,6 +48,11 @@ impl Builder {
         Self { config: self.config.with_streams(streams), ..self }
     }
 
+    /// Deleted addons can be had back for so long.
+    pub(crate) fn delete_grace(self, delete_grace: Duration) -> Self {
+        Self { delete_grace, ..self }
+    }
+
     /// Nothing is done about what was asked for.
     pub(crate) fn without_worker(self) -> Self {
         Self { works: false, ..self }
@@ -57,6 +64,7 @@ impl Builder {
         let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.path().join("key")).unwrap());
         let store = Arc::new(SqliteStore::open(dir.path(), sealer, Arc::new(SystemClock::new())).unwrap());
         let control = Control::new(store, Arc::new(Scripted::default()), Arc::new(NoSink));
+        let control = control.with_delete_grace(self.delete_grace);
         let (stop, stopped) = watch::channel(false);
         if self.works {
             tokio::spawn(Worker::new(control.clone(), WorkerConfig::default()).run(stopped));
@@ -80,7 +88,7 @@ impl TestHost {
     /// A host with nothing in it.
     pub(crate) fn builder() -> Builder {
         let config = ApiConfig::new(Tokens::admin(TOKEN), HOST.parse().unwrap(), vec!["larder.example".into()]);
-        Builder { providers: vec![], config, works: true }
+        Builder { providers: vec![], config, works: true, delete_grace: Duration::ZERO }
     }
 
     /// A host with the provider `thing` and the app `demo`.

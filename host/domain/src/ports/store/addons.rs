@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::{Desired, StoreError, Watcher};
 use crate::addon::{Addon, AddonRecord, AddonSpec, AddonState};
 use crate::config::AddonConfig;
+use crate::grace::Grace;
 use crate::history::{Entry, StoredEntry};
 use crate::ids::AddonId;
 use crate::names::{AppName, ProviderName};
@@ -78,9 +79,49 @@ pub enum ProtectRefusal {
     Over,
 }
 
-/// Why an addon was not deleted: these live addons are a part of it.
+/// For whose sake an addon is not deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unless {
+    /// For whoever is a part of it: who lives, and who is deleted and can be had back.
+    Used,
+    /// For those only that live.
+    Lived,
+    /// For nobody.
+    Never,
+}
+
+/// Why an addon was not deleted: these addons are a part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InUse(pub Vec<AddonId>);
+pub struct InUse(pub Vec<Child>);
+
+/// Why a deleted addon was not had back. Nothing was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UndeleteRefusal {
+    /// It is not deleted, had no grace, or that is over.
+    NotInGrace,
+    /// Its app is gone.
+    NoApp(AppName),
+    /// The addon that it was a part of is over.
+    ParentGone(AddonId),
+    /// A live addon of the app has its name.
+    NameTaken(AddonId),
+    /// The app has one of its variables.
+    VariableTaken {
+        /// Which one.
+        variable: VariableName,
+        /// The addon that has it; none if it is the app's own.
+        owner: Option<AddonId>,
+    },
+}
+
+/// An addon that is a part of another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Child {
+    /// Which one.
+    pub id: AddonId,
+    /// Whether it lives; else it is deleted and can be had back.
+    pub live: bool,
+}
 
 /// Which addons to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -89,8 +130,10 @@ pub struct AddonFilter {
     pub app: Option<AppName>,
     /// Of this provider only.
     pub provider: Option<ProviderName>,
-    /// In these states only; empty means all that are not terminal.
+    /// In these states only; empty means all that are not terminal, or all if only those that are kept are wanted.
     pub states: Vec<AddonState>,
+    /// Only deleted ones that can be had back.
+    pub kept: bool,
     /// Only those created after this one.
     pub after: Option<AddonId>,
     /// At most so many.
@@ -177,13 +220,22 @@ pub trait AddonStore: Send + Sync + 'static {
     /// Applies an event. A configuration whose names are taken becomes [`Event::ConfigRefused`] in the same transaction.
     async fn apply(&self, change: Change) -> Result<Applied, StoreError>;
 
+    /// Has a deleted addon be as it was before its variables were set: its name and variables are its own again, and its work
+    /// is due. The addon as it is then.
+    async fn undelete(&self, id: AddonId) -> Result<Result<AddonRecord, UndeleteRefusal>, StoreError>;
+
     /// Has deleting an addon be refused from now on, or no longer; with a line in its history and in the audit log. Nothing
     /// is written if it is so already. The addon as it is then.
     async fn protect(&self, id: AddonId, protected: bool) -> Result<Result<AddonRecord, ProtectRefusal>, StoreError>;
 
-    /// Applies a user's wish to have an addon gone. With `if_unused` only if no live addon is a part of it: none can become one then
-    /// either, since [`AddonStore::create_addon`] takes no parent that is over.
-    async fn delete_addon(&self, id: AddonId, if_unused: bool) -> Result<Result<Applied, InUse>, StoreError>;
+    /// Applies a user's wish to have an addon gone, unless others are a part of it: none can become one then either, since
+    /// [`AddonStore::create_addon`] takes no parent that is over. What it holds is kept for the grace, if there is one.
+    async fn delete_addon(
+        &self,
+        id: AddonId,
+        grace: Option<Grace>,
+        unless: Unless,
+    ) -> Result<Result<Applied, InUse>, StoreError>;
 
     /// One addon, terminal ones included.
     async fn addon(&self, id: AddonId) -> Result<Option<AddonRecord>, StoreError>;
@@ -197,8 +249,8 @@ pub trait AddonStore: Send + Sync + 'static {
     /// The passwords that its provider was given so far; none after the cleanup.
     async fn issued(&self, id: AddonId) -> Result<Vec<SecretString>, StoreError>;
 
-    /// The live addons that are a part of this one.
-    async fn children(&self, id: AddonId) -> Result<Vec<AddonId>, StoreError>;
+    /// The addons that are a part of this one: those that live, and those that can be had back.
+    async fn children(&self, id: AddonId) -> Result<Vec<Child>, StoreError>;
 
     /// The root of an addon's passwords; none if there is no such addon.
     async fn seed(&self, id: AddonId) -> Result<Option<Seed>, StoreError>;

@@ -21,6 +21,8 @@ named! {
         Waiting = "waiting",
         /// It is there.
         Made = "made",
+        /// It is there, and not to run: its addon is deleted and can be had back.
+        Stopped = "stopped",
         /// It can't be made.
         Failed = "failed",
     }

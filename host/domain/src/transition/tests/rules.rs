@@ -19,10 +19,88 @@ fn writes(done: &Transition, wanted: &Write) -> bool {
 }
 
 #[test]
-fn terminal_states_are_never_left() {
+fn terminal_states_are_left_only_when_a_user_wants_a_deleted_addon_back_in_time() {
     every_transition(|label, before, done| {
-        assert!(!before.state.is_terminal() || done.addon.state == before.state, "{label}");
+        let is_back = label.ends_with("undelete requested") && before.grace.is_some_and(|grace| !grace.is_over(NOW));
+        assert!(!before.state.is_terminal() || done.addon.state == before.state || is_back, "{label}");
+        assert!(is_back || !label.ends_with("undelete requested"), "{label}");
     });
+}
+
+#[test]
+fn nothing_is_called_about_an_addon_in_its_grace_but_to_take_its_variables_away() {
+    every_transition(|label, _, done| {
+        if done.addon.kept().is_some_and(|grace| !grace.is_over(NOW)) {
+            assert!(!matches!(done.next, Next::Do(step) if step != Step::UnsetVariables), "{label}");
+            assert_eq!((&done.addon.cleanup, done.addon.delete_wanted), (&Cleanup::Pending, true), "{label}");
+            assert!(!writes(done, &Write::ForgetConfig) && !writes(done, &Write::ForgetState), "{label}");
+        }
+    });
+}
+
+#[test]
+fn only_what_was_ready_has_a_grace_and_asking_again_prolongs_nothing() {
+    let grace = Grace { until: NOW.plus_ms(5), shown: WallTime(0) };
+    for (name, addon) in situations() {
+        let done = apply(&addon, Event::DeprovisionLater(grace)).addon;
+        let was_ready = addon.state == AddonState::Ready || (addon.grace.is_some() && !addon.state.is_terminal());
+        let expected = if was_ready { Some(grace) } else { addon.kept() };
+        assert_eq!(done.grace, expected, "{name}");
+        assert_eq!(apply(&done, Event::DeprovisionRequested).addon.grace, None, "{name}: at once");
+    }
+}
+
+#[test]
+fn an_operation_ends_with_its_addon_and_is_taken_back_if_that_may_be_had_back() {
+    let grace = Grace { until: NOW.plus_ms(5), shown: WallTime(0) };
+    for (name, addon) in situations().into_iter().filter(|(_, addon)| addon.running().is_some()) {
+        let can_be_undone = addon.running().unwrap().can_be_undone();
+        for (event, undoes) in [(Event::DeprovisionRequested, false), (Event::DeprovisionLater(grace), can_be_undone)] {
+            let done = apply(&addon, event);
+            assert!(done.addon.running().is_none() && writes(&done, &Write::ForgetOperation), "{name}");
+            assert_eq!(writes(&done, &Write::UndoOperation), undoes, "{name}");
+        }
+    }
+}
+
+#[test]
+fn an_addon_that_is_had_back_becomes_ready_or_is_deleted_as_it_was() {
+    let kept = situations().into_iter().find(|(name, _)| *name == "deprovisioned, in its grace").unwrap().1;
+    let back = apply(&kept, Event::UndeleteRequested { shares: false }).addon;
+    assert_eq!((back.state, &back.cleanup, back.kept()), (AddonState::Provisioned, &Cleanup::None, None));
+    let ready = apply(&back, Event::VariablesSet);
+    assert!(writes(&ready, &Write::AttachVariables) && ready.addon.grace.is_none());
+
+    let mut now = NOW;
+    let mut addon = back;
+    while addon.state == AddonState::Provisioned {
+        let refused = Event::Failed(Step::SetVariables, StepFailure::Host("refused".into()));
+        let done = transition(&addon, refused, now).unwrap();
+        assert!(done.addon.state == AddonState::Provisioned || writes(&done, &Write::ReleaseVariables));
+        addon = done.addon;
+        now = now.plus_ms(60_000);
+    }
+    assert_eq!((addon.state, addon.kept(), addon.error), (AddonState::Deprovisioned, kept.grace, None));
+    // One that shares another's resource is configured anew.
+    let sharer = apply(&kept, Event::UndeleteRequested { shares: true }).addon;
+    assert_eq!(apply(&sharer, Event::Woken).next, Next::Do(Step::Complete));
+}
+
+#[test]
+fn when_the_grace_is_over_the_cleanup_begins_with_time_of_its_own() {
+    let kept = situations().into_iter().find(|(name, _)| *name == "deprovisioned, in its grace").unwrap().1;
+    let end = kept.grace.unwrap().until;
+    assert_eq!(apply(&kept, Event::Woken).next, Next::Do(Step::UnsetVariables));
+    assert_eq!(apply(&kept, Event::VariablesUnset).next, Next::At(end));
+    let failed = || Event::Failed(Step::UnsetVariables, StepFailure::Host("down".into()));
+    let late = transition(&kept, failed(), StoreTime(end.0 - 1)).unwrap();
+    assert_eq!(late.next, Next::At(end), "no failure puts off the end");
+    let over = transition(&kept, Event::Woken, end).unwrap();
+    assert_eq!((over.next, over.addon.grace), (Next::Do(Step::Deprovision), None));
+    assert_eq!(over.addon.patience, Patience::new(Addon::CLEANUP_PENDING_LIMIT_MS, end));
+    assert!(transition(&kept, Event::UndeleteRequested { shares: false }, end).is_err());
+    let lost = apply(&kept, Event::ParentLost { reason: "it was deleted".into() });
+    assert_eq!((lost.next, lost.addon.grace, &lost.addon.cleanup), (Next::At(NOW), None, &Cleanup::Pending));
 }
 
 #[test]
@@ -31,7 +109,8 @@ fn ready_is_left_only_by_deprovisioning_or_a_lost_parent() {
         for event in events(&ready) {
             let name = event.name();
             let leaves = transition(&ready, event, NOW).is_ok_and(|done| done.addon.state != AddonState::Ready);
-            assert_eq!(leaves, ["deprovision requested", "parent lost"].contains(&name), "{situation}: {name}");
+            let ends = ["deprovision requested", "deprovision requested, with grace", "parent lost"];
+            assert_eq!(leaves, ends.contains(&name), "{situation}: {name}");
         }
     }
 }

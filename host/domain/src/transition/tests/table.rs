@@ -17,6 +17,9 @@ create ─► waiting_for_provision ──complete──► provisioned ──va
 
 `deprovisioned` and `error` are terminal. What a provider made is removed afterwards, by the *cleanup*, which is `none`, `pending`, `done` or `failing`; nobody waits for it.
 
+Where the operator gives a [grace](api.md#deleting-and-having-back), the cleanup of an addon that was ready begins only when that is over, and until then a user can have the addon back: it is \
+`provisioned` once more, and `ready` when its app has the variables again.
+
 The tables below are made from the state machine itself: every situation an addon can be in, and everything that can happen to it. What is not listed is refused and changes nothing. \
 A ready addon may have an operation under way (update, rotate, export, import, follow), which stands at one of its stages; however it ends, the addon stays ready. \
 *do* names the step that the worker performs next, *in* says after how long the addon is looked at again, *rest* means that nothing more happens by itself.
@@ -41,7 +44,10 @@ fn document() -> String {
     for (name, addon) in situations() {
         write!(text, "\n## {name}\n\n| event | state | cleanup | next | also |\n|---|---|---|---|---|\n").unwrap();
         for event in events(&addon) {
-            let label = event.name();
+            let label = match &event {
+                Event::UndeleteRequested { shares: true } => "undelete requested, of what is another's",
+                other => other.name(),
+            };
             if let Ok(done) = transition(&addon, event, NOW) {
                 writeln!(
                     text,
@@ -98,6 +104,7 @@ fn also(done: &Transition) -> String {
         Write::KeepConfig(_) => Some("keep config"),
         Write::AttachVariables => Some("attach variables"),
         Write::ReleaseVariables => Some("release variables"),
+        Write::WakeObjects => Some("look at its objects"),
         Write::ForgetState => Some("forget state"),
         Write::ForgetConfig => Some("forget config"),
         Write::BeginOperation(_) => Some("begin operation"),

@@ -30,6 +30,10 @@ pub(crate) struct ListArgs {
     /// Also addons that are deprovisioned or in error.
     #[arg(long)]
     all: bool,
+
+    /// Only deleted addons that can be had back, and until when.
+    #[arg(long, conflicts_with_all = ["all", "state"])]
+    deleted: bool,
 }
 
 pub(crate) async fn run(context: &Context, args: &ListArgs) -> Result<()> {
@@ -39,8 +43,16 @@ pub(crate) async fn run(context: &Context, args: &ListArgs) -> Result<()> {
         Some(app) => vec!["v1", "apps", app, "addons"],
         None => vec!["v1", "addons"],
     };
-    let answer = context.api.list("addons", || Call::get(&path).query_if("state", states.clone())).await?;
+    let kept = args.deleted.then_some("true");
+    let call = || Call::get(&path).query_if("state", states.clone()).query_if("kept", kept);
+    let answer = context.api.list("addons", call).await?;
     let addons: Vec<Addon> = model::read_list(&answer, "addons")?;
+    if args.deleted {
+        if addons.is_empty() {
+            context.out.note("no deleted addon can be had back; the server's `--delete-grace` says how long one can");
+        }
+        return context.out.result(&answer, || Ok(kept_table(&addons)));
+    }
     if addons.is_empty() && states.is_none() {
         context.out.note("there are no addons; `larder catalog` shows what can be provisioned");
     }
@@ -61,6 +73,16 @@ pub(crate) fn table(addons: &[Addon]) -> String {
             &addon.id,
             &text::cut(&text::line(&addon.remark()), REMARK_CHARS_MAX),
         ]);
+    }
+    if table.is_empty() { String::new() } else { table.render() }
+}
+
+/// Deleted addons that can be had back.
+fn kept_table(addons: &[Addon]) -> String {
+    let mut table = Table::new(["ADDON", "SERVICE", "PLAN", "PROVIDER", "KEPT UNTIL", "ID"]);
+    for addon in addons {
+        let until = text::seconds(addon.kept_until.as_deref().unwrap_or_default());
+        table.row([label(addon).as_str(), &addon.service, &addon.plan, &addon.provider, &until, &addon.id]);
     }
     if table.is_empty() { String::new() } else { table.render() }
 }

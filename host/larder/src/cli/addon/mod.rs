@@ -14,6 +14,7 @@ mod reference;
 mod rotate;
 mod show;
 mod tunnel;
+mod undelete;
 mod update;
 
 use std::time::Duration;
@@ -56,6 +57,8 @@ pub(crate) enum AddonCommand {
     Unprotect(WhichArgs),
     /// Delete addons.
     Delete(DeleteArgs),
+    /// Have a deleted addon back, while what it holds is kept.
+    Undelete(UndeleteArgs),
 }
 
 /// Which addon.
@@ -106,6 +109,27 @@ pub(crate) struct DeleteArgs {
     /// Delete them even if they are protected.
     #[arg(long)]
     force: bool,
+
+    /// Keep nothing of them, also of those that are deleted already.
+    #[arg(long)]
+    now: bool,
+}
+
+/// What to have back.
+#[derive(Debug, Args)]
+pub(crate) struct UndeleteArgs {
+    /// The addon: its id, APP/NAME, or its name together with --app.
+    #[arg(value_name = "ADDON", add = ArgValueCandidates::new(candidates::kept_addons))]
+    addon: AddonRef,
+
+    /// The app that the addon belonged to.
+    #[arg(long, value_name = "APP", add = ArgValueCandidates::new(candidates::apps))]
+    app: Option<String>,
+
+    /// Wait until the addon is ready [without a value: 60s].
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(num_args = 0..=1, default_missing_value = "60s")]
+    wait: Option<Duration>,
 }
 
 pub(crate) async fn run(context: &Context, command: AddonCommand) -> Result<()> {
@@ -123,5 +147,6 @@ pub(crate) async fn run(context: &Context, command: AddonCommand) -> Result<()> 
         AddonCommand::Protect(args) => protect::run(context, &args, true).await,
         AddonCommand::Unprotect(args) => protect::run(context, &args, false).await,
         AddonCommand::Delete(args) => delete::run(context, &args).await,
+        AddonCommand::Undelete(args) => undelete::run(context, &args).await,
     }
 }

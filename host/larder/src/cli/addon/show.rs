@@ -42,6 +42,7 @@ fn show(addon: &Addon) -> String {
         .field_if_any("cleanup", &cleanup(addon))
         .field_if_any("attempts", &if addon.attempts > 0 { addon.attempts.to_string() } else { String::new() })
         .field_if_any("delete wanted", yes(addon.delete_wanted && !addon.is_settled()))
+        .field_if_any("kept until", addon.kept_until.as_deref().unwrap_or_default())
         .field("created", &addon.created_at)
         .field("updated", &addon.updated_at);
     fields.render()

@@ -80,6 +80,32 @@ pub(crate) fn addons() -> Vec<CompletionCandidate> {
     })
 }
 
+/// The deleted addons that can be had back: by name where that tells which one is meant, and by their ids.
+pub(crate) fn kept_addons() -> Vec<CompletionCandidate> {
+    ask(async |api, words| {
+        let call = Call::get(&["v1", "addons"]).query("kept", "true").query("limit", CANDIDATES_MAX);
+        let addons: Vec<Addon> = model::read_list(&api.call(call).await?.body, "addons")?;
+        let named = kept_names(&addons, option(words, "--app").as_deref());
+        Ok(named.into_iter().map(|(name, until)| candidate(&name, &format!("kept until {until}"))).collect())
+    })
+}
+
+/// What the last one of each name is called, and the ids of the others.
+fn kept_names(addons: &[Addon], app: Option<&str>) -> Vec<(String, String)> {
+    let is_wanted = |addon: &&Addon| app.is_none_or(|app| addon.app.as_deref() == Some(app));
+    let wanted: Vec<&Addon> = addons.iter().filter(is_wanted).collect();
+    let name = |(at, addon): (usize, &&Addon)| {
+        let is_last = !wanted[at + 1..].iter().any(|later| later.label() == addon.label());
+        let name = match app {
+            _ if !is_last => addon.id.clone(),
+            Some(_) => addon.name.clone(),
+            None => addon.label(),
+        };
+        (name, text::seconds(addon.kept_until.as_deref().unwrap_or_default()))
+    };
+    wanted.iter().enumerate().map(name).collect()
+}
+
 fn candidate(name: &str, help: &str) -> CompletionCandidate {
     CompletionCandidate::new(name).help(Some(text::cut(&text::line(help), 60).into()))
 }
@@ -132,6 +158,22 @@ mod tests {
         assert_eq!(of("larder experiment show web"), ["blue", "green"]);
         assert_eq!(of("larder experiment show api"), ["blue2"]);
         assert_eq!(of("larder experiment show"), ["blue", "green", "blue2"]);
+    }
+
+    #[test]
+    fn of_deleted_addons_the_last_one_has_the_name() {
+        let addon = |id: &str, app: &str| Addon {
+            id: id.into(),
+            app: Some(app.into()),
+            name: "db".into(),
+            kept_until: Some("2026-01-02T03:04:05.678Z".into()),
+            ..Addon::default()
+        };
+        let kept = [addon("1", "web"), addon("2", "api"), addon("3", "web")];
+        let names = |app| kept_names(&kept, app).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(None), ["1", "api/db", "web/db"]);
+        assert_eq!(names(Some("web")), ["1", "db"]);
+        assert_eq!(kept_names(&kept, Some("api")), [("db".to_owned(), "2026-01-02T03:04:05Z".to_owned())]);
     }
 
     #[test]

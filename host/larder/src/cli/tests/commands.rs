@@ -232,3 +232,20 @@ async fn status_tells_when_the_server_is_not_ready() {
     assert_eq!(exit(run(&server, &["status"]).await), (1, "not_ready".into()));
     assert_eq!(server.lines().len(), 4);
 }
+
+#[tokio::test]
+async fn a_deleted_addon_is_found_by_its_name_also_without_its_app() {
+    let kept = |name: &str, id: &str, app: &str| json!({"id": id, "app": app, "name": name, "state": "deprovisioned", "kept_until": "2026-01-02T03:04:05.678Z"});
+    let list =
+        json!({"addons": [kept("db", "1", "web"), kept("db", "2", "web"), kept("db", "3", "api")], "next": null});
+    let back = Reply::json(202, &addon("db", "2", "provisioned"));
+    let server = Server::play([Reply::json(200, &list), back, Reply::json(200, &addon("db", "2", "ready"))]).await;
+    assert_eq!(run(&server, &["addon", "undelete", "web/db", "--wait"]).await, Ok(()));
+    let found = "GET /v1/addons?kept=true&limit=1000";
+    assert_eq!(server.lines(), [found, "POST /v1/addons/2/undelete", "GET /v1/addons/2"]);
+    let server = Server::play([Reply::json(200, &list)]).await;
+    assert_eq!(exit(run(&server, &["addon", "undelete", "cache", "--app", "web"]).await), (1, "not_in_grace".into()));
+    let server = Server::play([Reply::json(200, &list)]).await;
+    assert_eq!(run(&server, &["addon", "list", "--deleted"]).await, Ok(()));
+    assert_eq!(server.lines(), [found]);
+}

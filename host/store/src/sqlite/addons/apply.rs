@@ -140,6 +140,7 @@ fn perform(tx: &mut Tx<'_>, after: &mut Progress, write: Write, brought: &Brough
             after.attached = false;
             claims::release(tx, id)?;
         }
+        Write::WakeObjects => objects::wake(tx, id)?,
         Write::ForgetState => {
             tx.execute("DELETE FROM guest_state WHERE addon = ?", [key])?;
         }

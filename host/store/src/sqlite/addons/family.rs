@@ -2,9 +2,9 @@
 
 use larder_domain::operation::{NewOperation, OperationKind};
 use larder_domain::ports::StoreError;
-use larder_domain::ports::store::{Applied, CreateRefusal, Fence, InUse, NewAddon};
+use larder_domain::ports::store::{Applied, Child, CreateRefusal, Fence, InUse, NewAddon, Unless};
 use larder_domain::work::{Subject, WorkKind};
-use larder_domain::{AddonId, AddonSpec, AddonState, Event, OperationId};
+use larder_domain::{AddonId, AddonSpec, AddonState, Event, Grace, OperationId};
 use rusqlite::Connection;
 
 use super::apply::{Brought, apply, step};
@@ -42,23 +42,41 @@ pub(super) fn is_live(tx: &Tx<'_>, addon: AddonId) -> Result<bool> {
     Ok(live.unwrap_or(false))
 }
 
-/// Deletes an addon; with `if_unused` none that others are a part of. They are looked for here, so that none comes between.
-pub(super) fn delete(tx: &mut Tx<'_>, id: AddonId, if_unused: bool) -> Result<Applied, Stop<InUse>> {
-    let users = if if_unused { children(tx.conn, id)? } else { vec![] };
+/// Deletes an addon, unless others are a part of it. They are looked for here, so that none comes between.
+pub(super) fn delete(
+    tx: &mut Tx<'_>,
+    id: AddonId,
+    grace: Option<Grace>,
+    unless: Unless,
+) -> Result<Applied, Stop<InUse>> {
+    let mut users = children(tx.conn, id)?;
+    users.retain(|user| match unless {
+        Unless::Used => true,
+        Unless::Lived => user.live,
+        Unless::Never => false,
+    });
     if !users.is_empty() {
         return Err(Stop::Refused(InUse(users)));
     }
-    Ok(apply(tx, id, &Event::DeprovisionRequested, &Fence::User, &Brought::default())?)
+    let event = grace.map_or(Event::DeprovisionRequested, Event::DeprovisionLater);
+    Ok(apply(tx, id, &event, &Fence::User, &Brought::default())?)
 }
 
-/// The live addons that are a part of this one.
-pub(super) fn children(conn: &Connection, parent: AddonId) -> Result<Vec<AddonId>> {
-    let sql = "SELECT id FROM addon_detail JOIN addon ON id = addon WHERE parent = ? AND live ORDER BY id";
-    list(conn, sql, [parent.0.as_bytes()], |row| Ok(AddonId(row.uuid()?)))
+/// The addons that are a part of this one: those that live, and those that can be had back.
+pub(super) fn children(conn: &Connection, parent: AddonId) -> Result<Vec<Child>> {
+    let sql = "SELECT id, live FROM addon_detail JOIN addon ON id = addon
+               WHERE parent = ? AND (live OR grace_until IS NOT NULL) ORDER BY id";
+    list(conn, sql, [parent.0.as_bytes()], |row| Ok(Child { id: AddonId(row.uuid()?), live: row.take()? }))
+}
+
+/// The addon that this one is a part of.
+pub(super) fn parent(tx: &Tx<'_>, addon: AddonId) -> Result<Option<AddonId>> {
+    let sql = "SELECT parent FROM addon_detail WHERE addon = ? AND parent IS NOT NULL";
+    tx.find(sql, [addon.0.as_bytes()], |row| Ok(AddonId(row.uuid()?)))
 }
 
 /// Tells the parts of an addon what became of it: those that waited go on, those that share what has changed follow, those
-/// that have lost it end.
+/// that have lost it end, and those that were deleted can't be had back any more.
 pub(super) fn tell_children(tx: &mut Tx<'_>, before: &Progress, parent: &Progress, is_new: bool) -> Result<()> {
     let now = parent.addon.state;
     if before.addon.state == AddonState::Ready && now == AddonState::Ready && is_new {
@@ -67,9 +85,11 @@ pub(super) fn tell_children(tx: &mut Tx<'_>, before: &Progress, parent: &Progres
     if before.addon.state == now || !(now == AddonState::Ready || now.is_terminal()) {
         return Ok(());
     }
-    for child in children(tx.conn, parent.addon.id)? {
+    for Child { id: child, live } in children(tx.conn, parent.addon.id)? {
         if now == AddonState::Ready {
-            plan::poke(tx, WorkKind::Addon, &Subject::Addon(child), None)?;
+            if live {
+                plan::poke(tx, WorkKind::Addon, &Subject::Addon(child), None)?;
+            }
             continue;
         }
         let progress = Progress::load(tx, child)?.ok_or(StoreError::Missing("addon"))?;

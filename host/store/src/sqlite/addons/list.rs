@@ -26,6 +26,9 @@ struct Page<'a> {
 impl<'a> Page<'a> {
     fn of(filter: &'a AddonFilter) -> Self {
         let mut states = filter.states.clone();
+        if filter.kept && states.is_empty() {
+            states = AddonState::ALL.to_vec();
+        }
         if states.is_empty() {
             states = AddonState::ALL.iter().copied().filter(|state| !state.is_terminal()).collect();
         }
@@ -36,8 +39,13 @@ impl<'a> Page<'a> {
     fn ids(&self, conn: &Connection) -> Result<Vec<AddonId>> {
         // An app has few addons: they are looked through.
         if let Some(app) = &self.filter.app {
-            let sql = "SELECT id, state, provider FROM addon WHERE app = ? AND id > ? ORDER BY id";
+            let sql = "SELECT id, state, provider, live, grace_until FROM addon WHERE app = ? AND id > ? ORDER BY id";
             return self.first(conn, sql, (app.as_str(), self.after));
+        }
+        if self.filter.kept {
+            let sql = "SELECT id, state, provider, live, grace_until FROM addon INDEXED BY addon_in_grace
+                       WHERE grace_until IS NOT NULL AND id > ? ORDER BY id";
+            return self.first(conn, sql, [self.after]);
         }
         // The other indexes are in order within a phase: each phase gives its first ones, and the first of these are the first.
         let mut ids = vec![];
@@ -45,12 +53,12 @@ impl<'a> Page<'a> {
             ids.extend(match &self.filter.provider {
                 Some(provider) => self.first(
                     conn,
-                    "SELECT id, state, provider FROM addon WHERE provider = ? AND phase = ? AND id > ? ORDER BY id",
+                    "SELECT id, state, provider, live, grace_until FROM addon WHERE provider = ? AND phase = ? AND id > ? ORDER BY id",
                     (provider.as_str(), *phase as u8, self.after),
                 )?,
                 None => self.first(
                     conn,
-                    "SELECT id, state, provider FROM addon WHERE phase = ? AND id > ? ORDER BY id",
+                    "SELECT id, state, provider, live, grace_until FROM addon WHERE phase = ? AND id > ? ORDER BY id",
                     (*phase as u8, self.after),
                 )?,
             });
@@ -72,7 +80,11 @@ impl<'a> Page<'a> {
             let id = AddonId(row.uuid()?);
             let state = row.named("an addon's state", AddonState::from_name)?;
             let provider = row.parsed("a provider's name")?;
-            if self.states.contains(&state) && self.filter.provider.as_ref().is_none_or(|wanted| *wanted == provider) {
+            let (live, kept) = (row.take::<bool>()?, row.take::<Option<u64>>()?.is_some());
+            if self.states.contains(&state)
+                && self.filter.provider.as_ref().is_none_or(|wanted| *wanted == provider)
+                && (!self.filter.kept || (kept && !live))
+            {
                 ids.push(id);
             }
         }

@@ -2,7 +2,7 @@
 
 use larder_domain::addon::{AddonError, Patience};
 use larder_domain::operation::Health;
-use larder_domain::{Addon, AddonId, AddonState, AppName, Cleanup, ProviderName, StoreTime};
+use larder_domain::{Addon, AddonId, AddonState, AppName, Cleanup, Grace, ProviderName, StoreTime, WallTime};
 use serde::de::DeserializeOwned;
 
 use crate::sqlite::error::{Failure, Result};
@@ -14,7 +14,7 @@ macro_rules! progress_columns {
     () => {
         "id, app, provider, attached, entries, log_lines, log_bytes, kept_since, state, begin_intended, begun, message, percent, attempts, \
          attempts_max, host_faults, waited_ms, limit_ms, since, expected_ms, cleanup, cleanup_attempts, cleanup_error, error_code, \
-         error_reason, delete_wanted, generation, operation, health, health_every_ms"
+         error_reason, delete_wanted, generation, operation, health, health_every_ms, grace_until, grace_until_at"
     };
 }
 pub(super) use progress_columns;
@@ -73,7 +73,9 @@ impl Progress {
             (false, _) => None,
         };
         let (phase, live) = (Phase::of(self.addon.state), !self.addon.state.is_terminal());
-        let ends = live == before.addon.state.is_terminal() || self.kept_since != before.kept_since;
+        let ends = live == before.addon.state.is_terminal()
+            || self.kept_since != before.kept_since
+            || self.addon.grace != before.addon.grace;
         let moves = ends || phase != Phase::of(before.addon.state);
         let sql = if ends {
             SAVE_END
@@ -89,6 +91,9 @@ impl Progress {
         }
         if ends {
             values.put(live)?.put(self.kept_since.map(|time| time.0))?;
+            values
+                .put(self.addon.grace.map(|grace| grace.until.0))?
+                .put(self.addon.grace.map(|grace| grace.shown.0))?;
         }
         values.put(self.addon.id.0.as_bytes())?;
         values.execute()?;
@@ -132,7 +137,7 @@ macro_rules! save {
 }
 const SAVE: &str = save!("");
 const SAVE_PHASE: &str = save!(", phase = ?");
-const SAVE_END: &str = save!(", phase = ?, live = ?, kept_since = ?");
+const SAVE_END: &str = save!(", phase = ?, live = ?, kept_since = ?, grace_until = ?, grace_until_at = ?");
 
 /// Binds what every write of the row writes.
 pub(super) fn bind_progress(values: &mut Values<'_>, progress: &Progress, tx: &Tx<'_>) -> Result<()> {
@@ -183,12 +188,18 @@ fn read_addon(row: &mut Columns<'_, '_>, id: AddonId) -> Result<Addon> {
         operation: read_json(row, "an addon's operation")?,
         health: read_json(row, "an addon's health")?.unwrap_or(Health::UNKNOWN),
         health_every_ms: row.take()?,
+        grace: read_grace(row)?,
     })
 }
 
 fn read_json<T: DeserializeOwned>(row: &mut Columns<'_, '_>, what: &'static str) -> Result<Option<T>> {
     let text: Option<String> = row.take()?;
     text.map(|text| serde_json::from_str(&text)).transpose().map_err(|_| Failure::corrupt(what))
+}
+
+fn read_grace(row: &mut Columns<'_, '_>) -> Result<Option<Grace>> {
+    let (until, shown) = (row.take::<Option<u64>>()?, row.take::<Option<i64>>()?);
+    Ok(until.zip(shown).map(|(until, shown)| Grace { until: StoreTime(until), shown: WallTime(shown) }))
 }
 
 fn read_cleanup(row: &mut Columns<'_, '_>) -> Result<Cleanup> {

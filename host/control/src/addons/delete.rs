@@ -1,0 +1,131 @@
+//! Deleting addons, and having them back.
+//!
+//! An addon is gone at once for its user, and what it holds is cleaned up afterwards: at once too, or when the grace is over that
+//! the operator gives. A communal server has none: it goes only when nobody uses it, and then holds nothing of anybody's.
+
+use larder_domain::ports::StoreError;
+use larder_domain::ports::store::{Child, InUse, UndeleteRefusal, Unless};
+use larder_domain::{AddonId, AddonRecord, Grace, Role};
+
+use crate::apps::unknown as unknown_app;
+use crate::{Code, Control, ControlError};
+
+/// How many addons are named that are in the way of a deletion.
+const NAMED_MAX: usize = 20;
+
+impl Control {
+    /// Wants an addon gone. Returns at once: it is terminal then, and what its provider made is cleaned up afterwards, when
+    /// the operator's grace is over.
+    ///
+    /// # Errors
+    /// `unknown_addon`, `protected`, `addon_in_use`.
+    pub async fn delete_addon(&self, id: AddonId, force: bool) -> Result<AddonRecord, ControlError> {
+        let record = self.addon(id).await?;
+        let grace_ms = if record.spec.role == Role::Server { 0 } else { self.delete_grace_ms };
+        // What one was given once it keeps, whatever the operator gives by now.
+        let grace = record.addon.kept().or_else(|| Grace::of(grace_ms, self.store.now(), self.store.wall()));
+        self.delete(record, grace, force).await
+    }
+
+    /// The same without any grace, also for an addon that is deleted already.
+    ///
+    /// # Errors
+    /// As for [`Control::delete_addon`].
+    pub async fn delete_addon_now(&self, id: AddonId, force: bool) -> Result<AddonRecord, ControlError> {
+        let record = self.addon(id).await?;
+        self.delete(record, None, force).await
+    }
+
+    /// Has a deleted addon back within its grace. Returns at once: its variables are set afterwards.
+    ///
+    /// # Errors
+    /// `unknown_addon`, `not_in_grace`, `unknown_app`, `parent_gone`, `name_taken`, `variable_taken`.
+    pub async fn undelete_addon(&self, id: AddonId) -> Result<AddonRecord, ControlError> {
+        let control = self.clone();
+        let undeleted = Self::whole(async move {
+            let undeleted = control.store.undelete(id).await?;
+            if undeleted.is_ok() {
+                // Its variables may just be being taken away.
+                control.running.cancel(id);
+            }
+            Ok::<_, StoreError>(undeleted)
+        });
+        undeleted.await?.map_err(|refusal| refused(id, refusal))
+    }
+
+    async fn delete(
+        &self,
+        record: AddonRecord,
+        grace: Option<Grace>,
+        force: bool,
+    ) -> Result<AddonRecord, ControlError> {
+        if !force {
+            refuse_protected(&record)?;
+        }
+        // What others are a part of stays: a communal server as long as one of them lives, whatever else unless it is forced.
+        let unless = match (force, record.spec.role) {
+            (false, _) => Unless::Used,
+            (true, Role::Server) => Unless::Lived,
+            (true, Role::User) => Unless::Never,
+        };
+        let (id, control) = (record.spec.id, self.clone());
+        let deleted = Self::whole(async move {
+            let deleted = control.store.delete_addon(id, grace, unless).await?;
+            if deleted.is_ok() {
+                // The wish is stored; only now may the call under way be dropped, or a crash in between would lose both.
+                control.running.cancel(id);
+                control.waiters.settled(id);
+            }
+            Ok::<_, StoreError>(deleted)
+        });
+        match deleted.await? {
+            Ok(applied) => Ok(AddonRecord { addon: applied.addon, ..record }),
+            Err(InUse(users)) => Err(in_use(id, &users)),
+        }
+    }
+
+    /// An addon that others are a part of stays, and one that can be had back needs it too.
+    pub(crate) async fn refuse_needed(&self, record: &AddonRecord) -> Result<(), ControlError> {
+        let users = self.store.children(record.spec.id).await?;
+        if users.is_empty() { Ok(()) } else { Err(in_use(record.spec.id, &users)) }
+    }
+}
+
+fn in_use(id: AddonId, users: &[Child]) -> ControlError {
+    let named = |user: &Child| {
+        let remark = if user.live { "" } else { " (deleted, and can be had back)" };
+        format!("{}{remark}", user.id)
+    };
+    let named: Vec<String> = users.iter().take(NAMED_MAX).map(named).collect();
+    let more = if users.len() > NAMED_MAX { " and others" } else { "" };
+    let message = format!("{} addons use {id}: {}{more}", users.len(), named.join(", "));
+    ControlError::refused(Code::AddonInUse, message)
+}
+
+/// A protected addon goes only by force, unless it is gone already.
+pub(crate) fn refuse_protected(record: &AddonRecord) -> Result<(), ControlError> {
+    if record.spec.protected && !record.addon.state.is_terminal() {
+        let message = format!("the addon {} is protected against deletion", record.spec.id);
+        return Err(ControlError::refused(Code::Protected, message));
+    }
+    Ok(())
+}
+
+fn refused(id: AddonId, refusal: UndeleteRefusal) -> ControlError {
+    match refusal {
+        UndeleteRefusal::NotInGrace => {
+            ControlError::refused(Code::NotInGrace, format!("nothing of the addon {id} is kept that could be had back"))
+        }
+        UndeleteRefusal::NoApp(app) => unknown_app(&app),
+        UndeleteRefusal::ParentGone(parent) => {
+            ControlError::refused(Code::ParentGone, format!("the addon {id} was a part of {parent}, which is gone"))
+        }
+        UndeleteRefusal::NameTaken(other) => {
+            ControlError::refused(Code::NameTaken, format!("the addon {other} has the name of {id} by now"))
+        }
+        UndeleteRefusal::VariableTaken { variable, owner } => {
+            let owner = owner.map_or_else(|| "is the app's own".to_owned(), |id| format!("belongs to the addon {id}"));
+            ControlError::refused(Code::VariableTaken, format!("the app has {variable} again: it {owner}"))
+        }
+    }
+}
