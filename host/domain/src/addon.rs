@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::ids::AddonId;
-use crate::names::{AddonName, AppName, PlanName, ProviderName, ServiceName};
+use crate::names::{AddonName, AppName, EngineName, PlanName, ProviderName, ServiceName};
 use crate::operation::{Health, Operation, OperationKind, PlanAndParameters};
 use crate::time::{StoreTime, WallTime};
 use crate::variables::{Prefix, VariableName};
@@ -356,7 +356,7 @@ impl Addon {
     }
 }
 
-/// Both halves.
+/// Both halves, and where it is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AddonRecord {
     /// What was asked for.
@@ -365,6 +365,8 @@ pub struct AddonRecord {
     pub addon: Addon,
     /// What an update that is under way is to make of it.
     pub change: Option<PlanAndParameters>,
+    /// The engine that its objects are on, for good. None for one that never had to have any.
+    pub engine: Option<EngineName>,
     /// When that last changed.
     pub updated_at: WallTime,
 }

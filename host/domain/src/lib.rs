@@ -8,6 +8,7 @@ pub mod addon;
 pub mod audit;
 pub mod config;
 pub mod docker;
+pub mod engines;
 pub mod failure;
 pub mod grants;
 pub mod history;
@@ -30,7 +31,7 @@ pub mod work;
 
 pub use addon::{Addon, AddonRecord, AddonSpec, AddonState, Cleanup, ComponentKind, ProvisionType, Role};
 pub use ids::{AddonId, Digest, InstallationId, OperationId};
-pub use names::{AddonName, AppName, NameError, PlanName, ProviderName, ServiceName};
+pub use names::{AddonName, AppName, EngineName, NameError, PlanName, ProviderName, ServiceName};
 pub use secret::SecretString;
 pub use time::{StoreTime, WallTime};
 pub use transition::{Event, Illegal, Next, Step, Transition, Write, transition};

@@ -26,6 +26,8 @@ use super::called::{Called, Outcome};
 use super::parent::Parent;
 use super::secrets::Known;
 use super::{GIVEN_BACK_WAIT_MS, Stop, call, give_back, loaded, objects};
+use crate::containers::NamedEngine;
+use crate::engines::NoEngine;
 use crate::{Control, Offer};
 
 /// How often a result is written before the lease is left to run out.
@@ -318,9 +320,21 @@ impl Drive {
         Err(StepFailure::Host("the provider's limits are being changed".into()))
     }
 
+    /// The engine that the addon's objects are on.
+    async fn engine(&self, offer: &Offer) -> Result<Result<Arc<NamedEngine>, NoEngine>, StoreError> {
+        match offer.docker.is_empty() && self.record.engine.is_none() {
+            true => Ok(Err(NoEngine::None)),
+            false => self.control.engine_of(&self.record).await,
+        }
+    }
+
     /// What the call may reach: what was granted, and the addon's own containers.
-    async fn network(&self, offer: &Offer) -> Result<Arc<Policy>, StoreError> {
-        let Some(engine) = self.control.engine.as_ref().filter(|_| !offer.docker.is_empty()) else {
+    async fn network(
+        &self,
+        offer: &Offer,
+        engine: &Result<Arc<NamedEngine>, NoEngine>,
+    ) -> Result<Arc<Policy>, StoreError> {
+        let Some(engine) = engine.as_ref().ok().filter(|_| !offer.docker.is_empty()) else {
             return Ok(Arc::clone(&offer.network));
         };
         let spec = &self.record.spec;
@@ -351,15 +365,17 @@ impl Drive {
         let needed = async {
             let server = self.server().await?;
             let known = Known::of(&self.control, &self.record, &offer.secrets, server.as_ref()).await?;
-            Ok((self.network(&offer).await?, server, known))
+            let engine = self.engine(&offer).await?;
+            Ok((self.network(&offer, &engine).await?, server, known, engine))
         };
-        let (network, server, known) = match needed.await {
+        let (network, server, known, engine) = match needed.await {
             Ok(needed) => needed,
             Err(error) => return Called::not(StepFailure::Host(loaded::store_failed(&error))),
         };
         let context = call::Context {
             control: self.control.clone(),
             addon: self.record.spec.id,
+            engine,
             lease: self.lease.clone(),
             secrets: known.all.clone(),
         };

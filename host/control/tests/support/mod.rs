@@ -275,6 +275,7 @@ impl TestHost {
             shared_app: None,
             parameters: json!({}),
             protected: false,
+            engine: None,
             idempotency: None,
         };
         self.control.create_addon(request).await.unwrap().0

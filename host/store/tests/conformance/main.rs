@@ -9,6 +9,7 @@
 mod apps;
 mod cleanup;
 mod create;
+mod engines;
 mod fencing;
 mod history;
 mod leases;
@@ -62,6 +63,14 @@ conformance! { sqlite;
         sharers_follow_what_their_owner_gives,
         a_transfer_is_kept_as_long_as_it_runs,
         health_is_noted_of_ready_addons_only,
+    }
+    engines {
+        addons_go_where_the_most_room_is_and_stay_there,
+        many_at_once_are_spread,
+        an_addon_that_needed_none_gets_one_when_it_does,
+        a_part_is_where_the_whole_is,
+        an_app_can_have_a_place,
+        an_addon_is_not_forgotten_while_it_has_objects,
     }
     fencing {
         a_result_needs_the_lease,
