@@ -102,9 +102,7 @@ impl Endpoint {
         match self {
             Self::Unix(path) => Ok(Box::pin(UnixStream::connect(path).await?)),
             Self::Tcp(authority) => Ok(Box::pin(connect(authority).await?)),
-            Self::Tls(authority, tls) => {
-                Ok(Box::pin(tls.connect(authority.host(), connect(authority).await?).await?))
-            }
+            Self::Tls(authority, tls) => Ok(Box::pin(tls.connect(authority.host(), connect(authority).await?).await?)),
         }
     }
 }

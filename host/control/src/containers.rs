@@ -59,7 +59,10 @@ impl NamedEngine {
     }
 
     /// Asks the engine something, unless it was found not to answer just now.
-    pub(crate) async fn ask<T>(&self, question: impl Future<Output = Result<T, EngineError>>) -> Result<T, EngineError> {
+    pub(crate) async fn ask<T>(
+        &self,
+        question: impl Future<Output = Result<T, EngineError>>,
+    ) -> Result<T, EngineError> {
         self.health.admit(Instant::now())?;
         let answer = question.await;
         self.heard(answer.as_ref().err());

@@ -116,7 +116,10 @@ impl Control {
 
     /// The engine of an addon that is to have objects. One that is on none yet, since its provider had no need of one or there was
     /// none, gets one now.
-    pub(crate) async fn engine_of(&self, record: &AddonRecord) -> Result<Result<Arc<NamedEngine>, NoEngine>, StoreError> {
+    pub(crate) async fn engine_of(
+        &self,
+        record: &AddonRecord,
+    ) -> Result<Result<Arc<NamedEngine>, NoEngine>, StoreError> {
         if let Some(name) = &record.engine {
             return Ok(self.engines.get(name).cloned());
         }

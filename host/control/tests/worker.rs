@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly, and so do its helpers")]
 
+#[path = "worker/engines.rs"]
+mod engines;
 mod objects;
 #[path = "worker/operations.rs"]
 mod operations;

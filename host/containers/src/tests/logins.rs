@@ -58,15 +58,7 @@ async fn a_login_is_told_with_a_pull_from_its_registry_alone() {
     };
     assert_eq!(
         pulls.iter().map(told).collect::<Vec<_>>(),
-        [
-            auth("registry.example.com:5000", "one"),
-            None,
-            auth("other.example.com", "two"),
-            None,
-            None,
-            None,
-            None
-        ]
+        [auth("registry.example.com:5000", "one"), None, auth("other.example.com", "two"), None, None, None, None]
     );
     assert!(others.len() > 7, "each pull ends with a look");
     assert!(others.iter().all(|asked| told(asked).is_none()));

@@ -40,7 +40,11 @@ fn files(dir: &Path, engines: &Authority, own: &(String, KeyPair)) -> TlsFiles {
         fs::write(dir.join(name), text).unwrap();
         dir.join(name)
     };
-    TlsFiles { ca: file("ca.pem", engines.pem()), cert: file("cert.pem", own.0.clone()), key: file("key.pem", own.1.serialize_pem()) }
+    TlsFiles {
+        ca: file("ca.pem", engines.pem()),
+        cert: file("cert.pem", own.0.clone()),
+        key: file("key.pem", own.1.serialize_pem()),
+    }
 }
 
 /// An engine behind TLS with a certificate for `name`, which wants one of the authority of hosts.
@@ -54,8 +58,7 @@ async fn engine(engines: &Authority, name: &str, hosts: &Authority, tasks: &mut 
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = builder.with_client_cert_verifier(verifier).with_single_cert(chain, key).unwrap();
-    let (acceptor, listener) =
-        (TlsAcceptor::from(Arc::new(config)), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let (acceptor, listener) = (TlsAcceptor::from(Arc::new(config)), TcpListener::bind("127.0.0.1:0").await.unwrap());
     let port = listener.local_addr().unwrap().port();
     tasks.spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -86,7 +89,10 @@ async fn both_sides_prove_who_they_are() {
 
     // An engine that somebody else vouches for, or that is another one.
     let unknown = asked(port, &files(dir.path(), &strangers, &own)).await;
-    assert!(matches!(&unknown, Err(EngineError::Unreachable(why)) if why.contains("invalid peer certificate")), "{unknown:?}");
+    assert!(
+        matches!(&unknown, Err(EngineError::Unreachable(why)) if why.contains("invalid peer certificate")),
+        "{unknown:?}"
+    );
     let elsewhere = engine(&engines, "10.0.0.1", &hosts, &mut tasks).await;
     let other = asked(elsewhere, &files(dir.path(), &engines, &own)).await;
     assert!(matches!(&other, Err(EngineError::Unreachable(why)) if why.contains("not valid for name")), "{other:?}");

@@ -27,7 +27,9 @@ impl EngineStore for SqliteStore {
                    WHERE engine IS NOT NULL
                        AND (live OR EXISTS (SELECT 1 FROM docker_object WHERE docker_object.addon = addon.id))
                    GROUP BY engine ORDER BY engine";
-        self.readers.read(move |conn| list(conn, sql, [], |row| Ok((row.parsed("an engine's name")?, row.uint()?)))).await
+        self.readers
+            .read(move |conn| list(conn, sql, [], |row| Ok((row.parsed("an engine's name")?, row.uint()?))))
+            .await
     }
 
     async fn set_app_engine(&self, app: &AppName, wish: Option<EngineWish>) -> Result<(), StoreError> {
@@ -63,7 +65,11 @@ fn row(conn: &Connection, addon: AddonId) -> Outcome<Option<Place>> {
     let sql = "SELECT engine, parent, live FROM addon_detail JOIN addon ON id = addon_detail.addon WHERE addon_detail.addon = ?";
     find(conn, sql, [addon.0.as_bytes()], |row| {
         let engine = row.parsed_or_null("an engine's name")?;
-        Ok(Place { engine, parent: row.take::<Option<_>>()?.map(|id| AddonId(uuid::Uuid::from_bytes(id))), is_live: row.take()? })
+        Ok(Place {
+            engine,
+            parent: row.take::<Option<_>>()?.map(|id| AddonId(uuid::Uuid::from_bytes(id))),
+            is_live: row.take()?,
+        })
     })
 }
 
@@ -99,7 +105,8 @@ pub(super) fn choose(
 
 /// Counts an addon that has begun to be on an engine by itself, and not as a part of another one.
 pub(super) fn begun(tx: &Tx<'_>, engine: &EngineName) -> Outcome<()> {
-    let sql = "INSERT INTO engine_tally (engine, live) VALUES (?, 1) ON CONFLICT (engine) DO UPDATE SET live = live + 1";
+    let sql =
+        "INSERT INTO engine_tally (engine, live) VALUES (?, 1) ON CONFLICT (engine) DO UPDATE SET live = live + 1";
     tx.execute(sql, [engine.as_str()])?;
     Ok(())
 }

@@ -50,9 +50,13 @@ mod tests {
         conn.pragma_update(None, "user_version", this).unwrap();
         conn.execute_batch(BEFORE).unwrap();
         // A redis, a part of it, a pg with objects, a secret, and a redis that is over.
-        for (id, provider, live, parent) in
-            [(1, "redis", 1, None), (2, "redis", 1, Some(1)), (3, "pg", 1, None), (4, "secret", 1, None), (5, "redis", 0, None)]
-        {
+        for (id, provider, live, parent) in [
+            (1, "redis", 1, None),
+            (2, "redis", 1, Some(1)),
+            (3, "pg", 1, None),
+            (4, "secret", 1, None),
+            (5, "redis", 0, None),
+        ] {
             let addon = "INSERT INTO addon VALUES (?1, NULL, 'x', ?2, 1, ?3, 0, NULL, 0, 0, 0, 0, 'ready', 1, 1, '', NULL, 0, 3, 0,
                  0, 0, 0, 0, 'none', 0, NULL, NULL, NULL, 0)";
             conn.execute(addon, ([id], provider, live)).unwrap();
@@ -67,7 +71,8 @@ mod tests {
         let on: Vec<_> = rows.iter().map(|(id, engine)| (id.as_str(), engine.as_deref())).collect();
         let there = Some("default");
         assert_eq!(on, [("01", there), ("02", there), ("03", there), ("04", None), ("05", there)]);
-        let live: u64 = conn.query_row("SELECT live FROM engine_tally WHERE engine = 'default'", [], |row| row.get(0)).unwrap();
+        let live: u64 =
+            conn.query_row("SELECT live FROM engine_tally WHERE engine = 'default'", [], |row| row.get(0)).unwrap();
         assert_eq!(live, 2, "a part takes no room, and what is over neither");
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use larder_domain::AddonState;
 use larder_domain::docker::{ContainerSpec, Image, ObjectKind};
 use larder_domain::operation::{Health, HealthState, Operation};
 use larder_domain::ports::engine::{ContainerState, EngineError, Found, NewContainer};

@@ -45,7 +45,9 @@ fn understand(text: &str, name: &str, folder: &Path) -> anyhow::Result<Vec<Named
         Some(root) => Reader { folder, mistakes: &mut mistakes }.root(&root),
         None => vec![],
     };
-    mistakes.or(name, engines).map_err(|failure| anyhow!("the engines can't be used as they are written:\n{}", failure.detail))
+    mistakes
+        .or(name, engines)
+        .map_err(|failure| anyhow!("the engines can't be used as they are written:\n{}", failure.detail))
 }
 
 /// Reads one thing after the other, and goes on where something is wrong.
@@ -62,7 +64,8 @@ impl Reader<'_> {
         };
         let logins = fields.get("registries").map(|(_, node)| self.registries(node)).unwrap_or_default();
         let Some((key, engines)) = fields.get("engines") else {
-            self.mistakes.add(root.line, "the file has no `engines`: name at least one, as `NAME: {url: unix:///path}`");
+            self.mistakes
+                .add(root.line, "the file has no `engines`: name at least one, as `NAME: {url: unix:///path}`");
             return vec![];
         };
         let Some(engines) = Fields::any(engines, "`engines`", self.mistakes) else { return vec![] };
@@ -164,7 +167,8 @@ impl Reader<'_> {
     }
 
     fn weight(&mut self, fields: &Fields<'_>) -> u32 {
-        let meant = format!("write a number from 0 to {ENGINE_WEIGHT_MAX}; 0 is for engines that take only what asks for them");
+        let meant =
+            format!("write a number from 0 to {ENGINE_WEIGHT_MAX}; 0 is for engines that take only what asks for them");
         let parse = |text: &str| text.parse().ok().filter(|weight| *weight <= ENGINE_WEIGHT_MAX).ok_or(meant);
         self.value(fields, "weight", parse).unwrap_or(1)
     }

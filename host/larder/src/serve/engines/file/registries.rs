@@ -44,7 +44,8 @@ impl Reader<'_> {
         let username = fields.required("username", &what, key.line, self.mistakes);
         let file = fields.required("password_file", &what, key.line, self.mistakes)?;
         let read = password(&self.file(&file));
-        let password = self.parsed(key.line, read.map_err(|error| format!("{what}, `password_file` {file}: {error}")))?;
+        let password =
+            self.parsed(key.line, read.map_err(|error| format!("{what}, `password_file` {file}: {error}")))?;
         Some(Login { username: username?, password })
     }
 }
