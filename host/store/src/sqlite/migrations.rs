@@ -57,8 +57,10 @@ mod tests {
             (4, "secret", 1, None),
             (5, "redis", 0, None),
         ] {
-            let addon = "INSERT INTO addon VALUES (?1, NULL, 'x', ?2, 1, ?3, 0, NULL, 0, 0, 0, 0, 'ready', 1, 1, '', NULL, 0, 3, 0,
-                 0, 0, 0, 0, 'none', 0, NULL, NULL, NULL, 0)";
+            let addon = "INSERT INTO addon (id, name, provider, phase, live, entries, log_lines, log_bytes, updated_at, state,
+                     begin_intended, begun, message, attempts, attempts_max, host_faults, waited_ms, limit_ms, since,
+                     expected_ms, cleanup, cleanup_attempts, delete_wanted)
+                 VALUES (?, 'x', ?, 1, ?, 0, 0, 0, 0, 'ready', 1, 1, '', 0, 3, 0, 0, 0, 0, 0, 'none', 0, 0)";
             conn.execute(addon, ([id], provider, live)).unwrap();
             let detail = "INSERT INTO addon_detail (addon, component_kind, service, plan, provision_type, role, protected, created_at,
                  declared, parameters, seed, parent) VALUES (?, 'provider', 's', 'p', 'independent', 'user', 0, 0, '[]', x'', x'', ?)";
