@@ -1,5 +1,7 @@
 //! One addon under one lease: perform a step, write what came of it, go on while the state machine says so.
 
+mod reach;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +11,6 @@ use larder_domain::failure::{GuestFailure, StepFailure, bounded_text};
 use larder_domain::grants::Denied;
 use larder_domain::history::Entry;
 use larder_domain::limits::CallLimits;
-use larder_domain::network::Policy;
 use larder_domain::operation::PlanAndParameters;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::{Call, Export, GuestState, Interface, Reply};
@@ -26,8 +27,6 @@ use super::called::{Called, Outcome};
 use super::parent::Parent;
 use super::secrets::Known;
 use super::{GIVEN_BACK_WAIT_MS, Stop, call, give_back, loaded, objects};
-use crate::containers::NamedEngine;
-use crate::engines::NoEngine;
 use crate::{Control, Offer};
 
 /// How often a result is written before the lease is left to run out.
@@ -318,31 +317,6 @@ impl Drive {
             }
         }
         Err(StepFailure::Host("the provider's limits are being changed".into()))
-    }
-
-    /// The engine that the addon's objects are on.
-    async fn engine(&self, offer: &Offer) -> Result<Result<Arc<NamedEngine>, NoEngine>, StoreError> {
-        match offer.docker.is_empty() && self.record.engine.is_none() {
-            true => Ok(Err(NoEngine::None)),
-            false => self.control.engine_of(&self.record).await,
-        }
-    }
-
-    /// What the call may reach: what was granted, and the addon's own containers.
-    async fn network(
-        &self,
-        offer: &Offer,
-        engine: &Result<Arc<NamedEngine>, NoEngine>,
-    ) -> Result<Arc<Policy>, StoreError> {
-        let Some(engine) = engine.as_ref().ok().filter(|_| !offer.docker.is_empty()) else {
-            return Ok(Arc::clone(&offer.network));
-        };
-        let spec = &self.record.spec;
-        let mut ports: Vec<_> = self.control.store.published(spec.id).await?.into_values().collect();
-        if let Some(server) = spec.parent {
-            ports.extend(self.control.store.published(server).await?.into_values());
-        }
-        Ok(Arc::new(offer.network.with(engine.endpoints(ports.iter()))))
     }
 
     /// What the communal server said of itself.

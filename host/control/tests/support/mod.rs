@@ -153,7 +153,8 @@ fn told(status: Status) -> Answer {
 pub(crate) fn manifest() -> Value {
     let plan = json!({ "name": "default", "description": "One", "parameters": { "type": "object" } });
     let service = json!({ "name": "thing", "description": "A thing", "variables": ["THING"], "plans": [plan] });
-    let request = json!({ "capability": "docker", "value": "volumes=1", "required": false, "reason": "To keep things" });
+    let request =
+        json!({ "capability": "docker", "value": "volumes=1", "required": false, "reason": "To keep things" });
     json!({ "version": "1", "description": "Scripted", "services": [service], "requests": [request] })
 }
 

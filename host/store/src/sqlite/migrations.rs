@@ -57,7 +57,8 @@ mod tests {
             (4, "secret", 1, None),
             (5, "redis", 0, None),
         ] {
-            let addon = "INSERT INTO addon (id, name, provider, phase, live, entries, log_lines, log_bytes, updated_at, state,
+            let addon =
+                "INSERT INTO addon (id, name, provider, phase, live, entries, log_lines, log_bytes, updated_at, state,
                      begin_intended, begun, message, attempts, attempts_max, host_faults, waited_ms, limit_ms, since,
                      expected_ms, cleanup, cleanup_attempts, delete_wanted)
                  VALUES (?, 'x', ?, 1, ?, 0, 0, 0, 0, 'ready', 1, 1, '', 0, 3, 0, 0, 0, 0, 0, 'none', 0, 0)";
