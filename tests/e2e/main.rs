@@ -13,6 +13,7 @@ mod cli;
 mod communal;
 mod compile;
 mod docker;
+mod engines;
 mod events;
 mod experiments;
 mod grace;

@@ -2,6 +2,7 @@
 
 mod config;
 mod create;
+mod engine;
 mod grants;
 mod limits;
 mod options;
@@ -14,6 +15,7 @@ use crate::page::Limit;
 
 pub(crate) use config::ConfigPatchBody;
 pub(crate) use create::CreateBody;
+pub(crate) use engine::AppEngineBody;
 pub(crate) use grants::GrantsBody;
 pub(crate) use limits::LimitsBody;
 pub(crate) use options::OptionsBody;

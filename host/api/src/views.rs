@@ -9,9 +9,9 @@ mod history;
 mod provider;
 
 pub(crate) use addon::{AddonConfigView, AddonView, AddonsView};
-pub(crate) use app::{AppConfigView, AppNameView, AppView, AppsView};
+pub(crate) use app::{AppConfigView, AppEngineView, AppNameView, AppView, AppsView};
 pub(crate) use audit::AuditView;
 pub(crate) use catalog::CatalogView;
-pub(crate) use engine::EngineView;
+pub(crate) use engine::{EngineView, PrunedView};
 pub(crate) use history::{EventView, EventsView, LogView};
 pub(crate) use provider::{ProviderView, ProvidersView, VersionView};

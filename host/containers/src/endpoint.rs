@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::str::FromStr;
@@ -11,6 +12,8 @@ use http::uri::Authority;
 use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+
+use crate::tls::Tls;
 
 /// A peer that says nothing for so long is asked by the kernel whether it is there …
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
@@ -25,15 +28,17 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 pub struct BadEndpoint(String);
 
 /// Where an engine listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Endpoint {
     /// A socket in the file system.
     Unix(PathBuf),
     /// A host and a port, without TLS.
     Tcp(Authority),
+    /// A host and a port, with TLS.
+    Tls(Authority, Tls),
 }
 
-/// A connection of either kind.
+/// A connection of any kind.
 pub(crate) trait Connection: AsyncRead + AsyncWrite + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Send> Connection for T {}
@@ -63,7 +68,32 @@ impl Endpoint {
     pub(crate) fn host(&self) -> &str {
         match self {
             Self::Unix(_) => "localhost",
-            Self::Tcp(authority) => authority.as_str(),
+            Self::Tcp(authority) | Self::Tls(authority, _) => authority.as_str(),
+        }
+    }
+
+    /// The same, with TLS. A socket in the file system is this machine's, and has none.
+    pub(crate) fn secured(self, tls: Tls) -> Self {
+        match self {
+            Self::Unix(_) => self,
+            Self::Tcp(authority) | Self::Tls(authority, _) => Self::Tls(authority, tls),
+        }
+    }
+
+    /// Whether it is on this machine, and nobody else's hands are between.
+    pub(crate) fn is_local(&self) -> bool {
+        match self.authority() {
+            None => true,
+            Some("localhost") => true,
+            Some(host) => host.parse().is_ok_and(|address: IpAddr| address.is_loopback()),
+        }
+    }
+
+    /// The name or address of the machine that it names; none for a socket in the file system.
+    pub(crate) fn authority(&self) -> Option<&str> {
+        match self {
+            Self::Unix(_) => None,
+            Self::Tcp(authority) | Self::Tls(authority, _) => Some(authority.host().trim_matches(['[', ']'])),
         }
     }
 
@@ -71,14 +101,17 @@ impl Endpoint {
     pub(crate) async fn open(&self) -> io::Result<Pin<Box<dyn Connection>>> {
         match self {
             Self::Unix(path) => Ok(Box::pin(UnixStream::connect(path).await?)),
-            Self::Tcp(authority) => {
-                let stream = TcpStream::connect(authority.as_str()).await?;
-                stream.set_nodelay(true)?;
-                notice_absence(&stream)?;
-                Ok(Box::pin(stream))
-            }
+            Self::Tcp(authority) => Ok(Box::pin(connect(authority).await?)),
+            Self::Tls(authority, tls) => Ok(Box::pin(tls.connect(authority.host(), connect(authority).await?).await?)),
         }
     }
+}
+
+async fn connect(authority: &Authority) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(authority.as_str()).await?;
+    stream.set_nodelay(true)?;
+    notice_absence(&stream)?;
+    Ok(stream)
 }
 
 /// Events may be silent for hours; without this, the silence of a machine that is gone would be no different.
@@ -94,7 +127,7 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
-            Self::Tcp(authority) => write!(f, "tcp://{authority}"),
+            Self::Tcp(authority) | Self::Tls(authority, _) => write!(f, "tcp://{authority}"),
         }
     }
 }
@@ -124,6 +157,22 @@ mod tests {
             "unix:///a\0b",
         ] {
             assert!(bad.parse::<Endpoint>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn loopback_is_this_machine() {
+        for (place, is_local) in [
+            ("unix:///run/docker.sock", true),
+            ("tcp://localhost:2375", true),
+            ("tcp://127.3.2.1:2375", true),
+            ("tcp://[::1]:2375", true),
+            ("tcp://10.0.0.1:2375", false),
+            ("tcp://[fd00::1]:2375", false),
+            ("tcp://localhost.example.com:2375", false),
+            ("tcp://127.0.0.1.example.com:2375", false),
+        ] {
+            assert_eq!(place.parse::<Endpoint>().unwrap().is_local(), is_local, "{place}");
         }
     }
 }

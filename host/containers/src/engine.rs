@@ -16,6 +16,8 @@ use larder_domain::ports::engine::{
 use crate::bounds::Bounds;
 use crate::endpoint::{BadEndpoint, Endpoint};
 use crate::error::{Trouble, line, within};
+use crate::registries::Registries;
+use crate::tls::Tls;
 use crate::wire::Session;
 use crate::{create, events, exec, images, network, objects, version};
 
@@ -26,6 +28,7 @@ const NAME_BYTES_MAX: usize = 255;
 #[derive(Debug)]
 pub struct DockerEngine {
     endpoint: Endpoint,
+    registries: Registries,
     bounds: Bounds,
     /// The version that was agreed on. Forgotten when something goes wrong, for the engine may be another by then.
     version: Mutex<Option<ClientVersion>>,
@@ -37,7 +40,35 @@ impl DockerEngine {
     /// # Errors
     /// The text is no such place.
     pub fn connect(endpoint: &str) -> Result<Self, BadEndpoint> {
-        Ok(Self { endpoint: endpoint.parse()?, bounds: Bounds::default(), version: Mutex::new(None) })
+        let (endpoint, registries) = (endpoint.parse()?, Registries::default());
+        Ok(Self { endpoint, registries, bounds: Bounds::default(), version: Mutex::new(None) })
+    }
+
+    /// The same, with TLS if it is at a `tcp://host:port`.
+    #[must_use]
+    pub fn secured(self, tls: Tls) -> Self {
+        Self { endpoint: self.endpoint.secured(tls), ..self }
+    }
+
+    /// The same, with these logins for what it pulls.
+    #[must_use]
+    pub fn with_registries(self, registries: Registries) -> Self {
+        Self { registries, ..self }
+    }
+
+    /// Whether it is on this machine.
+    pub fn is_local(&self) -> bool {
+        self.endpoint.is_local()
+    }
+
+    /// Whether it is spoken to in the clear over a network.
+    pub fn is_exposed(&self) -> bool {
+        !self.is_local() && !matches!(self.endpoint, Endpoint::Tls(..))
+    }
+
+    /// The name or address of the machine that it is on; none for a socket in the file system.
+    pub fn host(&self) -> Option<&str> {
+        self.endpoint.authority()
     }
 
     #[cfg(test)]
@@ -129,7 +160,7 @@ impl Engine for DockerEngine {
 
     async fn pull(&self, image: &Image, at_most: Duration) -> Result<(), EngineError> {
         let result = tokio::time::timeout(at_most, async {
-            let session = self.session(self.bounds.item_bytes).await?;
+            let session = self.session(self.bounds.item_bytes).await?.presenting(self.registries.header(image));
             images::pull(session, image).await.map_err(Trouble::general)
         });
         let slow = || EngineError::Failed(format!("the image was not pulled within {} s", at_most.as_secs_f32()));

@@ -23,10 +23,14 @@ mod images;
 mod labels;
 mod network;
 mod objects;
+mod registries;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod version;
 mod wire;
 
 pub use endpoint::BadEndpoint;
 pub use engine::DockerEngine;
+pub use registries::{DEFAULT_REGISTRY, Login, Registries};
+pub use tls::{Tls, TlsError, TlsFiles};

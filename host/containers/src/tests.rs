@@ -2,9 +2,11 @@
 
 mod bad;
 mod fake;
+mod logins;
 mod requests;
 mod server;
 mod streams;
+mod tls;
 mod world;
 
 use std::collections::BTreeMap;

@@ -4,12 +4,12 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bollard::errors::Error;
 use bollard::{BollardRequest, ClientVersion, Docker};
-use http::header::HOST;
+use http::header::{HOST, HeaderName};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Response, Uri};
 use hyper::body::Incoming;
@@ -25,6 +25,11 @@ use crate::endpoint::{Connection, Endpoint};
 const BUFFER_BYTES: usize = 64 * 1024;
 /// bollard's own bound, in seconds. Ours are around each call, and shorter.
 const NEVER_S: u64 = 24 * 60 * 60;
+
+/// The one path to which a login for a registry goes …
+const PULL: &str = "/images/create";
+/// … and the header that it goes in.
+const LOGIN: HeaderName = HeaderName::from_static("x-registry-auth");
 
 /// A connection could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +51,8 @@ pub(crate) struct Session {
 struct Wire {
     endpoint: Endpoint,
     version: Option<ClientVersion>,
+    /// What is told with a pull, and with nothing else.
+    login: OnceLock<HeaderValue>,
     allowance: Arc<Allowance>,
     tasks: Mutex<JoinSet<()>>,
     answered: Notify,
@@ -57,6 +64,7 @@ impl Session {
         let wire = Arc::new(Wire {
             endpoint: endpoint.clone(),
             version,
+            login: OnceLock::new(),
             allowance: Arc::new(Allowance { max: bytes_max, left: AtomicU64::new(bytes_max) }),
             tasks: Mutex::new(JoinSet::new()),
             answered: Notify::new(),
@@ -66,6 +74,13 @@ impl Session {
         let version = version.unwrap_or(*bollard::API_DEFAULT_VERSION);
         let docker = Docker::connect_with_custom_transport(transport, Some("http://engine"), NEVER_S, &version)?;
         Ok(Self { docker, wire })
+    }
+
+    /// The same, presenting this to the registry that is pulled from.
+    pub(crate) fn presenting(self, login: Option<HeaderValue>) -> Self {
+        // It is set once, before anything is asked.
+        login.into_iter().for_each(|login| self.wire.login.set(login).unwrap_or_default());
+        self
     }
 
     /// Allows as much again: another item of a stream has been taken.
@@ -109,6 +124,11 @@ impl Wire {
         *request.uri_mut() = path.parse::<Uri>()?;
         let host = HeaderValue::from_str(self.endpoint.host()).map_err(http::Error::from)?;
         request.headers_mut().insert(HOST, host);
+        if let Some(login) = self.login.get()
+            && without_version(request.uri().path()) == PULL
+        {
+            request.headers_mut().insert(LOGIN, login.clone());
+        }
         Ok(request)
     }
 }

@@ -1,5 +1,6 @@
 //! Apps and their variables.
 
+use larder_domain::engines::EngineWish;
 use larder_domain::limits::VALUE_BYTES_MAX;
 use larder_domain::ports::store::{APP_VARIABLES_MAX, AddonFilter, AppVariable, ConfigPatch, PatchRefusal};
 use larder_domain::{AppName, VariableName};
@@ -86,6 +87,27 @@ impl Control {
             self.delete_addon(id, false).await?;
         }
         Ok(())
+    }
+
+    /// Where the app's future addons are to be; none for anywhere.
+    ///
+    /// # Errors
+    /// `unknown_app`.
+    pub async fn app_engine(&self, app: &AppName) -> Result<Option<EngineWish>, ControlError> {
+        self.app(app).await?;
+        Ok(self.store.app_engine(app).await?)
+    }
+
+    /// Says where the app's future addons are to be; those that it has stay where they are.
+    ///
+    /// # Errors
+    /// `unknown_app`; `engine_unfit` if no engine fits it.
+    pub async fn set_app_engine(&self, app: &AppName, wish: Option<EngineWish>) -> Result<(), ControlError> {
+        self.app(app).await?;
+        if let Some(wish) = &wish {
+            self.check_wish(wish)?;
+        }
+        Ok(self.store.set_app_engine(app, wish).await?)
     }
 
     /// What the app sees now.

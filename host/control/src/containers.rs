@@ -1,4 +1,4 @@
-//! The Docker engine that addons' objects are made on, and how they are called there.
+//! One Docker engine on which addons' objects are made, and how they are called there.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -7,10 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use larder_domain::docker::{LocalName, ObjectKind, Published};
+use larder_domain::engines::EngineLabels;
 use larder_domain::network::{Endpoint, Host};
 use larder_domain::ports::engine::{Engine, EngineError, Found};
 use larder_domain::ports::store::PortMap;
-use larder_domain::{AddonId, InstallationId};
+use larder_domain::{AddonId, EngineName, InstallationId};
+use tokio::time::Instant;
+
+use crate::health::Health;
 
 /// How long a container that nobody wants has to stop by itself.
 pub(crate) const REMOVAL_STOP: Duration = Duration::from_secs(10);
@@ -19,25 +23,57 @@ pub(crate) const REMOVAL_STOP: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
     /// Its name among the installation's engines.
-    pub name: String,
+    pub name: EngineName,
+    /// Where it listens, for people.
+    pub url: String,
     /// The name or address by which apps, and this host, reach what the engine publishes.
     pub advertise: Host,
     /// The engine's own address at which ports are published.
     pub publish_at: IpAddr,
     /// The ports that may be given to containers.
     pub ports: RangeInclusive<u16>,
+    /// What may be wished for.
+    pub labels: EngineLabels,
+    /// How many addons it takes beside those of other engines.
+    pub weight: u32,
 }
 
-/// An engine with its settings.
-#[derive(Clone)]
+/// An engine with its settings, and what this node knows of how it does.
 pub struct NamedEngine {
-    /// The engine itself.
-    pub engine: Arc<dyn Engine>,
-    /// How it is used.
-    pub settings: EngineSettings,
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) settings: EngineSettings,
+    health: Health,
+    /// Engines take several networks of one name, so one piece of work at a time looks whether there is one.
+    pub(crate) networking: tokio::sync::Mutex<()>,
 }
 
 impl NamedEngine {
+    /// An engine of which nothing is known yet.
+    pub fn new(engine: Arc<dyn Engine>, settings: EngineSettings) -> Self {
+        Self { engine, settings, health: Health::default(), networking: tokio::sync::Mutex::default() }
+    }
+
+    /// How it is used.
+    pub fn settings(&self) -> &EngineSettings {
+        &self.settings
+    }
+
+    /// Asks the engine something, unless it was found not to answer just now.
+    pub(crate) async fn ask<T>(
+        &self,
+        question: impl Future<Output = Result<T, EngineError>>,
+    ) -> Result<T, EngineError> {
+        self.health.admit(Instant::now())?;
+        let answer = question.await;
+        self.heard(answer.as_ref().err());
+        answer
+    }
+
+    /// What came of asking it something else.
+    pub(crate) fn heard(&self, error: Option<&EngineError>) {
+        self.health.heard(error, Instant::now());
+    }
+
     /// Where a container's ports can be reached.
     pub(crate) fn published(&self, ports: &PortMap) -> Vec<Published> {
         let host = self.settings.advertise.to_string();

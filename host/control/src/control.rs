@@ -8,6 +8,7 @@ use larder_domain::ports::{AppSink, ProviderRuntime, Store};
 
 use crate::checks::Checks;
 use crate::containers::NamedEngine;
+use crate::engines::Engines;
 use crate::error::ControlError;
 use crate::metrics::Metrics;
 use crate::offers::{OfferCache, Offers};
@@ -27,12 +28,10 @@ pub struct Control {
     pub(crate) loading: Arc<Loading>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) checks: Arc<Checks>,
-    pub(crate) engine: Option<Arc<NamedEngine>>,
+    pub(crate) engines: Engines,
     pub(crate) restarts: Arc<Restarts>,
     /// How long what a deleted addon holds is kept, in milliseconds.
     pub(crate) delete_grace_ms: u64,
-    /// Engines take several networks of one name, so one piece of work at a time looks whether there is one.
-    pub(crate) networking: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Control {
@@ -48,17 +47,16 @@ impl Control {
             loading: Arc::default(),
             metrics: Arc::default(),
             checks: Arc::default(),
-            engine: None,
+            engines: Engines::default(),
             restarts: Arc::default(),
             delete_grace_ms: 0,
-            networking: Arc::default(),
         }
     }
 
-    /// The same, with an engine on which addons can have objects.
+    /// The same, with engines on which addons can have objects, each under a name of its own.
     #[must_use]
-    pub fn with_engine(self, engine: NamedEngine) -> Self {
-        Self { engine: Some(Arc::new(engine)), ..self }
+    pub fn with_engines(self, engines: Vec<NamedEngine>) -> Self {
+        Self { engines: Engines::new(engines), ..self }
     }
 
     /// The same, where addons that are deleted from now on can be had back for so long, at most [`Grace::MS_MAX`].

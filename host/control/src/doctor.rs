@@ -1,5 +1,9 @@
-//! What is wrong with an engine, and what on it is nobody's.
+//! What is wrong with the engines, and what on them is nobody's.
 
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use larder_domain::EngineName;
 use larder_domain::docker::ObjectKind;
 use larder_domain::ports::engine::{EngineError, EngineInfo, Found};
 
@@ -9,46 +13,117 @@ use crate::{Code, Control, ControlError, EngineSettings};
 /// How an engine is doing.
 #[derive(Debug, Clone)]
 pub struct EngineReport {
-    /// How it is used.
-    pub settings: EngineSettings,
-    /// What it says of itself, or why it does not.
-    pub info: Result<EngineInfo, EngineError>,
-    /// Objects with this installation's labels, of addons that its store has never seen.
-    pub unknown: Vec<Found>,
+    /// Its name.
+    pub name: EngineName,
+    /// How many addons are on it.
+    pub addons: u64,
+    /// The rest.
+    pub state: EngineState,
+}
+
+/// What is known of an engine.
+#[derive(Debug, Clone)]
+pub enum EngineState {
+    /// It answers.
+    Reachable {
+        /// How it is used.
+        settings: Box<EngineSettings>,
+        /// What it says of itself.
+        info: EngineInfo,
+        /// Objects with this installation's labels, of addons that its store has never seen.
+        unknown: Vec<Found>,
+    },
+    /// It does not answer, or not well.
+    Unreachable {
+        /// How it is used.
+        settings: Box<EngineSettings>,
+        /// What went wrong.
+        error: EngineError,
+    },
+    /// Addons are on it, and it is not among the engines of this host.
+    Unconfigured,
+}
+
+/// What came of removing what is nobody's.
+#[derive(Debug, Clone, Default)]
+pub struct Pruned {
+    /// The full names of what was removed.
+    pub removed: Vec<String>,
+    /// Engines on which not all of it could be removed.
+    pub failed: Vec<(EngineName, EngineError)>,
 }
 
 impl Control {
-    /// How the engine is doing; none if the host has none.
+    /// How the engines are doing: those that are configured, and those that addons are on. They are asked all at once.
     ///
     /// # Errors
     /// The store failed.
-    pub async fn engine_report(&self) -> Result<Option<EngineReport>, ControlError> {
-        let Some(engine) = &self.engine else { return Ok(None) };
-        let settings = engine.settings.clone();
-        let looked = async { Ok((engine.engine.info().await?, self.found_on(engine).await?)) };
-        Ok(Some(match looked.await {
-            Ok((info, found)) => EngineReport { settings, info: Ok(info), unknown: self.unknown_of(found).await? },
-            Err(error) => EngineReport { settings, info: Err(error), unknown: vec![] },
-        }))
+    pub async fn engine_reports(&self) -> Result<Vec<EngineReport>, ControlError> {
+        let addons = self.store.engine_addons().await?;
+        let count = |name: &EngineName| addons.iter().find(|(on, _)| on == name).map_or(0, |(_, count)| *count);
+        let looked = join_all(self.engines.iter().map(|engine| self.state_of(engine))).await;
+        let mut reports = vec![];
+        for (engine, state) in self.engines.iter().zip(looked) {
+            let name = engine.settings.name.clone();
+            reports.push(EngineReport { addons: count(&name), name, state: state? });
+        }
+        let is_configured = |name: &EngineName| self.engines.get(name).is_ok();
+        let others = addons.into_iter().filter(|(name, _)| !is_configured(name));
+        reports.extend(others.map(|(name, addons)| EngineReport { name, addons, state: EngineState::Unconfigured }));
+        Ok(reports)
     }
 
-    /// Removes what carries this installation's labels and is of addons that its store has never seen; their full names.
+    async fn state_of(&self, engine: &NamedEngine) -> Result<EngineState, ControlError> {
+        let settings = Box::new(engine.settings.clone());
+        let looked = async { Ok((engine.engine.info().await?, self.found_on(engine).await?)) };
+        let looked = looked.await;
+        engine.heard(looked.as_ref().err());
+        Ok(match looked {
+            Ok((info, found)) => EngineState::Reachable { settings, info, unknown: self.unknown_of(found).await? },
+            Err(error) => EngineState::Unreachable { settings, error },
+        })
+    }
+
+    /// Removes what carries this installation's labels and is of addons that its store has never seen, on every engine that can be
+    /// reached.
     ///
     /// # Errors
-    /// `engine_unavailable`.
-    pub async fn prune_engine(&self) -> Result<Vec<String>, ControlError> {
-        let none = || ControlError::refused(Code::EngineUnavailable, "this host has no Docker engine");
-        let engine = self.engine.as_ref().ok_or_else(none)?;
-        let found = self.found_on(engine).await.map_err(|error| unavailable(&error))?;
+    /// `engine_unavailable` if none can.
+    pub async fn prune_engines(&self) -> Result<Pruned, ControlError> {
+        let mut pruned = Pruned::default();
+        let done = join_all(self.engines.iter().map(|engine| self.prune(engine))).await;
+        let count = done.len();
+        for (engine, done) in self.engines.iter().zip(done) {
+            let (removed, error) = done?;
+            pruned.removed.extend(removed);
+            pruned.failed.extend(error.map(|error| (engine.settings.name.clone(), error)));
+        }
+        match pruned.failed.first() {
+            None if count == 0 => Err(unavailable("this host has no Docker engine".to_owned())),
+            Some((_, error)) if pruned.failed.len() == count && pruned.removed.is_empty() => {
+                Err(unavailable(error.to_string()))
+            }
+            _ => Ok(pruned),
+        }
+    }
+
+    /// What was removed from one engine, and what kept it from more.
+    async fn prune(&self, engine: &Arc<NamedEngine>) -> Result<(Vec<String>, Option<EngineError>), ControlError> {
+        let found = match self.found_on(engine).await {
+            Ok(found) => found,
+            Err(error) => return Ok((vec![], Some(error))),
+        };
         let mut unknown = self.unknown_of(found).await?;
         // Containers first, since they use volumes.
         unknown.sort_by_key(|found| found.kind == ObjectKind::Volume);
         let mut removed = vec![];
         for found in unknown {
-            engine.remove(&found).await.map_err(|error| unavailable(&error))?;
-            removed.push(found.full_name);
+            match engine.remove(&found).await {
+                Ok(()) => removed.push(found.full_name),
+                Err(error) => return Ok((removed, Some(error))),
+            }
         }
-        Ok(removed)
+        Ok((removed, None))
     }
 
     async fn found_on(&self, engine: &NamedEngine) -> Result<Vec<Found>, EngineError> {
@@ -67,6 +142,6 @@ impl Control {
     }
 }
 
-fn unavailable(error: &EngineError) -> ControlError {
-    ControlError::refused(Code::EngineUnavailable, error.to_string())
+fn unavailable(why: String) -> ControlError {
+    ControlError::refused(Code::EngineUnavailable, why)
 }

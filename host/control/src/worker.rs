@@ -37,7 +37,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 pub(crate) use loaded::Loading;
 pub(crate) use running::Running;
-pub use sweep::watch_engine;
+pub use sweep::watch_engines;
 pub(crate) use versions::{Undescribed, describe};
 
 use crate::Control;

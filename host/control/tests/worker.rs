@@ -2,9 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly, and so do its helpers")]
 
+mod engines;
 mod grace;
 mod objects;
-#[path = "worker/operations.rs"]
 mod operations;
 mod providers;
 mod support;

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::grace::Grace;
 use crate::ids::AddonId;
-use crate::names::{AddonName, AppName, PlanName, ProviderName, ServiceName};
+use crate::names::{AddonName, AppName, EngineName, PlanName, ProviderName, ServiceName};
 use crate::operation::{Health, Operation, OperationKind, PlanAndParameters};
 use crate::time::{StoreTime, WallTime};
 use crate::variables::{Prefix, VariableName};
@@ -367,7 +367,7 @@ impl Addon {
     }
 }
 
-/// Both halves.
+/// Both halves, and where it is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AddonRecord {
     /// What was asked for.
@@ -376,6 +376,8 @@ pub struct AddonRecord {
     pub addon: Addon,
     /// What an update that is under way is to make of it.
     pub change: Option<PlanAndParameters>,
+    /// The engine that its objects are on, for good. None for one that never had to have any.
+    pub engine: Option<EngineName>,
     /// When that last changed.
     pub updated_at: WallTime,
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::addon::{DeclaredVariables, ProvisionType};
+use crate::engines::EngineWish;
 use crate::grants::{Permission, PermissionError};
 use crate::limits::{CONFIG_ENTRIES_MAX, MANIFEST_BYTES_MAX};
 use crate::names::{PlanName, ServiceName};
@@ -79,6 +80,9 @@ pub struct Plan {
     /// So many traps or limits in a row end in `error`.
     #[serde(default = "default_failed_attempts")]
     pub failed_attempts_max: u32,
+    /// Which engines will do for its addons, like `disk=ssd`; any unless it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineWish>,
 }
 
 /// A capability that a provider asks for.

@@ -95,6 +95,14 @@ name! {
     AddonName, "an addon's name", "", is_label
 }
 name! {
+    /// The name of a Docker engine among those of an installation.
+    EngineName, "an engine's name", "", is_label
+}
+name! {
+    /// The key or the value of an engine's label.
+    LabelText, "the key or the value of a label", "", is_label
+}
+name! {
     /// The name of an app, or of an experiment as `app.experiment`.
     AppName, "an app's name", "; an experiment is named app.experiment",
     |text| {

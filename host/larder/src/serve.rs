@@ -2,7 +2,7 @@
 //!
 //! This is the only place that knows every concrete type.
 
-mod engine;
+mod engines;
 mod files;
 mod http;
 mod limits;
@@ -18,7 +18,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use larder_api::{ApiConfig, Tokens, UploadLimits};
-use larder_control::worker::watch_engine;
+use larder_control::worker::watch_engines;
 use larder_control::{Control, NoSink, Worker, WorkerConfig};
 use larder_sandbox::{ArtefactDir, Compile, Roots, Sandbox, SandboxConfig};
 use larder_store::{KeyfileSealer, SqliteStore, SystemClock};
@@ -53,7 +53,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DURATION", env = "LARDER_DELETE_GRACE", default_value = "0", value_parser = duration::parse_grace)]
     pub(crate) delete_grace: Duration,
     #[command(flatten)]
-    pub(crate) engine: engine::EngineArgs,
+    pub(crate) engine: engines::EngineArgs,
     /// How to write the log
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) log_format: LogFormat,
@@ -75,6 +75,7 @@ pub(crate) enum LogFormat {
 pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()> {
     start_log(args.log_format);
     limits::raise_open_files();
+    let engines = engines::engines(args.engine)?;
     let dir = DataDir::prepare(&data_dir)?;
     dir.refuse_lost_key()?;
     let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.key_file())?);
@@ -87,7 +88,7 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
     let roots = args.ca_file.as_deref().map(authorities).transpose()?.unwrap_or_default();
     let config = SandboxConfig { artefacts: Some(artefacts), roots, ..SandboxConfig::compiling(itself) };
     let sandbox = Arc::new(Sandbox::new(config)?);
-    let control = Control::new(store, sandbox, Arc::new(NoSink)).with_engine(engine::engine(args.engine)?);
+    let control = Control::new(store, sandbox, Arc::new(NoSink)).with_engines(engines);
     let control = control.with_delete_grace(args.delete_grace);
 
     let listener = TcpListener::bind(args.listen).await.map_err(|error| {
@@ -100,7 +101,7 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
     let (stop, stopped) = watch::channel(false);
     let mut worker = tokio::spawn(Worker::new(control.clone(), WorkerConfig::default()).run(stopped.clone()));
 
-    let engine_watch = tokio::spawn(watch_engine(control.clone(), stopped.clone()));
+    let engine_watch = tokio::spawn(watch_engines(control.clone(), stopped.clone()));
 
     let uploads = UploadLimits { folder: dir.uploads()?, ..UploadLimits::default() };
     let config = ApiConfig::new(Tokens::admin(&token), address, args.allow_host);

@@ -105,5 +105,13 @@ fn new_addon(store: &SqliteStore, n: usize) -> NewAddon {
         created_at: WallTime(0),
     };
     let addon = Addon::new(id, 900_000, 3, store.now());
-    NewAddon { spec, addon, seed: Seed([9; 32]), server: None, reserve: vec![variable], idempotency: None }
+    NewAddon {
+        spec,
+        addon,
+        seed: Seed([9; 32]),
+        server: None,
+        engine: None,
+        reserve: vec![variable],
+        idempotency: None,
+    }
 }

@@ -11,6 +11,7 @@ mod apps;
 mod audit;
 mod claims;
 mod clock;
+mod engines;
 mod error;
 mod migrations;
 mod objects;

@@ -15,6 +15,8 @@ pub struct Plan {
     provision_deadline_s: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failed_attempts_max: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    engine: Option<String>,
 }
 
 impl Plan {
@@ -28,6 +30,7 @@ impl Plan {
             parameters: None,
             provision_deadline_s: None,
             failed_attempts_max: None,
+            engine: None,
         }
     }
 
@@ -53,5 +56,12 @@ impl Plan {
     #[must_use]
     pub fn failed_attempts_max(self, attempts: u32) -> Self {
         Self { failed_attempts_max: Some(attempts), ..self }
+    }
+
+    /// Says which Docker engines will do for its addons: those with all of these labels, like `disk=ssd,zone=a`, as operators give
+    /// them. Any will do unless it says so.
+    #[must_use]
+    pub fn engine(self, wish: &str) -> Self {
+        Self { engine: Some(wish.to_owned()), ..self }
     }
 }

@@ -32,7 +32,8 @@ fn everything_can_be_said() {
         .free(false)
         .parameters(json!({ "type": "object" }))
         .provision_deadline_s(60)
-        .failed_attempts_max(1);
+        .failed_attempts_max(1)
+        .engine("disk=ssd");
     let service = Service::new("cache", "A cache")
         .tag("memory")
         .bindable(false)
@@ -62,6 +63,7 @@ fn everything_can_be_said() {
                 "parameters": { "type": "object" },
                 "provision_deadline_s": 60,
                 "failed_attempts_max": 1,
+                "engine": "disk=ssd",
             }],
         }],
         "options": { "type": "object", "required": ["url"] },

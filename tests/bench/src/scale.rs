@@ -104,7 +104,15 @@ async fn create(store: &Arc<dyn Store>, number: usize) -> Result<()> {
     spec.name = format!("s{number}").parse::<AddonName>()?;
     let variable = format!("S{number}_SECRET_KEY").parse()?;
     let addon = Addon::new(spec.id, 900_000, 3, store.now());
-    let new = NewAddon { spec, addon, seed: Seed([7; 32]), server: None, reserve: vec![variable], idempotency: None };
+    let new = NewAddon {
+        spec,
+        addon,
+        seed: Seed([7; 32]),
+        server: None,
+        engine: None,
+        reserve: vec![variable],
+        idempotency: None,
+    };
     match store.create_addon(new).await? {
         Ok(Created::New(_)) => Ok(()),
         other => bail!("an addon was not created: {other:?}"),

@@ -27,6 +27,11 @@ impl Engine {
         }
     }
 
+    /// Where it listens.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
     /// A fresh host on this engine, without providers.
     pub(crate) async fn host(&self) -> Host {
         let host = Host::empty_with(&["--engine", &self.endpoint]).await;

@@ -268,12 +268,16 @@ impl Drop for Host {
 
 fn spawn(dir: &Path, arguments: &[impl AsRef<OsStr>]) -> Child {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("host.log")).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_larder"))
+    let mut larder = Command::new(env!("CARGO_BIN_EXE_larder"));
+    // Not somebody's own engine, unless a test names it.
+    match arguments.iter().any(|argument| argument.as_ref() == "--engines") {
+        true => larder.env_remove("LARDER_ENGINE"),
+        false => larder.env("LARDER_ENGINE", NO_ENGINE),
+    };
+    larder
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(dir)
         .args(arguments)
-        // Not somebody's own engine, unless a test names it.
-        .env("LARDER_ENGINE", NO_ENGINE)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)

@@ -9,6 +9,7 @@ mod host;
 mod postgres;
 mod prepared;
 mod redis;
+mod second_engine;
 mod world;
 
 pub(crate) use amqp::Amqp;
@@ -19,4 +20,5 @@ pub(crate) use guests::{guest, guest_path};
 pub(crate) use host::Host;
 pub(crate) use postgres::Postgres;
 pub(crate) use redis::Redis;
+pub(crate) use second_engine::SecondEngine;
 pub(crate) use world::{contract_in, install, may_change_the_machine, run};

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use larder_control::{Code, ControlError, CreateAddon};
+use larder_domain::engines::EngineWish;
 use larder_domain::ports::store::Idempotency;
 use larder_domain::variables::Prefix;
 use larder_domain::{AppName, NameError, ProvisionType};
@@ -21,6 +22,7 @@ pub(crate) struct CreateBody {
     attach_as: Option<String>,
     parameters: Option<Map<String, Value>>,
     protected: Option<bool>,
+    engine: Option<String>,
     shared_experiment_name: Option<String>,
     shared_app_name: Option<String>,
 }
@@ -44,6 +46,7 @@ impl CreateBody {
             shared_experiment: self.shared_experiment_name,
             shared_app: self.shared_app_name,
             protected: self.protected.unwrap_or_default(),
+            engine: self.engine.as_deref().map(wish).transpose()?,
             idempotency,
         })
     }
@@ -51,6 +54,11 @@ impl CreateBody {
 
 fn name<T: FromStr<Err = NameError>>(text: Option<String>) -> Result<Option<T>, ControlError> {
     Ok(text.as_deref().map(str::parse).transpose()?)
+}
+
+/// A wish for an engine.
+pub(super) fn wish(text: &str) -> Result<EngineWish, ControlError> {
+    text.parse().map_err(|error| ControlError::refused(Code::InvalidEngine, format!("{error}")))
 }
 
 fn prefix(text: &str) -> Result<Prefix, ControlError> {

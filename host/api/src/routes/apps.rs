@@ -6,11 +6,11 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use larder_domain::AppName;
 
-use crate::extract::{InPath, NoBody, NoQuery, Query};
-use crate::input::{AppsQuery, DeleteAppQuery};
+use crate::extract::{InPath, JsonBody, NoBody, NoQuery, Query};
+use crate::input::{AppEngineBody, AppsQuery, DeleteAppQuery};
 use crate::problem::Problem;
 use crate::state::Shared;
-use crate::views::{AppNameView, AppView, AppsView};
+use crate::views::{AppEngineView, AppNameView, AppView, AppsView};
 
 /// `GET /v1/apps`
 pub(super) async fn list(State(api): State<Shared>, Query(query): Query<AppsQuery>) -> Result<Response, Problem> {
@@ -50,4 +50,26 @@ pub(super) async fn delete(
 ) -> Result<StatusCode, Problem> {
     api.control.delete_app(&app, query.cascade).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /v1/apps/{app}/engine`
+pub(super) async fn engine(
+    State(api): State<Shared>,
+    InPath(app): InPath<AppName>,
+    _: NoQuery,
+) -> Result<Response, Problem> {
+    let wish = api.control.app_engine(&app).await?;
+    Ok(Json(AppEngineView { engine: wish.map(String::from) }).into_response())
+}
+
+/// `PUT /v1/apps/{app}/engine`
+pub(super) async fn set_engine(
+    State(api): State<Shared>,
+    InPath(app): InPath<AppName>,
+    _: NoQuery,
+    JsonBody { value: body, .. }: JsonBody<AppEngineBody>,
+) -> Result<Response, Problem> {
+    let wish = body.into_wish()?;
+    api.control.set_app_engine(&app, wish.clone()).await?;
+    Ok(Json(AppEngineView { engine: wish.map(String::from) }).into_response())
 }

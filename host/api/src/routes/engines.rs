@@ -8,17 +8,17 @@ use serde_json::json;
 use crate::extract::{NoBody, NoQuery};
 use crate::problem::Problem;
 use crate::state::Shared;
-use crate::views::EngineView;
+use crate::views::{EngineView, PrunedView};
 
 /// `GET /v1/engines`
 pub(super) async fn list(State(api): State<Shared>, _: NoQuery) -> Result<Response, Problem> {
-    let report = api.control.engine_report().await?;
-    let engines: Vec<EngineView> = report.iter().map(EngineView::from).collect();
+    let reports = api.control.engine_reports().await?;
+    let engines: Vec<EngineView<'_>> = reports.iter().map(EngineView::from).collect();
     Ok(Json(json!({ "engines": engines })).into_response())
 }
 
 /// `POST /v1/engines/prune`
 pub(super) async fn prune(State(api): State<Shared>, _: NoQuery, NoBody: NoBody) -> Result<Response, Problem> {
-    let removed = api.control.prune_engine().await?;
-    Ok(Json(json!({ "removed": removed })).into_response())
+    let pruned = api.control.prune_engines().await?;
+    Ok(Json(PrunedView::from(&pruned)).into_response())
 }

@@ -21,6 +21,13 @@ pub(crate) struct AppNameView<'a> {
     pub(crate) name: &'a str,
 }
 
+/// Where an app's future addons are to be.
+#[derive(Serialize)]
+pub(crate) struct AppEngineView {
+    /// None for anywhere.
+    pub(crate) engine: Option<String>,
+}
+
 /// A page of apps.
 #[derive(Serialize)]
 pub(crate) struct AppsView<'a> {

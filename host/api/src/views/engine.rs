@@ -1,41 +1,83 @@
 //! Docker engines.
 
-use larder_control::EngineReport;
+use larder_control::{EngineReport, EngineSettings, EngineState, Pruned};
+use larder_domain::engines::EngineLabels;
+use larder_domain::ports::engine::EngineInfo;
 use serde::Serialize;
 
 /// How an engine is doing.
 #[derive(Serialize)]
-pub(crate) struct EngineView {
-    name: String,
-    reachable: bool,
-    /// Why it is not.
+pub(crate) struct EngineView<'a> {
+    name: &'a str,
+    /// `reachable`, `unreachable` or `unconfigured`.
+    state: &'static str,
+    /// How many addons are on it.
+    addons: u64,
+    /// Why it is not reachable.
     error: Option<String>,
-    version: Option<String>,
-    api_version: Option<String>,
-    storage_driver: Option<String>,
+    version: Option<&'a str>,
+    api_version: Option<&'a str>,
+    storage_driver: Option<&'a str>,
     limits_memory: Option<bool>,
-    advertise: String,
-    publish_at: String,
-    ports: String,
+    url: Option<&'a str>,
+    advertise: Option<String>,
+    publish_at: Option<String>,
+    ports: Option<String>,
+    labels: Option<&'a EngineLabels>,
+    weight: Option<u32>,
     /// Objects of addons that the store has never seen.
-    unknown: Vec<String>,
+    unknown: Vec<&'a str>,
 }
 
-impl From<&EngineReport> for EngineView {
-    fn from(report: &EngineReport) -> Self {
-        let (settings, info) = (&report.settings, report.info.as_ref());
+impl<'a> From<&'a EngineReport> for EngineView<'a> {
+    fn from(report: &'a EngineReport) -> Self {
+        let (state, settings, info, error): (_, Option<&EngineSettings>, Option<&EngineInfo>, _) = match &report.state {
+            EngineState::Reachable { settings, info, .. } => ("reachable", Some(settings), Some(info), None),
+            EngineState::Unreachable { settings, error } => ("unreachable", Some(settings), None, Some(error)),
+            EngineState::Unconfigured => ("unconfigured", None, None, None),
+        };
+        let unknown = match &report.state {
+            EngineState::Reachable { unknown, .. } => unknown.iter().map(|found| found.full_name.as_str()).collect(),
+            EngineState::Unreachable { .. } | EngineState::Unconfigured => vec![],
+        };
         Self {
-            name: settings.name.clone(),
-            reachable: info.is_ok(),
-            error: info.err().map(ToString::to_string),
-            version: info.ok().map(|info| info.version.clone()),
-            api_version: info.ok().map(|info| info.api_version.clone()),
-            storage_driver: info.ok().map(|info| info.storage_driver.clone()),
-            limits_memory: info.ok().map(|info| info.limits_memory),
-            advertise: settings.advertise.to_string(),
-            publish_at: settings.publish_at.to_string(),
-            ports: format!("{}-{}", settings.ports.start(), settings.ports.end()),
-            unknown: report.unknown.iter().map(|found| found.full_name.clone()).collect(),
+            name: report.name.as_str(),
+            state,
+            addons: report.addons,
+            error: error.map(ToString::to_string),
+            version: info.map(|info| info.version.as_str()),
+            api_version: info.map(|info| info.api_version.as_str()),
+            storage_driver: info.map(|info| info.storage_driver.as_str()),
+            limits_memory: info.map(|info| info.limits_memory),
+            url: settings.map(|settings| settings.url.as_str()),
+            advertise: settings.map(|settings| settings.advertise.to_string()),
+            publish_at: settings.map(|settings| settings.publish_at.to_string()),
+            ports: settings.map(|settings| format!("{}-{}", settings.ports.start(), settings.ports.end())),
+            labels: settings.map(|settings| &settings.labels),
+            weight: settings.map(|settings| settings.weight),
+            unknown,
         }
+    }
+}
+
+/// What came of removing what is nobody's.
+#[derive(Serialize)]
+pub(crate) struct PrunedView<'a> {
+    removed: &'a [String],
+    /// Engines on which not all of it could be removed.
+    failed: Vec<FailedView<'a>>,
+}
+
+#[derive(Serialize)]
+struct FailedView<'a> {
+    engine: &'a str,
+    error: String,
+}
+
+impl<'a> From<&'a Pruned> for PrunedView<'a> {
+    fn from(pruned: &'a Pruned) -> Self {
+        let failed = pruned.failed.iter();
+        let failed = failed.map(|(engine, error)| FailedView { engine: engine.as_str(), error: error.to_string() });
+        Self { removed: &pruned.removed, failed: failed.collect() }
     }
 }

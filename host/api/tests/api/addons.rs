@@ -18,7 +18,7 @@ async fn creating_answers_at_once() {
     let addon = created.expect(202);
     let expected = json!({
         "id": id, "component_kind": "provider", "app": "demo", "name": "thing", "provider": "thing", "service": "thing",
-        "plan": "small", "provision_type": "independent", "role": "user", "parent": null, "attach_as": "BLUE", "protected": true,
+        "plan": "small", "provision_type": "independent", "role": "user", "parent": null, "engine": null, "attach_as": "BLUE", "protected": true,
         "parameters": { "hang": true }, "state": "waiting_for_provision", "message": "", "percent": null, "error": null,
         "health": { "state": "unknown", "reason": null }, "generation": 0, "operation": null,
         "cleanup": { "state": "none" }, "attempts": 0, "delete_wanted": false, "kept_until": null,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use larder_domain::addon::DeclaredVariables;
+use larder_domain::engines::{EngineWish, Placement};
 use larder_domain::limits::PARAMETERS_BYTES_MAX;
 use larder_domain::manifest::{Plan, Service};
 use larder_domain::ports::runtime::Interface;
@@ -19,6 +20,7 @@ use tokio::time::{Instant, timeout};
 
 use super::WAIT_POLL_MS;
 use crate::apps::unknown as unknown_app;
+use crate::engines::unfit;
 use crate::offers::{Offer, Offers};
 use crate::{Code, Control, ControlError};
 
@@ -47,6 +49,8 @@ pub struct CreateAddon {
     pub parameters: Value,
     /// Whether deleting it is refused.
     pub protected: bool,
+    /// On which engine it is to be; on the one with the most room if left out.
+    pub engine: Option<EngineWish>,
     /// Makes the request recognisable when it comes again.
     pub idempotency: Option<Idempotency>,
 }
@@ -121,8 +125,9 @@ impl Control {
         check_parameters(offer, service, plan, &request.parameters)?;
         let reserve = names_to_reserve(service, request.attach_as.as_ref())?;
         let parent = self.owner(request, service, provision_type).await?;
+        let engine = self.placement(offer, plan, &request.app, request.engine.as_ref()).await?;
         let server = match provision_type {
-            ProvisionType::Communal => Some(Box::new(self.communal_server(offer, service, plan)?)),
+            ProvisionType::Communal => Some(Box::new(self.communal_server(offer, service, plan, engine.clone())?)),
             ProvisionType::Independent | ProvisionType::Shared => None,
         };
         let mut addon = self.addon_of(id, offer, plan);
@@ -134,6 +139,7 @@ impl Control {
             addon,
             seed: new_seed()?,
             server,
+            engine,
             reserve,
             idempotency: request.idempotency.clone(),
             spec: AddonSpec { parent, ..spec(id, request.clone(), offer, service, plan) },
@@ -148,7 +154,13 @@ impl Control {
     }
 
     /// The server that communal addons of a plan share: it belongs to no app, and only an operator deletes it.
-    fn communal_server(&self, offer: &Offer, service: &Service, plan: &Plan) -> Result<NewAddon, ControlError> {
+    fn communal_server(
+        &self,
+        offer: &Offer,
+        service: &Service,
+        plan: &Plan,
+        engine: Option<Placement>,
+    ) -> Result<NewAddon, ControlError> {
         let id = AddonId::generate();
         let spec = AddonSpec {
             id,
@@ -169,7 +181,7 @@ impl Control {
             created_at: WallTime::default(),
         };
         let addon = self.addon_of(id, offer, plan);
-        Ok(NewAddon { spec, addon, seed: new_seed()?, server: None, reserve: vec![], idempotency: None })
+        Ok(NewAddon { spec, addon, seed: new_seed()?, server: None, engine, reserve: vec![], idempotency: None })
     }
 
     /// The addon that the same request made before, if it carries a key.
@@ -291,6 +303,9 @@ fn refused(refusal: CreateRefusal, request: &CreateAddon) -> ControlError {
         }
         CreateRefusal::ParentGone => {
             ControlError::refused(Code::UnknownOwner, "the addon whose resource it would share was deleted meanwhile")
+        }
+        CreateRefusal::ParentElsewhere(engine) => {
+            unfit(format!("the addon that it would be a part of is on the engine `{engine}`, and so would it be"))
         }
         CreateRefusal::IdempotencyMismatch => ControlError::refused(
             Code::IdempotencyMismatch,

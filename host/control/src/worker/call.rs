@@ -1,5 +1,7 @@
 //! What one call may reach of the host: its own addon's state and objects, as long as it holds the lease.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use larder_domain::docker::{LocalName, ObjectSpec, Objects, Status};
 use larder_domain::failure::bounded_text;
@@ -13,10 +15,13 @@ use larder_domain::{AddonId, SecretString};
 use super::objects::last_words;
 use crate::Control;
 use crate::containers::{NamedEngine, full_name};
+use crate::engines::NoEngine;
 
 pub(super) struct Context {
     pub(super) control: Control,
     pub(super) addon: AddonId,
+    /// The engine that its objects are on, or why there is none.
+    pub(super) engine: Result<Arc<NamedEngine>, NoEngine>,
     pub(super) lease: Lease,
     /// What the addon's containers may know and are not to tell.
     pub(super) secrets: Vec<SecretString>,
@@ -62,7 +67,8 @@ impl CallContext for Context {
                 return Err(ContextError::Unfit(format!("the container {name} is being made anew")));
             }
         }
-        let done = self.engine()?.engine.exec(&full_name(self.addon, name), exec).await;
+        let engine = self.engine()?;
+        let done = engine.ask(engine.engine.exec(&full_name(self.addon, name), exec)).await;
         done.map_err(|error| engine_error(&error))
     }
 }
@@ -76,7 +82,7 @@ impl Context {
 
     async fn container(&self, name: &LocalName) -> Result<Status, ContextError> {
         let (engine, full_name) = (self.engine()?, full_name(self.addon, name));
-        let state = engine.engine.state(&full_name).await.map_err(|error| engine_error(&error))?;
+        let state = engine.ask(engine.engine.state(&full_name)).await.map_err(|error| engine_error(&error))?;
         Ok(match state {
             Some(ContainerState::Running) => {
                 let ports = self.control.store.published(self.addon).await.map_err(context_error)?;
@@ -92,8 +98,7 @@ impl Context {
     }
 
     fn engine(&self) -> Result<&NamedEngine, ContextError> {
-        let none = || ContextError::Unavailable("this host has no Docker engine".to_owned());
-        self.control.engine.as_deref().ok_or_else(none)
+        self.engine.as_deref().map_err(|none| ContextError::Unavailable(none.to_string()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! One addon under one lease: perform a step, write what came of it, go on while the state machine says so.
 
+mod reach;
 mod variables;
 
 use std::sync::Arc;
@@ -11,7 +12,6 @@ use larder_domain::failure::{GuestFailure, StepFailure, bounded_text};
 use larder_domain::grants::Denied;
 use larder_domain::history::Entry;
 use larder_domain::limits::CallLimits;
-use larder_domain::network::Policy;
 use larder_domain::operation::PlanAndParameters;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::{Call, Export, GuestState, Interface, Reply};
@@ -286,19 +286,6 @@ impl Drive {
         Err(StepFailure::Host("the provider's limits are being changed".into()))
     }
 
-    /// What the call may reach: what was granted, and the addon's own containers.
-    async fn network(&self, offer: &Offer) -> Result<Arc<Policy>, StoreError> {
-        let Some(engine) = self.control.engine.as_ref().filter(|_| !offer.docker.is_empty()) else {
-            return Ok(Arc::clone(&offer.network));
-        };
-        let spec = &self.record.spec;
-        let mut ports: Vec<_> = self.control.store.published(spec.id).await?.into_values().collect();
-        if let Some(server) = spec.parent {
-            ports.extend(self.control.store.published(server).await?.into_values());
-        }
-        Ok(Arc::new(offer.network.with(engine.endpoints(ports.iter()))))
-    }
-
     /// What the communal server said of itself.
     async fn server(&self) -> Result<Option<AddonConfig>, StoreError> {
         match self.record.spec.parent {
@@ -319,15 +306,17 @@ impl Drive {
         let needed = async {
             let server = self.server().await?;
             let known = Known::of(&self.control, &self.record, &offer.secrets, server.as_ref()).await?;
-            Ok((self.network(&offer).await?, server, known))
+            let engine = self.engine(&offer).await?;
+            Ok((self.network(&offer, &engine).await?, server, known, engine))
         };
-        let (network, server, known) = match needed.await {
+        let (network, server, known, engine) = match needed.await {
             Ok(needed) => needed,
             Err(error) => return Called::not(StepFailure::Host(loaded::store_failed(&error))),
         };
         let context = call::Context {
             control: self.control.clone(),
             addon: self.record.spec.id,
+            engine,
             lease: self.lease.clone(),
             secrets: known.all.clone(),
         };

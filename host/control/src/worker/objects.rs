@@ -17,11 +17,12 @@ use larder_domain::ports::engine::{EngineError, Found, Owner};
 use larder_domain::ports::store::{Phase, StoredObject};
 use larder_domain::redact::redact;
 use larder_domain::work::{Lease, Subject};
-use larder_domain::{AddonId, AddonRecord, Cleanup};
+use larder_domain::{AddonId, AddonRecord, Cleanup, EngineName};
 
 use super::{Stop, secrets};
 use crate::Control;
 use crate::containers::{NamedEngine, full_name};
+use crate::engines::NoEngine;
 
 use containers::Beside;
 pub(super) use containers::last_words;
@@ -30,13 +31,22 @@ pub(super) use containers::last_words;
 const IN_USE_AGAIN_MS: u64 = 30_000;
 /// When an engine that failed is tried again, in milliseconds.
 const AGAIN_MS: u64 = 2_000;
+/// When it is looked again whether there is an engine that there wasn't, in milliseconds.
+const NO_ENGINE_AGAIN_MS: u64 = 30_000;
+/// When an engine that did not answer is tried again, in milliseconds.
+const UNREACHABLE_AGAIN_MS: u64 = 10_000;
+/// When work is tried again for which an engine had no place, in milliseconds.
+const NO_PLACE_AGAIN_MS: u64 = 1_000;
 
 /// Why an addon's objects are not yet what they are to be.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unfinished {
     /// There is no engine.
-    #[error("this host has no Docker engine")]
-    NoEngine,
+    #[error(transparent)]
+    NoEngine(#[from] NoEngine),
+    /// Others have all places among the work about its engine.
+    #[error("the engine `{0}` has as much to do as it may have at once")]
+    NoPlace(EngineName),
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -59,6 +69,13 @@ pub(super) async fn reconcile(control: Control, lease: Lease, stop: Stop) {
         let again_ms = match done {
             Ok(()) => None,
             Err(Unfinished::Pause(ms)) => Some(ms),
+            Err(Unfinished::NoPlace(_)) => Some(NO_PLACE_AGAIN_MS),
+            // Whoever watches the engine has said so, and makes its addons' work due when it answers.
+            Err(Unfinished::Engine(EngineError::Unreachable(_))) => Some(UNREACHABLE_AGAIN_MS),
+            Err(Unfinished::NoEngine(why)) => {
+                tracing::warn!(error = %why, %addon, "an addon's objects are left as they are");
+                Some(NO_ENGINE_AGAIN_MS)
+            }
             Err(error) => {
                 tracing::warn!(%error, %addon, "an addon's objects are not what they are to be; trying again");
                 Some(AGAIN_MS)
@@ -92,12 +109,45 @@ async fn settle(control: &Control, addon: AddonId) -> Result<(), Unfinished> {
     if objects.is_empty() {
         return Ok(());
     }
-    let engine = control.engine.as_deref().ok_or(Unfinished::NoEngine)?;
-    let found = engine.engine.objects(control.store.installation(), Some(addon)).await?;
-    let record = control.store.addon(addon).await?;
-    let it = Settling { control, engine, addon, record, objects, found };
-    it.remove().await?;
-    if it.is_kept() { it.stop().await } else { it.make().await }
+    // As long as it has objects, the store does not forget it.
+    let record = control.store.addon(addon).await?.ok_or(StoreError::Missing("addon"))?;
+    let engine = match control.engine_of(&record).await? {
+        Ok(engine) => engine,
+        Err(none) => {
+            say(control, addon, &objects, &none.to_string()).await?;
+            return Err(none.into());
+        }
+    };
+    let Some(_place) = control.engines.place(&engine.settings.name) else {
+        return Err(Unfinished::NoPlace(engine.settings.name.clone()));
+    };
+    let looked = engine.ask(engine.engine.objects(control.store.installation(), Some(addon))).await;
+    let found = match looked {
+        Ok(found) => found,
+        Err(error) => {
+            say(control, addon, &objects, &error.to_string()).await?;
+            return Err(error.into());
+        }
+    };
+    let it = Settling { control, engine: &engine, addon, record, objects, found };
+    let settled = async {
+        it.remove().await?;
+        if it.is_kept() { it.stop().await } else { it.make().await }
+    };
+    let settled = settled.await;
+    if let Err(Unfinished::Engine(error)) = &settled {
+        engine.heard(Some(error));
+    }
+    settled
+}
+
+/// Says of objects that are to be made what they wait for, so that whoever inspects them can tell.
+async fn say(control: &Control, addon: AddonId, objects: &[StoredObject], why: &str) -> Result<(), StoreError> {
+    let waits = |object: &&StoredObject| object.wanted.is_some() && object.phase == Phase::Waiting;
+    for object in objects.iter().filter(waits).filter(|object| object.message != why) {
+        control.store.note_object(addon, &object.name, object.revision, Phase::Waiting, why.to_owned()).await?;
+    }
+    Ok(())
 }
 
 /// One addon's objects, as the store and the engine have them.
@@ -105,8 +155,7 @@ struct Settling<'a> {
     control: &'a Control,
     engine: &'a NamedEngine,
     addon: AddonId,
-    /// None if the store has forgotten the addon.
-    record: Option<AddonRecord>,
+    record: AddonRecord,
     objects: Vec<StoredObject>,
     found: Vec<Found>,
 }
@@ -156,7 +205,7 @@ impl Settling<'_> {
 
     /// Whether the addon is deleted and can be had back.
     fn is_kept(&self) -> bool {
-        self.record.as_ref().is_some_and(|record| record.addon.kept().is_some())
+        self.record.addon.kept().is_some()
     }
 
     /// Makes what is missing: volumes first, and meanwhile what containers need beside them.
@@ -262,10 +311,7 @@ impl Settling<'_> {
 
     /// What an engine said, without the addon's secrets: it may quote what it was asked for.
     async fn blotted(&self, text: String) -> Result<String, Unfinished> {
-        match &self.record {
-            Some(record) => Ok(redact(text, &secrets::all(self.control, record).await?)),
-            None => Ok(text),
-        }
+        Ok(redact(text, &secrets::all(self.control, &self.record).await?))
     }
 
     /// False if the object is to be something else by now.
@@ -276,8 +322,7 @@ impl Settling<'_> {
     /// Has the addon's provider look at once at what it may wait for. A cleanup that fails waits for nothing here, and would only use up
     /// its attempts sooner.
     async fn tell_addon(&self) -> Result<(), Unfinished> {
-        let is_failing = |record: &AddonRecord| matches!(record.addon.cleanup, Cleanup::Failing { .. });
-        if self.record.as_ref().is_some_and(is_failing) {
+        if matches!(self.record.addon.cleanup, Cleanup::Failing { .. }) {
             return Ok(());
         }
         Ok(self.control.store.poke_addon(self.addon).await?)

@@ -35,7 +35,7 @@ impl Known {
             let config = control.store.addon_config(id).await?;
             all.extend(config.iter().flat_map(AddonConfig::secrets).cloned());
         }
-        if control.engine.is_some() {
+        if record.engine.is_some() || control.engines.iter().next().is_some() {
             let objects = control.store.objects(id).await?;
             all.extend(objects.iter().filter_map(|object| object.wanted.as_ref()).flat_map(Wanted::secrets).cloned());
         }

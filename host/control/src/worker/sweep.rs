@@ -1,18 +1,20 @@
-//! What makes the reconciler look: an engine's events, and now and then a look at everything, since events get lost.
+//! What makes the reconciler look: engines' events, and now and then a look at everything, since events get lost.
 //!
 //! That look also finds what must not be there: objects with this installation's labels whose addon is over. Objects of addons
 //! that the store has never seen are reported and left alone: a store that was restored from a backup knows nothing of what was
 //! made since, and it may be all that is left of somebody's data.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use larder_domain::AddonId;
 use larder_domain::docker::ObjectKind;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::engine::{EngineError, Found};
-use larder_domain::ports::store::{Phase, StoredObject};
+use larder_domain::ports::store::{ObjectOwner, Phase, StoredObject};
+use larder_domain::{AddonId, EngineName};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::objects::Unfinished;
@@ -26,9 +28,15 @@ const ENGINE_PAUSE: Duration = Duration::from_secs(2);
 /// Addons that are read in one go.
 const BATCH_ADDONS: usize = 1_000;
 
-/// Watches the engine, if there is one, until `shutdown` turns true.
-pub async fn watch_engine(control: Control, mut shutdown: watch::Receiver<bool>) {
-    let Some(engine) = control.engine.clone() else { return };
+/// Watches all engines until `shutdown` turns true, each by itself, so that one that does not answer keeps no other from being
+/// watched.
+pub async fn watch_engines(control: Control, shutdown: watch::Receiver<bool>) {
+    let watch = |engine: &Arc<NamedEngine>| watch_engine(control.clone(), Arc::clone(engine), shutdown.clone());
+    let mut watches: JoinSet<()> = control.engines.iter().map(watch).collect();
+    while watches.join_next().await.is_some() {}
+}
+
+async fn watch_engine(control: Control, engine: Arc<NamedEngine>, mut shutdown: watch::Receiver<bool>) {
     let mut was_reached = true;
     loop {
         let watched = tokio::select! {
@@ -38,7 +46,7 @@ pub async fn watch_engine(control: Control, mut shutdown: watch::Receiver<bool>)
         if let Err(error) = watched
             && std::mem::replace(&mut was_reached, false)
         {
-            tracing::warn!(%error, engine = engine.settings.name, "the engine is not watched; `larder doctor` says more");
+            tracing::warn!(%error, engine = %engine.settings.name, "the engine is not watched; `larder doctor` says more");
         } else if !was_reached {
             was_reached = engine.engine.info().await.is_ok();
         }
@@ -51,7 +59,10 @@ pub async fn watch_engine(control: Control, mut shutdown: watch::Receiver<bool>)
 
 /// Follows events until they end. The look at everything comes after the stream is open, so that nothing falls between.
 async fn follow(control: &Control, engine: &NamedEngine) -> Result<(), Unfinished> {
-    let mut events = engine.engine.events(control.store.installation()).await?;
+    let opened = engine.engine.events(control.store.installation()).await;
+    // Others may ask it again as soon as it answers here.
+    engine.heard(opened.as_ref().err());
+    let mut events = opened?;
     let mut next_sweep = Instant::now();
     loop {
         tokio::select! {
@@ -71,7 +82,7 @@ async fn sweep(control: &Control, engine: &NamedEngine) -> Result<(), Unfinished
     for found in &found {
         by_addon.entry(found.owner.addon).or_default().push(found);
     }
-    for addon in owners(control).await? {
+    for addon in owners(control, &engine.settings.name).await? {
         let there = by_addon.remove(&addon).unwrap_or_default();
         if !is_settled(&control.store.objects(addon).await?, &there) {
             control.store.poke_objects(addon).await?;
@@ -83,11 +94,14 @@ async fn sweep(control: &Control, engine: &NamedEngine) -> Result<(), Unfinished
     Ok(())
 }
 
-async fn owners(control: &Control) -> Result<BTreeSet<AddonId>, StoreError> {
-    let mut owners = BTreeSet::new();
+/// The addons with objects that are on this engine, or on none yet.
+async fn owners(control: &Control, engine: &EngineName) -> Result<BTreeSet<AddonId>, StoreError> {
+    let (mut owners, mut after) = (BTreeSet::new(), None);
     loop {
-        let batch = control.store.object_owners(owners.last().copied(), BATCH_ADDONS).await?;
-        owners.extend(batch.iter().map(|owner| owner.addon));
+        let batch = control.store.object_owners(after, BATCH_ADDONS).await?;
+        after = batch.last().map(|owner| owner.addon);
+        let is_here = |owner: &&ObjectOwner| owner.engine.as_ref().is_none_or(|name| name == engine);
+        owners.extend(batch.iter().filter(is_here).map(|owner| owner.addon));
         if batch.len() < BATCH_ADDONS {
             return Ok(owners);
         }

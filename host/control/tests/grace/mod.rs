@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use larder_containers::fake::{Call, FakeEngine};
-use larder_control::{Code, ControlError, EngineSettings, NamedEngine};
+use larder_containers::fake::Call;
+use larder_control::{Code, ControlError};
 use larder_domain::docker::{Objects, Wanted};
-use larder_domain::network::Host;
 use larder_domain::ports::Store as _;
 use larder_domain::ports::engine::ContainerState;
 use larder_domain::ports::runtime::{CallReport, Export};
@@ -138,22 +137,12 @@ async fn a_sink_that_does_not_take_the_variables_again_costs_nobody_their_data()
     assert_eq!(host.calls("honest", Export::Deprovision), 0);
 }
 
-fn engine(fake: &Arc<FakeEngine>) -> NamedEngine {
-    let settings = EngineSettings {
-        name: "default".into(),
-        advertise: Host::parse("127.0.0.1").unwrap(),
-        publish_at: "127.0.0.1".parse().unwrap(),
-        ports: 21_000..=21_009,
-    };
-    NamedEngine { engine: fake.clone(), settings }
-}
-
 #[tokio::test]
 async fn containers_stop_with_the_addon_and_run_again_with_it_at_the_same_address() {
-    let fake = Arc::new(FakeEngine::default());
-    fake.add_image(&"redis:7".parse().unwrap());
-    let set_up = |control: larder_control::Control| control.with_delete_grace(HOUR).with_engine(engine(&fake));
+    let set_up = |control: larder_control::Control| control.with_delete_grace(HOUR);
     let host = TestHost::start_with(&["docker"], Arc::new(SystemClock::new()), set_up).await;
+    let fake = Arc::clone(&host.engine);
+    fake.add_image(&"redis:7".parse().unwrap());
     let wanted = [DATA, SERVER].map(|document| Wanted::parse(SecretString::new(document)).unwrap());
     let objects: Objects = wanted.into_iter().map(|wanted| (wanted.spec.name().clone(), wanted)).collect();
     let answer = move |export| match export {

@@ -8,15 +8,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use larder_containers::fake::FakeEngine;
-use larder_control::worker::watch_engine;
-use larder_control::{Control, CreateAddon, EngineSettings, NamedEngine, Worker, WorkerConfig};
+use larder_control::worker::watch_engines;
+use larder_control::{Control, ControlError, CreateAddon, EngineSettings, NamedEngine, Worker, WorkerConfig};
 use larder_domain::config::{RawConfig, RawEntry, Variable};
 use larder_domain::docker::{LocalName, Status};
+use larder_domain::engines::EngineLabels;
 use larder_domain::failure::{Fault, GuestFailure, Pending};
+use larder_domain::grants::Permission;
 use larder_domain::limits::{AFTER_MS_MAX, CallLimits};
 use larder_domain::network::Host;
 use larder_domain::operation::Health;
 use larder_domain::ports::runtime::{Call, CallReport, Export, Interface, ProviderRuntime, Reply, Usage};
+use larder_domain::ports::store::ProviderStore as _;
 use larder_domain::ports::{AppSink, SinkError};
 use larder_domain::provider::{Refusal, Version, VersionState};
 use larder_domain::{AddonId, AddonRecord, AppName, Digest, SecretString};
@@ -150,7 +153,9 @@ fn told(status: Status) -> Answer {
 pub(crate) fn manifest() -> Value {
     let plan = json!({ "name": "default", "description": "One", "parameters": { "type": "object" } });
     let service = json!({ "name": "thing", "description": "A thing", "variables": ["THING"], "plans": [plan] });
-    json!({ "version": "1", "description": "Scripted", "services": [service] })
+    let request =
+        json!({ "capability": "docker", "value": "volumes=1", "required": false, "reason": "To keep things" });
+    json!({ "version": "1", "description": "Scripted", "services": [service], "requests": [request] })
 }
 
 /// An answer and nothing beside it.
@@ -207,7 +212,8 @@ impl AppSink for FakeSink {
 fn engine_settings() -> EngineSettings {
     let address = Ipv4Addr::LOCALHOST;
     let advertise = Host::parse(&address.to_string()).unwrap();
-    EngineSettings { name: "default".into(), advertise, publish_at: address.into(), ports: 21_000..=21_099 }
+    let (name, url, labels) = ("default".parse().unwrap(), "unix:///default".to_owned(), EngineLabels::new());
+    EngineSettings { name, url, advertise, publish_at: address.into(), ports: 21_000..=21_099, labels, weight: 1 }
 }
 
 /// A host with a running worker.
@@ -238,16 +244,44 @@ impl TestHost {
         clock: Arc<dyn Clock>,
         set_up: impl FnOnce(Control) -> Control,
     ) -> Self {
+        let engine = Arc::new(FakeEngine::default());
+        let engines = vec![NamedEngine::new(engine.clone(), engine_settings())];
+        Self::start_over(providers, clock, engine, |control| set_up(control.with_engines(engines))).await
+    }
+
+    /// One with engines, on which the providers may have a volume for each addon.
+    pub(crate) async fn start_on(providers: &[&str], engines: Vec<NamedEngine>) -> Self {
+        let clock = Arc::new(SystemClock::new());
+        let host = Self::start_over(providers, clock, Arc::default(), |control| control.with_engines(engines)).await;
+        for name in providers {
+            host.grant(name).await;
+        }
+        host
+    }
+
+    /// The same host with other engines, as after a restart.
+    pub(crate) fn over_to(&mut self, engines: Vec<NamedEngine>) {
+        self.stop.send_replace(true);
+        let runtime = Arc::new(Scripted(Arc::clone(&self.script)));
+        let control = Control::new(self.store.clone(), runtime, self.sink.clone()).with_engines(engines);
+        self.stop = run(&control);
+        self.control = control;
+    }
+
+    /// `engine` is the one that tests get to see.
+    async fn start_over(
+        providers: &[&str],
+        clock: Arc<dyn Clock>,
+        engine: Arc<FakeEngine>,
+        set_up: impl FnOnce(Control) -> Control,
+    ) -> Self {
         let dir = TempDir::new().unwrap();
         let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.path().join("key")).unwrap());
         let store = Arc::new(SqliteStore::open(dir.path(), sealer, clock).unwrap());
         let (script, sink) = (Arc::new(Script::default()), Arc::new(FakeSink::default()));
-        let engine = Arc::new(FakeEngine::default());
         let control = Control::new(store.clone(), Arc::new(Scripted(Arc::clone(&script))), sink.clone());
-        let control = set_up(control.with_engine(NamedEngine { engine: engine.clone(), settings: engine_settings() }));
-        let (stop, stopped) = watch::channel(false);
-        tokio::spawn(watch_engine(control.clone(), stopped.clone()));
-        tokio::spawn(Worker::new(control.clone(), WorkerConfig::default()).run(stopped));
+        let control = set_up(control);
+        let stop = run(&control);
         let host = Self { control, script, sink, store, engine, stop, _dir: dir };
         for name in providers {
             host.upload(name).await;
@@ -270,8 +304,30 @@ impl TestHost {
         self.control.wait_for_version(&name, digest, Duration::from_secs(30)).await.unwrap()
     }
 
+    async fn grant(&self, name: &str) {
+        let name = name.parse().unwrap();
+        let volume = Permission::parse("docker", "volumes=1").unwrap();
+        let revision = self.store.provider(&name).await.unwrap().unwrap().revision;
+        self.control.set_grants(&name, vec![volume], revision).await.unwrap();
+    }
+
     /// Asks for an addon by this provider.
     pub(crate) async fn create(&self, provider: &str, name: &str) -> AddonRecord {
+        self.ask(provider, name, None).await.unwrap()
+    }
+
+    /// Asks for one on an engine that is wished for.
+    pub(crate) async fn create_on(&self, provider: &str, name: &str, wish: &str) -> AddonRecord {
+        self.ask(provider, name, Some(wish)).await.unwrap()
+    }
+
+    /// Asks for an addon.
+    pub(crate) async fn ask(
+        &self,
+        provider: &str,
+        name: &str,
+        wish: Option<&str>,
+    ) -> Result<AddonRecord, ControlError> {
         let request = CreateAddon {
             app: "demo".parse().unwrap(),
             service: "thing".parse().unwrap(),
@@ -284,9 +340,10 @@ impl TestHost {
             shared_app: None,
             parameters: json!({}),
             protected: false,
+            engine: wish.map(|wish| wish.parse().unwrap()),
             idempotency: None,
         };
-        self.control.create_addon(request).await.unwrap().0
+        Ok(self.control.create_addon(request).await?.0)
     }
 
     /// Waits until an addon is ready or terminal.
@@ -298,6 +355,14 @@ impl TestHost {
     pub(crate) fn calls(&self, provider: &str, export: Export) -> usize {
         self.script.calls.lock().unwrap().iter().filter(|call| **call == (provider.to_owned(), export)).count()
     }
+}
+
+/// Starts what works for a control.
+fn run(control: &Control) -> watch::Sender<bool> {
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(Worker::new(control.clone(), WorkerConfig::default()).run(stopped.clone()));
+    tokio::spawn(watch_engines(control.clone(), stopped));
+    stop
 }
 
 impl Drop for TestHost {

@@ -45,6 +45,14 @@ impl Image {
         &self.repository
     }
 
+    /// The registry that it names, with its port; none if it is to be found where the engine looks by itself. The first part is a
+    /// registry's if it has a dot or a port, or is `localhost`: so engines read it.
+    #[must_use]
+    pub fn registry(&self) -> Option<&str> {
+        let (first, _) = self.repository.split_once('/')?;
+        (first.contains(['.', ':']) || first == "localhost").then_some(first)
+    }
+
     /// Its tag.
     #[must_use]
     pub fn tag(&self) -> Option<&str> {

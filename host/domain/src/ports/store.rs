@@ -6,6 +6,7 @@
 mod addons;
 mod apps;
 mod audit;
+mod engines;
 mod objects;
 mod providers;
 mod work;
@@ -16,6 +17,7 @@ pub use addons::{
 };
 pub use apps::{APP_VARIABLES_MAX, AppStore, AppVariable, ConfigPatch, PatchRefusal};
 pub use audit::AuditStore;
+pub use engines::EngineStore;
 pub use objects::{Desired, NoPort, ObjectOwner, ObjectStore, Phase, PortMap, Publish, StoredObject};
 pub use providers::{CheckOutcome, ProviderStore, RemoveRefusal, RevisionChanged, UploadOutcome};
 pub use work::{Leased, WorkStore};
@@ -57,7 +59,7 @@ pub trait Watcher: Send {
 }
 
 /// All of the store.
-pub trait Store: AddonStore + AppStore + AuditStore + ObjectStore + ProviderStore + WorkStore {
+pub trait Store: AddonStore + AppStore + AuditStore + EngineStore + ObjectStore + ProviderStore + WorkStore {
     /// The clock of due work, leases and deadlines.
     fn now(&self) -> StoreTime;
 

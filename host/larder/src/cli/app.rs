@@ -24,6 +24,8 @@ pub(crate) enum AppCommand {
     List,
     /// Show an app and its addons.
     Show(AppArgs),
+    /// Say on which engine an app's future addons are to be; those that it has stay where they are.
+    Place(PlaceArgs),
     /// Delete an app.
     Delete(DeleteArgs),
 }
@@ -34,6 +36,21 @@ pub(crate) struct AppArgs {
     /// The app's name; an experiment is named APP.EXPERIMENT.
     #[arg(value_name = "APP", add = ArgValueCandidates::new(candidates::apps))]
     app: String,
+}
+
+/// Where addons are to be.
+#[derive(Debug, Args)]
+pub(crate) struct PlaceArgs {
+    #[command(flatten)]
+    which: AppArgs,
+
+    /// An engine's name, or labels that it must have, like disk=ssd,zone=a.
+    #[arg(value_name = "NAME|LABEL=VALUE,…", required_unless_present = "anywhere")]
+    engine: Option<String>,
+
+    /// On the one with the most room, whichever that is.
+    #[arg(long, conflicts_with = "engine")]
+    anywhere: bool,
 }
 
 /// What to delete.
@@ -52,6 +69,7 @@ pub(crate) async fn run(context: &Context, command: AppCommand) -> Result<()> {
         AppCommand::Create(args) => create(context, &args.app).await,
         AppCommand::List => list(context).await,
         AppCommand::Show(args) => show(context, &args.app).await,
+        AppCommand::Place(args) => place(context, &args).await,
         AppCommand::Delete(args) => delete(context, &args).await,
     }
 }
@@ -63,6 +81,19 @@ async fn create(context: &Context, app: &str) -> Result<()> {
     }
     let is_new = answer.status == StatusCode::CREATED;
     context.out.done(&if is_new { format!("created app `{app}`") } else { format!("app `{app}` is there already") })
+}
+
+async fn place(context: &Context, args: &PlaceArgs) -> Result<()> {
+    let app = &args.which.app;
+    let call = Call::new(Method::PUT, &["v1", "apps", app, "engine"]).json(&json!({ "engine": args.engine }));
+    let answer = context.api.call(call).await?;
+    if context.out.json {
+        return context.out.json(&answer.body);
+    }
+    context.out.done(&match &args.engine {
+        Some(engine) => format!("new addons of `{app}` go to `{engine}`"),
+        None => format!("new addons of `{app}` go where the most room is"),
+    })
 }
 
 async fn list(context: &Context) -> Result<()> {

@@ -11,6 +11,7 @@ use super::audit::AuditArgs;
 use super::completions::CompletionsArgs;
 use super::config::ConfigCommand;
 use super::doctor::DoctorArgs;
+use super::engine::EngineCommand;
 use super::experiment::ExperimentCommand;
 use super::out::Out;
 use super::provider::ProviderCommand;
@@ -100,7 +101,10 @@ pub(crate) enum Command {
     Experiment(ExperimentCommand),
     /// Run a command with an app's variables.
     Run(RunArgs),
-    /// Look for what is wrong with the server and its Docker engine.
+    /// Look at the Docker engines.
+    #[command(subcommand)]
+    Engine(EngineCommand),
+    /// Look for what is wrong with the server and its Docker engines.
     Doctor(DoctorArgs),
     /// Show what was done to providers, when and by whom.
     Audit(AuditArgs),

@@ -1,4 +1,4 @@
-//! `larder doctor`: what is wrong with the server and its Docker engine, and what to do about it.
+//! `larder doctor`: what is wrong with the server and its Docker engines, and what to do about it.
 
 use std::net::IpAddr;
 
@@ -24,6 +24,10 @@ pub(crate) async fn run(context: &Context, args: &DoctorArgs) -> Result<()> {
         let pruned = context.api.call(Call::new(Method::POST, &["v1", "engines", "prune"])).await?.body;
         let names = pruned["removed"].as_array().into_iter().flatten().filter_map(Value::as_str);
         names.for_each(|name| context.out.note(&format!("removed {}", text::line(name))));
+        for failed in pruned["failed"].as_array().into_iter().flatten() {
+            let of = |key: &str| text::line(failed[key].as_str().unwrap_or_default());
+            context.out.note(&format!("not all was removed from the engine `{}`: {}", of("engine"), of("error")));
+        }
     }
     let ready = context.api.call(Call::get(&["readyz"])).await.is_ok();
     let engines = context.api.call(Call::get(&["v1", "engines"])).await?.body["engines"].clone();
@@ -46,27 +50,35 @@ pub(crate) async fn run(context: &Context, args: &DoctorArgs) -> Result<()> {
 /// What is wrong with an engine, each with what helps.
 fn complaints_of(engine: &Value) -> Vec<(String, String)> {
     let of = |key: &str| text::line(engine[key].as_str().unwrap_or_default());
-    if engine["reachable"] != true {
+    if engine["state"] == "unconfigured" {
+        let addons = text::count(engine["addons"].as_u64().unwrap_or_default(), "addon");
+        let what = format!("the engine `{}` is not configured, and {addons} there can't be looked after", of("name"));
+        let help = "name it in the file of `larder serve --engines` again; what is on it stays until then";
+        return vec![(what, help.to_owned())];
+    }
+    if engine["state"] != "reachable" {
         let help = "start it, or name another with `larder serve --engine`; the server's user must be allowed to use its socket";
         return vec![(format!("the engine `{}`: {}", of("name"), of("error")), help.to_owned())];
     }
     let mut complaints = vec![];
     if engine["limits_memory"] == false {
-        let what = "the engine's kernel does not limit memory".to_owned();
+        let what = format!("the kernel of the engine `{}` does not limit memory", of("name"));
         complaints.push((what, "enable the memory controller of cgroups, and start the engine again".to_owned()));
     }
     let is_loopback = |key: &str| of(key).parse().is_ok_and(|address: IpAddr| address.is_loopback());
     if is_loopback("publish_at") && !is_loopback("advertise") {
-        let what = format!("ports are published at {}, and apps are told {}", of("publish_at"), of("advertise"));
-        complaints
-            .push((what, "set `larder serve --publish-at` to an address that apps reach, or to 0.0.0.0".to_owned()));
+        let (name, at, told) = (of("name"), of("publish_at"), of("advertise"));
+        let what = format!("the engine `{name}` publishes ports at {at}, and apps are told {told}");
+        let help = "set `larder serve --publish-at`, or `publish_at` in the file of engines, to an address that apps reach, or to 0.0.0.0";
+        complaints.push((what, help.to_owned()));
     }
     let unknown: Vec<String> =
         engine["unknown"].as_array().into_iter().flatten().filter_map(Value::as_str).map(text::line).collect();
     if !unknown.is_empty() {
         let what = format!(
-            "{} of addons that this store has never seen: {}",
+            "{} on the engine `{}` of addons that this store has never seen: {}",
             text::count(unknown.len() as u64, "object"),
+            of("name"),
             unknown.join(", ")
         );
         complaints.push((what, "if nobody needs them, `larder doctor --prune` removes them for good".to_owned()));
@@ -78,15 +90,16 @@ fn show(engines: &Value, complaints: &[(String, String)]) -> String {
     let line = |engine: &Value| {
         let of = |key: &str| text::line(engine[key].as_str().unwrap_or("-"));
         format!(
-            "engine {}: Docker {}, API {}, {}, ports {}\n",
+            "engine {}: Docker {}, API {}, {}, ports {}, {}\n",
             of("name"),
             of("version"),
             of("api_version"),
             of("storage_driver"),
-            of("ports")
+            of("ports"),
+            text::count(engine["addons"].as_u64().unwrap_or_default(), "addon")
         )
     };
-    let reachable = |engine: &&Value| engine["reachable"] == true;
+    let reachable = |engine: &&Value| engine["state"] == "reachable";
     let mut shown: String = engines.as_array().into_iter().flatten().filter(reachable).map(line).collect();
     match complaints {
         [] => shown.push_str("all is well\n"),
@@ -102,14 +115,15 @@ mod tests {
     use super::*;
 
     fn engine() -> Value {
-        json!({ "name": "default", "reachable": true, "limits_memory": true, "advertise": "127.0.0.1", "publish_at": "127.0.0.1", "unknown": [] })
+        json!({ "name": "default", "state": "reachable", "limits_memory": true, "advertise": "127.0.0.1", "publish_at": "127.0.0.1", "unknown": [] })
     }
 
     #[test]
     fn each_problem_comes_with_what_helps() {
         assert_eq!(complaints_of(&engine()), []);
         for (key, value, word) in [
-            ("reachable", json!(false), "--engine"),
+            ("state", json!("unreachable"), "`larder serve --engine`"),
+            ("state", json!("unconfigured"), "--engines"),
             ("limits_memory", json!(false), "cgroups"),
             ("advertise", json!("db.internal"), "--publish-at"),
             ("unknown", json!(["larder-x-data"]), "--prune"),

@@ -14,13 +14,14 @@
 //!
 //! Result goes to standard output, everything else (progress, errors, warnings) to standard error.
 
+pub(crate) mod apply;
 pub(crate) mod completions;
+pub(crate) mod object;
 pub(crate) mod settings;
 
 mod addon;
 mod api;
 mod app;
-mod apply;
 mod args;
 mod audit;
 mod catalog;
@@ -28,11 +29,11 @@ mod config;
 mod context;
 mod doctor;
 pub(crate) mod duration;
+mod engine;
 mod exec;
 mod experiment;
 mod failure;
 mod model;
-mod object;
 mod out;
 mod progress;
 mod provider;
@@ -92,6 +93,7 @@ async fn ask_server(global: &Global, command: Command) -> Result<()> {
         Command::Apply(args) => apply::run(&context, &args).await,
         Command::Experiment(command) => experiment::run(&context, command).await,
         Command::Run(args) => match run::run(&context, args).await? {},
+        Command::Engine(command) => engine::run(&context, command).await,
         Command::Doctor(args) => doctor::run(&context, &args).await,
         Command::Audit(args) => audit::run(&context, &args).await,
         Command::Serve(_) | Command::Completions(_) => Ok(()),

@@ -45,6 +45,18 @@ fn unexpected(error: &serde_json::Error) -> Failure {
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
+pub(crate) struct Engine {
+    pub(crate) name: String,
+    pub(crate) state: String,
+    pub(crate) version: Option<String>,
+    pub(crate) addons: u64,
+    pub(crate) weight: Option<u32>,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) url: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
 pub(crate) struct Addon {
     pub(crate) id: String,
     pub(crate) app: Option<String>,
@@ -54,6 +66,7 @@ pub(crate) struct Addon {
     pub(crate) plan: String,
     pub(crate) provision_type: String,
     pub(crate) parent: Option<String>,
+    pub(crate) engine: Option<String>,
     pub(crate) attach_as: Option<String>,
     pub(crate) protected: bool,
     pub(crate) parameters: Map<String, Value>,

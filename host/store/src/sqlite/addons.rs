@@ -44,9 +44,10 @@ impl AddonStore for SqliteStore {
         let (mut spec, addon) = (new.spec.clone(), new.addon.clone());
         let job = move |tx: &mut Tx<'_>| Ok((create::create(tx, &new, &parts, server.as_ref())?, tx.wall));
         Ok(match self.writer.attempt(job).await? {
-            Ok((create::Outcome::New(parent), now)) => {
-                (spec.created_at, spec.parent) = (now, parent);
-                Ok(Created::New(AddonRecord { spec: Arc::new(spec), addon, change: None, updated_at: now }))
+            Ok((create::Outcome::New(settled), now)) => {
+                (spec.created_at, spec.parent) = (now, settled.parent);
+                let engine = settled.engine;
+                Ok(Created::New(AddonRecord { spec: Arc::new(spec), addon, change: None, engine, updated_at: now }))
             }
             Ok((create::Outcome::Replayed(record), _)) => Ok(Created::Replayed(record.open(&*self.sealer)?)),
             Err(refusal) => Err(refusal),

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0006_operations.sql"),
     include_str!("../../migrations/sqlite/0007_grace.sql"),
     include_str!("../../migrations/sqlite/0008_pokes.sql"),
+    include_str!("../../migrations/sqlite/0009_engines.sql"),
     include_str!("../../migrations/sqlite/0010_issued_and_digests.sql"),
 ];
 
@@ -35,6 +36,49 @@ pub(super) fn run(conn: &mut Connection) -> Result<(), OpenError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a store of before was left with: addons of the one engine that there was, and others.
+    const BEFORE: &str = "
+        INSERT INTO provider (name, component_kind) VALUES ('redis', 'provider'), ('pg', 'provider'), ('secret', 'provider');
+        INSERT INTO provider_grant VALUES ('redis', 'docker', 'redis:7', 0), ('secret', 'network', 'tcp://a:1', 0);
+        INSERT INTO docker_object VALUES (x'03', 'data', 'pg', 1, 1, x'', 'made', '');";
+
+    #[test]
+    fn what_there_was_is_on_the_engine_that_there_was() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        let this = MIGRATIONS.iter().position(|sql| sql.contains("engine_tally")).unwrap();
+        MIGRATIONS[..this].iter().for_each(|sql| conn.execute_batch(sql).unwrap());
+        conn.pragma_update(None, "user_version", this).unwrap();
+        conn.execute_batch(BEFORE).unwrap();
+        // A redis, a part of it, a pg with objects, a secret, and a redis that is over.
+        for (id, provider, live, parent) in [
+            (1, "redis", 1, None),
+            (2, "redis", 1, Some(1)),
+            (3, "pg", 1, None),
+            (4, "secret", 1, None),
+            (5, "redis", 0, None),
+        ] {
+            let addon =
+                "INSERT INTO addon (id, name, provider, phase, live, entries, log_lines, log_bytes, updated_at, state,
+                     begin_intended, begun, message, attempts, attempts_max, host_faults, waited_ms, limit_ms, since,
+                     expected_ms, cleanup, cleanup_attempts, delete_wanted)
+                 VALUES (?, 'x', ?, 1, ?, 0, 0, 0, 0, 'ready', 1, 1, '', 0, 3, 0, 0, 0, 0, 0, 'none', 0, 0)";
+            conn.execute(addon, ([id], provider, live)).unwrap();
+            let detail = "INSERT INTO addon_detail (addon, component_kind, service, plan, provision_type, role, protected, created_at,
+                 declared, parameters, seed, parent) VALUES (?, 'provider', 's', 'p', 'independent', 'user', 0, 0, '[]', x'', x'', ?)";
+            conn.execute(detail, ([id], parent.map(|parent: u8| [parent]))).unwrap();
+        }
+        run(&mut conn).unwrap();
+        let mut asked = conn.prepare("SELECT hex(addon), engine FROM addon_detail ORDER BY addon").unwrap();
+        let rows = asked.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))).unwrap();
+        let rows: Vec<_> = rows.map(Result::unwrap).collect();
+        let on: Vec<_> = rows.iter().map(|(id, engine)| (id.as_str(), engine.as_deref())).collect();
+        let there = Some("default");
+        assert_eq!(on, [("01", there), ("02", there), ("03", there), ("04", None), ("05", there)]);
+        let live: u64 =
+            conn.query_row("SELECT live FROM engine_tally WHERE engine = 'default'", [], |row| row.get(0)).unwrap();
+        assert_eq!(live, 2, "a part takes no room, and what is over neither");
+    }
 
     #[test]
     fn migrations_run_once_and_a_newer_schema_is_refused() {

@@ -50,9 +50,12 @@ impl ObjectStore for SqliteStore {
 
     async fn object_owners(&self, after: Option<AddonId>, count_max: usize) -> Result<Vec<ObjectOwner>, StoreError> {
         let after = after.map(|id| id.0.into_bytes()).unwrap_or_default();
-        let sql = "SELECT DISTINCT addon, provider FROM docker_object WHERE addon > ? ORDER BY addon LIMIT ?";
+        let sql = "SELECT DISTINCT docker_object.addon, provider, engine FROM docker_object
+                   LEFT JOIN addon_detail ON addon_detail.addon = docker_object.addon
+                   WHERE docker_object.addon > ? ORDER BY docker_object.addon LIMIT ?";
         let read = |row: &mut Columns<'_, '_>| {
-            Ok(ObjectOwner { addon: AddonId(row.uuid()?), provider: row.parsed("a provider's name")? })
+            let (addon, provider) = (AddonId(row.uuid()?), row.parsed("a provider's name")?);
+            Ok(ObjectOwner { addon, provider, engine: row.parsed_or_null("an engine's name")? })
         };
         self.readers.read(move |conn| list(conn, sql, (after, count_max), read)).await
     }

@@ -56,9 +56,10 @@ fn requests(tx: &Tx<'_>) -> Result<usize> {
 /// The addon that has been kept the longest, if that is long enough.
 fn oldest(tx: &Tx<'_>) -> Result<Option<AddonId>> {
     let Some(kept_until) = tx.now.0.checked_sub(ADDON_KEPT_MS) else { return Ok(None) };
-    tx.find("SELECT id FROM addon WHERE kept_since <= ? ORDER BY kept_since LIMIT 1", [kept_until], |row| {
-        row.uuid().map(AddonId)
-    })
+    // As long as it has objects, somebody must know on which engine they are.
+    let sql = "SELECT id FROM addon WHERE kept_since <= ? AND NOT EXISTS (SELECT 1 FROM docker_object WHERE addon = id)
+               ORDER BY kept_since LIMIT 1";
+    tx.find(sql, [kept_until], |row| row.uuid().map(AddonId))
 }
 
 /// Removes rows of an addon, its own last.

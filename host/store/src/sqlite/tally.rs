@@ -3,6 +3,7 @@
 use larder_domain::Addon;
 
 use super::addons::Progress;
+use super::engines;
 use super::error::Result;
 use super::tx::Tx;
 
@@ -34,6 +35,9 @@ pub(super) fn change(tx: &Tx<'_>, now: &Progress, before: Counts) -> Result<bool
              DO UPDATE SET live = live + excluded.live, unfinished = unfinished + excluded.unfinished",
             (now.provider.as_str(), live, unfinished),
         )?;
+    }
+    if live < 0 {
+        engines::ended(tx, now.addon.id)?;
     }
     match &now.app {
         Some(app) if live != 0 => {

@@ -9,6 +9,7 @@
 mod apps;
 mod cleanup;
 mod create;
+mod engines;
 mod fencing;
 mod grace;
 mod history;
@@ -73,6 +74,14 @@ conformance! { sqlite;
         a_part_that_can_be_had_back_keeps_the_other_in_use_until_that_ends,
         its_objects_are_looked_at_when_it_goes_and_when_it_comes_back,
         deleted_ones_are_listed_while_they_can_be_had_back,
+    }
+    engines {
+        addons_go_where_the_most_room_is_and_stay_there,
+        many_at_once_are_spread,
+        an_addon_that_needed_none_gets_one_when_it_does,
+        a_part_is_where_the_whole_is,
+        an_app_can_have_a_place,
+        an_addon_is_not_forgotten_while_it_has_objects,
     }
     fencing {
         a_result_needs_the_lease,

@@ -16,12 +16,12 @@ fn objects(documents: &[&str]) -> Objects {
 
 const ONE: Digest = Digest([1; 32]);
 const TWO: Digest = Digest([2; 32]);
-const DATA: &str = r#"{"kind":"volume","name":"data"}"#;
+pub(crate) const DATA: &str = r#"{"kind":"volume","name":"data"}"#;
 const SERVER: &str = r#"{"kind":"container","name":"server","image":"redis:7","memory_bytes":67108864,"ports":[6379]}"#;
 const LARGER: &str = r#"{"kind":"container","name":"server","image":"redis:7","memory_bytes":99999999,"ports":[6379]}"#;
 
 /// Stores with the addon's next answer that it is to have these.
-async fn want(world: &World, turn: &Turn, documents: &[&str]) {
+pub(crate) async fn want(world: &World, turn: &Turn, documents: &[&str]) {
     want_by(world, turn, ONE, documents).await;
 }
 
@@ -55,7 +55,7 @@ async fn are_due(world: &World) -> bool {
 }
 
 fn publish(addon: AddonId, taken: &[u16]) -> Publish {
-    let (engine, object) = ("default".to_owned(), "server".parse().unwrap());
+    let (engine, object) = ("default".parse().unwrap(), "server".parse().unwrap());
     Publish { engine, addon, object, ports: vec![6379], range: 21_000..=21_002, taken: taken.to_vec() }
 }
 

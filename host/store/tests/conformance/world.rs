@@ -135,7 +135,7 @@ pub(crate) fn new_addon(world: &World, app: Option<&AppName>) -> NewAddon {
         created_at: WallTime(1_000),
     };
     let addon = Addon::new(id, 900_000, 3, world.store.now());
-    NewAddon { spec, addon, seed: Seed([9; 32]), server: None, reserve: vec![], idempotency: None }
+    NewAddon { spec, addon, seed: Seed([9; 32]), server: None, engine: None, reserve: vec![], idempotency: None }
 }
 
 /// Words that change a new addon.

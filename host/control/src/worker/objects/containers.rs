@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use larder_domain::AddonState;
+use larder_domain::SecretString;
 use larder_domain::docker::{ContainerSpec, Image, ObjectKind};
 use larder_domain::operation::{Health, HealthState, Operation};
 use larder_domain::ports::engine::{ContainerState, EngineError, Found, NewContainer};
 use larder_domain::ports::store::{Phase, PortMap, Publish, StoredObject};
 use larder_domain::redact::redact;
-use larder_domain::{AddonRecord, AddonState, SecretString};
 
 use super::{Settling, Unfinished};
 use crate::containers::{NamedEngine, REMOVAL_STOP, full_name, network_name};
@@ -107,7 +108,7 @@ impl Settling<'_> {
         let name = network_name(installation);
         let is_stopped = |found: &Found| found.kind == ObjectKind::Container && !found.running;
         if self.missing().next().is_some() || self.found.iter().any(is_stopped) {
-            let _turn = self.control.networking.lock().await;
+            let _turn = self.engine.networking.lock().await;
             self.engine.engine.ensure_network(installation, &name).await?;
         }
         Ok(name)
@@ -198,34 +199,29 @@ impl Settling<'_> {
     /// Whether somebody relies on the addon, and so on its addresses. While an operation may still be undone, it is its
     /// provider's to decide what becomes of a container, as when the addon was made.
     pub(super) fn is_in_use(&self) -> bool {
-        let is_used = |record: &AddonRecord| match record.addon.state {
+        let addon = &self.record.addon;
+        match addon.state {
             AddonState::Provisioned => true,
-            AddonState::Ready => !record.addon.running().is_some_and(Operation::can_be_undone),
+            AddonState::Ready => !addon.running().is_some_and(Operation::can_be_undone),
             _ => false,
-        };
-        self.record.as_ref().is_some_and(is_used)
+        }
     }
 
     /// What is known of a ready addon is at once that it does not work.
     async fn is_ill(&self, why: &str) -> Result<(), Unfinished> {
-        match &self.record {
-            Some(record) if record.addon.state == AddonState::Ready => {
-                Ok(self.control.store.note_health(self.addon, Health::unhealthy(why.to_owned())).await?)
-            }
-            _ => Ok(()),
+        if self.record.addon.state == AddonState::Ready {
+            self.control.store.note_health(self.addon, Health::unhealthy(why.to_owned())).await?;
         }
+        Ok(())
     }
 
     /// All containers run again. Whether the addon works then is its provider's to say, if it can.
     pub(super) async fn is_well(&self) -> Result<(), Unfinished> {
-        let asks_nobody = |record: &AddonRecord| record.addon.health_every_ms.is_none();
-        let was_ill = |record: &AddonRecord| record.addon.health.state == HealthState::Unhealthy;
-        match &self.record {
-            Some(record) if was_ill(record) && asks_nobody(record) => {
-                Ok(self.control.store.note_health(self.addon, Health::HEALTHY).await?)
-            }
-            _ => Ok(()),
+        let addon = &self.record.addon;
+        if addon.health.state == HealthState::Unhealthy && addon.health_every_ms.is_none() {
+            self.control.store.note_health(self.addon, Health::HEALTHY).await?;
         }
+        Ok(())
     }
 
     /// The ports of a container. None if there are none left for it; that was noted.
@@ -258,13 +254,13 @@ impl Settling<'_> {
         network: String,
         ports: &PortMap,
     ) -> NewContainer<'a> {
-        let provider = self.record.as_ref().map(|it| (PROVIDER.to_owned(), it.spec.provider.to_string()));
+        let provider = (PROVIDER.to_owned(), self.record.spec.provider.to_string());
         let digest = object.by.map(|by| (DIGEST.to_owned(), by.to_string()));
         let volumes = spec.mounts.iter().map(|mount| (mount.volume.clone(), full_name(self.addon, &mount.volume)));
         NewContainer {
             full_name: name.to_owned(),
             owner: self.owner(object),
-            labels: provider.into_iter().chain(digest).collect(),
+            labels: [provider].into_iter().chain(digest).collect(),
             spec,
             volumes: volumes.collect(),
             published: self.engine.addresses(ports),

@@ -5,10 +5,11 @@ use async_trait::async_trait;
 use super::{Desired, StoreError, Watcher};
 use crate::addon::{Addon, AddonRecord, AddonSpec, AddonState};
 use crate::config::AddonConfig;
+use crate::engines::Placement;
 use crate::grace::Grace;
 use crate::history::{Entry, StoredEntry};
 use crate::ids::AddonId;
-use crate::names::{AppName, ProviderName};
+use crate::names::{AppName, EngineName, ProviderName};
 use crate::operation::Health;
 use crate::ports::runtime::{GuestState, LogLine};
 use crate::secret::{SecretString, Seed};
@@ -28,6 +29,8 @@ pub struct NewAddon {
     pub seed: Seed,
     /// The communal server that it needs. Made with it, unless there is one of its provider, service and plan.
     pub server: Option<Box<NewAddon>>,
+    /// Where it may be, if it is one that can have objects. A part of another addon is where that is.
+    pub engine: Option<Placement>,
     /// Names to reserve for it in its app, with prefix.
     pub reserve: Vec<VariableName>,
     /// Replays the first answer when the same request comes again.
@@ -61,6 +64,8 @@ pub enum CreateRefusal {
     NameTaken,
     /// The addon whose resource it would share is over.
     ParentGone,
+    /// The addon that it would be a part of is on this engine, and somebody wished for another one.
+    ParentElsewhere(EngineName),
     /// The app has that variable already.
     VariableTaken {
         /// Which one.

@@ -10,7 +10,7 @@ use crate::addon::named;
 use crate::docker::{LocalName, Objects, Wanted};
 use crate::history::Entry;
 use crate::ids::{AddonId, Digest};
-use crate::names::ProviderName;
+use crate::names::{EngineName, ProviderName};
 use crate::time::StoreTime;
 use crate::work::Lease;
 
@@ -61,6 +61,8 @@ pub struct ObjectOwner {
     pub addon: AddonId,
     /// Whose turn work about its objects is counted as.
     pub provider: ProviderName,
+    /// The engine that they are on; none if there was none yet.
+    pub engine: Option<EngineName>,
 }
 
 /// No port of the range is free.
@@ -75,7 +77,7 @@ pub type PortMap = BTreeMap<u16, u16>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publish {
     /// On which engine.
-    pub engine: String,
+    pub engine: EngineName,
     /// Whose container.
     pub addon: AddonId,
     /// Which one.

@@ -69,6 +69,10 @@ pub(crate) struct CreateArgs {
     #[arg(long, value_name = "JSON|@FILE|-")]
     params_json: Option<String>,
 
+    /// The engine that its containers are to be on: its name, or labels like disk=ssd [default: the one with the most room].
+    #[arg(long, value_name = "NAME|LABEL=VALUE,…")]
+    engine: Option<String>,
+
     /// Refuse to delete the addon.
     #[arg(long)]
     protected: bool,
@@ -133,6 +137,7 @@ fn body(args: CreateArgs) -> Result<Value> {
         ("shared_experiment_name", args.shared_experiment),
         ("shared_app_name", args.shared_app),
         ("attach_as", args.attach_as),
+        ("engine", args.engine),
     ];
     if let Some(fields) = body.as_object_mut() {
         fields.extend(texts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))));

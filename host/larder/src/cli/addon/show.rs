@@ -30,6 +30,7 @@ fn show(addon: &Addon) -> String {
         .field("plan", &addon.plan)
         .field("provider", &addon.provider)
         .field("type", &addon.provision_type)
+        .field_if_any("engine", addon.engine.as_deref().unwrap_or_default())
         .field_if_any("attach as", addon.attach_as.as_deref().unwrap_or_default())
         .field_if_any("protected", yes(addon.protected))
         .field_if_any("parameters", &parameters)

@@ -7,20 +7,20 @@
 //! * [`carry_out`] does it, and [`report`] tells.
 
 pub(crate) mod carry_out;
+pub(crate) mod fields;
 pub(crate) mod file;
+pub(crate) mod mistake;
 pub(crate) mod sharers;
+pub(crate) mod yaml;
 
 mod actual;
-mod fields;
 mod json;
 mod labtest;
-mod mistake;
 mod offers;
 mod own;
 mod plan;
 mod report;
 mod wanted;
-mod yaml;
 
 use std::path::PathBuf;
 use std::time::Duration;

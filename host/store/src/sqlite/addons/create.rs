@@ -3,13 +3,14 @@
 use larder_domain::history::Entry;
 use larder_domain::ports::store::{CreateRefusal, Idempotency, NewAddon};
 use larder_domain::work::{Subject, WorkKind};
-use larder_domain::{AddonId, AddonSpec};
+use larder_domain::{AddonId, AddonSpec, EngineName};
 use serde_json::json;
 
 use super::progress::Progress;
 use super::record::{self, SealedParts, SealedRecord};
 use super::{family, history};
 use crate::sqlite::claims::{self, Taken};
+use crate::sqlite::engines;
 use crate::sqlite::error::{Result, Stop};
 use crate::sqlite::purge::IDEMPOTENCY_KEPT_MS;
 use crate::sqlite::tally::{self, Counts};
@@ -18,9 +19,16 @@ use crate::sqlite::work::plan;
 
 /// What came of it, before anything sealed is opened.
 pub(super) enum Outcome {
-    /// It is there, as a part of another addon or of none.
-    New(Option<AddonId>),
+    /// It is there.
+    New(Settled),
     Replayed(Box<SealedRecord>),
+}
+
+/// What was decided of a new addon in the transaction that made it.
+pub(super) struct Settled {
+    /// The addon that it is a part of.
+    pub(super) parent: Option<AddonId>,
+    pub(super) engine: Option<EngineName>,
 }
 
 pub(super) fn create(
@@ -29,7 +37,7 @@ pub(super) fn create(
     parts: &SealedParts,
     server_parts: Option<&SealedParts>,
 ) -> Result<Outcome, Stop<CreateRefusal>> {
-    let NewAddon { spec, addon, reserve, idempotency, server, .. } = new;
+    let NewAddon { spec, addon, reserve, idempotency, server, engine: placement, .. } = new;
     if let Some(idempotency) = idempotency
         && let Some(earlier) = replay(tx, idempotency)?
     {
@@ -44,6 +52,13 @@ pub(super) fn create(
     {
         return Err(Stop::Refused(CreateRefusal::ParentGone));
     }
+    let engine = engines::choose(tx, parent, placement.as_ref())?;
+    if let (Some(engine), Some(placement)) = (&engine, placement)
+        && placement.is_wished
+        && !placement.allows(engine)
+    {
+        return Err(Stop::Refused(CreateRefusal::ParentElsewhere(engine.clone())));
+    }
     let spec = &AddonSpec { parent, ..spec.clone() };
     let mut progress = Progress::new(addon.clone(), spec.app.clone(), spec.provider.clone());
     if !tally::change(tx, &progress, Counts::NONE)?
@@ -52,7 +67,7 @@ pub(super) fn create(
         return Err(Stop::Refused(CreateRefusal::NoApp(app.clone())));
     }
     progress.entries = 1;
-    if !record::insert(tx, spec, &progress, parts)? {
+    if !record::insert(tx, spec, engine.as_ref(), &progress, parts)? {
         return Err(Stop::Refused(CreateRefusal::NameTaken));
     }
     if let Some(app) = &spec.app
@@ -60,17 +75,20 @@ pub(super) fn create(
     {
         return Err(Stop::Refused(CreateRefusal::VariableTaken { variable, owner }));
     }
-    history::insert(tx, spec.id, progress.entries, &created(spec))?;
+    if let (Some(engine), None) = (&engine, parent) {
+        engines::begun(tx, engine)?;
+    }
+    history::insert(tx, spec.id, progress.entries, &created(spec, engine.as_ref()))?;
     plan::begin(tx, WorkKind::Addon, &Subject::Addon(spec.id), &spec.provider)?;
     if let Some(idempotency) = idempotency {
         remember(tx, idempotency, spec.id)?;
     }
-    Ok(Outcome::New(parent))
+    Ok(Outcome::New(Settled { parent, engine }))
 }
 
-fn created(spec: &AddonSpec) -> Entry {
+fn created(spec: &AddonSpec, engine: Option<&EngineName>) -> Entry {
     let AddonSpec { name, provider, service, plan, .. } = spec;
-    let data = json!({ "name": name, "provider": provider, "service": service, "plan": plan });
+    let data = json!({ "name": name, "provider": provider, "service": service, "plan": plan, "engine": engine });
     Entry::with("created", format!("asked for {service}, plan {plan}"), data)
 }
 

@@ -7,7 +7,7 @@ use larder_domain::addon::{ComponentKind, DeclaredVariables, ProvisionType, Role
 use larder_domain::operation::PlanAndParameters;
 use larder_domain::ports::{Sealer, StoreError};
 use larder_domain::secret::Seed;
-use larder_domain::{AddonId, AddonRecord, AddonSpec, AppName, PlanName, WallTime};
+use larder_domain::{AddonId, AddonRecord, AddonSpec, AppName, EngineName, PlanName, WallTime};
 use rusqlite::Connection;
 use serde_json::Value;
 use uuid::Uuid;
@@ -25,6 +25,7 @@ pub(in crate::sqlite) struct SealedRecord {
     spec: AddonSpec,
     parameters: Vec<u8>,
     seed: Vec<u8>,
+    engine: Option<EngineName>,
     /// What an update that is under way is to make of it.
     change: Option<(PlanName, Vec<u8>)>,
     pub(in crate::sqlite) progress: Progress,
@@ -35,7 +36,7 @@ const SELECT: &str = concat!(
     "SELECT ",
     progress_columns!(),
     ", component_kind, name, service, plan, provision_type, role, attach_as, protected, external_id, parent, created_at, updated_at, \
-      declared, parameters, seed, new_plan, new_parameters
+      declared, parameters, seed, engine, new_plan, new_parameters
       FROM addon JOIN addon_detail ON addon_detail.addon = addon.id
       LEFT JOIN operation_detail ON operation_detail.addon = addon.id
       WHERE addon.id = ?"
@@ -70,8 +71,9 @@ impl SealedRecord {
         let declared: String = row.take()?;
         spec.variables = serde_json::from_str(&declared).map_err(|_| Failure::corrupt("declared variables"))?;
         let (parameters, seed) = (row.take()?, row.take()?);
+        let engine = row.parsed_or_null("an engine's name")?;
         let change = row.parsed_or_null("a plan's name")?.zip(row.take()?);
-        Ok(Self { spec, updated_at, parameters, seed, change, progress })
+        Ok(Self { spec, updated_at, parameters, seed, engine, change, progress })
     }
 
     pub(super) const fn is_protected(&self) -> bool {
@@ -85,7 +87,7 @@ impl SealedRecord {
 
     /// Opens the parameters.
     pub(in crate::sqlite) fn open(self, sealer: &dyn Sealer) -> Result<AddonRecord, StoreError> {
-        let Self { mut spec, parameters, change, progress, updated_at, .. } = self;
+        let Self { mut spec, parameters, change, engine, progress, updated_at, .. } = self;
         let open = |sealed: &[u8]| {
             let plain = sealer.open(&places::parameters(spec.id), sealed)?;
             codec::decode_parameters(spec.id, &plain)
@@ -96,7 +98,7 @@ impl SealedRecord {
         };
         let parameters = open(&parameters)?;
         spec.parameters = parameters;
-        Ok(AddonRecord { spec: Arc::new(spec), addon: progress.addon, change, updated_at })
+        Ok(AddonRecord { spec: Arc::new(spec), addon: progress.addon, change, engine, updated_at })
     }
 }
 
@@ -115,10 +117,16 @@ const INSERT: &str =
      ON CONFLICT DO NOTHING";
 const INSERT_DETAIL: &str =
     "INSERT INTO addon_detail (addon, component_kind, service, plan, provision_type, role, attach_as, protected, external_id,
-     parent, created_at, declared, parameters, seed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+     parent, created_at, declared, parameters, seed, engine) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Inserts a new addon. False if a live addon of its app has its name.
-pub(super) fn insert(tx: &Tx<'_>, spec: &AddonSpec, progress: &Progress, parts: &SealedParts) -> Result<bool> {
+pub(super) fn insert(
+    tx: &Tx<'_>,
+    spec: &AddonSpec,
+    engine: Option<&EngineName>,
+    progress: &Progress,
+    parts: &SealedParts,
+) -> Result<bool> {
     let id = spec.id.0.as_bytes();
     let state = progress.addon.state;
     let mut row = Values::of(tx.prepare(INSERT)?);
@@ -138,7 +146,8 @@ pub(super) fn insert(tx: &Tx<'_>, spec: &AddonSpec, progress: &Progress, parts: 
         .put(tx.wall.0)?
         .put(declared)?
         .put(&parts.parameters)?
-        .put(&parts.seed)?;
+        .put(&parts.seed)?
+        .put(engine.map(EngineName::as_str))?;
     detail.execute()?;
     Ok(true)
 }

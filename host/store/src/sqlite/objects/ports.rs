@@ -12,7 +12,8 @@ use crate::sqlite::tx::{Tx, list};
 
 /// Gives a container the ports that it lacks, and others for those that somebody else has.
 pub(super) fn publish(tx: &mut Tx<'_>, publish: &Publish) -> Result<PortMap, Stop<NoPort>> {
-    let Publish { engine, addon, object, ports, taken, .. } = publish;
+    let Publish { addon, object, ports, taken, .. } = publish;
+    let engine = publish.engine.as_str();
     let key = (addon.0.as_bytes(), object.as_str());
     let sql = "SELECT 1 FROM docker_object WHERE addon = ? AND name = ? AND wanted";
     if tx.find(sql, key, |row| row.take::<u8>())?.is_none() {
@@ -44,19 +45,19 @@ pub(super) fn publish(tx: &mut Tx<'_>, publish: &Publish) -> Result<PortMap, Sto
 fn free(tx: &Tx<'_>, publish: &Publish) -> Result<Option<u16>> {
     let (first, last) = (*publish.range.start(), *publish.range.end());
     let newest: Option<u16> = tx
-        .find("SELECT last_port FROM docker_engine WHERE name = ?", [&publish.engine], |row| row.take())?
+        .find("SELECT last_port FROM docker_engine WHERE name = ?", [publish.engine.as_str()], |row| row.take())?
         .filter(|port| publish.range.contains(port));
     let begin = newest.map_or(first, |port| if port == last { first } else { port + 1 });
     let is_free = |port: &u16| -> Result<bool> {
         let sql = "SELECT 1 FROM docker_port WHERE engine = ? AND port = ?";
-        let found = tx.find(sql, (&publish.engine, port), |row| row.take::<u16>())?;
+        let found = tx.find(sql, (publish.engine.as_str(), port), |row| row.take::<u16>())?;
         Ok(found.is_none() && !publish.taken.contains(port))
     };
     for port in (begin..=last).chain(first..begin) {
         if is_free(&port)? {
             let sql = "INSERT INTO docker_engine (name, last_port) VALUES (?, ?)
                        ON CONFLICT (name) DO UPDATE SET last_port = excluded.last_port";
-            tx.execute(sql, (&publish.engine, port))?;
+            tx.execute(sql, (publish.engine.as_str(), port))?;
             return Ok(Some(port));
         }
     }

@@ -1,0 +1,148 @@
+//! The engines of this host by name, and which of them an addon may be on.
+
+use std::sync::Arc;
+
+use larder_domain::engines::{Candidate, EngineWish, Placement};
+use larder_domain::manifest::Plan;
+use larder_domain::ports::StoreError;
+use larder_domain::{AddonRecord, AppName, EngineName};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::containers::NamedEngine;
+use crate::worker::{CALLS_AT_ONCE_MAX, CALLS_PER_PROVIDER_MAX};
+use crate::{Code, Control, ControlError, Offer};
+
+/// Why there is no engine for an addon's objects. Worth another try: an operator can mend it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoEngine {
+    /// There is none at all.
+    #[error("this host has no Docker engine")]
+    None,
+    /// That of the addon is not among them.
+    #[error("the engine `{0}` is not configured any more; name it among the engines of `larder serve` again")]
+    Unknown(EngineName),
+    /// None fits what is wished for.
+    #[error("no engine fits the wish for {0}; `larder engine list` shows them and their labels")]
+    Unfit(String),
+}
+
+/// All engines of this host, in the order in which they are configured.
+#[derive(Clone, Default)]
+pub(crate) struct Engines(Vec<(Arc<NamedEngine>, Arc<Semaphore>)>);
+
+impl Engines {
+    /// Work about objects is some provider's. A slow engine may keep so much of it waiting that the other engines still have a share
+    /// of the places that one provider has.
+    pub(crate) fn new(engines: Vec<NamedEngine>) -> Self {
+        let share = match engines.len() {
+            0 | 1 => CALLS_AT_ONCE_MAX,
+            several => (CALLS_PER_PROVIDER_MAX / several).max(1),
+        };
+        let places = || Arc::new(Semaphore::new(share));
+        Self(engines.into_iter().map(|engine| (Arc::new(engine), places())).collect())
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<NamedEngine>> {
+        self.0.iter().map(|(engine, _)| engine)
+    }
+
+    /// The engine of that name.
+    pub(crate) fn get(&self, name: &EngineName) -> Result<&Arc<NamedEngine>, NoEngine> {
+        let found = self.iter().find(|engine| engine.settings.name == *name);
+        found.ok_or_else(|| if self.0.is_empty() { NoEngine::None } else { NoEngine::Unknown(name.clone()) })
+    }
+
+    /// A place among the work about an engine's objects; none if all are taken.
+    pub(crate) fn place(&self, name: &EngineName) -> Option<OwnedSemaphorePermit> {
+        let (_, places) = self.0.iter().find(|(engine, _)| engine.settings.name == *name)?;
+        Arc::clone(places).try_acquire_owned().ok()
+    }
+
+    /// The engines that fit a plan and somebody's wish. What a plan needs holds whatever is wished.
+    fn placement(&self, plan: Option<&EngineWish>, wish: Option<&EngineWish>) -> Result<Placement, NoEngine> {
+        let wishes: Vec<&EngineWish> = plan.into_iter().chain(wish).collect();
+        Ok(Placement { candidates: self.fitting(&wishes)?, is_wished: wish.is_some() })
+    }
+
+    /// Those that fit all wishes.
+    fn fitting(&self, wishes: &[&EngineWish]) -> Result<Vec<Candidate>, NoEngine> {
+        let fits = |engine: &&Arc<NamedEngine>| {
+            wishes.iter().all(|wish| wish.fits(&engine.settings.name, &engine.settings.labels))
+        };
+        let candidate = |engine: &Arc<NamedEngine>| Candidate {
+            name: engine.settings.name.clone(),
+            weight: engine.settings.weight,
+        };
+        let found: Vec<Candidate> = self.iter().filter(fits).map(candidate).collect();
+        match (found.is_empty(), wishes) {
+            (false, _) => Ok(found),
+            (true, []) => Err(NoEngine::None),
+            (true, wishes) => {
+                let wishes: Vec<String> = wishes.iter().map(|wish| format!("`{wish}`")).collect();
+                Err(NoEngine::Unfit(wishes.join(" and ")))
+            }
+        }
+    }
+}
+
+impl Control {
+    /// Where a new addon may be; none if its provider makes nothing on engines, or there are none yet.
+    pub(crate) async fn placement(
+        &self,
+        offer: &Offer,
+        plan: &Plan,
+        app: &AppName,
+        wish: Option<&EngineWish>,
+    ) -> Result<Option<Placement>, ControlError> {
+        if offer.docker.is_empty() {
+            return match wish {
+                None => Ok(None),
+                Some(_) => Err(unfit(format!("the provider {} makes nothing on an engine", offer.provider))),
+            };
+        }
+        let of_app = self.store.app_engine(app).await?;
+        match self.engines.placement(plan.engine.as_ref(), wish.or(of_app.as_ref())) {
+            Ok(placement) => Ok(Some(placement)),
+            // It waits until there is one, as it would for one that does not answer.
+            Err(NoEngine::None) => Ok(None),
+            Err(error) => Err(unfit(error.to_string())),
+        }
+    }
+
+    /// That an engine fits a wish.
+    pub(crate) fn check_wish(&self, wish: &EngineWish) -> Result<(), ControlError> {
+        self.engines.placement(None, Some(wish)).map(drop).map_err(|error| unfit(error.to_string()))
+    }
+
+    /// The engine of an addon that is to have objects. One that is on none yet, since its provider had no need of one or there was
+    /// none, gets one now.
+    pub(crate) async fn engine_of(
+        &self,
+        record: &AddonRecord,
+    ) -> Result<Result<Arc<NamedEngine>, NoEngine>, StoreError> {
+        if let Some(name) = &record.engine {
+            return Ok(self.engines.get(name).cloned());
+        }
+        let offers = self.offers.get(&*self.store).await?;
+        let spec = &record.spec;
+        let service = offers.0.get(&spec.provider).and_then(|offer| offer.manifest.service(&spec.service));
+        let of_plan = service.and_then(|service| service.plan(Some(&spec.plan))).and_then(|plan| plan.engine.clone());
+        let of_app = match &spec.app {
+            Some(app) => self.store.app_engine(app).await?,
+            None => None,
+        };
+        let placement = match self.engines.placement(of_plan.as_ref(), of_app.as_ref()) {
+            Ok(placement) => placement,
+            Err(error) => return Ok(Err(error)),
+        };
+        match self.store.pin_engine(spec.id, &placement).await? {
+            Some(name) => Ok(self.engines.get(&name).cloned()),
+            None => Ok(Err(NoEngine::None)),
+        }
+    }
+}
+
+/// A wish that can't be fulfilled.
+pub(crate) fn unfit(message: String) -> ControlError {
+    ControlError::refused(Code::EngineUnfit, message)
+}

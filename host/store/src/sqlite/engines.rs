@@ -1,0 +1,120 @@
+//! On which engine an addon is. Decided once, by what is known here in the transaction that decides it, so that many who come
+//! at once are spread like many who come one after the other.
+
+use async_trait::async_trait;
+use larder_domain::engines::{EngineWish, Placement};
+use larder_domain::ports::StoreError;
+use larder_domain::ports::store::EngineStore;
+use larder_domain::{AddonId, AppName, EngineName};
+use rusqlite::Connection;
+
+use super::SqliteStore;
+use super::error::Result as Outcome;
+use super::tx::{Tx, find, list};
+
+#[async_trait]
+impl EngineStore for SqliteStore {
+    async fn pin_engine(&self, addon: AddonId, placement: &Placement) -> Result<Option<EngineName>, StoreError> {
+        if let Some(Some(engine)) = self.readers.read(move |conn| row(conn, addon)).await?.map(|row| row.engine) {
+            return Ok(Some(engine));
+        }
+        let placement = placement.clone();
+        self.writer.run(move |tx| pin(tx, addon, &placement)).await
+    }
+
+    async fn engine_addons(&self) -> Result<Vec<(EngineName, u64)>, StoreError> {
+        let sql = "SELECT engine, count(*) FROM addon_detail JOIN addon ON id = addon_detail.addon
+                   WHERE engine IS NOT NULL
+                       AND (live OR EXISTS (SELECT 1 FROM docker_object WHERE docker_object.addon = addon.id))
+                   GROUP BY engine ORDER BY engine";
+        self.readers
+            .read(move |conn| list(conn, sql, [], |row| Ok((row.parsed("an engine's name")?, row.uint()?))))
+            .await
+    }
+
+    async fn set_app_engine(&self, app: &AppName, wish: Option<EngineWish>) -> Result<(), StoreError> {
+        let app = app.clone();
+        let job = move |tx: &mut Tx<'_>| {
+            let wish = wish.as_ref().map(ToString::to_string);
+            match tx.execute("UPDATE app SET engine = ? WHERE name = ?", (wish, app.as_str()))? {
+                0 => Err(StoreError::Missing("app").into()),
+                _ => Ok(()),
+            }
+        };
+        self.writer.run(job).await
+    }
+
+    async fn app_engine(&self, app: &AppName) -> Result<Option<EngineWish>, StoreError> {
+        let app = app.clone();
+        let sql = "SELECT engine FROM app WHERE name = ?";
+        let read = move |conn: &Connection| {
+            find(conn, sql, [app.as_str()], |row| row.parsed_or_null("a wish for an engine")).map(Option::flatten)
+        };
+        self.readers.read(read).await
+    }
+}
+
+/// Where an addon is, and what it is a part of.
+struct Place {
+    engine: Option<EngineName>,
+    parent: Option<AddonId>,
+    is_live: bool,
+}
+
+fn row(conn: &Connection, addon: AddonId) -> Outcome<Option<Place>> {
+    let sql = "SELECT engine, parent, live FROM addon_detail JOIN addon ON id = addon_detail.addon WHERE addon_detail.addon = ?";
+    find(conn, sql, [addon.0.as_bytes()], |row| {
+        let engine = row.parsed_or_null("an engine's name")?;
+        Ok(Place {
+            engine,
+            parent: row.take::<Option<_>>()?.map(|id| AddonId(uuid::Uuid::from_bytes(id))),
+            is_live: row.take()?,
+        })
+    })
+}
+
+fn pin(tx: &Tx<'_>, addon: AddonId, placement: &Placement) -> Outcome<Option<EngineName>> {
+    let Some(place) = row(tx.conn, addon)? else { return Ok(None) };
+    if place.engine.is_some() {
+        return Ok(place.engine);
+    }
+    let Some(engine) = choose(tx, place.parent, Some(placement))? else { return Ok(None) };
+    tx.execute("UPDATE addon_detail SET engine = ? WHERE addon = ?", (engine.as_str(), addon.0.as_bytes()))?;
+    if place.is_live && place.parent.is_none() {
+        begun(tx, &engine)?;
+    }
+    Ok(Some(engine))
+}
+
+/// The engine for an addon: that of its parent, or the one with the most room.
+pub(super) fn choose(
+    tx: &Tx<'_>,
+    parent: Option<AddonId>,
+    placement: Option<&Placement>,
+) -> Outcome<Option<EngineName>> {
+    if let Some(parent) = parent {
+        return Ok(row(tx.conn, parent)?.and_then(|place| place.engine));
+    }
+    let Some(placement) = placement else { return Ok(None) };
+    let live = |engine: &EngineName| {
+        let sql = "SELECT live FROM engine_tally WHERE engine = ?";
+        Ok::<u64, super::error::Failure>(tx.find(sql, [engine.as_str()], |row| row.uint())?.unwrap_or_default())
+    };
+    Ok(placement.roomiest(live)?.cloned())
+}
+
+/// Counts an addon that has begun to be on an engine by itself, and not as a part of another one.
+pub(super) fn begun(tx: &Tx<'_>, engine: &EngineName) -> Outcome<()> {
+    let sql =
+        "INSERT INTO engine_tally (engine, live) VALUES (?, 1) ON CONFLICT (engine) DO UPDATE SET live = live + 1";
+    tx.execute(sql, [engine.as_str()])?;
+    Ok(())
+}
+
+/// Counts an addon that is over.
+pub(super) fn ended(tx: &Tx<'_>, addon: AddonId) -> Outcome<()> {
+    let sql = "UPDATE engine_tally SET live = live - 1
+               WHERE engine = (SELECT engine FROM addon_detail WHERE addon = ? AND parent IS NULL)";
+    tx.execute(sql, [addon.0.as_bytes()])?;
+    Ok(())
+}
