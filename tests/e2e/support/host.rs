@@ -113,6 +113,7 @@ impl Host {
     /// Goes on from a copy of its data, after it was killed.
     pub(crate) fn restore(&mut self, backup: TempDir) {
         self.dir = backup;
+        self.restart();
     }
 
     /// The same, with other arguments beside.
