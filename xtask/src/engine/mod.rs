@@ -72,7 +72,16 @@ fn start(workspace: &Workspace) -> Result<(Place, File)> {
         debian::need(workspace, &PROGRAMS)?;
         daemon::start(&place)?;
     }
+    drop_unused_networks(&place.endpoint());
     Ok((place, users))
+}
+
+/// Each installation that a test had leaves its network, and an engine has addresses for about a hundred. One that is used stays.
+fn drop_unused_networks(endpoint: &str) {
+    let mut prune = docker(endpoint);
+    prune.args(["network", "prune", "--force", "--filter", "label=larder.installation"]);
+    // If that fails, whoever needs a network is told why there is none.
+    let _pruned = prune.output();
 }
 
 impl Drop for Engine {
