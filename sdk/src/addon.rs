@@ -14,6 +14,17 @@ impl Addon {
         json::read(&self.parameters_json()).map_err(|misfit| Failure::rejected(misfit.in_full("parameters")))
     }
 
+    /// During an update, the parameters that it has had so far.
+    ///
+    /// # Errors
+    /// A [`Failure::Rejected`] that says where they don't fit.
+    pub fn previous_parameters<T: DeserializeOwned>(&self) -> Result<Option<T>, Failure> {
+        let read = |previous: String| {
+            json::read(&previous).map_err(|misfit| Failure::rejected(misfit.in_full("previous parameters")))
+        };
+        self.previous_parameters_json().map(read).transpose()
+    }
+
     /// One entry of what the communal server's `get_config` gave as credentials. All of them: [`Addon::server_config`].
     #[must_use]
     pub fn server_value(&self, key: &str) -> Option<String> {

@@ -1,5 +1,7 @@
 //! The optional interfaces. A provider implements those that it has, and names them in [`crate::export!`].
 
+use std::fmt;
+
 use serde_json::json;
 
 use crate::docker::{Container, Object as _};
@@ -45,6 +47,13 @@ pub enum HealthStatus {
     Healthy,
     /// It does not; why, for people.
     Unhealthy(String),
+}
+
+/// What came of using it: whatever went wrong is why it does not work.
+impl<E: fmt::Display> From<Result<(), E>> for HealthStatus {
+    fn from(used: Result<(), E>) -> Self {
+        used.map_or_else(|why| Self::Unhealthy(why.to_string()), |()| Self::Healthy)
+    }
 }
 
 /// Where the data of a transfer come from or go: a program in a container that lives as long as they flow. It has no ports; it

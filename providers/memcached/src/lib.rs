@@ -9,9 +9,9 @@ mod offer;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use larder_clients::memcached;
+use larder_clients::{Error, memcached};
 use larder_sdk::docker::{self, Container, Endpoint};
-use larder_sdk::{Addon, Config, Failure, Manifest, Options, Progress, Provider};
+use larder_sdk::{Addon, Config, Failure, Health, HealthStatus, Manifest, Options, Progress, Provider, Update};
 use larder_servers::{Size as _, soon};
 
 use offer::{IMAGE, Size};
@@ -30,16 +30,7 @@ impl Provider for Memcached {
     }
 
     fn begin_provision(addon: &Addon) -> Result<String, Failure> {
-        let size = Size::of(addon)?;
-        let items_mib = size.items_mib.to_string();
-        let container = Container::new(SERVER, &IMAGE.now()?)
-            .user("11211:11211")
-            .command(["memcached", "-m", &items_mib])
-            .memory_mib(size.memory_mib())
-            .pids(size.pids())
-            .read_only()
-            .port(PORT);
-        docker::ensure(container)?;
+        ensure(addon)?;
         Ok("A memcached server is being started".to_owned())
     }
 
@@ -48,7 +39,7 @@ impl Provider for Memcached {
             Ok(endpoint) => endpoint,
             Err(why) => return why.into_progress(),
         };
-        soon(TRIES, PAUSE, || Ok(answers(&endpoint)))
+        soon(TRIES, PAUSE, || Ok(ask(&endpoint).is_ok()))
     }
 
     fn get_config(_addon: &Addon) -> Result<Config, Failure> {
@@ -65,9 +56,41 @@ impl Provider for Memcached {
     // There is nothing to deprovision: the host removes the container.
 }
 
-fn answers(endpoint: &Endpoint) -> bool {
-    let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.published));
-    stream.is_ok_and(|stream| memcached::version(stream).is_ok())
+impl Update for Memcached {
+    fn begin_update(addon: &Addon) -> Result<String, Failure> {
+        ensure(addon)?;
+        Ok("The memcached server is started anew, and is empty then: it keeps all in memory".to_owned())
+    }
 }
 
-larder_sdk::export!(Memcached);
+// There is no rotation: it has no passwords.
+
+impl Health for Memcached {
+    fn check_health(_addon: &Addon) -> Result<HealthStatus, Failure> {
+        match docker::inspect(SERVER)?.endpoint(PORT) {
+            Ok(endpoint) => Ok(ask(&endpoint).into()),
+            Err(why) => why.into_health(),
+        }
+    }
+}
+
+/// The addon is to have a server of its size. One of another size is made anew.
+fn ensure(addon: &Addon) -> Result<(), Failure> {
+    let size = Size::of(addon)?;
+    let items_mib = size.items_mib.to_string();
+    let container = Container::new(SERVER, &IMAGE.now()?)
+        .user("11211:11211")
+        .command(["memcached", "-m", &items_mib])
+        .memory_mib(size.memory_mib())
+        .pids(size.pids())
+        .read_only()
+        .port(PORT);
+    Ok(docker::ensure(container)?)
+}
+
+fn ask(endpoint: &Endpoint) -> Result<(), Error> {
+    let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.published))?;
+    memcached::version(stream).map(drop)
+}
+
+larder_sdk::export!(Memcached: update, health);

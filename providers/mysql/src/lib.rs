@@ -73,10 +73,18 @@ impl Database for Mysql {
         Ok(Tenant::of(addon)?.config(server))
     }
 
+    fn check(addon: &Addon, server: &Server) -> Result<(), Failure> {
+        Tenant::of(addon)?.check(server)
+    }
+
+    fn end(addon: &Addon, server: &Server, generation: u32) -> Result<(), Failure> {
+        tenant::end(addon, server, generation)
+    }
+
     fn remove(addon: &Addon, server: &Server) -> Result<(), Failure> {
         tenant::remove(addon, server)
     }
 }
 
 type Provider = Databases<Mysql>;
-larder_sdk::export!(Provider);
+larder_sdk::export!(Provider: update, rotation, health);

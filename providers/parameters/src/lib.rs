@@ -1,12 +1,12 @@
 //! Parameters that become environment variables: `{"GREETING": "hello"}` sets `GREETING` to `hello`. For settings that
 //! an app needs and that no server hands out.
 //!
-//! It shows how a plan describes its parameters. The host checks them against the schema before it makes any call, and
+//! They can be changed later. It shows how a plan describes its parameters. The host checks them against the schema before it makes any call, and
 //! tells the developer what is wrong; so the provider only has to read them.
 
 use std::collections::BTreeMap;
 
-use larder_sdk::{Addon, Config, Failure, Manifest, Options, Plan, Provider, Service, json};
+use larder_sdk::{Addon, Config, Failure, Manifest, Options, Plan, Provider, Service, Update, json};
 
 /// Name and value of each variable.
 type Variables = BTreeMap<String, String>;
@@ -43,4 +43,12 @@ impl Provider for Parameters {
     }
 }
 
-larder_sdk::export!(Parameters);
+impl Update for Parameters {
+    /// There is nothing to change but what `get_config` gives: the host takes the variables away that are no longer there.
+    fn begin_update(addon: &Addon) -> Result<String, Failure> {
+        let variables: Variables = addon.parameters()?;
+        Ok(format!("Setting {} variables", variables.len()))
+    }
+}
+
+larder_sdk::export!(Parameters: update);

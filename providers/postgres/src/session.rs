@@ -15,9 +15,14 @@ pub(crate) fn administer(server: &Server, database: &str) -> Result<Session<Host
     connect(server, &server.user, &server.password, database).map_err(|error| explain(server, &error))
 }
 
-/// Logs in as an app, to the database that is called as its role is.
-pub(crate) fn log_in(server: &Server, role: &str, password: &str) -> Result<Session<HostStream>, Failure> {
-    connect(server, role, password, role).map_err(|error| server.failure(&error, "as the app's own role"))
+/// Logs in as an app.
+pub(crate) fn log_in(
+    server: &Server,
+    role: &str,
+    password: &str,
+    database: &str,
+) -> Result<Session<HostStream>, Failure> {
+    connect(server, role, password, database).map_err(|error| server.failure(&error, "as the app's own role"))
 }
 
 fn connect(server: &Server, user: &str, password: &str, database: &str) -> Result<Session<HostStream>, Error> {

@@ -1,4 +1,8 @@
-//! What an app gets on a server: a role that owns a database, and reaches no other.
+//! What an app gets on a server: a role that owns a database and reaches no other, and roles that log in for it.
+//!
+//! PostgreSQL knows one password of a role. At first the owner itself logs in; each rotation makes a further role that is a member of
+//! the owner and acts as it from the first statement on (`ALTER ROLE … SET role`), so that whatever is made by old or new credentials
+//! belongs to the owner. The owner stays when its own password has been ended, and nobody logs in as it any more.
 
 use larder_clients::postgres::{self, Dropped, Session, Sql};
 use larder_clients::{Error, HostStream, Tls};
@@ -18,50 +22,91 @@ struct Parameters {
 
 /// A role and its database, as the addon has them.
 pub(crate) struct Tenant {
-    /// The name of both.
+    /// The name of the database and of its owner.
     name: String,
+    /// Who logs in, and by which password.
+    login: String,
     password: String,
     connections: u16,
     extensions: Vec<String>,
-    /// Whether nobody else is on the server, if that is in a container.
-    is_alone: bool,
+    by: By,
+}
+
+/// By whom extensions are made.
+enum By {
+    /// By the administrator: an app that has a server in a container to itself has any extension that the image has.
+    Administrator,
+    /// By the app itself, which has those that PostgreSQL trusts everybody with.
+    App,
+    /// By nobody: it is not about them.
+    Nobody,
+}
+
+impl By {
+    /// Whoever has been in a database can have put things there that an extension takes for its own. So the administrator makes them only
+    /// before the app has had credentials: neither in an update nor in a rotation.
+    fn of(addon: &Addon) -> Self {
+        match (addon.generation(), addon.previous_plan(), addon.provision_type()) {
+            (0, None, ProvisionType::Independent) => Self::Administrator,
+            (0, None, _) | (_, Some(_), _) => Self::App,
+            (_, None, _) => Self::Nobody,
+        }
+    }
 }
 
 impl Tenant {
     pub(crate) fn of(addon: &Addon) -> Result<Self, Failure> {
         let Parameters { extensions } = addon.parameters()?;
+        let (name, generation) = (name(addon), addon.generation());
         Ok(Self {
-            name: name(addon),
-            password: secrets::password("user", 0, 40)?,
+            login: login(&name, generation),
+            name,
+            password: secrets::password("user", generation, 40)?,
             connections: Size::of(addon, Postgres::KIND)?.connections,
             extensions,
-            is_alone: matches!(addon.provision_type(), ProvisionType::Independent),
+            by: By::of(addon),
         })
     }
 
     /// Makes what is missing of it, and logs in.
     pub(crate) fn make(&self, server: &Server) -> Result<(), Failure> {
-        let Self { name, password, .. } = self;
-        let tenant = postgres::Tenant { name, password, connections_max: Some(self.connections) };
-        let made = postgres::create_role_and_database(&mut administrator(server)?, &tenant);
-        let open = made.map_err(|error| session::explain(server, &error))?;
+        let open = self.make_roles(&mut administrator(server)?).map_err(|error| session::explain(server, &error))?;
         if !open.is_empty() {
             log::warn(format!("the app's role can connect to these databases, too: {}", open.join(", ")));
         }
-        let mut session = session::log_in(server, name, password)?;
-        if self.extensions.is_empty() {
+        let mut session = self.log_in(server)?;
+        if self.extensions.is_empty() || matches!(self.by, By::Nobody) {
             return Ok(());
         }
-        // On its own server an app has any extension that the image has; on others those that PostgreSQL trusts everybody with.
-        if self.is_alone && server.tls.is_none() {
-            session = session::administer(server, name)?;
+        if matches!(self.by, By::Administrator) && server.tls.is_none() {
+            session = session::administer(server, &self.name)?;
         }
         self.extensions.iter().try_for_each(|extension| extend(&mut session, extension))
     }
 
+    /// Gives the other databases that the app can connect to. The owner of a database that has been rotated is left as it is.
+    fn make_roles(&self, session: &mut Session<HostStream>) -> Result<Vec<String>, Error> {
+        let Self { name, login, password, connections, .. } = self;
+        let role = postgres::Tenant { name: login, password, connections_max: Some(*connections) };
+        if login == name {
+            return postgres::create_role_and_database(session, &role);
+        }
+        postgres::create_login(session, name, &role).map(|()| vec![])
+    }
+
+    fn log_in(&self, server: &Server) -> Result<Session<HostStream>, Failure> {
+        session::log_in(server, &self.login, &self.password, &self.name)
+    }
+
+    /// Whether the server lets the app in, and answers.
+    pub(crate) fn check(&self, server: &Server) -> Result<(), Failure> {
+        self.log_in(server)?.query(&Sql::new("SELECT 1"))?;
+        Ok(())
+    }
+
     pub(crate) fn config(&self, server: &Server) -> Config {
         let query = if server.tls == Some(Tls::Require) { "?sslmode=require" } else { "" };
-        server.config_of(&self.name, &self.password, query)
+        server.config_of(&self.name, &self.login, &self.password, query)
     }
 }
 
@@ -69,7 +114,6 @@ fn administrator(server: &Server) -> Result<Session<HostStream>, Failure> {
     session::administer(server, &server.database)
 }
 
-/// Nobody but us has been in the database yet, so that nothing in `public` can be mistaken for the extension's.
 fn extend(session: &mut Session<HostStream>, extension: &str) -> Result<(), Failure> {
     let create = Sql::new("CREATE EXTENSION IF NOT EXISTS ").name(extension).then(" SCHEMA public CASCADE");
     match session.query(&create) {
@@ -78,6 +122,14 @@ fn extend(session: &mut Session<HostStream>, extension: &str) -> Result<(), Fail
         }
         done => Ok(done.map(drop)?),
     }
+}
+
+/// Ends the role that logs in for a generation. What it made of its own becomes the owner's, for which it takes the database itself.
+pub(crate) fn end(addon: &Addon, server: &Server, generation: u32) -> Result<(), Failure> {
+    let name = name(addon);
+    let mut session = session::administer(server, &name)?;
+    let retired = postgres::retire_login(&mut session, &name, &login(&name, generation));
+    retired.map_err(|error| session::explain(server, &error))
 }
 
 pub(crate) fn remove(addon: &Addon, server: &Server) -> Result<(), Failure> {
@@ -89,7 +141,12 @@ pub(crate) fn remove(addon: &Addon, server: &Server) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The name of the role and of the database.
+/// Who logs in, in a generation of credentials.
+fn login(name: &str, generation: u32) -> String {
+    if generation == 0 { name.to_owned() } else { format!("{name}_{generation}") }
+}
+
+/// The name of the owner and of the database.
 fn name(addon: &Addon) -> String {
     format!("a{}", name_of(addon))
 }

@@ -10,7 +10,12 @@ mod offer;
 mod server;
 mod tenant;
 
-use larder_sdk::{Addon, Config, Failure, Manifest, Options, Progress, Provider, ProvisionType, Role};
+use larder_sdk::docker::NotRunning;
+use larder_sdk::{
+    Addon, Config, Failure, Health, HealthStatus, Manifest, Options, Progress, Provider, ProvisionType, Role, Rotation,
+    Update,
+};
+use larder_servers::common;
 
 use server::{Place, Server};
 use tenant::Tenant;
@@ -24,33 +29,33 @@ impl Provider for RabbitMq {
 
     fn begin_provision(addon: &Addon) -> Result<String, Failure> {
         match Kind::of(addon) {
-            Kind::Own | Kind::Common => Server::of(addon)?.begin(),
+            Kind::Own | Kind::Common => {
+                Server::of(addon)?.ensure()?;
+                Ok("A RabbitMQ server is being started".to_owned())
+            }
             Kind::Tenant => Ok("A virtual host is made on the common server".to_owned()),
         }
     }
 
     fn provision_complete(addon: &Addon) -> Result<Progress, Failure> {
-        let place = match Kind::of(addon) {
-            Kind::Tenant => return Tenant::of(addon)?.make(&Place::told_to(addon)?),
-            Kind::Own | Kind::Common => match Place::made()? {
-                Ok(place) => place,
-                Err(why) => return why.into_progress(),
-            },
+        let (kind, place) = match (Kind::of(addon), place(addon)?) {
+            (kind, Ok(place)) => (kind, place),
+            (_, Err(why)) => return why.into_progress(),
         };
-        if let Some(not_yet) = place.not_yet() {
+        if let (Kind::Own | Kind::Common, Some(not_yet)) = (&kind, place.not_yet()) {
             return Ok(not_yet);
         }
-        match Kind::of(addon) {
-            Kind::Own => Tenant::of(addon)?.make(&place),
-            Kind::Common | Kind::Tenant => Ok(Progress::Done),
+        match kind {
+            Kind::Own | Kind::Tenant => Tenant::of(addon)?.make(&place),
+            Kind::Common => Ok(Progress::Done),
         }
     }
 
     fn get_config(addon: &Addon) -> Result<Config, Failure> {
+        let place = place(addon)??;
         match Kind::of(addon) {
-            Kind::Own => Ok(Tenant::of(addon)?.config(&Place::made()??)),
-            Kind::Common => Ok(Place::made()??.config()),
-            Kind::Tenant => Ok(Tenant::of(addon)?.config(&Place::told_to(addon)?)),
+            Kind::Own | Kind::Tenant => Ok(Tenant::of(addon)?.config(&place)),
+            Kind::Common => Ok(place.config()),
         }
     }
 
@@ -60,6 +65,52 @@ impl Provider for RabbitMq {
             Kind::Own | Kind::Common => Ok(Progress::Done),
             Kind::Tenant => Tenant::of(addon)?.remove(&Place::told_to(addon)?),
         }
+    }
+}
+
+impl Update for RabbitMq {
+    fn begin_update(addon: &Addon) -> Result<String, Failure> {
+        common::check_update(addon)?;
+        match Kind::of(addon) {
+            Kind::Own | Kind::Common => {
+                Server::of(addon)?.ensure()?;
+                Ok("The RabbitMQ server is started anew, with its messages; it is back in some seconds".to_owned())
+            }
+            Kind::Tenant => Ok("A part of a common server has no settings of its own".to_owned()),
+        }
+    }
+}
+
+impl Rotation for RabbitMq {
+    /// The user is made by `provision_complete`, which is asked next.
+    fn begin_rotation(addon: &Addon) -> Result<String, Failure> {
+        common::check_rotation(addon)?;
+        Ok("A further user is made for the virtual host".to_owned())
+    }
+
+    fn end_rotation(addon: &Addon) -> Result<Progress, Failure> {
+        match place(addon)? {
+            Ok(place) => Tenant::of(addon)?.end_old(&place),
+            Err(why) => Ok(why.into_patience()),
+        }
+    }
+}
+
+impl Health for RabbitMq {
+    fn check_health(addon: &Addon) -> Result<HealthStatus, Failure> {
+        match (place(addon)?, Kind::of(addon)) {
+            (Err(why), _) => why.into_health(),
+            (Ok(place), Kind::Common) => Ok(place.answers().into()),
+            (Ok(place), Kind::Own | Kind::Tenant) => Ok(Tenant::of(addon)?.check(&place)),
+        }
+    }
+}
+
+/// Where the addon's server is, if that runs.
+fn place(addon: &Addon) -> Result<Result<Place, NotRunning>, Failure> {
+    match Kind::of(addon) {
+        Kind::Own | Kind::Common => Place::made(),
+        Kind::Tenant => Place::told_to(addon).map(Ok),
     }
 }
 
@@ -83,4 +134,4 @@ impl Kind {
     }
 }
 
-larder_sdk::export!(RabbitMq);
+larder_sdk::export!(RabbitMq: update, rotation, health);

@@ -8,7 +8,7 @@ use larder_sdk::json;
 
 use crate::server::{ADMIN, Place};
 
-/// How long one answer may take. A call asks for three at most.
+/// How long one answer may take. A call asks for three, seldom for more.
 const WAIT_MAX: Duration = Duration::from_secs(8);
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// How long to wait before a server is asked again that had no time.
@@ -35,12 +35,14 @@ pub(crate) fn make(place: &Place, vhost: &str, user: &str, password: &str, tags:
     Ok(())
 }
 
-/// Removes both, with all queues. The user goes first, so that nobody makes new ones.
-pub(crate) fn remove(place: &Place, vhost: &str, user: &str) -> Result<(), Failure> {
-    for path in [format!("users/{}", encoded(user)), format!("vhosts/{}", encoded(vhost))] {
-        expect(&request(place, Method::Delete, &path).send()?, &[204, 404])?;
-    }
-    Ok(())
+/// Removes a user, and closes its connections. What it made stays.
+pub(crate) fn remove_user(place: &Place, user: &str) -> Result<(), Failure> {
+    expect(&request(place, Method::Delete, &format!("users/{}", encoded(user))).send()?, &[204, 404])
+}
+
+/// Removes a virtual host with all queues.
+pub(crate) fn remove_vhost(place: &Place, vhost: &str) -> Result<(), Failure> {
+    expect(&request(place, Method::Delete, &format!("vhosts/{}", encoded(vhost))).send()?, &[204, 404])
 }
 
 fn request(place: &Place, method: Method, path: &str) -> Request {

@@ -50,10 +50,10 @@ impl Server {
         Ok(Self(container))
     }
 
-    pub(crate) fn begin(self) -> Result<String, Failure> {
+    /// Has the container made, or made anew if it differs. Its messages stay.
+    pub(crate) fn ensure(self) -> Result<(), Failure> {
         docker::ensure(Volume::new(DATA))?;
-        docker::ensure(self.0)?;
-        Ok("A RabbitMQ server is being started".to_owned())
+        Ok(docker::ensure(self.0)?)
     }
 }
 
@@ -88,11 +88,15 @@ impl Place {
         Ok(Self { host: told(addon, "hostname")?, amqp, management, password: told(addon, "password")? })
     }
 
-    /// What to answer if it does not take both of the administrator's logins yet.
+    /// Whether it takes both of the administrator's logins.
+    pub(crate) fn answers(&self) -> Result<(), String> {
+        management::answers(self)?;
+        amqp::log_in(self, DEFAULT_VHOST, ADMIN, &self.password)
+    }
+
+    /// What to answer if it does not yet.
     pub(crate) fn not_yet(&self) -> Option<Progress> {
-        let managed = management::answers(self);
-        let ready = managed.and_then(|()| amqp::log_in(self, DEFAULT_VHOST, ADMIN, &self.password));
-        let why = ready.err()?;
+        let why = self.answers().err()?;
         Some(Progress::pending(AGAIN_AFTER, format!("The server runs, and is not ready yet: {why}")))
     }
 

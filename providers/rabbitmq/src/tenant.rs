@@ -1,9 +1,12 @@
 //! What an app has on a server: a virtual host and a user who may do everything in it, and nothing elsewhere.
+//!
+//! RabbitMQ knows one password of a user, so each rotation makes a further user with the same rights. Queues and messages belong to the
+//! virtual host, and stay when a user goes.
 
 use std::time::Duration;
 
-use larder_sdk::{Addon, Config, Failure, Progress, ProvisionType, secrets};
-use larder_servers::name_of;
+use larder_sdk::{Addon, Config, Failure, HealthStatus, Progress, ProvisionType, secrets};
+use larder_servers::{Generations, name_of};
 
 use crate::server::Place;
 use crate::{amqp, management};
@@ -13,9 +16,12 @@ const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// An app's part of a server.
 pub(crate) struct Tenant {
-    /// Of the virtual host and the user.
+    /// Of the virtual host, and of its first user.
     name: String,
+    /// Who logs in, and by which password.
+    user: String,
     password: String,
+    generations: Generations,
     /// What the user may see of the server beyond messages.
     tags: &'static str,
 }
@@ -24,14 +30,16 @@ impl Tenant {
     pub(crate) fn of(addon: &Addon) -> Result<Self, Failure> {
         // The pages that show queues are for those who have the server to themselves.
         let tags = if addon.provision_type() == ProvisionType::Communal { "" } else { "management" };
-        Ok(Self { name: name_of(addon), password: secrets::password("user", 0, 40)?, tags })
+        let (name, generation) = (name_of(addon), addon.generation());
+        let (user, password) = (user(&name, generation), secrets::password("user", generation, 40)?);
+        Ok(Self { name, user, password, generations: Generations::of(addon)?, tags })
     }
 
     /// Makes it, and tries it: ready is what has taken the app's own login.
     pub(crate) fn make(&self, place: &Place) -> Result<Progress, Failure> {
-        let Self { name, password, tags } = self;
-        management::make(place, name, name, password, tags)?;
-        match amqp::log_in(place, name, name, password) {
+        let Self { name, user, password, tags, .. } = self;
+        management::make(place, name, user, password, tags)?;
+        match self.log_in(place) {
             Ok(()) => Ok(Progress::Done),
             Err(why) => {
                 Ok(Progress::pending(AGAIN_AFTER, format!("The virtual host is made, and not ready yet: {why}")))
@@ -39,21 +47,43 @@ impl Tenant {
         }
     }
 
-    pub(crate) fn remove(&self, place: &Place) -> Result<Progress, Failure> {
-        management::remove(place, &self.name, &self.name)?;
+    fn log_in(&self, place: &Place) -> Result<(), String> {
+        amqp::log_in(place, &self.name, &self.user, &self.password)
+    }
+
+    /// Whether the server lets in who has the addon's credentials.
+    pub(crate) fn check(&self, place: &Place) -> HealthStatus {
+        self.log_in(place).into()
+    }
+
+    /// Ends the users of older credentials.
+    pub(crate) fn end_old(&self, place: &Place) -> Result<Progress, Failure> {
+        self.remove_users(place, self.generations.old())?;
+        self.generations.ended()?;
         Ok(Progress::Done)
     }
 
+    /// The users go first, so that nobody makes new queues.
+    pub(crate) fn remove(&self, place: &Place) -> Result<Progress, Failure> {
+        self.remove_users(place, self.generations.left())?;
+        management::remove_vhost(place, &self.name)?;
+        Ok(Progress::Done)
+    }
+
+    fn remove_users(&self, place: &Place, mut generations: impl Iterator<Item = u32>) -> Result<(), Failure> {
+        generations.try_for_each(|generation| management::remove_user(place, &user(&self.name, generation)))
+    }
+
     pub(crate) fn config(&self, place: &Place) -> Config {
-        let (Self { name, password, tags }, Place { host, amqp, management, .. }) = (self, place);
-        let url = format!("amqp://{name}:{password}@{host}:{amqp}/{name}");
+        let (Self { name, user, password, tags, .. }, Place { host, amqp, management, .. }) = (self, place);
+        let url = format!("amqp://{user}:{password}@{host}:{amqp}/{name}");
         let config = Config::new()
             .secret("AMQP_URL", &url)
             .secret_credential("uri", url)
             .credential("protocol", "amqp")
             .credential("hostname", host)
             .credential("port", amqp.to_string())
-            .credential("username", name)
+            .credential("username", user)
             .secret_credential("password", password)
             .credential("vhost", name);
         match *tags {
@@ -61,4 +91,9 @@ impl Tenant {
             _ => config.credential("management_uri", format!("http://{host}:{management}")),
         }
     }
+}
+
+/// Who logs in, in a generation of credentials.
+fn user(name: &str, generation: u32) -> String {
+    if generation == 0 { name.to_owned() } else { format!("{name}-{generation}") }
 }

@@ -1,14 +1,19 @@
 //! Redis: a server of its own for each addon, in a container, or a user with a key prefix on a server that many share.
 //!
 //! Read `server` for what runs, `tenant` for what keeps users of one server apart, and this file for how both become an
-//! addon. Nothing is stored: names come from the addon's id and passwords from its seed, so whatever is called again after a
+//! addon; `change` is for what an update must not lose. Nothing is stored: names come from the addon's id and passwords from its seed, so whatever is called again after a
 //! crash finds what it made before.
 
+mod change;
 mod offer;
 mod server;
 mod tenant;
 
-use larder_sdk::{Addon, Config, Failure, Manifest, Options, Progress, Provider, ProvisionType, Role};
+use larder_sdk::{
+    Addon, Config, Failure, Health, HealthStatus, Manifest, Options, Progress, Provider, ProvisionType, Role, Rotation,
+    Update,
+};
+use larder_servers::common;
 
 use server::Server;
 use tenant::Tenant;
@@ -22,7 +27,10 @@ impl Provider for Redis {
 
     fn begin_provision(addon: &Addon) -> Result<String, Failure> {
         match Kind::of(addon) {
-            Kind::Server => Server::of(addon)?.begin(),
+            Kind::Server => {
+                Server::of(addon)?.ensure()?;
+                Ok("A Redis server is being started".to_owned())
+            }
             Kind::Tenant => Ok("A user is made on the common server".to_owned()),
         }
     }
@@ -50,6 +58,43 @@ impl Provider for Redis {
     }
 }
 
+impl Update for Redis {
+    fn begin_update(addon: &Addon) -> Result<String, Failure> {
+        common::check_update(addon)?;
+        match Kind::of(addon) {
+            Kind::Server => change::begin(addon),
+            Kind::Tenant => Ok("A part of a common server has no settings of its own".to_owned()),
+        }
+    }
+}
+
+impl Rotation for Redis {
+    fn begin_rotation(addon: &Addon) -> Result<String, Failure> {
+        common::check_rotation(addon)?;
+        if let Kind::Server = Kind::of(addon) {
+            // Nothing changes but for a server that an earlier version of this provider made, which had its password in its words.
+            Server::of(addon)?.ensure()?;
+        }
+        Ok("The server is told another password".to_owned())
+    }
+
+    fn end_rotation(addon: &Addon) -> Result<Progress, Failure> {
+        match Kind::of(addon) {
+            Kind::Server => Server::of(addon)?.end_old(),
+            Kind::Tenant => Tenant::of(addon)?.end_old(),
+        }
+    }
+}
+
+impl Health for Redis {
+    fn check_health(addon: &Addon) -> Result<HealthStatus, Failure> {
+        match Kind::of(addon) {
+            Kind::Server => server::check(addon),
+            Kind::Tenant => Ok(Tenant::of(addon)?.check()),
+        }
+    }
+}
+
 /// What an addon is to be.
 enum Kind {
     /// A server: an app's own, or the one that communal addons share.
@@ -67,4 +112,4 @@ impl Kind {
     }
 }
 
-larder_sdk::export!(Redis);
+larder_sdk::export!(Redis: update, rotation, health);

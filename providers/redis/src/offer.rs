@@ -20,8 +20,18 @@ pub(crate) const IMAGE: Image = Image { usual: "redis:7", of: "Redis 6.2 or newe
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Parameters {
-    pub(crate) eviction: Option<String>,
-    pub(crate) persistence: Option<bool>,
+    eviction: Option<String>,
+    persistence: Option<bool>,
+}
+
+impl Parameters {
+    pub(crate) fn eviction(&self) -> &str {
+        self.eviction.as_deref().unwrap_or("noeviction")
+    }
+
+    pub(crate) fn persists(&self) -> bool {
+        self.persistence.unwrap_or(true)
+    }
 }
 
 pub(crate) fn manifest(options: &Options) -> Result<Manifest, String> {

@@ -4,8 +4,8 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use larder_clients::redis::{self, Scripts, Session, User};
-use larder_sdk::{Addon, Config, Failure, Progress, secrets, state};
-use larder_servers::{name_of, told, told_port};
+use larder_sdk::{Addon, Config, Failure, HealthStatus, Progress, secrets, state};
+use larder_servers::{Generations, name_of, told, told_port};
 
 use crate::server::connect;
 
@@ -20,6 +20,8 @@ pub(crate) struct Tenant {
     server: Server,
     /// Of the user, and before its keys.
     name: String,
+    generations: Generations,
+    /// The newest one.
     password: String,
 }
 
@@ -35,33 +37,58 @@ impl Server {
         Ok(Self { host: told(addon, "hostname")?, port: told_port(addon, "port")?, password: told(addon, "password")? })
     }
 
+    fn connect(&self) -> Result<TcpStream, Failure> {
+        connect(&self.host, self.port)
+            .map_err(|error| Failure::retry_after(AGAIN_AFTER, format!("the common server can't be reached: {error}")))
+    }
+
     fn log_in(&self) -> Result<Session<TcpStream>, Failure> {
-        let stream = connect(&self.host, self.port).map_err(|error| {
-            Failure::retry_after(AGAIN_AFTER, format!("the common server can't be reached: {error}"))
-        })?;
-        Ok(redis::login(stream, None, Some(&self.password))?)
+        Ok(redis::login(self.connect()?, None, Some(&self.password))?)
     }
 }
 
 impl Tenant {
     pub(crate) fn of(addon: &Addon) -> Result<Self, Failure> {
-        Ok(Self { server: Server::of(addon)?, name: name_of(addon), password: secrets::password("user", 0, 40)? })
+        let (server, generations) = (Server::of(addon)?, Generations::of(addon)?);
+        Ok(Self { server, name: name_of(addon), generations, password: password(addon.generation())? })
     }
 
     /// Makes the user, and tries it.
     pub(crate) fn make(&self) -> Result<Progress, Failure> {
-        let user =
-            User { name: &self.name, passwords: &[&self.password], prefix: &self.name, scripts: Scripts::Denied };
-        redis::acl_set_user(&mut self.server.log_in()?, &user)?;
-        let stream = connect(&self.server.host, self.server.port).map_err(|error| {
-            Failure::retry_after(AGAIN_AFTER, format!("the common server can't be reached: {error}"))
-        })?;
-        redis::login(stream, Some(&self.name), Some(&self.password))?.ping()?;
+        let living = self.generations.living().map(password).collect::<Result<Vec<_>, _>>()?;
+        self.set(&mut self.server.log_in()?, &living)?;
+        self.try_it()?;
+        Ok(Progress::Done)
+    }
+
+    /// The user with these passwords and no others. Whoever is logged in stays so.
+    fn set(&self, session: &mut Session<TcpStream>, passwords: &[String]) -> Result<(), Failure> {
+        let passwords: Vec<&str> = passwords.iter().map(String::as_str).collect();
+        let user = User { name: &self.name, passwords: &passwords, prefix: &self.name, scripts: Scripts::Denied };
+        redis::acl_set_user(session, &user)?;
+        Ok(())
+    }
+
+    fn try_it(&self) -> Result<(), Failure> {
+        Ok(redis::login(self.server.connect()?, Some(&self.name), Some(&self.password))?.ping()?)
+    }
+
+    /// Whether the server lets in who has the addon's credentials.
+    pub(crate) fn check(&self) -> HealthStatus {
+        self.try_it().into()
+    }
+
+    /// Lets in by the newest password only. Whoever came by another has to come again.
+    pub(crate) fn end_old(&self) -> Result<Progress, Failure> {
+        let mut session = self.server.log_in()?;
+        self.set(&mut session, std::slice::from_ref(&self.password))?;
+        redis::end_sessions(&mut session, &self.name)?;
+        self.generations.ended()?;
         Ok(Progress::Done)
     }
 
     pub(crate) fn config(&self) -> Result<Config, Failure> {
-        let Self { server: Server { host, port, .. }, name, password } = self;
+        let Self { server: Server { host, port, .. }, name, password, .. } = self;
         let url = format!("redis://{name}:{password}@{host}:{port}/0");
         Ok(Config::new()
             .secret("REDIS_URL", &url)
@@ -89,4 +116,9 @@ pub(crate) fn remove(addon: &Addon) -> Result<Progress, Failure> {
             Ok(Progress::pending(AGAIN_AFTER, "The addon's keys are being removed"))
         }
     }
+}
+
+/// The same whenever the addon is called.
+fn password(generation: u32) -> Result<String, Failure> {
+    secrets::password("user", generation, 40)
 }

@@ -2,10 +2,12 @@
 //!
 //! An addon is a user with a database, on one of three servers: its own, in a container; one that many share, in a container too; or
 //! one that the operator has already, which takes the place of both. `place` is whose server it is, `server` how that is talked to,
-//! and `offer` what the manifest says. Names come from the addon's id and passwords from its seed, so whatever is called again after a
+//! `offer` what the manifest says, and `operations` what can be done to an addon
+//! that is ready. Names come from the addon's id and passwords from its seed, so whatever is called again after a
 //! crash finds what it made before.
 
 mod offer;
+mod operations;
 mod place;
 mod server;
 
@@ -80,7 +82,8 @@ pub trait Database: 'static {
     /// It doesn't.
     fn administer(server: &Server) -> Result<(), Failure>;
 
-    /// Makes what is missing of an app's user and database, and logs in as the app.
+    /// Makes what is missing of an app's database and of the user of the addon's generation, and logs in as that. Further
+    /// generations have users of their own, who own nothing: whatever one of them makes is the others', too.
     ///
     /// # Errors
     /// It did not work.
@@ -92,7 +95,19 @@ pub trait Database: 'static {
     /// It can't be told.
     fn config(addon: &Addon, server: &Server) -> Result<Config, Failure>;
 
-    /// Removes both, from a server that is not the addon's own.
+    /// Logs in as the app, and has the server answer.
+    ///
+    /// # Errors
+    /// It does not work.
+    fn check(addon: &Addon, server: &Server) -> Result<(), Failure>;
+
+    /// Ends the user of this generation, who may be gone already, and its sessions. What it made stays.
+    ///
+    /// # Errors
+    /// It did not work.
+    fn end(addon: &Addon, server: &Server, generation: u32) -> Result<(), Failure>;
+
+    /// Removes the database and the users of all generations, from a server that is not the addon's own.
     ///
     /// # Errors
     /// It did not work.

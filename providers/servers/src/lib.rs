@@ -1,10 +1,12 @@
 //! What the providers that run servers have in common, so that each of them says only what is its own.
 //!
 //! [`Image`] and [`Size`] turn the image and the sizes of a server in a container into plans, options and requests of a manifest.
-//! [`soon`] is the patience that a server deserves which has just been started, [`told`] what a common server says to its users. And
-//! [`database`] is a provider but for the kind of database.
+//! [`soon`] is the patience that a server deserves which has just been started, [`told`] what a common server says to its users.
+//! [`Generations`] is for rotations, [`common`] for what can't be done to a server that many share. And [`database`] is a provider but for the kind of database.
 
+pub mod common;
 pub mod database;
+mod generations;
 mod image;
 mod patience;
 mod size;
@@ -12,6 +14,7 @@ mod told;
 
 use larder_sdk::{Addon, ProvisionType, Service};
 
+pub use generations::Generations;
 pub use image::Image;
 pub use patience::soon;
 pub use size::{Size, keeping, running};

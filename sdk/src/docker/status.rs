@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::Error;
-use crate::{Failure, Progress};
+use crate::{Failure, HealthStatus, Progress};
 
 /// How long to wait before an object is looked at again that is being made. The host comes earlier when it has started.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -109,6 +109,27 @@ impl NotRunning {
         match self {
             Self::Yet(message) => Ok(Progress::pending(AGAIN_AFTER, &message)),
             Self::Failed(failure) => Err(failure),
+        }
+    }
+
+    /// What `end_rotation` answers then: the host starts it again, so it is worth waiting for.
+    #[must_use]
+    pub fn into_patience(self) -> Progress {
+        match self {
+            Self::Yet(message) => Progress::pending(AGAIN_AFTER, message),
+            Self::Failed(failure) => Progress::pending(AGAIN_AFTER, failure.to_string()),
+        }
+    }
+
+    /// What `check_health` answers then.
+    ///
+    /// # Errors
+    /// The host could not tell how it is doing.
+    pub fn into_health(self) -> Result<HealthStatus, Failure> {
+        match self {
+            Self::Yet(message) => Ok(HealthStatus::Unhealthy(format!("it does not run: {message}"))),
+            Self::Failed(failure @ Failure::Retry(..)) => Err(failure),
+            Self::Failed(failure) => Ok(HealthStatus::Unhealthy(failure.to_string())),
         }
     }
 }

@@ -4,11 +4,13 @@ mod bytes;
 mod greeting;
 mod login;
 mod packets;
+mod retire;
 mod rows;
 mod tenants;
 #[cfg(test)]
 mod tests;
 
+pub use retire::{Retired, retire_user, users_like};
 pub use tenants::{Tenant, create_user, create_user_and_database, drop_user, drop_user_and_database};
 
 use self::packets::Packets;

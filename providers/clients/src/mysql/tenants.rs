@@ -78,7 +78,11 @@ pub fn drop_user<S: Stream>(session: &mut Session<S>, name: &str) -> Result<(), 
     for host in ["%", "localhost"] {
         session.query(&account(Sql::new("DROP USER IF EXISTS "), name, host))?;
     }
-    // The server leaves them be, with all their rights.
+    end_sessions(session, name)
+}
+
+/// The server leaves them be, with all their rights.
+pub(super) fn end_sessions<S: Stream>(session: &mut Session<S>, name: &str) -> Result<(), Error> {
     let sessions = Sql::new("SELECT id FROM information_schema.processlist WHERE user = ").literal(name);
     for id in session.query(&sessions)?.column() {
         let id: i64 = id.parse().map_err(|_| Error::protocol("a session's number is none"))?;
@@ -90,7 +94,7 @@ pub fn drop_user<S: Stream>(session: &mut Session<S>, name: &str) -> Result<(), 
     Ok(())
 }
 
-fn account(sql: Sql, user: &str, host: &str) -> Sql {
+pub(super) fn account(sql: Sql, user: &str, host: &str) -> Sql {
     sql.literal(user).then("@").literal(host)
 }
 
@@ -103,7 +107,7 @@ fn identified<S: Stream>(session: &Session<S>, sql: Sql, password: &str) -> Sql 
 }
 
 /// A name is neither a pattern nor somebody's who was here before us.
-fn check<S: Stream>(session: &mut Session<S>, name: &str) -> Result<(), Error> {
+pub(super) fn check<S: Stream>(session: &mut Session<S>, name: &str) -> Result<(), Error> {
     let is_fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let is_name = name.len() <= NAME_BYTES_MAX && name.starts_with(|first: char| first.is_ascii_lowercase());
     if !is_name || !name.bytes().all(is_fine) || RESERVED.contains(&name) {

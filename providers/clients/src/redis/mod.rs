@@ -1,11 +1,13 @@
 //! Redis and what speaks like it: RESP2, the protocol of all its versions.
 
+mod passwords;
 mod reply;
 mod sweep;
 #[cfg(test)]
 mod tests;
 mod users;
 
+pub use passwords::{end_sessions, set_passwords};
 pub use reply::Value;
 pub use sweep::{Sweep, delete_keys};
 pub use users::{Kept, Scripts, User, acl_delete_user, acl_set_user, lets_anybody_in};

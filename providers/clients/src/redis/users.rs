@@ -119,7 +119,14 @@ fn rules(user: &User<'_>) -> String {
         rules.push(' ');
         rules.push_str(SCRIPTS);
     }
-    for password in user.passwords {
+    rules.push_str(&by(user.passwords));
+    rules
+}
+
+/// The rules that let in by these passwords, each after a space.
+pub(super) fn by(passwords: &[&str]) -> String {
+    let mut rules = String::new();
+    for password in passwords {
         rules.push_str(" #");
         for byte in Sha256::digest(password.as_bytes()) {
             // Into a string: it cannot fail.
@@ -130,7 +137,7 @@ fn rules(user: &User<'_>) -> String {
 }
 
 /// Has the server write its users to wherever it reads them from when it starts.
-fn keep<S: Stream>(session: &mut Session<S>) -> Result<Kept, Error> {
+pub(super) fn keep<S: Stream>(session: &mut Session<S>) -> Result<Kept, Error> {
     let ways: [&[&[u8]]; 2] = [&[b"ACL", b"SAVE"], &[b"CONFIG", b"REWRITE"]];
     for way in ways {
         match session.command(way) {

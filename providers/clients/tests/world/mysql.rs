@@ -6,7 +6,8 @@ use std::process::Command;
 
 use larder_clients::Error;
 use larder_clients::mysql::{
-    Login, Session, Sql, Tenant, create_user, create_user_and_database, drop_user, drop_user_and_database,
+    Login, Retired, Session, Sql, Tenant, create_user, create_user_and_database, drop_user, drop_user_and_database,
+    retire_user, users_like,
 };
 use tempfile::TempDir;
 
@@ -149,6 +150,35 @@ fn world_mariadb_passwords_overlap_in_a_rotation() {
     // A plain socket has no TLS, though the server has.
     let tls = Login { user: "admin", password: ADMIN, tls: true };
     assert!(Session::connect(server.connect(), &tls).is_err());
+}
+
+#[test]
+fn world_mariadb_a_user_by_whose_rights_something_runs_is_shut_and_kept() {
+    let test = "world_mariadb_a_user_by_whose_rights_something_runs_is_shut_and_kept";
+    let Some(server) = start(test) else { return };
+    let mut admin = log_in(&server, "admin", ADMIN).unwrap();
+    create_user_and_database(&mut admin, &tenant("ann")).unwrap();
+    for name in ["g1-ann", "g2-ann"] {
+        create_user(&mut admin, "ann", &Tenant { name, password: "newer", connections_max: None }).unwrap();
+    }
+    let (mut first, mut second) =
+        (log_in(&server, "g1-ann", "newer").unwrap(), log_in(&server, "g2-ann", "newer").unwrap());
+    ask(&mut first, "CREATE TABLE ann.t (id int)").unwrap();
+    ask(&mut first, "CREATE TRIGGER ann.twice BEFORE INSERT ON ann.t FOR EACH ROW SET NEW.id = 2 * NEW.id").unwrap();
+    for _ in 0..2 {
+        assert_eq!(retire_user(&mut admin, "ann", "g1-ann").unwrap(), Retired::Shut);
+    }
+    assert!(ask(&mut first, "SELECT 1").is_err());
+    refused(log_in(&server, "g1-ann", "newer"));
+    ask(&mut second, "INSERT INTO ann.t VALUES (7)").unwrap();
+    assert_eq!(ask(&mut second, "SELECT id FROM ann.t").unwrap().as_deref(), Some("14"));
+    assert_eq!(users_like(&mut admin, "g%-ann").unwrap(), ["g1-ann", "g2-ann"]);
+    // Without that, it goes.
+    ask(&mut second, "DROP TRIGGER ann.twice").unwrap();
+    for _ in 0..2 {
+        assert_eq!(retire_user(&mut admin, "ann", "g1-ann").unwrap(), Retired::Gone);
+    }
+    assert_eq!(users_like(&mut admin, "g%-ann").unwrap(), ["g2-ann"]);
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use larder_clients::Error;
 use larder_clients::redis::{
-    Kept, Scripts, Session, User, Value, acl_delete_user, acl_set_user, delete_keys, lets_anybody_in, login,
+    Kept, Scripts, Session, User, Value, acl_delete_user, acl_set_user, delete_keys, end_sessions, lets_anybody_in,
+    login, set_passwords,
 };
 use tempfile::TempDir;
 
@@ -238,4 +239,28 @@ fn world_redis_says_whether_users_are_kept() {
     ask(&mut admin, "CONFIG SET requirepass ").unwrap();
     assert!(lets_anybody_in(&mut admin).unwrap());
     login(server.connect(), None, None).map(drop).unwrap();
+}
+
+#[test]
+fn world_redis_a_user_who_stays_gets_other_passwords() {
+    let test = "world_redis_a_user_who_stays_gets_other_passwords";
+    let Some(server) = start(test, true) else { return };
+    let (first, second) = ("correct_horse", "battery_staple");
+    let by = |password| login(server.connect(), None, Some(password));
+    let mut old = by(first).unwrap();
+    assert_eq!(set_passwords(&mut old, "default", &[first, second]).unwrap(), Kept::OnDisk);
+    let mut new = by(second).unwrap();
+    by(first).map(drop).unwrap();
+    for _ in 0..2 {
+        set_passwords(&mut new, "default", &[second]).unwrap();
+    }
+    assert_eq!(by(first).map(drop).unwrap_err().code(), Some("WRONGPASS"));
+    let users = fs::read_to_string(server.dir.path().join("users")).unwrap();
+    assert!(!users.contains(first) && !users.contains(second), "{users}");
+    // Whoever is there stays until told to go, but for who tells it.
+    old.ping().unwrap();
+    end_sessions(&mut new, "default").unwrap();
+    assert!(old.ping().is_err());
+    new.ping().unwrap();
+    assert!(matches!(set_passwords(&mut new, "a user", &[second]), Err(Error::BadInput(_))));
 }

@@ -85,20 +85,20 @@ impl Server {
         }
     }
 
-    /// What an app needs to use the database that is called as its user is. The query ends its URL.
+    /// What an app needs to use a database as this user. The query ends its URL.
     #[must_use]
-    pub fn config_of(&self, name: &str, password: &str, query: &str) -> Config {
+    pub fn config_of(&self, database: &str, user: &str, password: &str, query: &str) -> Config {
         let Self { kind: Kind { protocol, .. }, host, port, .. } = self;
-        let url = format!("{protocol}://{name}:{password}@{host}:{port}/{name}{query}");
+        let url = format!("{protocol}://{user}:{password}@{host}:{port}/{database}{query}");
         Config::new()
             .secret("DATABASE_URL", &url)
             .secret_credential("uri", url)
             .credential("protocol", *protocol)
             .credential("hostname", host)
             .credential("port", port.to_string())
-            .credential("username", name)
+            .credential("username", user)
             .secret_credential("password", password)
-            .credential("database", name)
+            .credential("database", database)
     }
 
     /// Connects, and logs in by the function, which secures the connection if it is told to.
