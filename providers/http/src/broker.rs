@@ -22,13 +22,13 @@ pub(crate) struct Broker {
     password: String,
 }
 
-/// One of the two things that an addon has there. Both have the addon's id.
+/// What an addon has there.
 #[derive(Clone, Copy)]
 pub(crate) enum Thing {
-    /// The service instance.
+    /// The service instance, which has the addon's id.
     Instance,
-    /// The one binding to it.
-    Binding,
+    /// The binding to it that holds the credentials of a generation.
+    Binding(u32),
 }
 
 impl Thing {
@@ -36,15 +36,29 @@ impl Thing {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Instance => "service instance",
-            Self::Binding => "binding",
+            Self::Binding(_) => "binding",
         }
     }
 
     fn path(self, id: &str) -> String {
         match self {
             Self::Instance => format!("service_instances/{id}"),
-            Self::Binding => format!("service_instances/{id}/service_bindings/{id}"),
+            Self::Binding(generation) => {
+                format!("service_instances/{id}/service_bindings/{}", binding_id(id, generation))
+            }
         }
+    }
+}
+
+/// The first binding has the addon's id. Later ones have theirs made of it, as a UUID, which is what most brokers want: the number in the
+/// place of the time, and version 8 (one's own) in that of version 7, so that it is no addon's.
+fn binding_id(id: &str, generation: u32) -> String {
+    let mut parts = id.splitn(4, '-');
+    match (generation, parts.next(), parts.next(), parts.next(), parts.next()) {
+        (1.., Some(_), Some(time), Some(version), Some(rest)) => {
+            format!("{generation:08x}-{time}-8{}-{rest}", version.get(1..).unwrap_or_default())
+        }
+        _ => id.to_owned(),
     }
 }
 
@@ -64,6 +78,10 @@ impl Broker {
         self.request(Method::Put, &format!("{}?accepts_incomplete=true", thing.path(id))).json(body).send()
     }
 
+    pub(crate) fn patch(&self, thing: Thing, id: &str, body: &Value) -> Result<Response, Error> {
+        self.request(Method::Patch, &format!("{}?accepts_incomplete=true", thing.path(id))).json(body).send()
+    }
+
     pub(crate) fn delete(&self, thing: Thing, id: &str, record: &Record) -> Result<Response, Error> {
         let path = format!("{}?accepts_incomplete=true&{}", thing.path(id), ids(record));
         self.request(Method::Delete, &path).send()
@@ -81,9 +99,9 @@ impl Broker {
         self.request(Method::Get, &format!("{}/last_operation?{}{operation}", thing.path(id), ids(record))).send()
     }
 
-    /// The binding, with its credentials.
-    pub(crate) fn binding(&self, id: &str, record: &Record) -> Result<Response, Error> {
-        self.request(Method::Get, &format!("{}?{}", Thing::Binding.path(id), ids(record))).send()
+    /// A binding, with its credentials.
+    pub(crate) fn binding(&self, generation: u32, id: &str, record: &Record) -> Result<Response, Error> {
+        self.request(Method::Get, &format!("{}?{}", Thing::Binding(generation).path(id), ids(record))).send()
     }
 
     fn request(&self, method: Method, path: &str) -> Request {
@@ -97,5 +115,18 @@ impl Broker {
 }
 
 fn ids(record: &Record) -> String {
-    format!("service_id={}&plan_id={}", encoded(&record.service_id), encoded(&record.plan_id))
+    format!("service_id={}&plan_id={}", encoded(&record.service_id), encoded(&record.terms.plan_id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_generation_has_a_binding_of_its_own() {
+        let id = "019c0f5e-8d3a-7cc0-9d5f-1f6c1a2b3c4e";
+        assert_eq!(binding_id(id, 0), id);
+        assert_eq!(binding_id(id, 1), "00000001-8d3a-8cc0-9d5f-1f6c1a2b3c4e");
+        assert_eq!(binding_id(id, u32::MAX), "ffffffff-8d3a-8cc0-9d5f-1f6c1a2b3c4e");
+    }
 }

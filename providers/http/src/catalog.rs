@@ -22,6 +22,8 @@ pub(crate) struct Offering {
     #[serde(default)]
     pub(crate) tags: Vec<String>,
     bindable: bool,
+    #[serde(default)]
+    plan_updateable: bool,
     pub(crate) plans: Vec<Plan>,
 }
 
@@ -34,6 +36,7 @@ pub(crate) struct Plan {
     pub(crate) description: String,
     pub(crate) free: Option<bool>,
     bindable: Option<bool>,
+    plan_updateable: Option<bool>,
     #[serde(default)]
     schemas: Value,
     /// In seconds.
@@ -64,6 +67,11 @@ impl Offering {
     /// Whether addons of this plan get credentials.
     pub(crate) fn is_bindable(&self, plan: &Plan) -> bool {
         plan.bindable.unwrap_or(self.bindable)
+    }
+
+    /// Whether an instance of this plan can get another one.
+    pub(crate) fn is_updateable(&self, plan: &Plan) -> bool {
+        plan.plan_updateable.unwrap_or(self.plan_updateable)
     }
 }
 

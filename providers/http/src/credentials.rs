@@ -14,7 +14,7 @@ const PUBLIC: [&str; 6] = ["hostname", "host", "port", "protocol", "database", "
 
 pub(crate) fn config(addon: &Addon) -> Result<Config, Failure> {
     let service = addon.service();
-    let Some(credentials) = record::credentials()? else { return Ok(Config::new()) };
+    let Some(credentials) = record::credentials(addon.generation())? else { return Ok(Config::new()) };
     let mut config = Config::new();
     let uri = ["uri", "url"].iter().find_map(|key| credentials.get(*key)?.as_str());
     if let Some(uri) = uri {

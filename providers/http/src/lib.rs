@@ -18,19 +18,21 @@
 //! ```
 //!
 //! Until the options are set there is one service, `http-broker`, that rejects every addon and says this. For a second broker, upload the same
-//! component under another name. An addon is a service instance and one binding, both with the addon's id. Read `offer` for what a
-//! catalog becomes, `work` for the order of things, `part` for how one thing is made and removed, and `broker` for what is asked.
+//! component under another name. An addon is a service instance with the addon's id and a binding, or two while credentials are rotated.
+//! Read `offer` for what a catalog becomes, `work` for the order of things, `change` for what is done later, `part` for how one thing is made
+//! and removed, and `broker` for what is asked.
 
 mod answer;
 mod broker;
 mod catalog;
+mod change;
 mod credentials;
 mod offer;
 mod part;
 mod record;
 mod work;
 
-use larder_sdk::{Addon, Config, Failure, Manifest, Options, Progress, Provider};
+use larder_sdk::{Addon, Config, Failure, Manifest, Options, Progress, Provider, Rotation, Update};
 
 struct Http;
 
@@ -57,4 +59,22 @@ impl Provider for Http {
     }
 }
 
-larder_sdk::export!(Http);
+impl Update for Http {
+    fn begin_update(addon: &Addon) -> Result<String, Failure> {
+        change::update(addon)
+    }
+}
+
+impl Rotation for Http {
+    fn begin_rotation(_addon: &Addon) -> Result<String, Failure> {
+        change::begin_rotation()
+    }
+
+    fn end_rotation(addon: &Addon) -> Result<Progress, Failure> {
+        change::end_rotation(addon)
+    }
+}
+
+// There is no health: a broker does not tell, and nothing is known of what it gives.
+
+larder_sdk::export!(Http: update, rotation);

@@ -44,7 +44,7 @@ impl Work<'_> {
     fn part(&mut self) -> &mut Part {
         match self.thing {
             Thing::Instance => &mut self.record.instance,
-            Thing::Binding => &mut self.record.binding,
+            Thing::Binding(generation) => self.record.binding(generation),
         }
     }
 
@@ -63,6 +63,19 @@ impl Work<'_> {
             Part::None => Ok(Outcome::Done(None)),
             Part::Removing(operation) => self.poll(operation.as_deref(), Part::None),
             Part::Unsure | Part::Making(_) | Part::Made => self.ask_to_remove(),
+        }
+    }
+
+    /// Asks for another form of what is there. How it is doing then is asked as if it were made.
+    pub(crate) fn change(&mut self, body: &Value) -> Result<Outcome, Failure> {
+        let answer = self.broker.patch(self.thing, self.id, body)?;
+        match answer.status {
+            200 => Ok(Outcome::Done(None)),
+            202 => {
+                *self.part() = Part::Making(understood::<Accepted>(answer.json())?.operation);
+                Ok(self.waits(&answer))
+            }
+            _ => Err(answer::refusal(&answer)),
         }
     }
 
@@ -147,7 +160,8 @@ impl Work<'_> {
         if is_removal {
             return Err(Failure::retry_after(AGAIN_AFTER, format!("the broker could not remove the {name}: {words}")));
         }
-        Err(Failure::failed(format!("the broker could not make the {name}: {words}")))
+        let what = if self.record.change.is_some() { "change" } else { "make" };
+        Err(Failure::failed(format!("the broker could not {what} the {name}: {words}")))
     }
 
     fn waits(&self, answer: &Response) -> Outcome {

@@ -10,9 +10,10 @@ use serde_json::{Map, Value};
 
 use crate::answer;
 use crate::broker::{Broker, Thing};
+use crate::catalog::{Offering, Plan};
 use crate::offer::{Settings, UNSET};
 use crate::part::{Outcome, Work};
-use crate::record::{self, Part, Record};
+use crate::record::{self, Part, Record, Terms};
 
 /// How long to wait before the next thing is begun.
 const AT_ONCE: Duration = Duration::from_millis(250);
@@ -41,14 +42,15 @@ fn begun(addon: &Addon, settings: &Settings) -> Result<Record, Failure> {
     let catalog = settings.catalog.as_ref().ok_or_else(|| Failure::rejected(UNSET))?;
     let found = catalog.find(&service, &plan);
     let (offering, plan) = found.ok_or_else(|| Failure::rejected(format!("the catalog has no {service}, {plan}")))?;
-    Ok(Record {
-        service_id: offering.id.clone(),
+    Ok(Record::new(offering.id.clone(), terms(offering, plan)))
+}
+
+pub(crate) fn terms(offering: &Offering, plan: &Plan) -> Terms {
+    Terms {
         plan_id: plan.id.clone(),
         is_bindable: offering.is_bindable(plan),
         maintenance_version: plan.maintenance_info.as_ref().map(|info| info.version.clone()),
-        instance: Part::None,
-        binding: Part::None,
-    })
+    }
 }
 
 /// The next step towards an addon that is ready.
@@ -58,19 +60,19 @@ pub(crate) fn make(addon: &Addon) -> Result<Progress, Failure> {
     if record.instance != Part::Made {
         return Ok(progress(make_instance(addon, &broker, &mut record)?, "The service instance is made"));
     }
-    if !record.is_bindable || record::credentials()?.is_some() {
+    let (id, generation) = (addon.id(), addon.generation());
+    if !record.terms.is_bindable || record::credentials(generation)?.is_some() {
         return Ok(Progress::Done);
     }
-    let id = addon.id();
-    if record.binding == Part::Made {
-        let answer = broker.binding(&id, &record)?;
-        return fetched(&answer);
+    if *record.binding(generation) == Part::Made {
+        let answer = broker.binding(generation, &id, &record)?;
+        return fetched(generation, &answer);
     }
     let body = binding_body(addon, &record);
-    let done = Work { broker: &broker, thing: Thing::Binding, id: &id, record: &mut record }.make(&body);
+    let done = Work { broker: &broker, thing: Thing::Binding(generation), id: &id, record: &mut record }.make(&body);
     record.save()?;
     match done? {
-        Outcome::Done(Some(said)) => bound(Value::Object(said)),
+        Outcome::Done(Some(said)) => bound(generation, Value::Object(said)),
         outcome => Ok(progress(outcome, "The binding is made")),
     }
 }
@@ -78,6 +80,7 @@ pub(crate) fn make(addon: &Addon) -> Result<Progress, Failure> {
 fn make_instance(addon: &Addon, broker: &Broker, record: &mut Record) -> Result<Outcome, Failure> {
     let (id, body) = (addon.id(), instance_body(addon, record)?);
     let done = Work { broker, thing: Thing::Instance, id: &id, record }.make(&body);
+    record.adopt_change();
     record.save()?;
     done
 }
@@ -85,10 +88,10 @@ fn make_instance(addon: &Addon, broker: &Broker, record: &mut Record) -> Result<
 /// The next step towards nothing being left.
 pub(crate) fn remove(addon: &Addon) -> Result<Progress, Failure> {
     let Some(mut record) = Record::load()? else { return Ok(Progress::Done) };
-    let thing = match (&record.binding, &record.instance) {
-        (Part::None, Part::None) => return Ok(Progress::Done),
-        (Part::None, _) => Thing::Instance,
-        _ => Thing::Binding,
+    let thing = match (record.oldest_binding(), &record.instance) {
+        (None, Part::None) => return Ok(Progress::Done),
+        (None, _) => Thing::Instance,
+        (Some(generation), _) => Thing::Binding(generation),
     };
     let (id, broker) = (addon.id(), Broker::set()?);
     let done = Work { broker: &broker, thing, id: &id, record: &mut record }.remove();
@@ -99,16 +102,16 @@ pub(crate) fn remove(addon: &Addon) -> Result<Progress, Failure> {
     }
 }
 
-fn progress(outcome: Outcome, done: &str) -> Progress {
+pub(crate) fn progress(outcome: Outcome, done: &str) -> Progress {
     match outcome {
         Outcome::Done(_) => Progress::pending(AT_ONCE, done),
         Outcome::Pending(after, message) => Progress::pending(after, message),
     }
 }
 
-fn fetched(answer: &Response) -> Result<Progress, Failure> {
+fn fetched(generation: u32, answer: &Response) -> Result<Progress, Failure> {
     match answer.status {
-        200 => bound(answer.json()?),
+        200 => bound(generation, answer.json()?),
         // Not there yet, or not now.
         404 | 500.. => {
             Ok(Progress::pending(answer::again_after(answer), "The broker does not tell the credentials yet"))
@@ -117,17 +120,17 @@ fn fetched(answer: &Response) -> Result<Progress, Failure> {
     }
 }
 
-fn bound(said: Value) -> Result<Progress, Failure> {
+fn bound(generation: u32, said: Value) -> Result<Progress, Failure> {
     let odd = |_| Failure::failed("the broker's binding has no object as its credentials");
     let Binding { credentials } = serde_json::from_value(said).map_err(odd)?;
-    record::keep_credentials(&credentials)?;
+    record::keep_credentials(generation, &credentials)?;
     Ok(Progress::Done)
 }
 
 fn instance_body(addon: &Addon, record: &Record) -> Result<Value, Failure> {
     let mut body = json!({
         "service_id": record.service_id,
-        "plan_id": record.plan_id,
+        "plan_id": record.terms.plan_id,
         "context": { "platform": "larder", "instance_name": addon.name() },
         "organization_guid": "larder",
         "space_guid": addon.app().unwrap_or_else(|| "larder".to_owned()),
@@ -136,7 +139,7 @@ fn instance_body(addon: &Addon, record: &Record) -> Result<Value, Failure> {
     if !parameters.is_empty() {
         body["parameters"] = Value::Object(parameters);
     }
-    if let Some(version) = &record.maintenance_version {
+    if let Some(version) = &record.terms.maintenance_version {
         body["maintenance_info"] = json!({ "version": version });
     }
     Ok(body)
@@ -145,7 +148,7 @@ fn instance_body(addon: &Addon, record: &Record) -> Result<Value, Failure> {
 fn binding_body(addon: &Addon, record: &Record) -> Value {
     let mut body = json!({
         "service_id": record.service_id,
-        "plan_id": record.plan_id,
+        "plan_id": record.terms.plan_id,
         "context": { "platform": "larder" },
     });
     if let Some(app) = addon.app() {
