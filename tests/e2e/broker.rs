@@ -7,7 +7,7 @@ use crate::support::{Broker, Host, until};
 const PASSWORD: &str = "open sesame";
 
 /// A host whose provider `http` asks this broker.
-async fn host_of(broker: &Broker) -> Host {
+pub(crate) async fn host_of(broker: &Broker) -> Host {
     let host = Host::start(&["http"]).await;
     host.provider(&["grant", "http", &broker.url]);
     host.provider(&["options", "http", "--json-options", &broker.options(PASSWORD)]);

@@ -20,6 +20,7 @@ mod grace;
 mod grants;
 mod isolation;
 mod javascript;
+mod operations;
 mod operators;
 mod postgres;
 mod providers;

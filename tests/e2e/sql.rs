@@ -5,24 +5,24 @@ use serde_json::{Value, json};
 use crate::support::{Engine, Host, Postgres, until};
 
 /// A kind of database, and how its client is called within the server's container.
-struct Kind {
-    service: &'static str,
-    image: &'static str,
-    make: &'static str,
-    read: &'static str,
+pub(crate) struct Kind {
+    pub(crate) service: &'static str,
+    pub(crate) image: &'static str,
+    pub(crate) make: &'static str,
+    pub(crate) read: &'static str,
 }
 
-const POSTGRES: Kind = Kind {
+pub(crate) const POSTGRES: Kind = Kind {
     service: "postgres",
     image: "postgres",
     make: "CREATE TABLE notes (note text); INSERT INTO notes VALUES ('mine')",
     read: "SELECT note FROM notes",
 };
-const MYSQL: Kind = Kind { service: "mysql", image: "mariadb", ..POSTGRES };
+pub(crate) const MYSQL: Kind = Kind { service: "mysql", image: "mariadb", ..POSTGRES };
 
 impl Kind {
     /// What the client says to a statement, as the addon with these credentials, in this database.
-    fn says(
+    pub(crate) fn says(
         &self,
         engine: &Engine,
         container: &str,
@@ -42,13 +42,13 @@ impl Kind {
     }
 }
 
-async fn made(host: &Host, body: Value) -> Value {
+pub(crate) async fn made(host: &Host, body: Value) -> Value {
     let made = host.create_and_wait(body).await.expect(201);
     assert_eq!(made["state"], "ready", "{made}");
     made
 }
 
-fn asks(kind: &Kind, name: &str, provision_type: &str) -> Value {
+pub(crate) fn asks(kind: &Kind, name: &str, provision_type: &str) -> Value {
     json!({ "service": kind.service, "name": name, "attach_as": name, "provision_type": provision_type })
 }
 
@@ -149,7 +149,7 @@ async fn world_docker_an_existing_server_takes_the_place_of_containers() {
     }
 }
 
-fn external(server: &Postgres, password: &str) -> String {
+pub(crate) fn external(server: &Postgres, password: &str) -> String {
     let external = json!({ "hostname": "127.0.0.1", "port": server.port, "username": "postgres", "password": password, "tls": "off" });
     json!({ "external": external }).to_string()
 }

@@ -83,7 +83,11 @@ impl Broker {
 
 /// What `GET /v2/catalog` answers.
 fn catalog() -> Value {
-    let plan = |name: &&str| json!({ "id": format!("id of {name}"), "name": name, "description": "A plan" });
+    // What is slow stays slow.
+    let plan = |name: &&str| {
+        let id = format!("id of {name}");
+        json!({ "id": id, "name": name, "description": "A plan", "plan_updateable": *name != "slow" })
+    };
     let plans: Vec<Value> = Broker::PLANS.iter().map(plan).collect();
     let store =
         json!({ "id": "id of store", "name": "store", "description": "Stores", "bindable": true, "plans": plans });
@@ -157,6 +161,7 @@ impl Books {
         let operation = |name: &str| (202, json!({ "operation": name }));
         let state = |state: &str, words: &str| (200, json!({ "state": state, "description": words }));
         match (plan, asked.what.as_str(), nth) {
+            ("slow", "PATCH instance", _) => operation("slow down"),
             ("slow", "PUT instance", _) => operation("make & wait"),
             ("slow", "PUT binding", _) => operation("bind"),
             ("slow", "DELETE binding", _) => operation("unbind"),
@@ -174,6 +179,8 @@ impl Books {
             },
             (_, "PUT binding", _) => (201, json!({ "credentials": credentials(&asked.ids) })),
             (_, "GET binding", _) => (200, json!({ "credentials": credentials(&asked.ids) })),
+            ("failing", "PATCH instance", _) => (422, json!({ "description": "it is too full for that" })),
+            (_, "PATCH instance", _) => (200, json!({})),
             (_, "PUT instance", _) => (201, json!({})),
             (_, "DELETE instance" | "DELETE binding", _) if is_removed.is_some() => (200, json!({})),
             (_, "DELETE instance" | "DELETE binding", _) => (410, json!({})),
@@ -184,9 +191,9 @@ impl Books {
 
 fn credentials(ids: &[String]) -> Value {
     json!({
-        "uri": format!("store://user:{}@store.example:77", ids[0]),
+        "uri": format!("store://user:{}@store.example:77", ids[1]),
         "username": "user",
-        "password": ids[0],
+        "password": ids[1],
         "port": 77,
         "tls": { "on": true },
     })

@@ -54,8 +54,17 @@ impl Answer {
 }
 
 /// Asks again until the answer is there.
-pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
-    let deadline = Instant::now() + UNTIL_MAX;
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, ask: impl FnMut() -> F) -> T {
+    until_within(UNTIL_MAX, what, ask).await
+}
+
+/// The same for what may take longer, or must not take as long.
+pub(crate) async fn until_within<T, F: Future<Output = Option<T>>>(
+    at_most: Duration,
+    what: &str,
+    mut ask: impl FnMut() -> F,
+) -> T {
+    let deadline = Instant::now() + at_most;
     loop {
         if let Some(answer) = ask().await {
             return answer;

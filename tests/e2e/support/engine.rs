@@ -1,11 +1,19 @@
 //! A real Docker engine, with images that were made for tests.
 
 use std::env;
+use std::ops::Range;
 use std::process::Command;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 
 use serde_json::{Value, json};
 
 use super::{Host, guest, until};
+
+/// The ports that hosts of tests may give to containers: below those that the system gives to whoever asks for any.
+const PORTS: Range<u32> = 20_000..32_000;
+/// How many of them one host has.
+const PORTS_OF_ONE: u32 = 50;
 
 /// The engine that the tests were given.
 pub(crate) struct Engine {
@@ -34,14 +42,17 @@ impl Engine {
 
     /// A fresh host on this engine, without providers.
     pub(crate) async fn host(&self) -> Host {
-        let host = Host::empty_with(&["--engine", &self.endpoint]).await;
-        host.put("/v1/apps/demo", json!({})).await.expect(201);
-        host
+        self.host_told(&[]).await
     }
 
     /// A fresh host on this engine that keeps deleted addons for a day, without providers.
     pub(crate) async fn host_that_keeps(&self) -> Host {
-        let host = Host::empty_with(&["--engine", &self.endpoint, "--delete-grace", "1d"]).await;
+        self.host_told(&["--delete-grace", "1d"]).await
+    }
+
+    async fn host_told(&self, more: &[&str]) -> Host {
+        let words = ["--engine", &self.endpoint, "--engine-ports", &ports()];
+        let host = Host::empty_with(&[&words[..], more].concat()).await;
         host.put("/v1/apps/demo", json!({})).await.expect(201);
         host
     }
@@ -117,4 +128,12 @@ impl Engine {
         let gone = async || (self.containers(addon).is_empty() && self.volumes(addon).is_empty()).then_some(());
         until("the addon's objects to be gone", gone).await;
     }
+}
+
+/// Ports of a host's own. Hosts of other tests are on the engine too, and would take one that is free while its container is made anew.
+fn ports() -> String {
+    static HOSTS: AtomicU32 = AtomicU32::new(0);
+    let nth = std::process::id().wrapping_mul(37).wrapping_add(HOSTS.fetch_add(1, Relaxed));
+    let first = PORTS.start + nth % ((PORTS.end - PORTS.start) / PORTS_OF_ONE) * PORTS_OF_ONE;
+    format!("{first}-{}", first + PORTS_OF_ONE - 1)
 }

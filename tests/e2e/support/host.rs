@@ -16,6 +16,9 @@ use super::{guest, prepared};
 
 /// Where no engine listens.
 const NO_ENGINE: &str = "unix:///nowhere/docker.sock";
+/// How long a connection is kept for the next request: not as long as a host keeps it, who would not be heard hanging up while a test
+/// waits for something else.
+const IDLE_MAX: Duration = Duration::from_secs(10);
 /// How long a host may take to start.
 const START_MAX: Duration = Duration::from_secs(30);
 
@@ -66,7 +69,8 @@ impl Host {
         let child = spawn(dir.path(), arguments);
         let (url, token) = announced(dir.path());
         let arguments = arguments.iter().map(|argument| argument.to_os_string()).collect();
-        Self { dir, arguments, child, url, token, http: reqwest::Client::new() }
+        let http = reqwest::Client::builder().pool_idle_timeout(IDLE_MAX).build().unwrap();
+        Self { dir, arguments, child, url, token, http }
     }
 
     /// Installs these guests, and stops. Its data stays.

@@ -14,7 +14,7 @@ mod world;
 
 pub(crate) use amqp::Amqp;
 pub(crate) use broker::Broker;
-pub(crate) use client::{Answer, behave, until};
+pub(crate) use client::{Answer, behave, until, until_within};
 pub(crate) use engine::Engine;
 pub(crate) use guests::{guest, guest_path};
 pub(crate) use host::Host;

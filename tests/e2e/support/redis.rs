@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 /// A connection, logged in.
+#[derive(Debug)]
 pub(crate) struct Redis(BufReader<TcpStream>);
 
 impl Redis {
