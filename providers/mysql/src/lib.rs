@@ -6,6 +6,7 @@
 
 mod session;
 mod tenant;
+mod transfer;
 
 use larder_sdk::docker::Container;
 use larder_sdk::{Addon, Config, Failure, Role, Service};
@@ -79,4 +80,4 @@ impl Database for Mysql {
 }
 
 type Provider = Databases<Mysql>;
-larder_sdk::export!(Provider);
+larder_sdk::export!(Provider: transfer);

@@ -33,6 +33,11 @@ impl Tenant {
         Ok(session::log_in(server, name, password)?.ping()?)
     }
 
+    /// What is told to a program that logs in as the app: user, password, database.
+    pub(crate) fn login(self) -> (String, String, String) {
+        (self.name.clone(), self.password, self.name)
+    }
+
     pub(crate) fn config(&self, server: &Server) -> Config {
         server.config_of(&self.name, &self.password, "")
     }

@@ -7,6 +7,7 @@
 mod offer;
 mod server;
 mod tenant;
+mod transfer;
 
 use larder_sdk::{Addon, Config, Failure, Manifest, Options, Progress, Provider, ProvisionType, Role};
 
@@ -67,4 +68,4 @@ impl Kind {
     }
 }
 
-larder_sdk::export!(Redis);
+larder_sdk::export!(Redis: transfer);

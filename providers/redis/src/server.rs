@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// A server, as its addon has it.
 pub(crate) struct Server {
     container: Container,
-    password: String,
+    pub(crate) password: String,
 }
 
 impl Server {

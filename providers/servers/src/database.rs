@@ -8,6 +8,7 @@
 mod offer;
 mod place;
 mod server;
+mod transfer;
 
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::{Image, soon};
 
 pub use offer::Size;
 pub use server::Server;
+pub use transfer::{Dump, Target};
 
 use place::Place;
 
