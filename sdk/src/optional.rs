@@ -61,6 +61,7 @@ impl<E: fmt::Display> From<Result<(), E>> for HealthStatus {
 #[derive(Debug, Clone)]
 pub struct Stream {
     container: Container,
+    beside: Option<String>,
     content_type: String,
     extension: String,
 }
@@ -70,7 +71,7 @@ impl Stream {
     #[must_use]
     pub fn through(container: Container) -> Self {
         let (content_type, extension) = ("application/octet-stream".to_owned(), "bin".to_owned());
-        Self { container, content_type, extension }
+        Self { container, beside: None, content_type, extension }
     }
 
     /// What the data are, as a media type and as the end of a file's name (without a dot).
@@ -80,8 +81,21 @@ impl Stream {
         self
     }
 
+    /// Which of the addon's containers shares its network: there, that container is `localhost`, and goes by its name. Unless it is
+    /// said, the first one of the addon's own, or of the server that it is a part of.
+    #[must_use]
+    pub fn beside(mut self, container: impl Into<String>) -> Self {
+        self.beside = Some(container.into());
+        self
+    }
+
     pub(crate) fn into_json(self) -> String {
-        let Self { container, content_type, extension } = self;
-        json!({ "container": container.document(), "content_type": content_type, "extension": extension }).to_string()
+        let Self { container, beside, content_type, extension } = self;
+        let mut document =
+            json!({ "container": container.document(), "content_type": content_type, "extension": extension });
+        if let Some(beside) = beside {
+            document["beside"] = beside.into();
+        }
+        document.to_string()
     }
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly, and so do its helpers")]
 
 mod support;
+mod transfers;
 
 mod addons;
 mod bad_input;

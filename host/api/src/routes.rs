@@ -10,6 +10,7 @@ mod events;
 mod health;
 mod metrics;
 mod providers;
+mod transfers;
 
 use axum::Router;
 use axum::routing::{get, post, put};
@@ -42,6 +43,8 @@ pub(crate) fn v1() -> Router<Shared> {
         .route("/v1/addons/{id}/rotate", post(addons::rotate))
         .route("/v1/addons/{id}/undelete", post(addons::undelete))
         .route("/v1/addons/{id}/config", get(addons::config))
+        .route("/v1/addons/{id}/exports", post(transfers::export))
+        .route("/v1/addons/{id}/imports", post(transfers::import))
         .route("/v1/addons/{id}/events", get(events::of_addon))
         .route("/v1/addons/{id}/logs", get(events::logs))
         .route("/v1/events", get(events::of_all))

@@ -18,3 +18,22 @@ impl Serialize for Timestamp {
         serializer.collect_str(&self.0)
     }
 }
+
+impl Timestamp {
+    /// To the second, for names of files: `20260131T080910Z`.
+    pub(crate) fn compact(self) -> String {
+        let mut text = self.0.to_string().replace(['-', ':'], "");
+        text.truncate("20260131T080910".len());
+        text + "Z"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_names_of_files_there_are_no_signs() {
+        assert_eq!(Timestamp(WallTime(0)).compact(), "19700101T000000Z");
+    }
+}

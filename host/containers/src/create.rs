@@ -58,6 +58,12 @@ pub(crate) async fn container(session: Session, container: &NewContainer<'_>) ->
 fn body(container: &NewContainer<'_>) -> Result<ContainerCreateBody, EngineError> {
     let (spec, network) = (container.spec, container.network.as_str());
     check_name(network)?;
+    let stream = container.stream.as_ref();
+    let beside = stream.and_then(|stream| stream.beside.as_deref());
+    beside.map_or(Ok(()), check_name)?;
+    let mut labels = labels::write(&container.owner, &container.labels);
+    labels.extend(stream.map(|stream| (labels::TRANSFER.to_owned(), stream.operation.to_string())));
+    let has_input = stream.is_some_and(|stream| stream.has_input);
     if NO_NETWORKS.contains(&network) {
         return Err(EngineError::Refused(format!("{network} is no network for containers of addons")));
     }
@@ -69,13 +75,16 @@ fn body(container: &NewContainer<'_>) -> Result<ContainerCreateBody, EngineError
         entrypoint: some(spec.entrypoint.clone()),
         env: some(env.collect()),
         // The same for each revision: some servers find their data by it.
-        hostname: Some(container.owner.name.to_string()),
+        hostname: beside.is_none().then(|| container.owner.name.to_string()),
         user: spec.user.clone(),
         exposed_ports: some(container.published.keys().map(|port| tcp(*port)).collect()),
-        labels: Some(labels::write(&container.owner, &container.labels)),
+        labels: Some(labels),
         stop_timeout: Some(i64::from(spec.stop_s)),
         tty: Some(false),
-        open_stdin: Some(false),
+        attach_stdin: Some(has_input),
+        open_stdin: Some(has_input),
+        // Its input ends with that of whoever feeds it.
+        stdin_once: Some(has_input),
         host_config: Some(host_config(container)?),
         ..ContainerCreateBody::default()
     })
@@ -103,17 +112,27 @@ fn host_config(container: &NewContainer<'_>) -> Result<HostConfig, EngineError> 
         // What runs is decided by the reconciler alone.
         restart_policy: Some(RestartPolicy { name: Some(RestartPolicyNameEnum::NO), maximum_retry_count: None }),
         auto_remove: Some(false),
-        log_config: Some(log_config()),
+        log_config: Some(log_config(container.stream.is_some())),
         mounts: Some(mounts(container)?),
         tmpfs: Some(tmpfs(spec)),
-        network_mode: Some(container.network.clone()),
+        network_mode: Some(network_mode(container)),
         port_bindings: Some(port_bindings(container)),
         publish_all_ports: Some(false),
         ..HostConfig::default()
     })
 }
 
-fn log_config() -> HostConfigLogConfig {
+/// Containers in the installation's network can't reach one another, so one that is to reach another is put into its namespace.
+fn network_mode(container: &NewContainer<'_>) -> String {
+    let beside = container.stream.as_ref().and_then(|stream| stream.beside.as_deref());
+    beside.map_or_else(|| container.network.clone(), |beside| format!("container:{beside}"))
+}
+
+/// What flows through is not written down beside.
+fn log_config(is_stream: bool) -> HostConfigLogConfig {
+    if is_stream {
+        return HostConfigLogConfig { typ: Some("none".to_owned()), config: None };
+    }
     let bounds = [("max-size", LOG_FILE_SIZE), ("max-file", LOG_FILES)];
     let config = bounds.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     HostConfigLogConfig { typ: Some("json-file".to_owned()), config: Some(config) }

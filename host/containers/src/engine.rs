@@ -10,7 +10,8 @@ use bollard::ClientVersion;
 use larder_domain::docker::Image;
 use larder_domain::ids::{AddonId, InstallationId};
 use larder_domain::ports::engine::{
-    ContainerState, Engine, EngineError, EngineEvents, EngineInfo, Exec, ExecOutput, Found, NewContainer, Owner,
+    Attached, ContainerState, Engine, EngineError, EngineEvents, EngineInfo, Exec, ExecOutput, Found, NewContainer,
+    Owner,
 };
 
 use crate::bounds::Bounds;
@@ -19,7 +20,7 @@ use crate::error::{Trouble, line, within};
 use crate::registries::Registries;
 use crate::tls::Tls;
 use crate::wire::Session;
-use crate::{create, events, exec, images, network, objects, version};
+use crate::{attach, create, events, exec, images, network, objects, version};
 
 /// The longest name of an object, in bytes.
 const NAME_BYTES_MAX: usize = 255;
@@ -237,6 +238,13 @@ impl Engine for DockerEngine {
         let result = result.await.unwrap_or_else(|_| Err(slow()));
         self.learn(&result);
         result
+    }
+
+    async fn attach(&self, full_name: &str, has_input: bool) -> Result<Box<dyn Attached>, EngineError> {
+        check_name(full_name)?;
+        let (time, bytes) = (self.bounds.look, self.bounds.item_bytes);
+        let streams = self.call(time, bytes, |session| attach::open(session, full_name, has_input)).await?;
+        Ok(Box::new(streams))
     }
 
     async fn events(&self, installation: InstallationId) -> Result<Box<dyn EngineEvents>, EngineError> {

@@ -2,18 +2,19 @@
 //! For tests of whoever uses the port. What it answers is what [`crate::DockerEngine`] answers over a real engine; the tests of
 //! both say so.
 
+mod attached;
 mod engine;
 mod world;
 
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use larder_domain::docker::Image;
 use larder_domain::ids::AddonId;
 use larder_domain::ports::engine::{ContainerState, EngineError, EngineEvent, ExecOutput};
 use tokio::sync::broadcast;
 use world::World;
-pub use world::{Call, FakeContainer};
+pub use world::{Call, FakeContainer, FakeProgram};
 
 /// How many events a slow listener may be behind.
 const EVENTS_MAX: usize = 1024;
@@ -21,13 +22,13 @@ const EVENTS_MAX: usize = 1024;
 /// The fake. It has no images, and so nothing can be made before [`FakeEngine::add_image`] or a pull.
 #[derive(Debug)]
 pub struct FakeEngine {
-    world: Mutex<World>,
+    world: Arc<Mutex<World>>,
     events: broadcast::Sender<Result<EngineEvent, EngineError>>,
 }
 
 impl Default for FakeEngine {
     fn default() -> Self {
-        Self { world: Mutex::default(), events: broadcast::Sender::new(EVENTS_MAX) }
+        Self { world: Arc::default(), events: broadcast::Sender::new(EVENTS_MAX) }
     }
 }
 
@@ -70,6 +71,16 @@ impl FakeEngine {
     /// What the next command in the container brings; of several, one after the other. Otherwise it is code 0 and no output.
     pub fn answer_exec(&self, full_name: &str, output: Result<ExecOutput, EngineError>) {
         self.world().execs.entry(full_name.to_owned()).or_default().push_back(output);
+    }
+
+    /// What containers of the image do that were made for a stream.
+    pub fn runs(&self, image: &Image, program: FakeProgram) {
+        self.world().programs.insert(image.to_string(), program);
+    }
+
+    /// All that containers made for streams have read, one after the other.
+    pub fn received(&self) -> Vec<u8> {
+        self.world().received.clone()
     }
 
     /// A container's process ends. Nothing happens if it doesn't run.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use larder_domain::ids::{AddonId, InstallationId};
+use larder_domain::ids::{AddonId, InstallationId, OperationId};
 use larder_domain::ports::engine::Owner;
 
 /// Which installation.
@@ -14,6 +14,8 @@ pub(crate) const ADDON: &str = "larder.addon";
 const OBJECT: &str = "larder.object";
 /// Which of the documents that asked for it.
 const REVISION: &str = "larder.revision";
+/// The operation whose data flow through a container; objects don't have it.
+pub(crate) const TRANSFER: &str = "larder.transfer";
 
 /// The labels of an owner, and others beside them. None of those can take an owner's place.
 pub(crate) fn write(owner: &Owner, others: &BTreeMap<String, String>) -> HashMap<String, String> {
@@ -37,8 +39,18 @@ pub(crate) fn read(labels: &HashMap<String, String>) -> Option<Owner> {
     })
 }
 
-/// The addon that an event's attributes name.
+/// The operation whose data flow through the container. One with a label that can't be read is of none that anybody knows, and
+/// goes as those do.
+pub(crate) fn operation(labels: &HashMap<String, String>) -> Option<OperationId> {
+    let label = labels.get(TRANSFER)?;
+    Some(exactly(label).unwrap_or_else(|| OperationId(Default::default())))
+}
+
+/// The addon that an event's attributes name. What happens to a container through which data flow is no matter of its objects.
 pub(crate) fn addon_of(installation: InstallationId, attributes: &HashMap<String, String>) -> Option<AddonId> {
+    if attributes.contains_key(TRANSFER) {
+        return None;
+    }
     let named: InstallationId = exactly(attributes.get(INSTALLATION)?)?;
     if named == installation { exactly(attributes.get(ADDON)?) } else { None }
 }

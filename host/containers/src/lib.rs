@@ -11,6 +11,7 @@
 //!
 //! [`EngineError`]: larder_domain::ports::engine::EngineError
 
+mod attach;
 mod bounds;
 mod create;
 mod endpoint;

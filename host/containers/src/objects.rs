@@ -43,7 +43,7 @@ pub(crate) async fn list(
     }
     let volumes = volumes.into_iter().filter_map(|volume| {
         let owner = labels::read(&volume.labels)?;
-        Some(Found { kind: ObjectKind::Volume, full_name: volume.name, owner, running: false })
+        Some(Found { kind: ObjectKind::Volume, full_name: volume.name, owner, running: false, operation: None })
     });
     let is_asked_for =
         |owner: &Owner| owner.installation == installation && addon.is_none_or(|addon| owner.addon == addon);
@@ -52,10 +52,11 @@ pub(crate) async fn list(
 }
 
 fn found(container: ContainerSummary) -> Option<Found> {
-    let owner = labels::read(&container.labels?)?;
+    let its_labels = container.labels?;
+    let (owner, operation) = (labels::read(&its_labels)?, labels::operation(&its_labels));
     let full_name = container.names?.first()?.trim_start_matches('/').to_owned();
     let running = container.state == Some(ContainerSummaryStateEnum::RUNNING);
-    Some(Found { kind: ObjectKind::Container, full_name, owner, running })
+    Some(Found { kind: ObjectKind::Container, full_name, owner, running, operation })
 }
 
 /// Starts a container. One that runs is answered with 304, which is fine.
@@ -114,7 +115,8 @@ pub(crate) async fn last_words(
     Ok(shown(&kept, bytes_max))
 }
 
-fn shown(bytes: &[u8], bytes_max: usize) -> String {
+/// Text that can be shown, of at most so many bytes.
+pub(crate) fn shown(bytes: &[u8], bytes_max: usize) -> String {
     let is_fine = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
     let text: String = String::from_utf8_lossy(bytes).chars().filter(is_fine).collect();
     // A byte that is no text has become three.

@@ -49,6 +49,7 @@ fn new_container<'a>(full_name: &str, owner: &Owner, spec: &'a ContainerSpec) ->
         volumes: BTreeMap::new(),
         published: BTreeMap::new(),
         network: "larder-net".into(),
+        stream: None,
     }
 }
 

@@ -13,6 +13,7 @@ use crate::error::ControlError;
 use crate::metrics::Metrics;
 use crate::offers::{OfferCache, Offers};
 use crate::restarts::Restarts;
+use crate::transfers::{TransferLimits, Transfers};
 use crate::waiters::Waiters;
 use crate::worker::{Loading, Running};
 
@@ -32,6 +33,7 @@ pub struct Control {
     pub(crate) restarts: Arc<Restarts>,
     /// How long what a deleted addon holds is kept, in milliseconds.
     pub(crate) delete_grace_ms: u64,
+    pub(crate) transfers: Arc<Transfers>,
 }
 
 impl Control {
@@ -50,6 +52,7 @@ impl Control {
             engines: Engines::default(),
             restarts: Arc::default(),
             delete_grace_ms: 0,
+            transfers: Arc::new(Transfers::new(TransferLimits::default())),
         }
     }
 
@@ -64,6 +67,12 @@ impl Control {
     pub fn with_delete_grace(self, grace: Duration) -> Self {
         let ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
         Self { delete_grace_ms: ms.min(Grace::MS_MAX), ..self }
+    }
+
+    /// The same, with other bounds for exports and imports.
+    #[must_use]
+    pub fn with_transfers(self, limits: TransferLimits) -> Self {
+        Self { transfers: Arc::new(Transfers::new(limits)), ..self }
     }
 
     /// Does something to its end, even if whoever asked for it goes away meanwhile.

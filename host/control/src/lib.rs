@@ -22,6 +22,7 @@ mod providers;
 mod restarts;
 mod schema;
 mod sink;
+mod transfers;
 mod waiters;
 pub mod worker;
 
@@ -35,4 +36,5 @@ pub use error::{Code, ControlError};
 pub use offers::{Offer, Offers};
 pub use providers::Uploaded;
 pub use sink::NoSink;
+pub use transfers::{BrokeOff, BrokenBody, Exported, ImportBody, TransferLimits};
 pub use worker::{Worker, WorkerConfig};

@@ -36,7 +36,9 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
 pub(crate) use loaded::Loading;
+pub(crate) use objects::{PROVIDER, PULL_WAIT, Unfinished};
 pub(crate) use running::Running;
+pub(crate) use secrets::all as secrets_of;
 pub use sweep::watch_engines;
 pub(crate) use versions::{Undescribed, describe};
 

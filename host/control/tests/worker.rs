@@ -8,6 +8,7 @@ mod objects;
 mod operations;
 mod providers;
 mod support;
+mod transfers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::time::WallTime;
+
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -52,6 +54,16 @@ uuid_id! {
 uuid_id! {
     /// Identifies one running `larder serve`; the owner of leases.
     NodeId
+}
+
+impl OperationId {
+    /// When it was generated; the beginning of time if it was not generated here.
+    #[must_use]
+    pub fn generated_at(self) -> WallTime {
+        let (seconds, nanos) = self.0.get_timestamp().map(|stamp| stamp.to_unix()).unwrap_or_default();
+        let ms = seconds.saturating_mul(1000).saturating_add(u64::from(nanos) / 1_000_000);
+        WallTime(i64::try_from(ms).unwrap_or_default())
+    }
 }
 
 /// The SHA-256 of a component's bytes: the identity of a provider's version.

@@ -26,6 +26,7 @@ pub mod redact;
 pub mod retry;
 pub mod secret;
 pub mod time;
+pub mod transfer;
 pub mod transition;
 pub mod variables;
 pub mod work;

@@ -8,6 +8,7 @@ mod http;
 mod limits;
 mod shipped;
 mod shutdown;
+mod transfers;
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
@@ -33,6 +34,9 @@ use crate::cli::duration;
 /// How long open connections may go on after a shutdown was asked for.
 const CONNECTION_GRACE: Duration = Duration::from_secs(2);
 
+/// How long exports and imports may take to be ended at a shutdown.
+const TRANSFER_GRACE: Duration = Duration::from_secs(5);
+
 /// What is logged unless `LARDER_LOG` says otherwise. The libraries warn of each broken answer that a guest gets: what guests meet
 /// with is in their addons' histories, and they could fill the log with it.
 const LOGGED: &str = "info,wasmtime_wasi_http=error,wasmtime_wasi=error";
@@ -54,6 +58,8 @@ pub(crate) struct ServeArgs {
     pub(crate) delete_grace: Duration,
     #[command(flatten)]
     pub(crate) engine: engines::EngineArgs,
+    #[command(flatten)]
+    pub(crate) transfers: transfers::TransferArgs,
     /// How to write the log
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) log_format: LogFormat,
@@ -90,6 +96,7 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
     let sandbox = Arc::new(Sandbox::new(config)?);
     let control = Control::new(store, sandbox, Arc::new(NoSink)).with_engines(engines);
     let control = control.with_delete_grace(args.delete_grace);
+    let control = control.with_transfers(args.transfers.limits());
 
     let listener = TcpListener::bind(args.listen).await.map_err(|error| {
         anyhow::anyhow!(
@@ -125,6 +132,8 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
         ended.with_context(|| format!("the {part} broke down"))?;
         anyhow::bail!("the {part} ended by itself");
     }
+    // Their clients would wait for ever, and their containers be left.
+    let _ended = timeout(TRANSFER_GRACE, control.end_transfers()).await;
     let stopped_in_time = timeout(CONNECTION_GRACE, server).await.is_ok();
     if !stopped_in_time {
         tracing::info!("closing connections that are still open");

@@ -6,6 +6,7 @@
 
 mod session;
 mod tenant;
+mod transfer;
 
 use larder_sdk::docker::Container;
 use larder_sdk::{Addon, Config, Failure, Role, Service};
@@ -87,4 +88,4 @@ impl Database for Mysql {
 }
 
 type Provider = Databases<Mysql>;
-larder_sdk::export!(Provider: update, rotation, health);
+larder_sdk::export!(Provider: update, rotation, transfer, health);

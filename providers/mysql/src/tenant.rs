@@ -57,6 +57,11 @@ impl Tenant {
         Ok(())
     }
 
+    /// What is told to a program that logs in as the app: user, password, database.
+    pub(crate) fn login(self) -> (String, String, String) {
+        (self.user, self.password, self.name)
+    }
+
     pub(crate) fn config(&self, server: &Server) -> Config {
         server.config_of(&self.name, &self.user, &self.password, "")
     }

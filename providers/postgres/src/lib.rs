@@ -6,6 +6,7 @@
 
 mod session;
 mod tenant;
+mod transfer;
 
 use larder_sdk::docker::Container;
 use larder_sdk::{Addon, Config, Failure, Plan, Role, Service, json};
@@ -105,4 +106,4 @@ impl Database for Postgres {
 }
 
 type Provider = Databases<Postgres>;
-larder_sdk::export!(Provider: update, rotation, health);
+larder_sdk::export!(Provider: update, rotation, transfer, health);

@@ -104,6 +104,16 @@ impl Tenant {
         Ok(())
     }
 
+    /// What is told to a program that logs in as the app: user, password, database.
+    pub(crate) fn login(self) -> (String, String, String) {
+        (self.login, self.password, self.name)
+    }
+
+    /// Whether there is something in the database that belongs to the administrator.
+    pub(crate) fn has_extensions(&self) -> bool {
+        !self.extensions.is_empty()
+    }
+
     pub(crate) fn config(&self, server: &Server) -> Config {
         let query = if server.tls == Some(Tls::Require) { "?sslmode=require" } else { "" };
         server.config_of(&self.name, &self.login, &self.password, query)

@@ -8,6 +8,7 @@ mod change;
 mod offer;
 mod server;
 mod tenant;
+mod transfer;
 
 use larder_sdk::{
     Addon, Config, Failure, Health, HealthStatus, Manifest, Options, Progress, Provider, ProvisionType, Role, Rotation,
@@ -112,4 +113,4 @@ impl Kind {
     }
 }
 
-larder_sdk::export!(Redis: update, rotation, health);
+larder_sdk::export!(Redis: update, rotation, transfer, health);

@@ -61,6 +61,11 @@ impl Server {
         Ok(Self { container, generations: Generations::of(addon)? })
     }
 
+    /// That of the newest generation.
+    pub(crate) fn newest_password(&self) -> Result<String, Failure> {
+        password(*self.generations.living().end())
+    }
+
     /// Has the container made, or made anew if it differs. Its data stay.
     pub(crate) fn ensure(self) -> Result<(), Failure> {
         docker::ensure(Volume::new(DATA))?;
@@ -73,7 +78,7 @@ impl Server {
             Ok(endpoint) => endpoint,
             Err(why) => return why.into_progress(),
         };
-        soon(TRIES, PAUSE, || match log_in(&endpoint, &password(*self.generations.living().end())?) {
+        soon(TRIES, PAUSE, || match log_in(&endpoint, &self.newest_password()?) {
             Ok(_) => Ok(true),
             Err(_) => self.let_in(&endpoint),
         })

@@ -10,6 +10,7 @@ mod offer;
 mod operations;
 mod place;
 mod server;
+mod transfer;
 
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use crate::{Image, soon};
 
 pub use offer::Size;
 pub use server::Server;
+pub use transfer::{Dump, Target};
 
 use place::Place;
 

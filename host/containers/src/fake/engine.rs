@@ -1,17 +1,19 @@
 //! The port over the fake's memory.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use larder_domain::docker::{Image, ObjectKind};
 use larder_domain::ids::{AddonId, InstallationId};
 use larder_domain::ports::engine::{
-    ContainerState, Engine, EngineError, EngineEvent, EngineEvents, EngineInfo, Exec, ExecOutput, Found, NewContainer,
-    Owner,
+    Attached, ContainerState, Engine, EngineError, EngineEvent, EngineEvents, EngineInfo, Exec, ExecOutput, Found,
+    NewContainer, Owner,
 };
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::FakeEngine;
+use super::attached::FakeAttached;
 use super::world::{Call, World};
 
 /// How a process ends that is told to stop and does not care: 128 and the signal KILL.
@@ -146,6 +148,13 @@ impl Engine for FakeEngine {
         Ok(output)
     }
 
+    async fn attach(&self, full_name: &str, _has_input: bool) -> Result<Box<dyn Attached>, EngineError> {
+        let mut world = self.world();
+        world.called(Call::Attach, full_name)?;
+        let program = world.program_of(full_name)?;
+        Ok(Box::new(FakeAttached::new(Arc::clone(&self.world), full_name.to_owned(), program)))
+    }
+
     async fn events(&self, installation: InstallationId) -> Result<Box<dyn EngineEvents>, EngineError> {
         self.world().called(Call::Events, &installation.to_string())?;
         Ok(Box::new(FakeEvents(self.events.subscribe())))
@@ -158,12 +167,14 @@ fn found(world: &World) -> impl Iterator<Item = Found> {
         full_name: full_name.clone(),
         owner: container.owner.clone(),
         running: container.state == ContainerState::Running,
+        operation: container.stream.as_ref().map(|stream| stream.operation),
     });
     let volumes = world.volumes.iter().map(|(full_name, owner)| Found {
         kind: ObjectKind::Volume,
         full_name: full_name.clone(),
         owner: owner.clone(),
         running: false,
+        operation: None,
     });
     containers.chain(volumes)
 }

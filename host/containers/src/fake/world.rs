@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use larder_domain::docker::{ContainerSpec, LocalName};
 use larder_domain::ids::InstallationId;
-use larder_domain::ports::engine::{ContainerState, EngineError, ExecOutput, NewContainer, Owner};
+use larder_domain::ports::engine::{ContainerState, EngineError, ExecOutput, NewContainer, Owner, StreamThrough};
 
 /// The functions of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,6 +38,8 @@ pub enum Call {
     RemoveVolume,
     /// `exec`
     Exec,
+    /// `attach`
+    Attach,
     /// `events`
     Events,
 }
@@ -61,6 +63,23 @@ pub struct FakeContainer {
     pub state: ContainerState,
     /// What it has said.
     pub last_words: String,
+    /// What makes it one for a stream.
+    pub stream: Option<StreamThrough>,
+}
+
+/// What a container does that was made for a stream.
+#[derive(Debug, Clone, Default)]
+pub struct FakeProgram {
+    /// What it prints, piece by piece.
+    pub output: Vec<Vec<u8>>,
+    /// Whether it then goes on for ever without a word.
+    pub hangs: bool,
+    /// How many bytes it reads before it ends, if not all.
+    pub reads: Option<usize>,
+    /// How it ends.
+    pub code: i64,
+    /// What it complains of.
+    pub errors: String,
 }
 
 type Execs = VecDeque<Result<ExecOutput, EngineError>>;
@@ -75,6 +94,8 @@ pub(super) struct World {
     pub(super) exits_at_once: HashMap<String, (i64, String)>,
     pub(super) taken: BTreeSet<SocketAddr>,
     pub(super) execs: HashMap<String, Execs>,
+    pub(super) programs: HashMap<String, FakeProgram>,
+    pub(super) received: Vec<u8>,
     pub(super) failures: HashMap<Call, VecDeque<EngineError>>,
     pub(super) calls: Vec<(Call, String)>,
 }
@@ -124,6 +145,7 @@ impl World {
             network: new.network,
             state: ContainerState::Created,
             last_words: String::new(),
+            stream: new.stream,
         };
         self.containers.insert(new.full_name, container);
         Ok(())
@@ -163,6 +185,11 @@ impl World {
         }
         self.volumes.remove(full_name);
         Ok(())
+    }
+
+    pub(super) fn program_of(&self, full_name: &str) -> Result<FakeProgram, EngineError> {
+        let container = self.containers.get(full_name).ok_or(EngineError::Missing)?;
+        Ok(self.programs.get(&container.spec.image.to_string()).cloned().unwrap_or_default())
     }
 
     pub(super) fn exec(&mut self, full_name: &str) -> Result<ExecOutput, EngineError> {

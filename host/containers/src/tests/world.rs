@@ -72,6 +72,7 @@ impl World {
             volumes: spec.mounts.iter().map(|m| (m.volume.clone(), self.name(m.volume.as_str()))).collect(),
             published: published.iter().copied().collect(),
             network: self.network.clone(),
+            stream: None,
         }
     }
 

@@ -74,6 +74,7 @@ impl Control {
             if deleted.is_ok() {
                 // The wish is stored; only now may the call under way be dropped, or a crash in between would lose both.
                 control.running.cancel(id);
+                control.transfers.cancel(id);
                 control.waiters.settled(id);
             }
             Ok::<_, StoreError>(deleted)

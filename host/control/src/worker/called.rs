@@ -34,7 +34,7 @@ pub(super) struct Called {
     pub(super) answer: Result<Reply, StepFailure>,
     pub(super) state: Option<GuestState>,
     pub(super) objects: Option<Desired>,
-    denied: Vec<Denied>,
+    pub(super) denied: Vec<Denied>,
     log: Vec<LogLine>,
     /// The passwords that this call has got.
     issued: Vec<SecretString>,

@@ -23,9 +23,11 @@ use super::{Stop, secrets};
 use crate::Control;
 use crate::containers::{NamedEngine, full_name};
 use crate::engines::NoEngine;
+use crate::transfers::end_left;
 
 use containers::Beside;
 pub(super) use containers::last_words;
+pub(crate) use containers::{PROVIDER, PULL_WAIT};
 
 /// When an object is tried again that can't be made for an addon in use, in milliseconds.
 const IN_USE_AGAIN_MS: u64 = 30_000;
@@ -122,15 +124,18 @@ async fn settle(control: &Control, addon: AddonId) -> Result<(), Unfinished> {
         return Err(Unfinished::NoPlace(engine.settings.name.clone()));
     };
     let looked = engine.ask(engine.engine.objects(control.store.installation(), Some(addon))).await;
-    let found = match looked {
-        Ok(found) => found,
+    let all = match looked {
+        Ok(all) => all,
         Err(error) => {
             say(control, addon, &objects, &error.to_string()).await?;
             return Err(error.into());
         }
     };
+    // What data flow through is none of the objects.
+    let (streams, found): (Vec<_>, Vec<_>) = all.into_iter().partition(|found| found.operation.is_some());
     let it = Settling { control, engine: &engine, addon, record, objects, found };
     let settled = async {
+        it.remove_streams(&streams).await?;
         it.remove().await?;
         if it.is_kept() { it.stop().await } else { it.make().await }
     };
@@ -161,6 +166,19 @@ struct Settling<'a> {
 }
 
 impl Settling<'_> {
+    /// Removes containers of transfers that nobody looks after, and all when the addon ends: they use its volumes.
+    async fn remove_streams(&self, streams: &[Found]) -> Result<(), Unfinished> {
+        for found in streams {
+            if !self.is_in_use() {
+                self.engine.engine.remove_container(&found.full_name, Duration::ZERO).await?;
+            }
+            if let Some(operation) = found.operation {
+                end_left(self.control, self.engine, found, operation).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes what is not to be there, or is to be made anew: containers first, since they use volumes.
     async fn remove(&self) -> Result<(), Unfinished> {
         let engine = &self.engine.engine;

@@ -44,7 +44,7 @@ impl Known {
 }
 
 /// All secrets of an addon.
-pub(super) async fn all(control: &Control, record: &AddonRecord) -> Result<Vec<SecretString>, StoreError> {
+pub(crate) async fn all(control: &Control, record: &AddonRecord) -> Result<Vec<SecretString>, StoreError> {
     let offers = control.offers.get(&*control.store).await?;
     let options = offers.0.get(&record.spec.provider).map(|offer| offer.secrets.as_slice());
     let server = match record.spec.parent {

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::objects::Unfinished;
 use crate::Control;
 use crate::containers::NamedEngine;
+use crate::transfers::end_left;
 
 /// How often everything is looked at.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -80,6 +81,11 @@ async fn sweep(control: &Control, engine: &NamedEngine) -> Result<(), Unfinished
     let found = engine.engine.objects(control.store.installation(), None).await?;
     let mut by_addon: BTreeMap<AddonId, Vec<&Found>> = BTreeMap::new();
     for found in &found {
+        // What data flow through is none of the objects.
+        if let Some(operation) = found.operation {
+            end_left(control, engine, found, operation).await?;
+            continue;
+        }
         by_addon.entry(found.owner.addon).or_default().push(found);
     }
     for addon in owners(control, &engine.settings.name).await? {
@@ -174,7 +180,7 @@ mod tests {
         let kind = object.wanted.as_ref().unwrap().spec.kind();
         let (installation, addon) = (InstallationId::generate(), AddonId::generate());
         let owner = Owner { installation, addon, name: object.name.clone(), revision };
-        Found { kind, full_name: object.name.to_string(), owner, running }
+        Found { kind, full_name: object.name.to_string(), owner, running, operation: None }
     }
 
     #[test]

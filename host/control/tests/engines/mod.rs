@@ -12,7 +12,8 @@ use larder_domain::engines::{EngineLabels, EngineWish};
 use larder_domain::ids::InstallationId;
 use larder_domain::network::Host;
 use larder_domain::ports::engine::{
-    ContainerState, Engine, EngineError, EngineEvents, EngineInfo, Exec, ExecOutput, Found, NewContainer, Owner,
+    Attached, ContainerState, Engine, EngineError, EngineEvents, EngineInfo, Exec, ExecOutput, Found, NewContainer,
+    Owner,
 };
 use larder_domain::ports::runtime::{CallReport, Export};
 use larder_domain::ports::store::{ObjectStore as _, Phase};
@@ -270,6 +271,9 @@ impl Engine for Slow {
         self.never().await
     }
     async fn exec(&self, _: &str, _: Exec) -> Result<ExecOutput, EngineError> {
+        self.never().await
+    }
+    async fn attach(&self, _: &str, _: bool) -> Result<Box<dyn Attached>, EngineError> {
         self.never().await
     }
     async fn events(&self, _: InstallationId) -> Result<Box<dyn EngineEvents>, EngineError> {

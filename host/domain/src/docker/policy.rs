@@ -23,6 +23,9 @@ pub enum Refused {
     /// A mount of a volume that is not among the addon's.
     #[error("the addon has no volume {0}: ensure it before the container that mounts it")]
     NoVolume(LocalName),
+    /// The network of a container that is not among the addon's.
+    #[error("the addon has no container {0} whose network could be shared")]
+    NoContainer(LocalName),
 }
 
 impl Policy {
@@ -49,14 +52,25 @@ impl Policy {
         }
         let volumes = objects.values().filter(|object| matches!(object.spec, ObjectSpec::Volume(_))).count();
         self.permits_volumes(volumes)?;
-        let containers = || objects.values().filter_map(|object| container(&object.spec));
-        for spec in containers() {
-            if let Some(mount) = spec.mounts.iter().find(|mount| !is_volume(objects, &mount.volume)) {
-                return Err(Refused::NoVolume(mount.volume.clone()));
-            }
-            self.permits_container(spec, objects)?;
+        for spec in objects.values().filter_map(|object| container(&object.spec)) {
+            check_mounts(spec, objects)?;
+            // All that a grant is about count together, whatever their tags.
+            self.permits_container(spec, |grant| {
+                let all = objects.values().filter_map(|object| container(&object.spec));
+                all.filter(|spec| grant.is_about(&spec.image)).count()
+            })?;
         }
         Ok(())
+    }
+
+    /// Whether a container may run beside an addon's objects for as long as data flow through it. It is none of them: an addon has one at
+    /// a time, so the numbers of what it may have are not meant for it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn permits_transfer(&self, spec: &ContainerSpec, objects: &Objects) -> Result<(), Refused> {
+        check_mounts(spec, objects)?;
+        self.permits_container(spec, |_| 0)
     }
 
     /// Whether a command may be run in a container of the addon.
@@ -74,15 +88,7 @@ impl Policy {
         if count == 0 { Ok(()) } else { self.both(permits, || format!("volumes={count}")) }
     }
 
-    fn permits_container(&self, spec: &ContainerSpec, objects: &Objects) -> Result<(), Refused> {
-        // All that a grant is about count together, whatever their tags.
-        let count = |grant: &ImageGrant| {
-            objects
-                .values()
-                .filter_map(|object| container(&object.spec))
-                .filter(|spec| grant.is_about(&spec.image))
-                .count()
-        };
+    fn permits_container(&self, spec: &ContainerSpec, count: impl Fn(&ImageGrant) -> usize) -> Result<(), Refused> {
         let permits = |grant: &Grant| {
             about(grant, spec).is_some_and(|grant| {
                 grant.exceeded_by(spec).is_none() && usize::from(grant.containers()) >= count(grant)
@@ -126,6 +132,11 @@ fn container(object: &ObjectSpec) -> Option<&ContainerSpec> {
         ObjectSpec::Container(spec) => Some(spec),
         ObjectSpec::Volume(_) => None,
     }
+}
+
+fn check_mounts(spec: &ContainerSpec, objects: &Objects) -> Result<(), Refused> {
+    let missing = spec.mounts.iter().find(|mount| !is_volume(objects, &mount.volume));
+    missing.map_or(Ok(()), |mount| Err(Refused::NoVolume(mount.volume.clone())))
 }
 
 fn is_volume(objects: &Objects, name: &LocalName) -> bool {

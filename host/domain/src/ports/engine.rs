@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::docker::{ContainerSpec, Image, LocalName, ObjectKind};
-use crate::ids::{AddonId, InstallationId};
+use crate::ids::{AddonId, InstallationId, OperationId};
 use crate::secret::SecretString;
 
 /// Why an engine did not do what it was asked to.
@@ -74,6 +74,8 @@ pub struct Found {
     pub owner: Owner,
     /// Whether it runs; false for volumes.
     pub running: bool,
+    /// The operation whose data flow through it. Such a container is none of the objects that its addon is to have.
+    pub operation: Option<OperationId>,
 }
 
 /// A container to be made.
@@ -93,6 +95,19 @@ pub struct NewContainer<'a> {
     pub published: BTreeMap<u16, SocketAddr>,
     /// The network that it is put into.
     pub network: String,
+    /// What makes it a container that lives as long as a stream of data; none if it is one of the addon's objects.
+    pub stream: Option<StreamThrough>,
+}
+
+/// What is special about a container through which data flow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamThrough {
+    /// For which operation. It carries this as a label.
+    pub operation: OperationId,
+    /// Whether the data flow in.
+    pub has_input: bool,
+    /// The full name of a container whose network it shares, addresses and names included, in the place of one of its own.
+    pub beside: Option<String>,
 }
 
 /// How a container is doing.
@@ -160,6 +175,23 @@ pub trait EngineEvents: Send {
     async fn next(&mut self) -> Result<EngineEvent, EngineError>;
 }
 
+/// A container's standard streams, from before its start to its end. Nothing is read ahead: a program that nobody listens to waits.
+/// Dropped, the connection is closed, and the container goes on.
+#[async_trait]
+pub trait Attached: Send {
+    /// The next piece of the standard output; none at its end.
+    async fn read(&mut self) -> Result<Option<Vec<u8>>, EngineError>;
+
+    /// Hands these bytes to the program, and throws away what it prints meanwhile. False if it has ended, or reads no more.
+    async fn write(&mut self, bytes: &[u8]) -> Result<bool, EngineError>;
+
+    /// Tells the program that there is no more to read, and waits until it prints no more.
+    async fn finish(&mut self) -> Result<(), EngineError>;
+
+    /// The end of what it has written to its standard error so far, as text that can be shown.
+    fn last_errors(&self) -> String;
+}
+
 /// A Docker engine. Each function ends within a bound of its own, whatever the engine does; none is repeated inside.
 #[async_trait]
 pub trait Engine: Send + Sync + 'static {
@@ -208,6 +240,9 @@ pub trait Engine: Send + Sync + 'static {
     /// Runs a command in a running container and waits for its end. A program that is not there exits with 126 or 127.
     /// [`EngineError::Conflict`] if the container doesn't run. Past its time it is [`EngineError::Failed`], and goes on running.
     async fn exec(&self, full_name: &str, exec: Exec) -> Result<ExecOutput, EngineError>;
+
+    /// Opens the standard streams of a container that was made for a stream and is not started yet.
+    async fn attach(&self, full_name: &str, has_input: bool) -> Result<Box<dyn Attached>, EngineError>;
 
     /// What happens from now on to objects of the installation.
     async fn events(&self, installation: InstallationId) -> Result<Box<dyn EngineEvents>, EngineError>;

@@ -9,6 +9,19 @@ use super::text;
 
 const TICK: Duration = Duration::from_millis(100);
 
+/// Counts the bytes that a [`Spinner`] shows.
+#[derive(Debug, Clone)]
+pub(crate) struct Counter(Option<ProgressBar>);
+
+impl Counter {
+    /// So many bytes more.
+    pub(crate) fn count(&self, bytes: usize) {
+        if let Some(bar) = &self.0 {
+            bar.inc(bytes as u64);
+        }
+    }
+}
+
 /// What a command is waiting for, as it changes. It disappears when dropped.
 #[derive(Debug)]
 pub(crate) struct Spinner(Option<ProgressBar>);
@@ -26,6 +39,23 @@ impl Spinner {
         bar.set_message(text::line(message));
         bar.enable_steady_tick(TICK);
         Self(Some(bar))
+    }
+
+    /// Begins to count bytes, if somebody looks.
+    pub(crate) fn counting(out: Out, message: &str) -> Self {
+        let spinner = Self::start(out, message);
+        if let Some(bar) = &spinner.0
+            && let Ok(style) =
+                ProgressStyle::with_template("{spinner} {wide_msg} {binary_bytes} {binary_bytes_per_sec} {elapsed}")
+        {
+            bar.set_style(style);
+        }
+        spinner
+    }
+
+    /// What counts its bytes.
+    pub(crate) fn counter(&self) -> Counter {
+        Counter(self.0.clone())
     }
 
     /// Whether somebody looks: then it pays to ask for news more often.

@@ -90,7 +90,7 @@ impl DockerOverlay {
                 }
                 Error::Denied(said)
             }
-            Refused::TooMany | Refused::NoVolume(_) => Error::Invalid(said),
+            Refused::TooMany | Refused::NoVolume(_) | Refused::NoContainer(_) => Error::Invalid(said),
         }
     }
 

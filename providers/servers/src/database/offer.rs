@@ -5,7 +5,7 @@ use larder_sdk::{Addon, Failure, Manifest, Options, Plan, Request, Role, json};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Database, Kind};
+use super::{Database, Kind, transfer};
 use crate::size::find;
 use crate::{in_every_way, keeping, running};
 
@@ -96,6 +96,9 @@ pub(super) fn manifest<D: Database>(options: &Options) -> Result<Manifest, Strin
         return Ok(manifest.request(running(&image.under(options)?, memory_mib, pids)).request(keeping("data")));
     };
     let port = external.port(D::KIND);
+    let client = format!("{} memory={}MiB pids={}", image.under(options)?, transfer::MEMORY_MIB, transfer::PIDS);
+    let manifest =
+        manifest.request(Request::optional("docker", &client, "To export and import databases by its clients"));
     let places = [Some(external.hostname), external.network].into_iter().flatten();
     Ok(places.fold(manifest, |manifest, place| {
         manifest.request(Request::required("network", &format!("tcp://{place}:{port}"), "To make databases there"))

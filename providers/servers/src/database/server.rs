@@ -67,6 +67,14 @@ impl Server {
         Ok(Self { kind, host, port, tls, user, password, database })
     }
 
+    /// Where a container reaches it that shares the network of the server's, if that is in a container.
+    pub(super) fn seen_from_beside(&self) -> (String, u16) {
+        match self.tls {
+            None => ("127.0.0.1".to_owned(), self.kind.port),
+            Some(_) => (self.host.clone(), self.port),
+        }
+    }
+
     /// What those need who get a part of it.
     pub(super) fn config(self) -> Config {
         let config = Config::new()

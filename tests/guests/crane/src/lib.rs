@@ -1,12 +1,14 @@
 //! A provider that wants of a Docker engine whatever it is told to, within what its operator has it ask for.
 //!
 //! Options: `{"requests": [GRANT, …]}`. Parameters: `{"objects": [DOCUMENT, …], "exec": {"container": NAME, "command": DOCUMENT},
-//! "deprovision": "trap" | "loop" | "lie", "late": [DOCUMENT, …], "settle": true}`. Who lies says that nothing is left and wants the late objects in the same breath. It is ready when all its containers run, with `settle` for a second; how they do is in `CRANE_STATUS`, and what the
+//! "deprovision": "trap" | "loop" | "lie", "late": [DOCUMENT, …], "settle": true, "export": STREAM, "import": STREAM}`, where a stream is `{"image": IMAGE, "script":
+//! WORDS OF SH, "mount": VOLUME, "port": NUMBER, "env": {NAME: VALUE}, "extension": TEXT}`. Who lies says that nothing is left and wants the late objects in the same breath. It is ready when all its containers run, with `settle` for a second; how they do is in `CRANE_STATUS`, and what the
 //! command said in `CRANE_SAID`.
 
-use larder_sdk::docker::{self, Command, Object, Status};
+use larder_sdk::docker::{self, Command, Container, Object, Status};
 use larder_sdk::{
-    Addon, Config, Failure, Manifest, Options, Plan, Progress, Provider, ProvisionType, Request, Service, export, state,
+    Addon, Config, Failure, Manifest, Options, Plan, Progress, Provider, ProvisionType, Request, Service, Stream,
+    Transfer, export, state,
 };
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -113,4 +115,35 @@ fn containers(addon: &Addon) -> Result<Vec<String>, Failure> {
     Ok(names.map(str::to_owned).collect())
 }
 
-export!(Crane);
+impl Transfer for Crane {
+    fn begin_export(addon: &Addon) -> Result<Stream, Failure> {
+        stream(addon, "export")
+    }
+
+    fn begin_import(addon: &Addon) -> Result<Stream, Failure> {
+        stream(addon, "import")
+    }
+}
+
+fn stream(addon: &Addon, which: &str) -> Result<Stream, Failure> {
+    let told = &addon.parameters::<Value>()?[which];
+    let text = |name: &str| told[name].as_str().unwrap_or_default();
+    if told.is_null() {
+        return Err(Failure::rejected(format!("nobody said what an {which} is")));
+    }
+    let mut container =
+        Container::new("stream", text("image")).memory_mib(64).entrypoint(["/bin/sh", "-c"]).command([text("script")]);
+    if let Some(volume) = told["mount"].as_str() {
+        container = container.mount(volume, "/data");
+    }
+    if let Some(port) = told["port"].as_u64() {
+        container = container.port(u16::try_from(port).unwrap_or_default());
+    }
+    for (name, value) in told["env"].as_object().into_iter().flatten() {
+        container = container.env(name, value.as_str().unwrap_or_default());
+    }
+    let extension = told["extension"].as_str().unwrap_or("txt");
+    Ok(Stream::through(container).of_type("text/plain; charset=utf-8", extension))
+}
+
+export!(Crane: transfer);

@@ -15,10 +15,10 @@ use crate::containers::{NamedEngine, REMOVAL_STOP, full_name, network_name};
 use crate::restarts::Due;
 
 /// Say on a container by whom it was wanted, for people.
-const PROVIDER: &str = "larder.provider";
+pub(crate) const PROVIDER: &str = "larder.provider";
 const DIGEST: &str = "larder.digest";
 /// How long a pull may take.
-const PULL_WAIT: Duration = Duration::from_secs(15 * 60);
+pub(crate) const PULL_WAIT: Duration = Duration::from_secs(15 * 60);
 /// How often ports are tried anew in one go that somebody else turned out to have.
 const PORT_ATTEMPTS_MAX: u32 = 8;
 /// What is kept of a container's last words.
@@ -265,6 +265,7 @@ impl Settling<'_> {
             volumes: volumes.collect(),
             published: self.engine.addresses(ports),
             network,
+            stream: None,
         }
     }
 }

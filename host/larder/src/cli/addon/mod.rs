@@ -8,6 +8,8 @@ mod connect;
 mod credentials;
 mod delete;
 mod events;
+mod export;
+mod import;
 mod logs;
 mod protect;
 mod reference;
@@ -51,6 +53,10 @@ pub(crate) enum AddonCommand {
     Update(update::UpdateArgs),
     /// Give an addon new credentials.
     Rotate(rotate::RotateArgs),
+    /// Write an addon's data to a file.
+    Export(export::ExportArgs),
+    /// Have an addon take data in.
+    Import(import::ImportArgs),
     /// Have deleting an addon be refused.
     Protect(WhichArgs),
     /// Let an addon be deleted again.
@@ -140,6 +146,8 @@ pub(crate) async fn run(context: &Context, command: AddonCommand) -> Result<()> 
         AddonCommand::Wait(args) => wait::run(context, &args).await,
         AddonCommand::Events(args) => events::run(context, &args).await,
         AddonCommand::Logs(args) => logs::run(context, &args).await,
+        AddonCommand::Export(args) => export::run(context, &args).await,
+        AddonCommand::Import(args) => import::run(context, &args).await,
         AddonCommand::Connect(args) => connect::run(context, args).await,
         AddonCommand::Tunnel(args) => tunnel::run(context, &args).await,
         AddonCommand::Update(args) => update::run(context, args).await,

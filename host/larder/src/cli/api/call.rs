@@ -92,8 +92,14 @@ impl Call {
         self.header(CONTENT_TYPE, "application/wasm").header(CONTENT_LENGTH, size_bytes.to_string())
     }
 
+    /// Sends data of which nobody knows how long they take, or how long it takes to use them.
+    pub(crate) fn data(mut self, body: Body) -> Self {
+        self.body = Some(body);
+        self.endless().header(CONTENT_TYPE, "application/octet-stream")
+    }
+
     /// Expects an answer without an end.
-    pub(super) fn endless(mut self) -> Self {
+    pub(crate) fn endless(mut self) -> Self {
         self.patience = None;
         self
     }

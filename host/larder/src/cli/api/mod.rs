@@ -93,7 +93,7 @@ impl Api {
     }
 
     /// Makes a call; the answer is a success, its body not yet read.
-    async fn send(&self, call: Call) -> Result<Response> {
+    pub(crate) async fn send(&self, call: Call) -> Result<Response> {
         let url = call.url(&self.base)?;
         let mut request = call.into_request(&self.http, url);
         if let Some(token) = &self.token {

@@ -1,0 +1,76 @@
+//! An addon's database as a stream: the kind's own client programs, run where the server is, as the app's own user.
+
+use larder_clients::Tls;
+use larder_sdk::docker::Container;
+use larder_sdk::{Addon, Failure, Role, Stream, Transfer};
+
+use super::{Database, Databases, Server};
+
+/// What the programs may use, in the place of a server of the addon's own.
+pub(super) const MEMORY_MIB: u64 = 128;
+pub(super) const PIDS: u32 = 16;
+
+/// Where a client program is to log in, and as whom.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The server, as the program reaches it.
+    pub host: String,
+    /// Its port there.
+    pub port: u16,
+    /// Whether to secure the connection; none where nobody can listen.
+    pub tls: Option<Tls>,
+    /// The app's user.
+    pub user: String,
+    /// Its password: for the environment, where nobody else sees it.
+    pub password: String,
+    /// The app's database.
+    pub database: String,
+}
+
+/// A kind of database whose data can be written out and read in.
+pub trait Dump: Database {
+    /// What such data are, as a media type and as the end of a file's name.
+    const FORM: (&'static str, &'static str) = ("application/sql", "sql");
+
+    /// The app's user with its password, and its database, as they are now.
+    ///
+    /// # Errors
+    /// They can't be told.
+    fn login(addon: &Addon) -> Result<(String, String, String), Failure>;
+
+    /// The container with the program that writes the data.
+    ///
+    /// # Errors
+    /// The addon's parameters can't be read.
+    fn export(addon: &Addon, container: Container, target: &Target) -> Result<Container, Failure>;
+
+    /// The container with the program that reads them.
+    fn import(container: Container, target: &Target) -> Container;
+}
+
+impl<D: Dump> Transfer for Databases<D> {
+    fn begin_export(addon: &Addon) -> Result<Stream, Failure> {
+        let container = D::export(addon, container::<D>()?, &target::<D>(addon)?)?;
+        Ok(Stream::through(container).of_type(D::FORM.0, D::FORM.1))
+    }
+
+    fn begin_import(addon: &Addon) -> Result<Stream, Failure> {
+        let container = D::import(container::<D>()?, &target::<D>(addon)?);
+        Ok(Stream::through(container).of_type(D::FORM.0, D::FORM.1))
+    }
+}
+
+fn container<D: Dump>() -> Result<Container, Failure> {
+    let container = Container::new("transfer", &D::KIND.image.now()?);
+    Ok(container.memory_mib(MEMORY_MIB).pids(PIDS).user("999:999").read_only().tmpfs("/tmp", 16))
+}
+
+fn target<D: Dump>(addon: &Addon) -> Result<Target, Failure> {
+    if addon.role() == Role::Server {
+        return Err(Failure::rejected("a common server has no data of its own: export its addons one by one"));
+    }
+    let server = Server::of(addon, D::KIND).map_err(Failure::from)?;
+    let (user, password, database) = D::login(addon)?;
+    let (host, port) = server.seen_from_beside();
+    Ok(Target { host, port, tls: server.tls, user, password, database })
+}
