@@ -1,5 +1,7 @@
 //! Experiments by command line, against a real host: a file says what they are to have.
 
+mod changes;
+
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -131,10 +133,12 @@ async fn applying_again_changes_nothing_and_differences_are_told_first() {
     let again = bench.items("experiment update web blue --wait", LABTEST);
     assert!(again.iter().all(|item| item["change"] == "unchanged"), "{again:?}");
     assert_eq!(ids(&again), ids(&first));
-    let changed = LABTEST.replace("MODE=fast", "MODE=slow").replace("COLOUR: '7'", "COLOUR: '8'");
+    let changed = LABTEST.replace("MODE=fast", "MODE=slow").replace("lizard", "lizard\n      begin: {ok: {}}");
     let error = bench.refused("experiment update web blue", &changed).await;
     assert!(
-        error.contains("labtest.yml:9: the addon web.blue/settings has another value of the parameter `COLOUR`"),
+        error.contains(
+            "labtest.yml:14: the addon web.blue/chameleon differs in parameters.begin, and its provider chameleon can't"
+        ),
         "{error}"
     );
     assert!(error.contains("code: addon_differs") && error.contains("larder addon delete"), "{error}");
@@ -169,6 +173,18 @@ async fn a_mistake_names_its_line_and_nothing_is_created() {
         ("provider: docker", "provider: dockr", "labtest.yml:6: there is no provider dockr", "unknown_provider"),
         ("attach_as: lizard", "provision_type: independant", "`independant` is no provision type", "invalid_file"),
         ("attach_as: lizard", "provision_type: communal", "not offered as communal", "provision_type_not_offered"),
+        (
+            "attach_as: lizard",
+            "initial_data_source: .",
+            "labtest.yml:17: the provider chameleon can't load data",
+            "not_supported",
+        ),
+        (
+            "attach_as: lizard",
+            "initial_data_source: nowhere",
+            "labtest.yml:17: the initial data of the addon `chameleon`: `",
+            "not_supported",
+        ),
         ("attach_as: lizard", "plan: huge", "has no plan huge; it has default, hasty", "unknown_plan"),
         ("COLOUR: '7'", "COLOUR: 7", "labtest.yml:13: the parameter /COLOUR", "invalid_parameters"),
         (

@@ -23,6 +23,8 @@ struct ServiceView<'a> {
     provider: &'a str,
     provider_version: &'a str,
     digest: String,
+    /// Which optional interfaces the provider has for it.
+    exports: Vec<&'static str>,
     plans: Vec<PlanView<'a>>,
 }
 
@@ -64,6 +66,7 @@ fn service_view<'a>(offer: &'a Offer, service: &'a Service) -> ServiceView<'a> {
         provider: offer.provider.as_str(),
         provider_version: &offer.manifest.version,
         digest: offer.digest.to_string(),
+        exports: offer.exports.iter().map(|interface| interface.as_str()).collect(),
         plans: service.plans.iter().map(PlanView::from).collect(),
     }
 }

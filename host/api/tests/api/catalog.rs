@@ -18,7 +18,7 @@ async fn the_catalog_tells_what_each_active_version_offers() {
     let expected = json!({
         "name": "thing", "description": "A thing", "tags": ["test"], "bindable": true,
         "provision_types": ["independent", "communal"], "variables": ["THING_URL"],
-        "provider": "b", "provider_version": "1.0", "digest": digest, "plans": plans,
+        "provider": "b", "provider_version": "1.0", "digest": digest, "exports": ["update", "rotation"], "plans": plans,
     });
     assert_eq!(services[1], expected);
     assert_eq!(plans[0]["parameters"]["properties"]["size"]["maximum"], 9);

@@ -49,6 +49,7 @@ mod tests {
             provider: "secret".into(),
             provision_types: vec!["independent".into(), "shared".into()],
             variables: json!(["SECRET_KEY", {"name": "SECRET_OLD", "secret": true}]),
+            exports: None,
             plans: vec![plan("default", ""), plan("long", "256 characters")],
         }];
         let expected = "\

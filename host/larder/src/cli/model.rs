@@ -216,6 +216,8 @@ pub(crate) struct Service {
     pub(crate) provision_types: Vec<String>,
     /// The names of those it sets, or `any`.
     pub(crate) variables: Value,
+    /// Which optional interfaces its provider has; none said by an older server.
+    pub(crate) exports: Option<Vec<String>>,
     pub(crate) plans: Vec<Plan>,
 }
 

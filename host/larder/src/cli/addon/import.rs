@@ -5,19 +5,18 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
 use clap::{Args, ValueHint};
-use futures_util::stream;
-use reqwest::{Body, Method};
+use reqwest::Method;
+use serde_json::Value;
 use tokio::fs::File;
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::io::AsyncRead;
 
 use super::{WhichArgs, reference};
 use crate::cli::api::call::Call;
+use crate::cli::api::upload::pieces;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, Kind, Result};
 use crate::cli::model::{self, Addon};
-use crate::cli::progress::{Counter, Spinner};
-
-const CHUNK_BYTES: usize = 64 * 1024;
+use crate::cli::progress::Spinner;
 
 /// What to import, and where.
 #[derive(Debug, Args)]
@@ -30,16 +29,13 @@ pub(crate) struct ImportArgs {
     file: PathBuf,
 }
 
-type Source = Pin<Box<dyn AsyncRead + Send>>;
+/// Where data come from.
+pub(crate) type Source = Pin<Box<dyn AsyncRead + Send>>;
 
 pub(crate) async fn run(context: &Context, args: &ImportArgs) -> Result<()> {
     let source = open(&args.file).await?;
     let id = reference::find(&context.api, &args.which.addon, args.which.app.as_deref()).await?;
-    let spinner = Spinner::counting(context.out, &format!("importing `{}`", args.file.display()));
-    let body = chunks(source, spinner.counter());
-    let call = Call::new(Method::POST, &["v1", "addons", &id, "imports"]).data(body);
-    let answer = context.api.call(call).await?.body;
-    drop(spinner);
+    let answer = send(context, &id, source, &format!("importing `{}`", args.file.display())).await?;
     if context.out.json {
         return context.out.json(&answer);
     }
@@ -47,7 +43,17 @@ pub(crate) async fn run(context: &Context, args: &ImportArgs) -> Result<()> {
     context.out.done(&format!("`{}` has taken in `{}`", addon.label(), args.file.display()))
 }
 
-async fn open(path: &Path) -> Result<Source> {
+/// Has an addon take data in; the addon as it is then. `told` is what people read meanwhile.
+pub(crate) async fn send(context: &Context, id: &str, source: Source, told: &str) -> Result<Value> {
+    let spinner = Spinner::counting(context.out, told);
+    let counter = spinner.counter();
+    let body = pieces(source, move |bytes| counter.count(bytes));
+    let call = Call::new(Method::POST, &["v1", "addons", id, "imports"]).data(body);
+    Ok(context.api.call(call).await?.body)
+}
+
+/// Opens a file, or standard input for `-`.
+pub(crate) async fn open(path: &Path) -> Result<Source> {
     if path == Path::new("-") {
         if io::stdin().is_terminal() {
             return Err(Failure::usage("data are not typed").or_help("name a file, or send the data through a pipe"));
@@ -61,15 +67,4 @@ async fn open(path: &Path) -> Result<Source> {
         return Err(Failure::usage(format!("`{}` is no file", path.display())));
     }
     Ok(Box::pin(file))
-}
-
-/// The data piece by piece, so that their size doesn't matter here.
-fn chunks(source: Source, counter: Counter) -> Body {
-    Body::wrap_stream(stream::try_unfold((source, counter), |(mut source, counter)| async move {
-        let mut chunk = vec![0; CHUNK_BYTES];
-        let read = source.read(&mut chunk).await?;
-        chunk.truncate(read);
-        counter.count(read);
-        Ok::<_, io::Error>((read > 0).then_some((chunk, (source, counter))))
-    }))
 }

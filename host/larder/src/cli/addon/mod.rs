@@ -1,7 +1,9 @@
 //! `larder addon`: the resources that providers make for apps.
 
 pub(crate) mod create;
+pub(crate) mod import;
 pub(crate) mod list;
+pub(crate) mod update;
 pub(crate) mod wait;
 
 mod connect;
@@ -9,7 +11,6 @@ mod credentials;
 mod delete;
 mod events;
 mod export;
-mod import;
 mod logs;
 mod protect;
 mod reference;
@@ -17,7 +18,6 @@ mod rotate;
 mod show;
 mod tunnel;
 mod undelete;
-mod update;
 
 use std::time::Duration;
 

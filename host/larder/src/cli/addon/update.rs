@@ -11,7 +11,7 @@ use crate::cli::api::call::Call;
 use crate::cli::context::Context;
 use crate::cli::duration;
 use crate::cli::failure::{Failure, Kind, Result};
-use crate::cli::model::{self, Addon};
+use crate::cli::model::{self, Addon, Operation};
 use crate::cli::object::read_object;
 use crate::cli::spelling::{Param, merge_params};
 
@@ -77,26 +77,35 @@ pub(crate) async fn finish(context: &Context, begun: Value, timeout: Duration, d
         context.out.json(&answer)?;
     }
     let label = addon.label();
-    let Some(operation) = addon.operation.as_ref().filter(|operation| Some(&operation.id) == asked.as_ref()) else {
-        return context.out.done(&format!("`{label}` {done}"));
-    };
-    match (&operation.error, operation.is_under_way()) {
-        (Some(error), _) => {
-            let detail = format!("`{label}` stays as it was: {}", error.reason);
-            let help = format!("see `larder addon events {}` and `larder addon logs {}`", addon.id, addon.id);
-            Err(Failure::new(Kind::AddonFailed, &error.code, detail).or_help(help))
-        }
-        (None, true) if timeout.is_zero() => context.out.done(&format!("`{label}`: {}", operation.remark())),
-        (None, true) => {
-            let detail = format!("`{label}`: the {} goes on after {}", operation.kind, duration::show(timeout));
-            let help = format!("wait longer with `larder addon wait {label} --timeout 5m`");
-            Err(Failure::new(Kind::TimedOut, "timeout", detail).or_help(help))
-        }
-        (None, false) if operation.state == "running" => {
+    match outcome(&addon, asked.as_deref(), timeout)? {
+        Some(operation) if operation.is_under_way() => context.out.done(&format!("`{label}`: {}", operation.remark())),
+        Some(operation) if operation.state == "running" => {
             context.out.done(&format!("`{label}` {done}: {}", operation.message))
         }
-        (None, false) => context.out.done(&format!("`{label}` {done}")),
+        Some(_) | None => context.out.done(&format!("`{label}` {done}")),
     }
+}
+
+/// The operation that was asked for, after it was waited for; none if the addon has none, or another one by now.
+///
+/// # Errors
+/// It failed, or is not done yet though it was to be waited for.
+pub(crate) fn outcome<'a>(addon: &'a Addon, asked: Option<&str>, timeout: Duration) -> Result<Option<&'a Operation>> {
+    let label = addon.label();
+    let Some(operation) = addon.operation.as_ref().filter(|operation| Some(operation.id.as_str()) == asked) else {
+        return Ok(None);
+    };
+    if let Some(error) = &operation.error {
+        let detail = format!("`{label}` stays as it was: {}", error.reason);
+        let help = format!("see `larder addon events {}` and `larder addon logs {}`", addon.id, addon.id);
+        return Err(Failure::new(Kind::AddonFailed, &error.code, detail).or_help(help));
+    }
+    if operation.is_under_way() && !timeout.is_zero() {
+        let detail = format!("`{label}`: the {} goes on after {}", operation.kind, duration::show(timeout));
+        let help = format!("wait longer with `larder addon wait {label} --timeout 5m`");
+        return Err(Failure::new(Kind::TimedOut, "timeout", detail).or_help(help));
+    }
+    Ok(Some(operation))
 }
 
 /// A body for an operation that is told nothing but a number of seconds.

@@ -7,6 +7,7 @@ pub(crate) mod call;
 pub(crate) mod pages;
 pub(crate) mod sse;
 pub(crate) mod stream;
+pub(crate) mod upload;
 
 mod trouble;
 

@@ -1,4 +1,4 @@
-//! Does what a plan says, one call after the other.
+//! Does at once what a plan says, one call after the other; what takes time is left to [`follow_up`](super::follow_up).
 //!
 //! Another client may do the same at the same time. The server decides who was first: a name that is taken meanwhile is
 //! looked at again, and is fine if the addon that has it is as wanted. What was done is told, also when something failed.
@@ -12,7 +12,8 @@ use uuid::Uuid;
 use super::actual::read_addons;
 use super::mistake::{Code, Mistakes};
 use super::plan::{AppPlan, Owner, Plan, differences};
-use super::report::{Change, Report};
+use super::report::{Change, Data, Report};
+use super::update::Update;
 use super::wanted::{SHARED, WantedAddon};
 use crate::cli::addon::create::post;
 use crate::cli::api::Api;
@@ -55,7 +56,6 @@ pub(crate) async fn carry_out(
             }
         }
     }
-    report.rest(plan);
     Ok(())
 }
 
@@ -109,12 +109,12 @@ async fn set(api: &Api, app: &AppPlan, report: &mut Report) -> Result<()> {
 async fn create(api: &Api, app: &str, addon: &WantedAddon, file: &str, report: &mut Report) -> Result<()> {
     let key = Uuid::new_v4().to_string();
     match post(api, app, &addon.body(), &key).await {
-        Ok(answer) => report.addon(Change::Created, app, &read(&answer.body)?),
+        Ok(answer) => report.created(app, &read(&answer.body)?, Data::of(addon, false)),
         Err(failure) if failure.code == "name_taken" => {
             let Some(there) = somebody_elses(api, app, addon, file).await? else { return Err(failure) };
             report.addon(Change::Unchanged, app, &there);
         }
-        Err(failure) => return Err(located(failure, file, addon)),
+        Err(failure) => return Err(located(failure, file, addon.line)),
     }
     Ok(())
 }
@@ -128,7 +128,9 @@ async fn somebody_elses(api: &Api, app: &str, wanted: &WantedAddon, file: &str) 
     let addons = read_addons(api, app).await?.unwrap_or_default();
     let Some(there) = addons.into_iter().find(|addon| addon.name == wanted.name) else { return Ok(None) };
     let mut mistakes = Mistakes::default();
-    for difference in differences(wanted, &there, Owner::None) {
+    let mut found = differences(wanted, &there, Owner::None);
+    found.extend(Update::of(wanted, &there).map(|update| format!("differs in {}", update.fields())));
+    for difference in found {
         let what = format!("the addon {app}/{}, which somebody else has just created, {difference}", wanted.name);
         mistakes.add_as(Code::AddonDiffers, wanted.line, what);
     }
@@ -136,9 +138,9 @@ async fn somebody_elses(api: &Api, app: &str, wanted: &WantedAddon, file: &str) 
 }
 
 /// The server's refusal, with the place in the file that asked for it.
-fn located(mut failure: Failure, file: &str, addon: &WantedAddon) -> Failure {
+pub(crate) fn located(mut failure: Failure, file: &str, line: usize) -> Failure {
     if failure.kind == Kind::Failed {
-        failure.detail = format!("{file}:{}: {}", addon.line, failure.detail);
+        failure.detail = format!("{file}:{line}: {}", failure.detail);
     }
     failure
 }

@@ -67,11 +67,16 @@ impl<'a> Fields<'a> {
 
     /// Whether it says `true` under this key.
     pub(crate) fn flag(&self, name: &str, mistakes: &mut Mistakes) -> bool {
-        let Some((key, node)) = self.get(name) else { return false };
-        let value = mistakes.keep(node.to_json());
-        if value.as_ref().is_some_and(|value| !value.is_boolean()) {
+        self.flag_if_any(name, mistakes).unwrap_or_default()
+    }
+
+    /// Whether it says `true` or `false` under this key, if it says anything.
+    pub(crate) fn flag_if_any(&self, name: &str, mistakes: &mut Mistakes) -> Option<bool> {
+        let (key, node) = self.get(name)?;
+        let flag = mistakes.keep(node.to_json())?.as_bool();
+        if flag.is_none() {
             mistakes.add(key.line, format!("`{name}` has to be true or false"));
         }
-        value.is_some_and(|value| value == true)
+        flag
     }
 }

@@ -1,7 +1,7 @@
 //! The file on disk: read within bounds, and found to have one of two forms.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::mistake::Mistakes;
 use super::wanted::{Contents, Target, targets};
@@ -24,6 +24,8 @@ pub(crate) enum Aim<'a> {
 pub(crate) struct Read {
     /// The file's name in messages.
     pub(crate) name: String,
+    /// Where the paths begin that stand in it.
+    pub(crate) folder: PathBuf,
     /// Whether services have their options beside their keys.
     pub(crate) is_labtest: bool,
     pub(crate) targets: Vec<Target>,
@@ -35,20 +37,22 @@ pub(crate) fn read(path: &Path, aim: Aim<'_>) -> Result<Read> {
     let name = if is_stdin { "standard input".to_owned() } else { path.display().to_string() };
     let text = if is_stdin { read_bounded(std::io::stdin().lock()) } else { File::open(path).and_then(read_bounded) };
     let text = text.map_err(|error| Failure::new(FailureKind::Failed, "unreadable", format!("`{name}`: {error}")))?;
-    understand(&text, name, aim)
+    let folder = path.parent().filter(|folder| !is_stdin && !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    understand(&text, name, folder, aim)
 }
 
 /// Understands a file's text; nothing has been asked of a server yet.
-pub(crate) fn understand(text: &str, name: String, aim: Aim<'_>) -> Result<Read> {
+pub(crate) fn understand(text: &str, name: String, folder: &Path, aim: Aim<'_>) -> Result<Read> {
+    let folder = folder.to_owned();
     let mut mistakes = Mistakes::default();
     let Some(root) = mistakes.keep(yaml::parse(text)) else {
-        return mistakes.or(&name, Read { name: name.clone(), is_labtest: false, targets: Vec::new() });
+        return mistakes.or(&name, Read { name: name.clone(), folder, is_labtest: false, targets: Vec::new() });
     };
     let is_labtest = has_labtest(&root);
     let read = if is_labtest { labtest::read } else { own::read };
     let contents = read(&root, &mut mistakes);
     let targets = find_apps(contents, aim, &root, &mut mistakes);
-    mistakes.or(&name, Read { name: name.clone(), is_labtest, targets })
+    mistakes.or(&name, Read { name: name.clone(), folder, is_labtest, targets })
 }
 
 fn has_labtest(root: &Node) -> bool {

@@ -3,8 +3,9 @@
 //! A service's own options stand beside the keys that every service has; they become the addon's parameters. Whether the
 //! provider knows them is found out from the catalog, where unknown ones are refused.
 
+use super::data;
 use super::fields::Fields;
-use super::mistake::{Code, Mistakes, names};
+use super::mistake::{Mistakes, names};
 use super::wanted::{Contents, INDEPENDENT, Section, Variable, WantedAddon};
 use super::yaml::{Key, Kind, Node};
 
@@ -20,7 +21,7 @@ pub(crate) const SERVICE: [&str; 9] = [
     "shared_instance_name",
     "shared_app_name",
     "attach_as",
-    "initial_data_source",
+    data::KEY,
 ];
 /// The provider that means whichever offers the service.
 const ANY_PROVIDER: &str = "docker";
@@ -68,12 +69,6 @@ fn environment(node: &Node, mistakes: &mut Mistakes) -> Vec<Variable> {
 fn addon(key: &Key, node: &Node, mistakes: &mut Mistakes) -> Option<WantedAddon> {
     let (line, what) = (key.line, format!("the service `{}`", key.text));
     let fields = Fields::any(node, &what, mistakes)?;
-    if let Some((key, _)) = fields.get("initial_data_source") {
-        let message = format!(
-            "{what} has an `initial_data_source`, which is not supported yet: load the data yourself, and leave it out"
-        );
-        mistakes.add_as(Code::NotSupported, key.line, message);
-    }
     let provider = fields.required("provider", &what, line, mistakes);
     let service = fields.required("service", &what, line, mistakes);
     let mut addon = WantedAddon {
@@ -86,6 +81,7 @@ fn addon(key: &Key, node: &Node, mistakes: &mut Mistakes) -> Option<WantedAddon>
         shared_experiment: shared_experiment(&fields, mistakes),
         shared_app: fields.text("shared_app_name", mistakes),
         attach_as: fields.text("attach_as", mistakes),
+        initial_data: data::named(&fields, mistakes),
         ..WantedAddon::default()
     };
     for (key, node) in fields.rest(&SERVICE) {

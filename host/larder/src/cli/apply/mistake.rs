@@ -14,6 +14,7 @@ pub(crate) enum Code {
     AmbiguousService,
     InvalidParameters,
     InvalidShare,
+    NoInitialData,
     NotSupported,
     Protected,
     ProvisionTypeNotOffered,
@@ -33,6 +34,7 @@ impl Code {
             Self::AmbiguousService => "ambiguous_service",
             Self::InvalidParameters => "invalid_parameters",
             Self::InvalidShare => "invalid_share",
+            Self::NoInitialData => "no_initial_data",
             Self::NotSupported => "not_supported",
             Self::Protected => "protected",
             Self::ProvisionTypeNotOffered => "provision_type_not_offered",
@@ -49,10 +51,11 @@ impl Code {
         match self {
             Self::InvalidFile | Self::InvalidShare | Self::NotSupported => "correct the file",
             Self::AddonDiffers => {
-                "an addon can't be changed yet: delete it with `larder addon delete APP/NAME`, then apply again"
+                "this can't be changed while the addon is there: delete it with `larder addon delete APP/NAME`, then apply again"
             }
             Self::AmbiguousService => "name one of them in `provider`",
             Self::InvalidParameters => "`larder catalog --json` shows the plan's schema",
+            Self::NoInitialData => "put the data there, or leave `initial_data_source` out",
             Self::Protected => "delete it by itself with `larder addon delete --force`",
             Self::ProvisionTypeNotOffered | Self::UnknownPlan | Self::UnknownProvider | Self::UnknownService => {
                 "see what can be had with `larder catalog`"

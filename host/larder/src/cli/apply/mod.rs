@@ -4,7 +4,7 @@
 //!   [`wanted`].
 //! * [`actual`] reads what there is, [`plan`] compares, [`offers`] holds what is new against the catalog. Until here
 //!   nothing was changed, and every [`mistake`] names its line.
-//! * [`carry_out`] does it, and [`report`] tells.
+//! * [`carry_out`] does it, [`follow_up`] waits for what takes time, and [`report`] tells.
 
 pub(crate) mod carry_out;
 pub(crate) mod fields;
@@ -14,12 +14,15 @@ pub(crate) mod sharers;
 pub(crate) mod yaml;
 
 mod actual;
+mod data;
+mod follow_up;
 mod json;
 mod labtest;
 mod offers;
 mod own;
 mod plan;
 mod report;
+mod update;
 mod wanted;
 
 use std::path::PathBuf;
@@ -27,18 +30,16 @@ use std::time::Duration;
 
 use clap::Args;
 use clap_complete::ArgValueCandidates;
-use tokio::time::Instant;
 
-use super::addon::wait;
 use super::api::call::Call;
 use super::completions::candidates;
 use super::context::Context;
 use super::duration;
 use super::failure::{Failure, Kind, Result};
-use super::model::{self, Addon, Service};
-use super::out;
+use super::model::{self, Service};
 use carry_out::{Presence, carry_out, exists};
 use file::{Aim, Read};
+use follow_up::FollowUp;
 use mistake::Mistakes;
 use plan::Plan;
 use report::Report;
@@ -99,14 +100,21 @@ pub(crate) async fn apply(context: &Context, request: Request<'_>) -> Result<()>
         return Report::of_plan(&plan).print(context);
     }
     let mut report = Report::default();
+    let mut follow_up = FollowUp::new(context, *wait);
     let done = carry_out(&context.api, &plan, &read.name, request.presence, &mut report).await;
-    let settled = match (&done, wait) {
-        (Ok(()), Some(timeout)) => wait_for_all(context, &mut report, *timeout).await,
-        _ => Ok(()),
-    };
+    if done.is_ok() {
+        let begun = follow_up.begin(&plan, &read.name, &mut report).await;
+        report.rest(&plan);
+        follow_up.updates(&begun, &mut report).await;
+        if wait.is_some() {
+            follow_up.wait_for_all(&mut report).await;
+        }
+    }
+    // Whatever went wrong: next time the new addons are there, and get no data.
+    follow_up.load(&mut report).await;
     // What was done is told also when the rest failed.
     report.print(context)?;
-    done.and(settled)
+    follow_up.result(done)
 }
 
 /// Everything that can be refused is refused here, before anything is changed.
@@ -120,10 +128,11 @@ async fn make_plan(context: &Context, read: &Read, request: Request<'_>) -> Resu
         }
     }
     let mut mistakes = Mistakes::default();
-    let plan = plan::plan(&read.targets, &actual, request.prune, &mut mistakes);
+    let mut plan = plan::plan(&read.targets, &actual, request.prune, &mut mistakes);
     let catalog = context.api.call(Call::get(&["v1", "catalog"])).await?.body;
     let catalog: Vec<Service> = model::read_list(&catalog, "services")?;
     offers::check(&plan, &catalog, read.is_labtest, &mut mistakes);
+    data::choose(&mut plan, &read.folder, &mut mistakes);
     let plan = mistakes.or(&read.name, plan)?;
     let mut doomed = plan.apps.iter().flat_map(|app| &app.delete).peekable();
     if doomed.peek().is_some() {
@@ -136,25 +145,4 @@ async fn make_plan(context: &Context, read: &Read, request: Request<'_>) -> Resu
 pub(crate) fn unknown_experiment(app: &str) -> Failure {
     let help = "list those there are with `larder experiment list`, or create it with `larder experiment create`";
     Failure::new(Kind::Failed, "unknown_experiment", format!("there is no experiment {app}")).or_help(help)
-}
-
-/// Waits for each addon within one span of time; the first failure decides the exit code, and all are told.
-async fn wait_for_all(context: &Context, report: &mut Report, timeout: Duration) -> Result<()> {
-    let deadline = Instant::now() + timeout;
-    let mut first = None;
-    for row in report.awaited() {
-        let addon: Addon = model::read(&row.addon)?;
-        if addon.state == "ready" {
-            continue;
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        let (answer, addon) = wait::until_settled(context, &addon.id, left).await?;
-        row.addon = answer;
-        match (wait::outcome(&addon, timeout), &first) {
-            (Ok(()), _) => {}
-            (Err(failure), None) => first = Some(failure),
-            (Err(failure), Some(_)) => out::failure(&failure, context.out.json),
-        }
-    }
-    first.map_or(Ok(()), Err)
 }

@@ -1,4 +1,4 @@
-//! What a plan would create, held against the catalog: whatever the server would refuse is told before the first addon is made.
+//! What a plan would create or update, held against the catalog: whatever the server would refuse is told before anything is changed.
 
 use std::collections::HashMap;
 
@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::labtest;
 use super::mistake::{Code, Mistakes, names};
 use super::plan::{AppPlan, Plan};
+use super::update::Update;
 use super::wanted::WantedAddon;
 use crate::cli::model::{Plan as ServicePlan, Service};
 
@@ -18,18 +19,53 @@ const PROBLEMS_MAX: usize = 5;
 /// How large a schema's pattern may be when compiled, in bytes: as on the server.
 const PATTERN_BYTES_MAX: usize = 512 * 1024;
 
-/// Checks all that is to be created.
+/// Checks all that is to be created or updated.
 pub(crate) fn check(plan: &Plan, catalog: &[Service], is_labtest: bool, mistakes: &mut Mistakes) {
     for app in &plan.apps {
         let mut holders = holders(app, catalog);
         for addon in &app.create {
             let Some(service) = choose(addon, catalog, mistakes) else { continue };
             check_type(addon, service, mistakes);
+            check_data(addon, service, mistakes);
             if let Some(plan) = choose_plan(addon, service, mistakes) {
                 check_parameters(addon, service, plan, is_labtest, mistakes);
             }
             claim(addon, service, &mut holders, mistakes);
         }
+        for update in app.update.iter().filter(|update| update.is_operation()) {
+            check_update(update, &app.app, catalog, is_labtest, mistakes);
+        }
+    }
+}
+
+/// An addon stays with its service and provider; whether they are as the file says was found out before.
+fn check_update(update: &Update, app: &str, catalog: &[Service], is_labtest: bool, mistakes: &mut Mistakes) {
+    let Update { addon, wanted, .. } = update;
+    let service = catalog.iter().find(|s| s.name == addon.service && s.provider == addon.provider);
+    match service.filter(|service| may_have(service, "update")) {
+        Some(service) => {
+            if let Some(plan) = choose_plan(wanted, service, mistakes) {
+                check_parameters(wanted, service, plan, is_labtest, mistakes);
+            }
+        }
+        None => {
+            let why = format!("its provider {} can't update it", addon.provider);
+            let what = format!("the addon {app}/{} differs in {}, and {why}", addon.name, update.fields());
+            mistakes.add_as(Code::AddonDiffers, wanted.line, what);
+        }
+    }
+}
+
+/// Whether a service's provider exports an interface. A server that doesn't say is asked to do it, and says it then.
+fn may_have(service: &Service, interface: &str) -> bool {
+    service.exports.as_ref().is_none_or(|exports| exports.iter().any(|export| export == interface))
+}
+
+fn check_data(addon: &WantedAddon, service: &Service, mistakes: &mut Mistakes) {
+    if let Some(data) = addon.initial_data.as_ref().filter(|_| !may_have(service, "transfer")) {
+        let provider = &service.provider;
+        let what = format!("the provider {provider} can't load data, and the addon `{}` is to have some", addon.name);
+        mistakes.add_as(Code::NotSupported, data.line, what);
     }
 }
 
@@ -166,7 +202,8 @@ fn holders(app: &AppPlan, catalog: &[Service]) -> HashMap<String, String> {
     let named = |id: &String| format!("the addon {id}");
     let holder = |owner: &Option<String>| owner.as_ref().map_or_else(|| "the app itself".to_owned(), named);
     let mut holders: HashMap<_, _> = app.held.iter().map(|(name, owner)| (name.clone(), holder(owner))).collect();
-    for addon in app.unchanged.iter().chain(&app.left) {
+    let updated = app.update.iter().map(|update| &update.addon);
+    for addon in app.unchanged.iter().chain(updated).chain(&app.left) {
         let service = catalog.iter().find(|s| s.name == addon.service && s.provider == addon.provider);
         for name in service.map(|service| variables(service, addon.attach_as.as_deref())).unwrap_or_default() {
             holders.insert(name, format!("the addon `{}`", addon.name));

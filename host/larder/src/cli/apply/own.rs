@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::data;
 use super::fields::Fields;
 use super::mistake::Mistakes;
 use super::wanted::{Contents, INDEPENDENT, Section, Variable, WantedAddon};
@@ -9,7 +10,7 @@ use super::yaml::{Kind, Node};
 
 const FILE: [&str; 4] = ["app", "variables", "addons", "experiments"];
 const EXPERIMENT: [&str; 2] = ["variables", "addons"];
-const ADDON: [&str; 10] = [
+const ADDON: [&str; 11] = [
     "name",
     "service",
     "provider",
@@ -20,6 +21,7 @@ const ADDON: [&str; 10] = [
     "attach_as",
     "parameters",
     "protected",
+    data::KEY,
 ];
 
 /// Reads the whole.
@@ -87,7 +89,8 @@ fn addon(node: &Rc<Node>, mistakes: &mut Mistakes) -> Option<WantedAddon> {
         shared_experiment: fields.text("shared_experiment_name", mistakes),
         shared_app: fields.text("shared_app_name", mistakes),
         attach_as: fields.text("attach_as", mistakes),
-        protected: fields.flag("protected", mistakes),
+        protected: fields.flag_if_any("protected", mistakes),
+        initial_data: data::named(&fields, mistakes),
         service,
         ..WantedAddon::default()
     };

@@ -1,12 +1,13 @@
 //! What is to be done: what is wanted, compared with what there is. Pure.
 //!
-//! An addon that is there under its name either is as the file says, or is a mistake, since it can't be changed.
+//! An addon that is there under its name is as the file says, or is updated, or is a mistake where that can't be.
 //! What the file leaves to the server (plan, provider) is as the file says, whatever the server chose.
 
 use std::collections::HashMap;
 
 use super::actual::{Actual, AppState};
 use super::mistake::{Code, Mistakes};
+use super::update::{self, Update};
 use super::wanted::{SHARED, Target, Variable, WantedAddon};
 use crate::cli::model::Addon;
 
@@ -27,6 +28,7 @@ pub(crate) struct AppPlan {
     /// Variables that have theirs.
     pub(crate) set_already: Vec<String>,
     pub(crate) create: Vec<WantedAddon>,
+    pub(crate) update: Vec<Update>,
     pub(crate) unchanged: Vec<Addon>,
     /// Addons that the file doesn't have, and that stay.
     pub(crate) left: Vec<Addon>,
@@ -68,7 +70,10 @@ fn plan_addons(
                 for difference in differences(wanted, addon, owner) {
                     mistakes.add_as(Code::AddonDiffers, wanted.line, format!("the addon {label} {difference}"));
                 }
-                plan.unchanged.push(addon.clone());
+                match Update::of(wanted, addon) {
+                    Some(update) => plan.update.push(update),
+                    None => plan.unchanged.push(addon.clone()),
+                }
             }
         }
     }
@@ -138,30 +143,26 @@ fn root(owner: &Addon) -> &str {
     parent.unwrap_or(&owner.id)
 }
 
-/// Where an addon that is there is not as wanted. Parameters may be secret, so only their names are told.
+/// Where an addon that is there is not as wanted and can't become so. Parameters may be secret, so only their names are told.
 pub(crate) fn differences(wanted: &WantedAddon, addon: &Addon, owner: Owner<'_>) -> Vec<String> {
     let nothing = || "none".to_owned();
     let or_any = |wanted: &Option<String>, actual: &str| wanted.clone().unwrap_or_else(|| actual.to_owned());
-    let said = |is: bool| if is { "true" } else { "false" }.to_owned();
     let pairs = [
         ("service", addon.service.clone(), wanted.service.clone()),
         ("provider", addon.provider.clone(), or_any(&wanted.provider, &addon.provider)),
-        ("plan", addon.plan.clone(), or_any(&wanted.plan, &addon.plan)),
         ("provision_type", addon.provision_type.clone(), wanted.provision_type.clone()),
         (
             "attach_as",
             addon.attach_as.clone().unwrap_or_else(nothing),
             wanted.attach_as.clone().unwrap_or_else(nothing),
         ),
-        ("protected", said(addon.protected), said(wanted.protected)),
     ];
     let differ = pairs.into_iter().filter(|(_, actual, wanted)| actual != wanted);
     let mut found: Vec<String> =
         differ.map(|(field, actual, wanted)| format!("has the {field} {actual}, and the file says {wanted}")).collect();
-    let both = wanted.parameters.iter().filter(|(name, value)| addon.parameters.get(*name) != Some(value));
-    let gone = addon.parameters.iter().filter(|(name, _)| !wanted.parameters.contains_key(*name));
-    found
-        .extend(both.chain(gone).map(|(name, _)| format!("has another value of the parameter `{name}` than the file")));
+    if wanted.provision_type == SHARED && found.is_empty() {
+        found.extend(owners(wanted, addon));
+    }
     let is_other = match owner {
         Owner::None => false,
         Owner::There(id) => addon.parent.as_deref().is_some_and(|parent| parent != id),
@@ -171,6 +172,18 @@ pub(crate) fn differences(wanted: &WantedAddon, addon: &Addon, owner: Owner<'_>)
         found.push("shares another addon than the file says in shared_experiment_name and shared_app_name".to_owned());
     }
     found
+}
+
+/// Where an addon differs that shares what only its owner can change.
+fn owners(wanted: &WantedAddon, addon: &Addon) -> Vec<String> {
+    let plan = wanted.plan.as_ref().filter(|plan| **plan != addon.plan);
+    let plan = plan.map(|plan| format!("has its owner's plan {}, and the file says {plan}", addon.plan));
+    let names = update::parameters(wanted, addon).into_iter();
+    plan.into_iter()
+        .chain(names.map(|name| {
+            format!("has another value of the parameter `{name}` than the file, and shares its owner's resource")
+        }))
+        .collect()
 }
 
 fn plan_variables(plan: &mut AppPlan, target: &Target, state: &AppState, mistakes: &mut Mistakes) {

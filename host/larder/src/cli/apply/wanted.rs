@@ -2,6 +2,7 @@
 //! nothing has begun when one is refused.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 
 use larder_domain::limits::VALUE_BYTES_MAX;
 use larder_domain::variables::Prefix;
@@ -64,7 +65,19 @@ pub(crate) struct WantedAddon {
     pub(crate) parameters: Map<String, Value>,
     /// Where each parameter stands.
     pub(crate) parameter_lines: BTreeMap<String, usize>,
-    pub(crate) protected: bool,
+    /// As it is, or unprotected if it is new, where the file says nothing.
+    pub(crate) protected: Option<bool>,
+    pub(crate) initial_data: Option<InitialData>,
+}
+
+/// What a new addon begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct InitialData {
+    pub(crate) line: usize,
+    /// A file or a directory, as the file says.
+    pub(crate) source: String,
+    /// The file that was found there; none before it was looked for.
+    pub(crate) file: Option<PathBuf>,
 }
 
 impl WantedAddon {
@@ -72,7 +85,7 @@ impl WantedAddon {
     pub(crate) fn body(&self) -> Value {
         let mut body = json!({
             "name": self.name, "service": self.service, "provision_type": self.provision_type,
-            "parameters": self.parameters, "protected": self.protected,
+            "parameters": self.parameters, "protected": self.protected.unwrap_or_default(),
         });
         let texts = [
             ("provider", &self.provider),
@@ -159,6 +172,10 @@ fn check_addon(addon: &mut WantedAddon, mistakes: &mut Mistakes) {
     if kind == SHARED && addon.shared_experiment.is_none() {
         mistakes
             .add(line, format!("the shared addon `{name}` has no `shared_experiment_name`: whose resource it shares"));
+    }
+    if let Some(data) = addon.initial_data.as_ref().filter(|_| kind == SHARED) {
+        let what = format!("the shared addon `{name}` has its owner's data, so it can't have `initial_data_source`");
+        mistakes.add(data.line, what);
     }
     let given = [("shared_experiment_name", &addon.shared_experiment), ("shared_app_name", &addon.shared_app)];
     for (key, text) in given.iter().filter_map(|(key, text)| Some((key, text.as_ref()?))) {

@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
-use futures_util::stream;
-use reqwest::{Body, Method};
+use reqwest::Method;
 use serde_json::Value;
 use tokio::fs::File;
-use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep};
 
 use crate::cli::api::call::Call;
+use crate::cli::api::upload::pieces;
 use crate::cli::context::Context;
 use crate::cli::duration;
 use crate::cli::failure::{Failure, Kind, Result};
@@ -20,7 +19,6 @@ use crate::cli::progress::Spinner;
 use crate::cli::spelling::short_digest;
 use crate::cli::text;
 
-const CHUNK_BYTES: usize = 64 * 1024;
 /// For how long the server is to hold back its answer to the upload itself, in seconds.
 const WAIT_S: u64 = 30;
 const POLL: Duration = Duration::from_millis(500);
@@ -87,20 +85,11 @@ async fn upload(context: &Context, args: &UploadArgs, name: &str, wait_s: u64) -
     if !metadata.is_file() {
         return Err(Failure::usage(format!("`{}` is no file", args.file.display())));
     }
-    let call = Call::new(Method::POST, &["v1", "providers"]).query("name", name).wasm(chunks(file), metadata.len());
+    let body = pieces(file, |_| {});
+    let call = Call::new(Method::POST, &["v1", "providers"]).query("name", name).wasm(body, metadata.len());
     let wait_s = wait_s.min(args.timeout.as_secs());
     let call = if args.no_wait || wait_s == 0 { call } else { call.wait(wait_s) };
     Ok(context.api.call(call).await?.body)
-}
-
-/// The file piece by piece, so that its size doesn't matter here.
-fn chunks(file: File) -> Body {
-    Body::wrap_stream(stream::try_unfold(file, |mut file| async move {
-        let mut chunk = vec![0; CHUNK_BYTES];
-        let read = file.read(&mut chunk).await?;
-        chunk.truncate(read);
-        Ok::<_, std::io::Error>((read > 0).then_some((chunk, file)))
-    }))
 }
 
 /// What there is to say when the check has ended well or goes on.

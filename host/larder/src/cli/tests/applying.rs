@@ -1,5 +1,7 @@
 //! `larder apply` and `larder experiment`: what is asked of the server, in which order, and what is not.
 
+mod changes;
+
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -26,8 +28,9 @@ fn config(variables: &[(&str, &str)]) -> Reply {
 
 fn catalog() -> Reply {
     let plan = json!({"name": "small", "parameters": {"type": "object"}});
+    let large = json!({"name": "large", "parameters": {"type": "object"}});
     let redis = json!({"name": "redis", "provider": "redis", "provision_types": ["independent"],
-        "variables": ["REDIS_URL"], "plans": [plan]});
+        "variables": ["REDIS_URL"], "exports": ["update", "transfer"], "plans": [plan, large]});
     Reply::json(200, &json!({"services": [redis]}))
 }
 

@@ -3,13 +3,13 @@
 use serde_json::json;
 
 use super::*;
-use crate::cli::apply::wanted::WantedAddon;
+use crate::cli::apply::wanted::{InitialData, WantedAddon};
 
 const APP: Aim<'_> = Aim::App(None);
 const BLUE: Aim<'_> = Aim::Experiment { app: "web", experiment: "blue" };
 
 fn read(text: &str, aim: Aim<'_>) -> Result<Vec<Target>> {
-    understand(text, "f.yml".to_owned(), aim).map(|read| read.targets)
+    understand(text, "f.yml".to_owned(), Path::new("there"), aim).map(|read| read.targets)
 }
 
 #[track_caller]
@@ -39,7 +39,7 @@ fn the_examples_of_the_documentation_are_taken() {
     let blue = read(labtest, BLUE).unwrap();
     assert_eq!(
         shown(&blue),
-        [("web.blue", vec!["MODE=fast".into(), "FEATURES=search,export".into()], vec!["cache", "sessions"])]
+        [("web.blue", vec!["MODE=fast".into(), "FEATURES=search,export".into()], vec!["cache", "sessions", "db"])]
     );
     let web = read(own, APP).unwrap();
     assert_eq!(web.iter().map(|target| target.app.as_str()).collect::<Vec<_>>(), ["web", "web.blue", "web.green"]);
@@ -50,16 +50,19 @@ fn the_examples_of_the_documentation_are_taken() {
 fn a_labtest_file_becomes_variables_and_addons() {
     let text = "labtest:\n  environment:\n    - URL=http://x/?a=b\n    - EMPTY=\n  services:\n    db:\n      provider: docker\n      \
                 service: postgres\n      extensions: [uuid]\n      size: 2\n    queue:\n      provider: nats\n      service: nats\n      \
-                provision_type: shared\n      shared_instance_name: main\n      shared_app_name: api\n      attach_as: q\n";
+                provision_type: shared\n      shared_instance_name: main\n      shared_app_name: api\n      attach_as: q\n    \
+                mail:\n      provider: docker\n      service: mysql\n      initial_data_source: ./dumps\n";
     let targets = read(text, BLUE).unwrap();
     assert_eq!(shown(&targets)[0].1, ["URL=http://x/?a=b", "EMPTY="]);
-    let [db, queue] = &targets[0].section.addons[..] else { panic!("{targets:?}") };
+    let [db, queue, mail] = &targets[0].section.addons[..] else { panic!("{targets:?}") };
     let expected = json!({"name": "db", "service": "postgres", "provision_type": "independent", "protected": false,
         "parameters": {"extensions": ["uuid"], "size": 2}});
     assert_eq!((db.body(), db.line, db.parameter_lines["size"]), (expected, 6, 10));
     let expected = json!({"name": "queue", "service": "nats", "provider": "nats", "provision_type": "shared", "protected": false,
         "parameters": {}, "shared_experiment_name": "main", "shared_app_name": "api", "attach_as": "Q"});
     assert_eq!((queue.body(), queue.owner_app("web.blue")), (expected, Some("api.main".into())));
+    let data = InitialData { line: 21, source: "./dumps".to_owned(), file: None };
+    assert_eq!((&mail.initial_data, mail.parameters.len()), (&Some(data), 0));
 }
 
 #[test]
@@ -74,7 +77,10 @@ fn a_file_of_our_own_has_an_app_and_its_experiments() {
     ];
     assert_eq!(shown(&targets), expected);
     let db: &WantedAddon = &targets[0].section.addons[1];
-    assert_eq!((db.plan.as_deref(), db.protected, json!(db.parameters)), (Some("small"), true, json!({"a": null})));
+    assert_eq!(
+        (db.plan.as_deref(), db.protected, json!(db.parameters)),
+        (Some("small"), Some(true), json!({"a": null}))
+    );
     assert_eq!(read(text, Aim::App(Some("api"))).unwrap()[1].app, "api.blue");
     let json = json!({"app": "web", "addons": [{"service": "redis"}]}).to_string();
     assert_eq!(shown(&read(&json, BLUE).unwrap()), [("web.blue", vec![], vec!["redis"])]);
@@ -124,11 +130,19 @@ fn each_mistake_in_a_labtest_file_names_its_line() {
         "labtest:\n  environment:\n    - A=1\n    - A=2\n",
         "f.yml:4: the variable A is here for the second time; the first is in line 3",
     );
-    check_refused(
-        &service("      provider: docker\n      service: redis\n      initial_data_source: ./dump\n"),
-        BLUE,
-        "not_supported",
-        "f.yml:6: the service `db` has an `initial_data_source`, which is not supported yet: load the data yourself, and leave it out",
+    no(
+        &service("      provider: docker\n      service: redis\n      initial_data_source: [a]\n"),
+        "f.yml:6: `initial_data_source` has to be a text, not a list",
+    );
+    no(
+        &service("      provider: docker\n      service: redis\n      initial_data_source: ''\n"),
+        "f.yml:6: `initial_data_source` has to name a file or a directory",
+    );
+    no(
+        &service(
+            "      provider: docker\n      service: redis\n      provision_type: shared\n      shared_experiment_name: a\n      initial_data_source: x\n",
+        ),
+        "f.yml:8: the shared addon `db` has its owner's data, so it can't have `initial_data_source`",
     );
 }
 
@@ -143,7 +157,7 @@ fn each_mistake_in_our_own_file_names_its_line() {
     no(
         "app: web\naddons:\n- service: redis\n  plam: x\n",
         "f.yml:4: unknown key `plam` in an addon; there are name, service, provider, plan, provision_type, \
-         shared_experiment_name, shared_app_name, attach_as, parameters, protected",
+         shared_experiment_name, shared_app_name, attach_as, parameters, protected, initial_data_source",
     );
     no("app: web\naddons: {redis: {}}\n", "f.yml:2: `addons` has to be a list, not a map");
     no("app: web\naddons:\n- service: redis\n  protected: maybe\n", "f.yml:4: `protected` has to be true or false");

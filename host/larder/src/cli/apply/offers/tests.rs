@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::cli::apply::wanted::InitialData;
 use crate::cli::model;
 
 fn catalog() -> Vec<Service> {
@@ -11,10 +12,11 @@ fn catalog() -> Vec<Service> {
         "properties": {"size": {"type": "integer", "maximum": 9}, "mode": {"type": "string"}}});
     let service = |provider: &str, name: &str, schema: &Value| {
         json!({"name": name, "provider": provider, "provision_types": ["independent", "communal"],
-            "variables": ["REDIS_URL"], "plans": [{"name": "small", "parameters": schema}, {"name": "large"}]})
+            "variables": ["REDIS_URL"], "exports": ["update"],
+            "plans": [{"name": "small", "parameters": schema}, {"name": "large"}]})
     };
     let any = json!({"name": "any", "provider": "p", "provision_types": ["independent"], "variables": "any",
-        "plans": [{"name": "default", "parameters": open}]});
+        "exports": ["transfer"], "plans": [{"name": "default", "parameters": open}]});
     let services = [service("p", "redis", &closed), service("p", "cache", &open), service("q", "cache", &open), any];
     services.iter().map(|service| model::read(service).unwrap()).collect()
 }
@@ -131,4 +133,45 @@ fn two_that_set_the_same_variable_collide() {
     };
     let older = AppPlan { left: vec![older], create: vec![wanted("a", "redis")], ..AppPlan::default() };
     assert!(checked(older, false).unwrap_err().1.ends_with("which the addon `c` has already"));
+}
+
+/// What is said of an addon that is there and is to be as wanted.
+fn updated(wanted: WantedAddon, provider: &str) -> std::result::Result<(), (String, String)> {
+    let (name, service) = (wanted.name.clone(), wanted.service.clone());
+    let (provider, plan, id) = (provider.to_owned(), "small".to_owned(), "1".to_owned());
+    let addon = model::Addon { id, name, service, provider, plan, ..model::Addon::default() };
+    let update = vec![Update::of(&wanted, &addon).unwrap()];
+    checked(AppPlan { app: "web".to_owned(), update, ..AppPlan::default() }, false)
+}
+
+#[test]
+fn what_is_updated_is_checked_as_what_is_new() {
+    assert_eq!(updated(with_parameters(&json!({"size": 9})), "p"), Ok(()));
+    let (code, detail) = updated(with_parameters(&json!({"size": 10})), "p").unwrap_err();
+    assert!(code == "invalid_parameters" && detail.starts_with("f.yml:20: the parameter /size"), "{detail}");
+    let large = |service| WantedAddon { plan: Some("large".into()), ..wanted("db", service) };
+    assert_eq!(updated(large("redis"), "p"), Ok(()));
+    let huge = WantedAddon { plan: Some("huge".into()), ..wanted("db", "redis") };
+    assert_eq!(updated(huge, "p").unwrap_err().0, "unknown_plan");
+    // Its provider is who it is, also if others offer the service.
+    for (service, provider) in [("any", "p"), ("redis", "q")] {
+        let (code, detail) = updated(large(service), provider).unwrap_err();
+        assert_eq!(code, "addon_differs");
+        let why = format!("its provider {provider} can't update it");
+        assert_eq!(detail, format!("f.yml:7: the addon web/db differs in plan, and {why}"));
+    }
+    // It is protected without its provider.
+    assert_eq!(updated(WantedAddon { protected: Some(true), ..wanted("db", "any") }, "p"), Ok(()));
+}
+
+#[test]
+fn data_need_a_provider_that_can_load_them() {
+    let with_data = |service| {
+        let initial_data = Some(InitialData { line: 9, source: "x".into(), file: None });
+        AppPlan { create: vec![WantedAddon { initial_data, ..wanted("db", service) }], ..AppPlan::default() }
+    };
+    assert_eq!(checked(with_data("any"), false), Ok(()));
+    let (code, detail) = checked(with_data("redis"), false).unwrap_err();
+    assert_eq!(code, "not_supported");
+    assert_eq!(detail, "f.yml:9: the provider p can't load data, and the addon `db` is to have some");
 }

@@ -94,8 +94,6 @@ fn what_can_not_be_changed_is_named_and_no_value_of_a_parameter_is() {
     let redis = || wanted("redis", "redis");
     let is = || there("1", "redis", "redis");
     check_refused(wanted("redis", "valkey"), is(), "has the service redis, and the file says valkey");
-    let plan = Some("large".to_owned());
-    check_refused(WantedAddon { plan, ..redis() }, is(), "has the plan small, and the file says large");
     let provider = Some("q".to_owned());
     check_refused(WantedAddon { provider, ..redis() }, is(), "has the provider p, and the file says q");
     let provision_type = "communal".to_owned();
@@ -109,11 +107,38 @@ fn what_can_not_be_changed_is_named_and_no_value_of_a_parameter_is() {
         Addon { attach_as: Some("BLUE".into()), ..is() },
         "has the attach_as BLUE, and the file says none",
     );
-    check_refused(redis(), Addon { protected: true, ..is() }, "has the protected true, and the file says false");
-    let parameters = json!({"password": "hunter2"}).as_object().unwrap().clone();
-    let other = "has another value of the parameter `password` than the file";
-    check_refused(WantedAddon { parameters: parameters.clone(), ..redis() }, is(), other);
-    check_refused(redis(), Addon { parameters, ..is() }, other);
+}
+
+/// What is to be changed of an addon, in one line, and the request.
+fn changed(wanted: WantedAddon, there: Addon) -> Option<(String, serde_json::Value)> {
+    let (targets, actual) = ([target("web", vec![wanted], &[])], actual(vec![("web", vec![there], &[])]));
+    let plan = planned(&targets, &actual, false).unwrap();
+    let [app] = &plan.apps[..] else { panic!("{plan:?}") };
+    assert_eq!(app.update.len() + app.unchanged.len(), 1);
+    let told = |update: &Update| update.changes.iter().map(update::Changed::text).collect::<Vec<_>>().join(", ");
+    app.update.first().map(|update| (told(update), update.body()))
+}
+
+#[test]
+fn what_can_be_changed_is_and_no_value_of_a_parameter_is_told() {
+    let redis = || wanted("redis", "redis");
+    let is = || there("1", "redis", "redis");
+    let plan = |name: &str| Some(name.to_owned());
+    assert_eq!(changed(WantedAddon { plan: plan("small"), ..redis() }, is()), None);
+    let larger = changed(WantedAddon { plan: plan("large"), ..redis() }, is());
+    assert_eq!(larger, Some(("plan small -> large".into(), json!({"plan": "large"}))));
+    let parameters = |value: serde_json::Value| value.as_object().unwrap().clone();
+    let new = parameters(json!({"a": 1, "password": "hunter2", "same": [1]}));
+    let old = parameters(json!({"gone": "hunter1", "password": "hunter1", "same": [1]}));
+    let other = changed(WantedAddon { parameters: new.clone(), ..redis() }, Addon { parameters: old, ..is() });
+    let told = "parameters.a, parameters.password, parameters.gone".to_owned();
+    assert_eq!(other, Some((told, json!({"parameters": new}))));
+    // Of what the file doesn't say, nothing is known but that it may stay.
+    assert_eq!(changed(redis(), Addon { protected: true, ..is() }), None);
+    let free = changed(WantedAddon { protected: Some(false), ..redis() }, Addon { protected: true, ..is() });
+    assert_eq!(free, Some(("protected true -> false".into(), json!({"protected": false}))));
+    let both = changed(WantedAddon { protected: Some(true), plan: plan("large"), ..redis() }, is()).unwrap();
+    assert_eq!(both.1, json!({"protected": true, "plan": "large"}));
 }
 
 #[test]
@@ -150,6 +175,10 @@ fn sharing_with_somebody_else_is_a_difference() {
     let owner = || there("1", "db", "postgres");
     assert_eq!(planned(&targets, &with(owner(), "1"), false).unwrap().apps[0].unchanged.len(), 1);
     assert_eq!(planned(&targets, &with(owner(), "9"), false).unwrap_err().0, "addon_differs");
+    let large = WantedAddon { plan: Some("large".into()), ..sharing("db", "postgres", "main") };
+    let (code, detail) = planned(&[target("web.blue", vec![large], &[])], &with(owner(), "1"), false).unwrap_err();
+    assert_eq!(code, "addon_differs");
+    assert!(detail.ends_with("has its owner's plan small, and the file says large"), "{detail}");
     // What is shared itself is shared with the same owner.
     let chained = Addon { provision_type: SHARED.into(), parent: Some("0".into()), ..owner() };
     assert!(planned(&targets, &with(chained, "0"), false).is_ok());
