@@ -250,6 +250,40 @@ async fn world_docker_redis_is_exported_and_imported() {
     }
 }
 
+#[tokio::test]
+async fn world_docker_a_volume_is_exported_and_imported() {
+    let Some(engine) = Engine::for_test("world_docker_a_volume_is_exported_and_imported") else { return };
+    let host = engine.host_with("volume", "busybox").await;
+    let ids = [made(&host, "volume", "one").await, made(&host, "volume", "two").await];
+    let volume = |id: &str| format!("larder-{id}-data:/data");
+    let sh = |id: &str, script: &str| {
+        engine.docker(&[
+            "run",
+            "--rm",
+            "--network",
+            "none",
+            "--volume",
+            &volume(id),
+            "larder-test/busybox:1",
+            "/bin/sh",
+            "-c",
+            script,
+        ])
+    };
+    // Of an owner whose files root without its powers could not read.
+    sh(
+        &ids[0],
+        "mkdir /data/a && echo words > /data/a/b && chmod 600 /data/a/b && chown -R 77:78 /data/a && chmod 700 /data/a",
+    );
+    let request = host.request(Method::POST, &format!("/v1/addons/{}/exports", ids[0]));
+    let archive = request.send().await.unwrap().error_for_status().unwrap().bytes().await.unwrap();
+    import(&host, &ids[1], gzip(&archive)).await.expect(200);
+    assert_eq!(sh(&ids[1], "cat /data/a/b; stat -c %u:%g:%a /data/a/b"), "words\n77:78:600\n");
+    for id in &ids {
+        removed(&engine, &host, id).await;
+    }
+}
+
 async fn made(host: &Host, service: &str, name: &str) -> String {
     let made = host.create_and_wait(json!({ "service": service, "name": name, "attach_as": name })).await;
     assert_eq!(made.body["state"], "ready", "{}", made.text);

@@ -81,10 +81,10 @@ fn body(container: &NewContainer<'_>) -> Result<ContainerCreateBody, EngineError
         labels: Some(labels),
         stop_timeout: Some(i64::from(spec.stop_s)),
         tty: Some(false),
-        attach_stdin: Some(has_input),
+        attach_stdin: has_input.then_some(true),
         open_stdin: Some(has_input),
         // Its input ends with that of whoever feeds it.
-        stdin_once: Some(has_input),
+        stdin_once: has_input.then_some(true),
         host_config: Some(host_config(container)?),
         ..ContainerCreateBody::default()
     })

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use larder_domain::OperationId;
 use larder_domain::docker::ObjectKind;
-use larder_domain::ports::engine::{ContainerState, Engine, EngineError};
+use larder_domain::ports::engine::{ContainerState, Engine, EngineError, NewContainer, StreamThrough};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -27,6 +28,22 @@ const WHOLE: &str = r#"{
     "tmpfs": [{"path": "/tmp", "bytes": 1048576}], "ports": [5432, 80],
     "capabilities": ["CHOWN", "SETUID"], "read_only": true, "stop_s": 30
 }"#;
+
+/// What a container is that was made for a stream, beside what every one is.
+#[tokio::test]
+async fn a_container_for_a_stream_has_no_log_and_shares_a_network() {
+    let server = answering(201, json!({ "Id": "i", "Warnings": [] }));
+    let (owner, spec, operation) = (owner(), plain_spec(), OperationId::generate());
+    let stream = Some(StreamThrough { operation, has_input: true, beside: Some("larder-x-db".into()) });
+    let container = NewContainer { stream, ..new_container("c", &owner, &spec) };
+    server.engine(patient()).create_container(container).await.unwrap();
+    let body = server.asked().pop().unwrap().body;
+    let host = &body["HostConfig"];
+    assert_eq!((&host["NetworkMode"], &host["LogConfig"]["Type"]), (&json!("container:larder-x-db"), &json!("none")));
+    assert_eq!((&body["OpenStdin"], &body["StdinOnce"], &body["Hostname"]), (&json!(true), &json!(true), &Value::Null));
+    assert_eq!(body["Labels"]["larder.transfer"], json!(operation.to_string()));
+    assert_eq!((&host["CapDrop"], &host["Privileged"]), (&json!(["ALL"]), &json!(false)));
+}
 
 #[tokio::test]
 async fn a_container_gets_what_every_container_gets() {

@@ -47,6 +47,47 @@ async fn a_command_is_fed_and_heard() {
     assert_eq!(server.asked()[0].body, wanted);
 }
 
+/// An engine with a container of which these are the streams.
+fn attached(output: Vec<u8>) -> Server {
+    Server::start(move |asked| match asked.what.as_str() {
+        "POST /v1.41/containers/c/attach" => Some(Answer::Upgrade(output.clone())),
+        _ => None,
+    })
+}
+
+#[tokio::test]
+async fn what_a_container_prints_comes_piece_by_piece_and_of_its_errors_the_end_is_kept() {
+    let errors = [b"first ".repeat(1000), b"last \x1b[1mwords".to_vec()].concat();
+    let server = attached([frame(1, b"one"), frame(2, &errors), frame(1, b"two")].concat());
+    let mut streams = server.engine(patient()).attach("c", false).await.unwrap();
+    assert_eq!(streams.read().await.unwrap(), Some(b"one".to_vec()));
+    assert_eq!(streams.read().await.unwrap(), Some(b"two".to_vec()));
+    assert_eq!(streams.read().await.unwrap(), None);
+    let kept = streams.last_errors();
+    assert!(kept.len() <= 4096 && kept.ends_with("first last [1mwords"), "{kept}");
+    let query = &server.asked()[0].query;
+    assert!(query.contains("stdout=true") && query.contains("stderr=true") && !query.contains("stdin=true"), "{query}");
+}
+
+#[tokio::test]
+async fn a_container_is_fed_to_its_end() {
+    let server = attached(frame(2, b"done"));
+    let mut streams = server.engine(patient()).attach("c", true).await.unwrap();
+    assert_eq!(streams.write(b"some").await, Ok(true));
+    assert_eq!(streams.write(b"thing").await, Ok(true));
+    streams.finish().await.unwrap();
+    assert_eq!((server.fed(), streams.last_errors().as_str()), (b"something".to_vec(), "done"));
+    assert_eq!(streams.write(b"more").await, Ok(false), "it was told that there is no more");
+}
+
+#[tokio::test]
+async fn streams_that_are_none_are_a_failure() {
+    let answer = Server::start(|_| Some(Answer::Json(409, json!({ "message": "is paused" }))));
+    assert!(answer.engine(patient()).attach("c", false).await.is_err());
+    let engine = attached(vec![]).engine(patient());
+    assert!(matches!(engine.attach("../c", false).await, Err(EngineError::Refused(_))));
+}
+
 #[tokio::test]
 async fn of_much_output_the_beginning_is_kept() {
     let pieces: Vec<Vec<u8>> =

@@ -97,12 +97,12 @@ pub(super) fn manifest<D: Database>(options: &Options) -> Result<Manifest, Strin
     };
     let port = external.port(D::KIND);
     let client = format!("{} memory={}MiB pids={}", image.under(options)?, transfer::MEMORY_MIB, transfer::PIDS);
-    let manifest =
-        manifest.request(Request::optional("docker", &client, "To export and import databases by its clients"));
+    let client = Request::optional("docker", &client, "To export and import databases by its clients");
     let places = [Some(external.hostname), external.network].into_iter().flatten();
-    Ok(places.fold(manifest, |manifest, place| {
+    let manifest = places.fold(manifest, |manifest, place| {
         manifest.request(Request::required("network", &format!("tcp://{place}:{port}"), "To make databases there"))
-    }))
+    });
+    Ok(manifest.request(client))
 }
 
 fn schema(kind: &Kind) -> Value {

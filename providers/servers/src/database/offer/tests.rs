@@ -48,6 +48,14 @@ impl Database for Tables {
         Ok(Config::new())
     }
 
+    fn check(_: &Addon, _: &Server) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn end(_: &Addon, _: &Server, _: u32) -> Result<(), Failure> {
+        Ok(())
+    }
+
     fn remove(_: &Addon, _: &Server) -> Result<(), Failure> {
         Ok(())
     }
@@ -77,10 +85,12 @@ fn containers_are_asked_for_with_room_for_a_common_server() {
 #[test]
 fn a_server_that_is_there_takes_their_place() {
     let mut external = json!({ "hostname": "db.internal", "username": "u", "password": "p" });
-    assert_eq!(requested(&made(&json!({ "external": external }))), ["tcp://db.internal:1234"]);
+    // Its clients run in containers while data are exported or imported, if that is granted.
+    let client = "tables:1 memory=128MiB pids=16";
+    assert_eq!(requested(&made(&json!({ "external": external }))), ["tcp://db.internal:1234", client]);
     external["port"] = json!(5);
     external["network"] = json!("10.0.0.0/8");
     let manifest = made(&json!({ "external": external }));
-    assert_eq!(requested(&manifest), ["tcp://db.internal:5", "tcp://10.0.0.0/8:5"]);
+    assert_eq!(requested(&manifest), ["tcp://db.internal:5", "tcp://10.0.0.0/8:5", client]);
     assert_eq!(manifest["services"][0]["plans"][1]["description"], "20 connections");
 }
