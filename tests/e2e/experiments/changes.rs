@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::*;
-use crate::support::{Answer, Engine};
+use crate::support::{Answer, Engine, Redis, until};
 
 #[tokio::test]
 async fn what_differs_is_updated_and_keeps_its_addon() {
@@ -34,6 +34,32 @@ async fn what_differs_is_updated_and_keeps_its_addon() {
     assert!(error.contains("`web.blue/settings` stays as it was") && out.contains("failed"), "{out}\n{error}");
     let environment = bench.variables("web.blue");
     assert!(environment.contains("NEW=very") && environment.contains("MODE=slow"), "{environment}");
+}
+
+#[tokio::test]
+async fn world_docker_another_plan_is_another_container_with_the_same_data() {
+    let name = "world_docker_another_plan_is_another_container_with_the_same_data";
+    let Some(engine) = Engine::for_test(name) else { return };
+    let bench = Bench { host: engine.host_with("redis", "redis").await, folder: TempDir::new().unwrap() };
+    let small = "labtest:\n  services:\n    cache: {provider: docker, service: redis, plan: small}\n";
+    let made = bench.items("experiment create demo blue --wait=5m", small);
+    let id = ids(&made)[0];
+    let first = engine.containers(id);
+    let config = bench.host.get("/v1/apps/demo.blue/config").await.expect(200);
+    let url = config["variables"]["REDIS_URL"].as_str().unwrap();
+    assert_eq!(Redis::connect(url).unwrap().say(&["SET", "a", "1"]), Ok("OK".into()));
+    let update = "experiment update demo blue --wait=5m";
+    assert!(bench.items(update, small).iter().all(|item| item["change"] == "unchanged"));
+    assert_eq!(engine.containers(id), first);
+
+    let done = bench.items(update, &small.replace("small", "medium"));
+    let plan = json!([{ "field": "plan", "from": "small", "to": "medium" }]);
+    assert_eq!((&done[1]["change"], &done[1]["updates"], ids(&done)), (&json!("updated"), &plan, vec![id]));
+    assert_ne!(engine.containers(id), first);
+    let kept = async || Redis::connect(url).ok()?.say(&["GET", "a"]).ok().filter(|value| value == "1");
+    until("the server to be back with its data", kept).await;
+    bench.host.delete(&format!("/v1/addons/{id}")).await.expect(202);
+    engine.is_rid_of(id).await;
 }
 
 /// A file to apply with one addon that begins with the newest of `dumps`, and puts it through a script.
