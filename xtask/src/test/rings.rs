@@ -35,7 +35,7 @@ impl Ring {
             Self::Pure => 1.0,
             Self::Fakes => 20.0,
             Self::Wasm => 90.0,
-            Self::World => 480.0,
+            Self::World => 600.0,
         }
     }
 

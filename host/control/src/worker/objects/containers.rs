@@ -218,10 +218,14 @@ impl Settling<'_> {
     /// All containers run again. Whether the addon works then is its provider's to say, if it can.
     pub(super) async fn is_well(&self) -> Result<(), Unfinished> {
         let addon = &self.record.addon;
-        if addon.health.state == HealthState::Unhealthy && addon.health_every_ms.is_none() {
-            self.control.store.note_health(self.addon, Health::HEALTHY).await?;
+        match (addon.state, addon.health_every_ms) {
+            // Somebody may have started a container again before this looked, so there is no knowing what has happened.
+            (AddonState::Ready, Some(_)) => self.tell_addon().await,
+            (AddonState::Ready, None) if addon.health.state == HealthState::Unhealthy => {
+                Ok(self.control.store.note_health(self.addon, Health::HEALTHY).await?)
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// The ports of a container. None if there are none left for it; that was noted.
