@@ -96,6 +96,16 @@ pub fn inspect(name: &str) -> Result<Status, Error> {
     Status::read(&host::inspect(name)?)
 }
 
+/// Where the addon's app is to connect to reach what the provider reaches at a host and a port: ask for each place before it is handed
+/// to an app. It is another one if the app's own containers are in a network that the addon's containers have joined.
+///
+/// # Errors
+/// See [`Error`].
+pub fn for_app(host: &str, port: u16) -> Result<(String, u16), Error> {
+    let host::Place { host, port } = host::for_app(&host::Place { host: host.to_owned(), port })?;
+    Ok((host, port))
+}
+
 /// Runs a command in a running container and waits for its end.
 ///
 /// # Errors

@@ -53,6 +53,12 @@ impl Connection {
         Ok(Self(host::Connection::connect(host, port)?))
     }
 
+    /// Waits for the server for so long from now on, and no longer: whatever is waited for then ends with [`Error::TimedOut`].
+    /// The host's own bounds on each wait, some seconds, hold in any case.
+    pub fn set_deadline(&mut self, after: Duration) {
+        self.0.set_deadline(u32::try_from(after.as_millis()).unwrap_or(u32::MAX));
+    }
+
     /// Speaks TLS from now on. The certificate must be of the host that was connected to. After an error the connection is closed.
     ///
     /// # Errors

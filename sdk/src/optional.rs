@@ -67,6 +67,9 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// How the server that an addon is a part of is called where the addon's program runs, if that server is in a container.
+    pub const SERVER: &str = "server";
+
     /// A container's standard output, or its standard input.
     #[must_use]
     pub fn through(container: Container) -> Self {
@@ -82,7 +85,8 @@ impl Stream {
     }
 
     /// Which of the addon's containers shares its network: there, that container is `localhost`, and goes by its name. Unless it is
-    /// said, the first one of the addon's own, or of the server that it is a part of.
+    /// said, the first one of the addon's own. An addon without any reaches the first one of the server that it is a part of as
+    /// [`Stream::SERVER`], from outside like any other client of it.
     #[must_use]
     pub fn beside(mut self, container: impl Into<String>) -> Self {
         self.beside = Some(container.into());

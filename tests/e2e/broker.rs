@@ -61,12 +61,13 @@ async fn what_a_broker_offers_is_made_bound_unbound_and_removed() {
 
     removed(&host, &broker, id).await;
     let (words, asked) = broker.asked_about(id);
-    assert_eq!(words[2..], ["DELETE binding", "DELETE instance"]);
+    // A rotation may have failed and left a binding of which nothing is known.
+    assert_eq!(words[2..], ["DELETE binding", "DELETE binding", "DELETE instance"]);
+    assert_eq!((&asked[2].ids, &asked[4].ids), (&vec![id.to_owned(); 2], &vec![id.to_owned()]));
     for asked in &asked[2..] {
         let of = |key: &str| asked.query[key].as_str();
         assert_eq!((of("service_id"), of("plan_id")), ("id of store", "id of prompt"), "{asked:?}");
         assert_eq!(of("accepts_incomplete"), "true");
-        assert!(asked.ids.iter().all(|given| given == id), "{asked:?}");
     }
     assert!(host.variables().await.as_object().unwrap().is_empty());
     assert_eq!(broker.strangers(), 0);
@@ -90,7 +91,7 @@ async fn a_broker_that_takes_its_time_and_breaks_down_is_asked_until_it_is_done(
 
     removed(&host, &broker, id).await;
     let (words, _) = broker.asked_about(id);
-    let unbound = ["DELETE binding", "GET binding/last_operation"];
+    let unbound = ["DELETE binding", "GET binding/last_operation", "DELETE binding"];
     assert_eq!(words[7..], [&unbound[..], &["DELETE instance", "DELETE instance", polled]].concat());
 }
 

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Engine, Host, Redis};
+use crate::support::{Answer, Engine, Host, Redis, until};
+
+/// The connections of a small common Redis, of all users together.
+const CONNECTIONS_MAX: usize = 256;
 
 fn communal(name: &str) -> Value {
     json!({ "service": "redis", "name": name, "attach_as": name, "provision_type": "communal" })
@@ -62,6 +65,48 @@ async fn world_docker_users_of_one_server_do_not_meet() {
     assert_eq!(engine.containers(server).len(), 1);
     host.delete(&format!("/v1/addons/{server}")).await.expect(202);
     engine.is_rid_of(server).await;
+}
+
+#[tokio::test]
+async fn world_docker_no_command_of_one_user_ends_the_server_of_all() {
+    let Some(engine) = Engine::for_test("world_docker_no_command_of_one_user_ends_the_server_of_all") else { return };
+    let host = engine.host_with("redis", "redis").await;
+    let (bad, good) = (host.create_and_wait(communal("bad")).await, host.create_and_wait(communal("good")).await);
+    let server = bad.body["parent"].as_str().unwrap().to_owned();
+    let container = engine.containers(&server)[0].clone();
+    let began = || engine.describe(&container)["State"]["StartedAt"].clone();
+    let before = began();
+    let variables = host.variables().await;
+    let connect = |name: &str| Redis::connect(variables[format!("{name}_REDIS_URL")].as_str().unwrap()).unwrap();
+    let (key, of_good) = (format!("{}:a", bad.id().replace('-', "")), format!("{}:a", good.id().replace('-', "")));
+    connect("GOOD").say(&["SET", &of_good, "1"]).unwrap();
+    // Values that are made whole before anybody asks whether there is room for them.
+    for words in [&["SETRANGE", &key, "500000000", "a"][..], &["SETBIT", &key, "4294967295", "1"]] {
+        let refused = connect("BAD").say(words).unwrap_err();
+        assert!(refused.starts_with("ERR"), "{words:?}: {refused}");
+    }
+    // One that is sent, and many that are asked for and not taken.
+    assert!(connect("BAD").say(&["SET", &key, &"a".repeat(9_000_000)]).is_err());
+    connect("BAD").say(&["SET", &key, &"a".repeat(8_000_000)]).unwrap();
+    let mut careless = [connect("BAD"), connect("BAD"), connect("BAD")];
+    for redis in &mut careless {
+        redis.ask_without_listening(&["GET", &key], 50);
+    }
+    drop(careless);
+    // Connections that say nothing take memory, too.
+    let url = variables["BAD_REDIS_URL"].as_str().unwrap();
+    let idle: Vec<Redis> = (0..CONNECTIONS_MAX).map_while(|_| Redis::connect(url).ok()).collect();
+    assert!(Redis::connect(url).is_err(), "it has {} connections", idle.len());
+    drop(idle);
+    let again = || async { Redis::connect(variables["GOOD_REDIS_URL"].as_str().unwrap()).ok() };
+    assert_eq!(until("a place for another", again).await.say(&["GET", &of_good]), Ok("1".into()));
+    assert_eq!(began(), before);
+    for id in [bad.id(), good.id()] {
+        host.delete(&format!("/v1/addons/{id}")).await.expect(202);
+        host.cleaned_up(&id).await;
+    }
+    host.delete(&format!("/v1/addons/{server}")).await.expect(202);
+    engine.is_rid_of(&server).await;
 }
 
 #[tokio::test]

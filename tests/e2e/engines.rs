@@ -114,6 +114,37 @@ async fn an_addon_goes_where_it_is_wished_for_or_where_room_is() {
 }
 
 #[tokio::test]
+async fn a_file_to_apply_says_on_which_engine_an_addon_is() {
+    let engines = Engines::new(&json!({
+        "a": { "url": "unix:///nowhere/a.sock", "labels": { "disk": "hdd" } },
+        "b": { "url": "unix:///nowhere/b.sock", "labels": { "disk": "ssd" } },
+    }));
+    let host = engines.host().await;
+    let apply = |wish: &str, words: &[&str]| {
+        let addon = crane("one", Some(wish), false);
+        let path = engines.dir.path().join("larder.json");
+        fs::write(&path, json!({ "app": "demo", "addons": [addon] }).to_string()).unwrap();
+        host.cli(&[&["apply", "--file", path.to_str().unwrap()], words].concat())
+    };
+    for (wish, code) in [("A B", "invalid_engine"), ("disk=tape", "engine_unfit")] {
+        let (status, _, said) = apply(wish, &["--json"]);
+        assert!(status == 1 && said.contains(code) && said.contains("larder.json:1: "), "{said}");
+    }
+    let (status, said, error) = apply("disk=ssd", &["--dry-run"]);
+    assert!(status == 0 && said.contains("on disk=ssd"), "{said}{error}");
+    let (status, said, error) = apply("disk=ssd", &["--wait"]);
+    assert!(status == 0 && said.contains("on b"), "{said}{error}");
+    assert_eq!(states(&host).await, ["a unreachable 0", "b unreachable 1"]);
+
+    for wish in ["disk=ssd", "b"] {
+        let (status, said, error) = apply(wish, &[]);
+        assert!(status == 0 && said.contains("unchanged"), "{said}{error}");
+    }
+    let (status, _, said) = apply("a", &[]);
+    assert!(status == 1 && said.contains("is on the engine b for good, and the file says a"), "{said}");
+}
+
+#[tokio::test]
 async fn an_engine_that_is_not_named_any_more_keeps_its_addons() {
     let engines = Engines::new(&json!({ "a": dead("a"), "b": dead("b") }));
     let mut host = engines.host().await;

@@ -1,6 +1,8 @@
 //! What the shipped providers do with addons that are ready: another plan, new credentials, and the answer to how they do.
 
 mod broker;
+mod dumps;
+mod options;
 mod queue;
 mod redis;
 mod sql;
@@ -28,7 +30,9 @@ async fn rotate(host: &Host, id: &str, overlap_s: u64) -> Value {
     let request = host.request(reqwest::Method::POST, &format!("/v1/addons/{id}/rotate"));
     let asked = Answer::of(request.header("prefer", "wait=60").json(&json!({ "overlap_s": overlap_s }))).await;
     let addon = asked.expect(200);
-    assert_eq!(addon["operation"]["stage"], "overlap", "{addon}");
+    // An overlap of nothing is over before anybody has looked.
+    assert!(overlap_s == 0 || addon["operation"]["stage"] == "overlap", "{addon}");
+    assert_eq!(addon["operation"]["error"], json!(null), "{addon}");
     addon
 }
 
@@ -48,8 +52,8 @@ async fn succeeded(host: &Host, id: &str) -> Value {
     addon
 }
 
-/// Has the credentials of an addon not work, and work again: its provider tells both, since it logs in. That is asked about once a minute,
-/// and when the container was started.
+/// Has the credentials of an addon not work, and work again: its provider tells both, since it logs in. So it does of a server that
+/// stops in its tracks. That is asked about once a minute, and when something happened to the container.
 async fn falls_ill_and_recovers(engine: &Engine, host: &Host, id: &str, spoil: impl AsyncFn(), mend: impl AsyncFn()) {
     let container = engine.containers(id)[0].clone();
     spoil().await;
@@ -58,14 +62,31 @@ async fn falls_ill_and_recovers(engine: &Engine, host: &Host, id: &str, spoil: i
     mend().await;
     engine.docker(&["restart", &container]);
     health_is(host, id, "healthy").await;
+    stops_in_its_tracks_and_goes_on(engine, host, id).await;
 }
 
-async fn health_is(host: &Host, id: &str, state: &str) {
+/// Has a server stand still, and go on: in the meantime the kernel takes connections for it, and nobody says anything on them.
+async fn stops_in_its_tracks_and_goes_on(engine: &Engine, host: &Host, id: &str) {
+    let container = engine.containers(id)[0].clone();
+    let signal = |signal: &str| {
+        // All but the first process, which passes signals on, and the shell itself.
+        engine.docker(&["exec", &container, "sh", "-c", &format!("kill -{signal} -1")]);
+        // Servers ignore this one; but something has happened to the container, so its provider is asked at once.
+        engine.docker(&["kill", "--signal=WINCH", &container]);
+    };
+    signal("STOP");
+    let health = health_is(host, id, "unhealthy").await;
+    assert!(health["reason"].as_str().is_some_and(|reason| reason.contains("in time")), "{health}");
+    signal("CONT");
+    health_is(host, id, "healthy").await;
+}
+
+async fn health_is(host: &Host, id: &str, state: &str) -> Value {
     until_within(HEALTH_MAX, &format!("the addon to be {state}"), async || {
         let addon = host.get(&format!("/v1/addons/{id}")).await.expect(200);
-        (addon["health"]["state"] == state).then_some(())
+        (addon["health"]["state"] == state).then(|| addon["health"].clone())
     })
-    .await;
+    .await
 }
 
 async fn delete(engine: &Engine, host: &Host, id: &str) {

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::support::Host;
 
 /// The fenced blocks of this language, in order.
-fn blocks(readme: &str, language: &str) -> Vec<String> {
+pub(crate) fn blocks(readme: &str, language: &str) -> Vec<String> {
     let (start, mut found, mut open) = (format!("```{language}"), vec![], None::<String>);
     for line in readme.lines() {
         match &mut open {

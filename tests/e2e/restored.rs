@@ -41,7 +41,7 @@ async fn world_docker_what_a_restored_store_has_never_seen_is_reported_and_remov
 
     // It looks at everything when it starts.
     let log = async || std::fs::read_to_string(host.dir().join("host.log")).unwrap();
-    let told = async || log().await.contains("objects of an addon that the store never had").then_some(());
+    let told = async || log().await.contains("objects that the store never wanted").then_some(());
     until("the log to tell", told).await;
     let (code, said, error) = host.cli(&["doctor"]);
     assert_eq!(code, 1, "{said}{error}");

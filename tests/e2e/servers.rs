@@ -12,6 +12,10 @@ use crate::support::{Amqp, Engine, Host, until, until_within};
 /// How long RabbitMQ may take to boot on half a CPU, which other servers boot beside.
 const BOOT_MAX: Duration = Duration::from_secs(180);
 
+/// What one of the users of a common RabbitMQ may have.
+const CONNECTIONS_MAX: usize = 64;
+const QUEUES_MAX: usize = 256;
+
 /// A connection to a memcached.
 struct Memcached(BufReader<TcpStream>);
 
@@ -112,8 +116,10 @@ async fn world_docker_a_rabbitmq_of_ones_own_keeps_its_messages() {
     let who: Value = answer.json().await.unwrap();
     assert_eq!((&who["name"], &who["tags"]), (&credentials["username"], &json!(["management"])));
 
-    // What is there stays there, whoever stops the server.
-    engine.docker(&["kill", &engine.containers(id(&own))[0]]);
+    // What is there stays there, whoever stops the server. That a queue was declared it has not written down yet, maybe.
+    let container = engine.containers(id(&own))[0].clone();
+    engine.docker(&["exec", &container, "rabbitmqctl", "eval", "mnesia:sync_log()."]);
+    engine.docker(&["kill", &container]);
     let kept = async || Amqp::connect(&url).ok()?.get("letters").ok();
     let back = until_within(BOOT_MAX, "the server to be back", kept).await;
     assert_eq!(back.as_deref(), Some("hello"));
@@ -156,6 +162,13 @@ async fn world_docker_users_of_one_rabbitmq_do_not_meet() {
     let whoami = reqwest::Client::new().get(format!("{management}/api/whoami"));
     let (user, password) = (of(&credentials, "username"), of(&credentials, "password"));
     assert_eq!(whoami.basic_auth(user, Some(password)).send().await.unwrap().status(), 401);
+
+    // Nor may one of them have all of the server.
+    let connections: Vec<Amqp> = (0..CONNECTIONS_MAX).map_while(|_| Amqp::connect(&url).ok()).collect();
+    assert_eq!(connections.len(), CONNECTIONS_MAX - 1, "besides the first");
+    assert_eq!((0..=QUEUES_MAX).find(|n| mine.declare(&format!("queue {n}")).is_err()), Some(QUEUES_MAX - 1));
+    Amqp::connect(&others_url).unwrap().declare("more letters").unwrap();
+    drop(connections);
 
     host.delete(&format!("/v1/addons/{}", id(&one))).await.expect(202);
     host.cleaned_up(id(&one)).await;

@@ -1,5 +1,7 @@
 //! Exports and imports on a real engine: what flows through containers, and that none of them stays, whoever goes away.
 
+mod databases;
+
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -27,19 +29,22 @@ fn runs(script: &str) -> Value {
     json!({ "image": "larder-test/busybox:1", "script": script, "mount": "data" })
 }
 
-async fn export(host: &Host, id: &str) -> Answer {
+pub(crate) async fn export(host: &Host, id: &str) -> Answer {
     Answer::of(host.request(Method::POST, &format!("/v1/addons/{id}/exports"))).await
 }
 
-async fn import(host: &Host, id: &str, body: Vec<u8>) -> Answer {
+pub(crate) async fn import(host: &Host, id: &str, body: Vec<u8>) -> Answer {
     Answer::of(host.request(Method::POST, &format!("/v1/addons/{id}/imports")).body(body)).await
 }
 
 /// The containers of an addon's transfers.
 fn streams(engine: &Engine, id: &str) -> Vec<String> {
     let label = format!("label=larder.addon={id}");
-    let words = ["container", "ls", "--all", "--quiet", "--filter", &label, "--filter", "label=larder.transfer"];
-    engine.docker(&words).lines().map(str::to_owned).collect()
+    // On other containers it is empty.
+    let format = "{{.ID}} {{.Label \"larder.transfer\"}}";
+    let listed = engine.docker(&["container", "ls", "--all", "--filter", &label, "--format", format]);
+    let streams = listed.lines().filter_map(|line| line.trim().split_once(' '));
+    streams.map(|(id, _)| id.to_owned()).collect()
 }
 
 async fn no_streams(engine: &Engine, id: &str) {
@@ -98,7 +103,7 @@ async fn world_docker_a_transfer_reaches_the_addons_own_containers_by_their_name
     // It has hardly been started.
     let out = until("an answer", || async { Some(export(&host, &id).await).filter(|out| out.status == 200) }).await;
     assert_eq!(out.text, "pong\n");
-    let refused = import(&host, &id, b"x".to_vec()).await.problem(502, "transfer_failed");
+    let refused = import(&host, &id, b"x".to_vec()).await.problem(409, "not_supported");
     assert!(refused.contains("nobody said what an import is"), "{refused}");
     removed(&engine, &host, &id).await;
 }
@@ -245,6 +250,53 @@ async fn world_docker_redis_is_exported_and_imported() {
     assert_eq!(two.say(&["DBSIZE"]), Ok("1501".into()));
     let left: i64 = two.say(&["TTL", "short"]).unwrap().parse().unwrap();
     assert!((1..=1000).contains(&left), "{left}");
+    for id in &ids {
+        removed(&engine, &host, id).await;
+    }
+}
+
+/// A text that can't be packed, another one for each seed.
+fn noise(mut seed: u64, bytes: usize) -> String {
+    let mut letter = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'0' + u8::try_from(seed >> 58).unwrap())
+    };
+    (0..bytes).map(|_| letter()).collect()
+}
+
+/// A server has what it hands out twice, and must not be ended by that.
+#[tokio::test]
+async fn world_docker_a_redis_that_is_full_outlives_its_export() {
+    let Some(engine) = Engine::for_test("world_docker_a_redis_that_is_full_outlives_its_export") else { return };
+    let host = engine.host_with("redis", "redis").await;
+    let ids = [made(&host, "redis", "one").await, made(&host, "redis", "two").await];
+    let variables = host.variables().await;
+    let connect = |name: &str| Redis::connect(variables[format!("{name}_REDIS_URL")].as_str().unwrap()).unwrap();
+    let mut one = connect("ONE");
+    for n in 0..110 {
+        one.say(&["SET", &format!("key {n}"), &noise(n, 500_000)]).unwrap();
+    }
+    one.say(&["RPUSH", "list", "a", "b", "c"]).unwrap();
+    let of_container = || engine.describe(&engine.containers(&ids[0])[0])["State"]["StartedAt"].clone();
+    let began = of_container();
+    let request = host.request(Method::POST, &format!("/v1/addons/{}/exports", ids[0]));
+    let dump = request.send().await.unwrap().error_for_status().unwrap().bytes().await.unwrap();
+    assert_eq!(of_container(), began, "it was not ended by its export");
+    import(&host, &ids[1], dump.to_vec()).await.expect(200);
+    let mut two = connect("TWO");
+    assert_eq!((two.say(&["DBSIZE"]), two.say(&["LLEN", "list"])), (Ok("111".into()), Ok("3".into())));
+    for n in [0, 57, 109] {
+        assert_eq!(two.say(&["GET", &format!("key {n}")]).unwrap(), noise(n, 500_000));
+    }
+
+    one.say(&["FLUSHALL"]).unwrap();
+    // More than this at once would not find the room.
+    for n in 0..36 {
+        one.say(&["APPEND", "large", &noise(n, 1_000_000)]).unwrap();
+    }
+    let why = export(&host, &ids[0]).await.problem(502, "transfer_failed");
+    assert!(why.contains("this plan exports at most"), "{why}");
+    assert_eq!((of_container(), one.say(&["STRLEN", "large"])), (began, Ok("36000000".into())));
     for id in &ids {
         removed(&engine, &host, id).await;
     }

@@ -28,15 +28,17 @@ folder 999 1777 /var/lib/mysql
 folder 999 1777 /var/lib/rabbitmq
 folder 999 3777 /run/postgresql
 folder 999 1777 /run/mysqld
-folder 999 0755 /var/log/rabbitmq
+folder 999 1777 /var/log/rabbitmq
 folder 999 0755 /var/log/mysql
 chown 999:999 /var/lib/postgresql
 
 # Like the official images: whoever has a password may come from anywhere, and names aren't looked up.
 mkdir -p /etc/mysql/mariadb.conf.d /etc/rabbitmq/conf.d
 printf '[mariadbd]\nskip-name-resolve\nhost-cache-size=0\n' >/etc/mysql/mariadb.conf.d/90-container.cnf
-printf '[rabbitmq_management].\n' >/etc/rabbitmq/enabled_plugins
-printf 'loopback_users.guest = false\n' >/etc/rabbitmq/conf.d/10-defaults.conf
+printf '[rabbitmq_management,rabbitmq_prometheus].\n' >/etc/rabbitmq/enabled_plugins
+printf 'loopback_users.guest = false\nlog.console = true\n' >/etc/rabbitmq/conf.d/10-defaults.conf
+chown -R 999:999 /etc/rabbitmq
+chmod 1777 /etc/rabbitmq /etc/rabbitmq/conf.d
 sed --in-place "s/^#\?listen_addresses = .*/listen_addresses = '*'/" /usr/share/postgresql/15/postgresql.conf.sample
 
 # A third of the bytes: package lists, archives, the compiler of queries, other languages.

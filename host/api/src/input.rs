@@ -5,6 +5,7 @@ mod create;
 mod engine;
 mod grants;
 mod limits;
+mod network;
 mod options;
 mod patch;
 
@@ -18,6 +19,7 @@ pub(crate) use create::CreateBody;
 pub(crate) use engine::AppEngineBody;
 pub(crate) use grants::GrantsBody;
 pub(crate) use limits::LimitsBody;
+pub(crate) use network::AppNetworkBody;
 pub(crate) use options::OptionsBody;
 pub(crate) use patch::{PatchBody, RotateBody};
 

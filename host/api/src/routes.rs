@@ -37,6 +37,7 @@ pub(crate) fn v1() -> Router<Shared> {
         .route("/v1/apps/{app}", get(apps::show).put(apps::create).delete(apps::delete))
         .route("/v1/apps/{app}/config", get(config::show).patch(config::change))
         .route("/v1/apps/{app}/engine", get(apps::engine).put(apps::set_engine))
+        .route("/v1/apps/{app}/network", get(apps::network).put(apps::set_network))
         .route("/v1/apps/{app}/addons", get(addons::of_app).post(addons::create))
         .route("/v1/addons", get(addons::of_all))
         .route("/v1/addons/{id}", get(addons::show).patch(addons::patch).delete(addons::delete))

@@ -9,15 +9,16 @@ use bollard::container::{AttachContainerResults, LogOutput};
 use bollard::errors::Error;
 use bollard::query_parameters::AttachContainerOptionsBuilder;
 use futures_util::{Stream, StreamExt as _};
-use larder_domain::ports::engine::{Attached, EngineError};
+use larder_domain::ports::engine::{Attached, EngineError, LAST_ERRORS_BYTES_MAX};
+use larder_domain::redact::END_MARGIN_BYTES;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use crate::error::Trouble;
 use crate::objects::shown;
 use crate::wire::Session;
 
-/// What is kept of the end of a program's standard error, in bytes.
-const ERRORS_BYTES_MAX: usize = 4 * 1024;
+/// What is kept of the end of a program's standard error, in bytes: what is shown of it, and what that takes to show no secret.
+const ERRORS_BYTES_MAX: usize = LAST_ERRORS_BYTES_MAX + END_MARGIN_BYTES;
 
 type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>;
 
@@ -69,7 +70,7 @@ impl Attached for Streams {
 
     async fn finish(&mut self) -> Result<(), EngineError> {
         if let Some(mut input) = self.input.take() {
-            // A program that has ended meanwhile needs not be told.
+            // A program that has ended meanwhile needs not be told; and if the connection broke, reading says so.
             let _ = input.shutdown().await;
             while self.next().await?.is_some() {}
         }

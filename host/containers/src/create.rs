@@ -1,12 +1,12 @@
 //! What a new object is for the engine. Beside what the provider wants stands what every container gets, and nothing that is
-//! wanted can take it away: no powers but those granted, bounds for memory, CPU, processes and logs, no files of the machine,
+//! wanted can take it away: no powers but those granted, bounds for memory, CPU, processes, open files and logs, no files of the machine,
 //! no namespace of the machine.
 
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerCreateBody, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount, MountType,
-    MountVolumeOptions, PortBinding, RestartPolicy, RestartPolicyNameEnum, VolumeCreateRequest,
+    ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount, MountType,
+    MountVolumeOptions, PortBinding, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum, VolumeCreateRequest,
 };
 use bollard::query_parameters::CreateContainerOptionsBuilder;
 use larder_domain::docker::ContainerSpec;
@@ -19,10 +19,13 @@ use crate::wire::Session;
 
 const LOG_FILE_SIZE: &str = "10m";
 const LOG_FILES: &str = "2";
+/// Files that a process may have open. Some engines give no bound, and some servers set aside memory for as many as they may have; an
+/// engine that may not raise its own bound can't give more than that.
+const OPEN_FILES_MAX: i64 = 16_384;
 const NANOS_PER_MILLI: i64 = 1_000_000;
 
 /// Names of networks that are none of ours: the machine's own, the one that all containers share, and none.
-const NO_NETWORKS: [&str; 4] = ["host", "bridge", "default", "none"];
+pub(crate) const NO_NETWORKS: [&str; 4] = ["host", "bridge", "default", "none"];
 
 /// Makes a volume.
 pub(crate) async fn volume(session: Session, full_name: &str, owner: &Owner) -> Result<(), Trouble> {
@@ -74,11 +77,14 @@ fn body(container: &NewContainer<'_>) -> Result<ContainerCreateBody, EngineError
         cmd: some(command.collect()),
         entrypoint: some(spec.entrypoint.clone()),
         env: some(env.collect()),
-        // The same for each revision: some servers find their data by it.
-        hostname: beside.is_none().then(|| container.owner.name.to_string()),
+        // The same for each revision: some servers find their data by it. Data only flow through the others, which are not to
+        // take themselves for somebody whom they know by that name.
+        hostname: stream.is_none().then(|| container.owner.name.to_string()),
         user: spec.user.clone(),
         exposed_ports: some(container.published.keys().map(|port| tcp(*port)).collect()),
         labels: Some(labels),
+        // How its servers are doing is asked by providers; what an image would have run for that, as often as it likes, is not.
+        healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
         stop_timeout: Some(i64::from(spec.stop_s)),
         tty: Some(false),
         attach_stdin: has_input.then_some(true),
@@ -99,6 +105,11 @@ fn host_config(container: &NewContainer<'_>) -> Result<HostConfig, EngineError> 
         memory_swap: Some(memory),
         nano_cpus: Some(i64::from(spec.cpu_millis).saturating_mul(NANOS_PER_MILLI)),
         pids_limit: Some(i64::from(spec.pids)),
+        ulimits: Some(vec![ResourcesUlimits {
+            name: Some("nofile".to_owned()),
+            soft: Some(OPEN_FILES_MAX),
+            hard: Some(OPEN_FILES_MAX),
+        }]),
         cap_drop: Some(vec!["ALL".to_owned()]),
         cap_add: Some(spec.capabilities.iter().map(|capability| capability.as_str().to_owned()).collect()),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),

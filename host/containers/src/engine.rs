@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::ClientVersion;
+use larder_domain::NetworkName;
 use larder_domain::docker::Image;
 use larder_domain::ids::{AddonId, InstallationId};
 use larder_domain::ports::engine::{
     Attached, ContainerState, Engine, EngineError, EngineEvents, EngineInfo, Exec, ExecOutput, Found, NewContainer,
-    Owner,
+    Owner, Passage,
 };
 
 use crate::bounds::Bounds;
@@ -20,7 +21,7 @@ use crate::error::{Trouble, line, within};
 use crate::registries::Registries;
 use crate::tls::Tls;
 use crate::wire::Session;
-use crate::{attach, create, events, exec, images, network, objects, version};
+use crate::{attach, create, events, exec, images, join, network, objects, passage, version};
 
 /// The longest name of an object, in bytes.
 const NAME_BYTES_MAX: usize = 255;
@@ -174,6 +175,48 @@ impl Engine for DockerEngine {
         check_name(name)?;
         let (time, bytes) = (self.bounds.change, self.bounds.list_bytes);
         self.call(time, bytes, |session| network::ensure(session, installation, name)).await
+    }
+
+    async fn has_network(&self, name: &NetworkName) -> Result<bool, EngineError> {
+        self.look(|session| join::is_fit(session, name)).await
+    }
+
+    async fn join_network(&self, full_name: &str, network: &NetworkName, known_as: &str) -> Result<(), EngineError> {
+        check_name(full_name)?;
+        self.change(|session| join::join(session, full_name, network, known_as)).await
+    }
+
+    async fn leave_network(&self, full_name: &str, network: &str, known_as: &str) -> Result<(), EngineError> {
+        check_name(full_name)?;
+        check_name(network)?;
+        self.change(|session| join::leave(session, full_name, network, known_as)).await
+    }
+
+    async fn remove_network(&self, installation: InstallationId, name: &str) -> Result<(), EngineError> {
+        check_name(name)?;
+        let (time, bytes) = (self.bounds.change, self.bounds.list_bytes);
+        self.call(time, bytes, |session| network::remove(session, installation, name)).await
+    }
+
+    async fn open_passage(
+        &self,
+        installation: InstallationId,
+        passage: &Passage,
+        to: &str,
+        known_as: &str,
+    ) -> Result<(), EngineError> {
+        check_name(&passage.name)?;
+        check_name(to)?;
+        self.change(|session| passage::open(session, installation, passage, to, known_as)).await
+    }
+
+    async fn passages(&self, installation: InstallationId) -> Result<Vec<Passage>, EngineError> {
+        self.call(self.bounds.look, self.bounds.list_bytes, |session| passage::list(session, installation)).await
+    }
+
+    async fn close_passage(&self, name: &str) -> Result<(), EngineError> {
+        check_name(name)?;
+        self.call(self.bounds.change, self.bounds.list_bytes, |session| passage::close(session, name)).await
     }
 
     async fn objects(&self, installation: InstallationId, addon: Option<AddonId>) -> Result<Vec<Found>, EngineError> {

@@ -58,6 +58,16 @@ impl FakeEngine {
         self.world().exits_at_once.insert(image.to_string(), (code, last_words.to_owned()));
     }
 
+    /// Somebody has made a network for an app.
+    pub fn add_network(&self, name: &str) {
+        self.world().networks_of_apps.insert(name.to_owned());
+    }
+
+    /// Somebody has removed a network of an app. What is in it stays what it is until it is started.
+    pub fn remove_network(&self, name: &str) {
+        self.world().networks_of_apps.remove(name);
+    }
+
     /// Somebody else listens at the address.
     pub fn take_address(&self, address: SocketAddr) {
         self.world().taken.insert(address);
@@ -96,6 +106,17 @@ impl FakeEngine {
             self.say(addon, "oom");
         }
         self.say(addon, "die");
+    }
+
+    /// A person pauses a container that runs, or lets it go on.
+    pub fn pause(&self, full_name: &str, is_paused: bool) {
+        let addon = {
+            let mut world = self.world();
+            let Some(container) = world.containers.get_mut(full_name) else { return };
+            container.state = if is_paused { ContainerState::Paused } else { ContainerState::Running };
+            container.owner.addon
+        };
+        self.say(addon, if is_paused { "pause" } else { "unpause" });
     }
 
     /// A person removes a container behind the host's back.

@@ -14,7 +14,7 @@ pub(crate) const ADDON: &str = "larder.addon";
 const OBJECT: &str = "larder.object";
 /// Which of the documents that asked for it.
 const REVISION: &str = "larder.revision";
-/// The operation whose data flow through a container; objects don't have it.
+/// The operation whose data flow through a container. On objects it is empty, and not left out: what is left out, an image may say.
 pub(crate) const TRANSFER: &str = "larder.transfer";
 
 /// The labels of an owner, and others beside them. None of those can take an owner's place.
@@ -24,6 +24,7 @@ pub(crate) fn write(owner: &Owner, others: &BTreeMap<String, String>) -> HashMap
         (ADDON, owner.addon.to_string()),
         (OBJECT, owner.name.to_string()),
         (REVISION, owner.revision.to_string()),
+        (TRANSFER, String::new()),
     ];
     let others = others.iter().map(|(name, value)| (name.clone(), value.clone()));
     others.chain(owned.map(|(name, value)| (name.to_owned(), value))).collect()
@@ -42,13 +43,13 @@ pub(crate) fn read(labels: &HashMap<String, String>) -> Option<Owner> {
 /// The operation whose data flow through the container. One with a label that can't be read is of none that anybody knows, and
 /// goes as those do.
 pub(crate) fn operation(labels: &HashMap<String, String>) -> Option<OperationId> {
-    let label = labels.get(TRANSFER)?;
+    let label = labels.get(TRANSFER).filter(|label| !label.is_empty())?;
     Some(exactly(label).unwrap_or_else(|| OperationId(Default::default())))
 }
 
 /// The addon that an event's attributes name. What happens to a container through which data flow is no matter of its objects.
 pub(crate) fn addon_of(installation: InstallationId, attributes: &HashMap<String, String>) -> Option<AddonId> {
-    if attributes.contains_key(TRANSFER) {
+    if attributes.get(TRANSFER).is_some_and(|label| !label.is_empty()) {
         return None;
     }
     let named: InstallationId = exactly(attributes.get(INSTALLATION)?)?;
@@ -81,8 +82,9 @@ mod tests {
         let others = [("larder.provider", "redis"), (ADDON, "another's"), (REVISION, "9")];
         let others = others.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let labels = write(&owner, &others.into_iter().collect());
+        assert_eq!((operation(&labels), addon_of(owner.installation, &labels)), (None, Some(owner.addon)));
         assert_eq!(read(&labels), Some(owner));
-        assert_eq!((labels.len(), labels["larder.provider"].as_str()), (5, "redis"));
+        assert_eq!((labels.len(), labels["larder.provider"].as_str()), (6, "redis"));
     }
 
     #[test]

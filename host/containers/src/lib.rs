@@ -21,9 +21,11 @@ mod events;
 mod exec;
 pub mod fake;
 mod images;
+mod join;
 mod labels;
 mod network;
 mod objects;
+mod passage;
 mod registries;
 #[cfg(test)]
 mod tests;

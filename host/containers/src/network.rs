@@ -46,6 +46,20 @@ pub(crate) async fn ensure(session: Session, installation: InstallationId, name:
     check(first, installation)
 }
 
+/// Removes the networks of that name that are the installation's.
+pub(crate) async fn remove(session: Session, installation: InstallationId, name: &str) -> Result<(), Trouble> {
+    for network in named(&session, name).await?.iter().filter(|network| is_of(network, installation)) {
+        session.go_on();
+        match session.docker.remove_network(network.id.as_deref().unwrap_or(name)).await.map_err(Trouble::from) {
+            // Engines call it forbidden that containers are in it.
+            Err(Trouble::Status(403, text)) => return Err(EngineError::Conflict(text).into()),
+            Err(trouble) if !trouble.is_missing() => return Err(trouble),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// The networks of exactly this name, the oldest first.
 async fn named(session: &Session, name: &str) -> Result<Vec<Network>, Trouble> {
     let filters = filters([("name", vec![name.to_owned()])]);
@@ -71,16 +85,23 @@ fn wanted(installation: InstallationId, name: &str) -> NetworkCreateRequest {
     }
 }
 
+fn value<'a>(map: &'a Option<HashMap<String, String>>, name: &str) -> Option<&'a str> {
+    map.as_ref()?.get(name).map(String::as_str)
+}
+
+fn is_of(network: &Network, installation: InstallationId) -> bool {
+    value(&network.labels, INSTALLATION) == Some(installation.to_string().as_str())
+}
+
 fn check(network: &Network, installation: InstallationId) -> Result<(), Trouble> {
-    let value = |map: &Option<HashMap<String, String>>, name| map.as_ref().and_then(|map| map.get(name)).cloned();
     let conflict = |what: &str| {
         let name = network.name.as_deref().unwrap_or_default();
         Err(EngineError::Conflict(format!("the network {name} {what}: remove it, or have another name used")).into())
     };
-    if value(&network.labels, INSTALLATION) != Some(installation.to_string()) {
+    if !is_of(network, installation) {
         return conflict("is not this installation's");
     }
-    if network.driver.as_deref() != Some(DRIVER) || value(&network.options, ENABLE_ICC).as_deref() != Some("false") {
+    if network.driver.as_deref() != Some(DRIVER) || value(&network.options, ENABLE_ICC) != Some("false") {
         return conflict("lets containers reach one another");
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! Objects that are there: listed, started, looked at, heard and removed.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bollard::container::LogOutput;
@@ -43,7 +44,15 @@ pub(crate) async fn list(
     }
     let volumes = volumes.into_iter().filter_map(|volume| {
         let owner = labels::read(&volume.labels)?;
-        Some(Found { kind: ObjectKind::Volume, full_name: volume.name, owner, running: false, operation: None })
+        let networks = BTreeSet::new();
+        Some(Found {
+            kind: ObjectKind::Volume,
+            full_name: volume.name,
+            owner,
+            running: false,
+            networks,
+            operation: None,
+        })
     });
     let is_asked_for =
         |owner: &Owner| owner.installation == installation && addon.is_none_or(|addon| owner.addon == addon);
@@ -56,7 +65,9 @@ fn found(container: ContainerSummary) -> Option<Found> {
     let (owner, operation) = (labels::read(&its_labels)?, labels::operation(&its_labels));
     let full_name = container.names?.first()?.trim_start_matches('/').to_owned();
     let running = container.state == Some(ContainerSummaryStateEnum::RUNNING);
-    Some(Found { kind: ObjectKind::Container, full_name, owner, running, operation })
+    let networks = container.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+    let networks = networks.into_keys().collect();
+    Some(Found { kind: ObjectKind::Container, full_name, owner, running, networks, operation })
 }
 
 /// Starts a container. One that runs is answered with 304, which is fine.
@@ -89,6 +100,7 @@ pub(crate) async fn state(session: Session, full_name: &str) -> Result<Option<Co
             code: state.exit_code.unwrap_or_default(),
             out_of_memory: state.oom_killed.unwrap_or_default(),
         },
+        Some(Status::PAUSED) => ContainerState::Paused,
         other => ContainerState::Other(other.map(|status| status.to_string()).unwrap_or_default()),
     }))
 }

@@ -2,6 +2,7 @@
 
 mod bad;
 mod fake;
+mod joins;
 mod logins;
 mod requests;
 mod server;

@@ -78,8 +78,10 @@ impl Session {
 
     /// The same, presenting this to the registry that is pulled from.
     pub(crate) fn presenting(self, login: Option<HeaderValue>) -> Self {
-        // It is set once, before anything is asked.
-        login.into_iter().for_each(|login| self.wire.login.set(login).unwrap_or_default());
+        if let Some(login) = login {
+            // Before anything is asked, and by whoever has just made the session: nobody else has set one.
+            self.wire.login.get_or_init(|| login);
+        }
         self
     }
 

@@ -17,7 +17,6 @@ use tokio::time::{Instant, timeout};
 pub(crate) use delete::refuse_protected;
 
 pub use create::{CreateAddon, NewAddonState};
-pub use operations::UpdateAddon;
 pub use patch::PatchAddon;
 
 use crate::{Code, Control, ControlError};

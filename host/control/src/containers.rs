@@ -9,15 +9,23 @@ use std::time::Duration;
 use larder_domain::docker::{LocalName, ObjectKind, Published};
 use larder_domain::engines::EngineLabels;
 use larder_domain::network::{Endpoint, Host};
-use larder_domain::ports::engine::{Engine, EngineError, Found};
+use larder_domain::ports::Store;
+use larder_domain::ports::engine::{Engine, EngineError, Found, Passage};
 use larder_domain::ports::store::PortMap;
-use larder_domain::{AddonId, EngineName, InstallationId};
+use larder_domain::{AddonId, EngineName, InstallationId, OperationId};
 use tokio::time::Instant;
 
 use crate::health::Health;
+use crate::worker::Unfinished;
 
 /// How long a container that nobody wants has to stop by itself.
 pub(crate) const REMOVAL_STOP: Duration = Duration::from_secs(10);
+
+/// How long the installation's network stays when nothing is in it: who comes meanwhile need not wait for another one.
+const NETWORK_KEPT: Duration = Duration::from_secs(5);
+
+/// How long whoever removes a network waits for those who make containers; and whoever comes to make one meanwhile waits with it.
+const MAKING_WAIT: Duration = Duration::from_secs(2);
 
 /// How an engine is used.
 #[derive(Debug, Clone)]
@@ -45,12 +53,24 @@ pub struct NamedEngine {
     health: Health,
     /// Engines take several networks of one name, so one piece of work at a time looks whether there is one.
     pub(crate) networking: tokio::sync::Mutex<()>,
+    /// Read by whoever makes containers, from before there is a network for them until they are there, and written by whoever removes
+    /// the network: a container that was made for one that has gone since can't be started.
+    pub(crate) making: tokio::sync::RwLock<()>,
+    /// How long the installation's network stays when nothing is in it.
+    pub(crate) network_kept: Duration,
 }
 
 impl NamedEngine {
     /// An engine of which nothing is known yet.
     pub fn new(engine: Arc<dyn Engine>, settings: EngineSettings) -> Self {
-        Self { engine, settings, health: Health::default(), networking: tokio::sync::Mutex::default() }
+        let (networking, making) = Default::default();
+        Self { engine, settings, health: Health::default(), networking, making, network_kept: NETWORK_KEPT }
+    }
+
+    /// The same, whose network stays so long when nothing is in it.
+    #[must_use]
+    pub fn keeping_its_network(self, network_kept: Duration) -> Self {
+        Self { network_kept, ..self }
     }
 
     /// How it is used.
@@ -97,6 +117,28 @@ impl NamedEngine {
         }
     }
 
+    /// Removes the installation's network, if no container of it is left there and none is to be made. One that somebody else uses
+    /// stays until it is found unused by a look at everything.
+    pub(crate) async fn give_up_network(&self, store: &dyn Store) -> Result<(), Unfinished> {
+        if store.wants_objects(&self.settings.name).await? {
+            return Ok(());
+        }
+        // Whoever still makes one makes it for an addon that wants it no more, and is about to find out.
+        let Ok(_alone) = tokio::time::timeout(MAKING_WAIT, self.making.write()).await else { return Ok(()) };
+        let installation = store.installation();
+        let left = self.engine.objects(installation, None).await?;
+        if left.iter().any(|found| found.kind == ObjectKind::Container) {
+            return Ok(());
+        }
+        match self.engine.remove_network(installation, &network_name(installation)).await {
+            Err(error @ EngineError::Conflict(_)) => {
+                tracing::warn!(%error, engine = %self.settings.name, "the installation's network stays: somebody else uses it");
+                Ok(())
+            }
+            removed => Ok(removed?),
+        }
+    }
+
     /// Where the engine is to publish them.
     pub(crate) fn addresses(&self, ports: &PortMap) -> BTreeMap<u16, SocketAddr> {
         ports.iter().map(|(port, at)| (*port, SocketAddr::new(self.settings.publish_at, *at))).collect()
@@ -106,6 +148,23 @@ impl NamedEngine {
 /// The full name of an addon's object. Addons' ids are unique everywhere, so it is another's on no engine.
 pub(crate) fn full_name(addon: AddonId, object: &LocalName) -> String {
     format!("larder-{addon}-{object}")
+}
+
+/// The network through which the data of an operation flow to or from a server that others use too.
+pub(crate) fn passage(installation: InstallationId, operation: OperationId) -> Passage {
+    Passage { name: format!("{}-{operation}", network_name(installation)), operation }
+}
+
+/// The full name of the container through which a transfer's data flow.
+pub(crate) fn stream_name(addon: AddonId, operation: OperationId) -> String {
+    format!("larder-{addon}-{operation}")
+}
+
+/// Whether an object has the name that it was given. Its labels alone prove nothing: an image that somebody makes of a container has
+/// them too, and so has whatever is made of that.
+pub(crate) fn has_given_name(found: &Found) -> bool {
+    let (addon, object) = (found.owner.addon, &found.owner.name);
+    found.full_name == found.operation.map_or_else(|| full_name(addon, object), |id| stream_name(addon, id))
 }
 
 /// The network that an installation's containers are in.

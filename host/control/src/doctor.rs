@@ -1,13 +1,14 @@
 //! What is wrong with the engines, and what on them is nobody's.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use larder_domain::EngineName;
-use larder_domain::docker::ObjectKind;
 use larder_domain::ports::engine::{EngineError, EngineInfo, Found};
+use larder_domain::{AddonId, EngineName};
 
 use crate::containers::NamedEngine;
+use crate::whose::Strays;
 use crate::{Code, Control, ControlError, EngineSettings};
 
 /// How an engine is doing.
@@ -30,7 +31,7 @@ pub enum EngineState {
         settings: Box<EngineSettings>,
         /// What it says of itself.
         info: EngineInfo,
-        /// Objects with this installation's labels, of addons that its store has never seen.
+        /// Objects with this installation's labels that its store has never wanted.
         unknown: Vec<Found>,
     },
     /// It does not answer, or not well.
@@ -79,12 +80,12 @@ impl Control {
         let looked = looked.await;
         engine.heard(looked.as_ref().err());
         Ok(match looked {
-            Ok((info, found)) => EngineState::Reachable { settings, info, unknown: self.unknown_of(found).await? },
+            Ok((info, found)) => EngineState::Reachable { settings, info, unknown: self.nobodys(engine, found).await? },
             Err(error) => EngineState::Unreachable { settings, error },
         })
     }
 
-    /// Removes what carries this installation's labels and is of addons that its store has never seen, on every engine that can be
+    /// Removes what carries this installation's labels and was never wanted by its store, on every engine that can be
     /// reached.
     ///
     /// # Errors
@@ -113,11 +114,8 @@ impl Control {
             Ok(found) => found,
             Err(error) => return Ok((vec![], Some(error))),
         };
-        let mut unknown = self.unknown_of(found).await?;
-        // Containers first, since they use volumes.
-        unknown.sort_by_key(|found| found.kind == ObjectKind::Volume);
         let mut removed = vec![];
-        for found in unknown {
+        for found in self.nobodys(engine, found).await? {
             match engine.remove(&found).await {
                 Ok(()) => removed.push(found.full_name),
                 Err(error) => return Ok((removed, Some(error))),
@@ -130,15 +128,17 @@ impl Control {
         engine.engine.objects(self.store.installation(), None).await
     }
 
-    /// Those of addons that the store has never seen.
-    async fn unknown_of(&self, found: Vec<Found>) -> Result<Vec<Found>, ControlError> {
-        let mut unknown = vec![];
-        for object in found {
-            if self.store.addon(object.owner.addon).await?.is_none() {
-                unknown.push(object);
-            }
+    /// Those that the store has never wanted, containers first.
+    async fn nobodys(&self, engine: &NamedEngine, found: Vec<Found>) -> Result<Vec<Found>, ControlError> {
+        let mut by_addon: BTreeMap<AddonId, Vec<Found>> = BTreeMap::new();
+        for found in found {
+            by_addon.entry(found.owner.addon).or_default().push(found);
         }
-        Ok(unknown)
+        let mut nobodys = vec![];
+        for (addon, found) in by_addon {
+            nobodys.extend(self.strays(engine, addon, found).await?.nobodys);
+        }
+        Ok(Strays::in_order(nobodys))
     }
 }
 

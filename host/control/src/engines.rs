@@ -1,15 +1,16 @@
 //! The engines of this host by name, and which of them an addon may be on.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use larder_domain::engines::{Candidate, EngineWish, Placement};
 use larder_domain::manifest::Plan;
 use larder_domain::ports::StoreError;
-use larder_domain::{AddonRecord, AppName, EngineName};
+use larder_domain::{AddonRecord, AppName, EngineName, ProviderName};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::containers::NamedEngine;
-use crate::worker::{CALLS_AT_ONCE_MAX, CALLS_PER_PROVIDER_MAX};
+use crate::worker::CALLS_PER_PROVIDER_MAX;
 use crate::{Code, Control, ControlError, Offer};
 
 /// Why there is no engine for an addon's objects. Worth another try: an operator can mend it.
@@ -28,17 +29,20 @@ pub(crate) enum NoEngine {
 
 /// All engines of this host, in the order in which they are configured.
 #[derive(Clone, Default)]
-pub(crate) struct Engines(Vec<(Arc<NamedEngine>, Arc<Semaphore>)>);
+pub(crate) struct Engines(Vec<(Arc<NamedEngine>, Arc<Places>)>);
+
+/// Places for work about the objects on an engine, by provider.
+struct Places {
+    of_each: usize,
+    by_provider: Mutex<HashMap<ProviderName, Arc<Semaphore>>>,
+}
 
 impl Engines {
-    /// Work about objects is some provider's. A slow engine may keep so much of it waiting that the other engines still have a share
-    /// of the places that one provider has.
+    /// Work about objects takes some of its provider's places. A slow engine may keep so much of it waiting that the other engines
+    /// still have a share of them, and calls too.
     pub(crate) fn new(engines: Vec<NamedEngine>) -> Self {
-        let share = match engines.len() {
-            0 | 1 => CALLS_AT_ONCE_MAX,
-            several => (CALLS_PER_PROVIDER_MAX / several).max(1),
-        };
-        let places = || Arc::new(Semaphore::new(share));
+        let of_each = (CALLS_PER_PROVIDER_MAX / (engines.len() + 1)).max(1);
+        let places = || Arc::new(Places { of_each, by_provider: Mutex::default() });
         Self(engines.into_iter().map(|engine| (Arc::new(engine), places())).collect())
     }
 
@@ -52,10 +56,12 @@ impl Engines {
         found.ok_or_else(|| if self.0.is_empty() { NoEngine::None } else { NoEngine::Unknown(name.clone()) })
     }
 
-    /// A place among the work about an engine's objects; none if all are taken.
-    pub(crate) fn place(&self, name: &EngineName) -> Option<OwnedSemaphorePermit> {
+    /// A place among the work about the objects that a provider has on an engine; none if all are taken.
+    pub(crate) fn place(&self, name: &EngineName, provider: &ProviderName) -> Option<OwnedSemaphorePermit> {
         let (_, places) = self.0.iter().find(|(engine, _)| engine.settings.name == *name)?;
-        Arc::clone(places).try_acquire_owned().ok()
+        let mut all = places.by_provider.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = all.entry(provider.clone()).or_insert_with(|| Arc::new(Semaphore::new(places.of_each)));
+        Arc::clone(own).try_acquire_owned().ok()
     }
 
     /// The engines that fit a plan and somebody's wish. What a plan needs holds whatever is wished.

@@ -166,7 +166,14 @@ async fn read(cache: &OfferCache, store: &dyn Store, last: Option<Arc<Offers>>) 
             Err(StoreError::Missing(_)) => continue,
             Err(error) => return Err(error),
         };
-        let secrets = secrets_of(&manifest, &options);
+        // Without them, nobody would know what to blot out of what the provider says.
+        let secrets = match secrets_of(&manifest, &options) {
+            Ok(secrets) => secrets,
+            Err(error) => {
+                tracing::warn!(provider = %provider.name, line = error.line(), "the provider's options can't be read");
+                continue;
+            }
+        };
         let network = Arc::new(network_policy(&manifest, &provider.grants));
         let docker = Arc::new(docker_policy(&manifest, &provider.grants));
         let Shared { calls, log, .. } = cache.shared(&provider.name, &provider.limits);
@@ -191,9 +198,9 @@ async fn read(cache: &OfferCache, store: &dyn Store, last: Option<Arc<Offers>>) 
     Ok(Offers(offers))
 }
 
-fn secrets_of(manifest: &Manifest, options: &SecretString) -> Vec<SecretString> {
-    let options = serde_json::from_str(options.reveal()).unwrap_or_default();
-    options::secrets(&manifest.options, &options)
+fn secrets_of(manifest: &Manifest, options: &SecretString) -> Result<Vec<SecretString>, serde_json::Error> {
+    let options = serde_json::from_str(options.reveal())?;
+    Ok(options::secrets(&manifest.options, &options))
 }
 
 /// What the calls of a provider share on this node. It outlives every reading of the offers, and goes on while its limit stays.

@@ -1,7 +1,8 @@
-//! How often containers were started again, so that one that ends at once does not keep its engine busy.
+//! How often containers were started again, and their images asked for in vain, so that neither one that ends at once nor a registry
+//! that is down keeps an engine busy.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use larder_domain::AddonId;
 use larder_domain::docker::LocalName;
@@ -10,6 +11,8 @@ use tokio::time::{Duration, Instant};
 
 /// The pauses between starts.
 const PAUSES: Backoff = Backoff { first_ms: 500, longest_ms: 60_000 };
+/// The pauses after pulls that failed.
+const PULL_PAUSES: Backoff = Backoff { first_ms: 2_000, longest_ms: 60_000 };
 /// A container that has run for so long has recovered.
 const RECOVERED_AFTER: Duration = Duration::from_secs(120);
 /// Containers that are remembered; beyond that, all are forgotten.
@@ -30,10 +33,7 @@ pub(crate) struct Restarts(Mutex<HashMap<(AddonId, LocalName), (u32, Instant)>>)
 impl Restarts {
     /// Whether a container that has ended may be started again. If so, that is counted.
     pub(crate) fn due(&self, addon: AddonId, name: &LocalName) -> Due {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() > REMEMBERED_MAX {
-            all.clear();
-        }
+        let mut all = self.all();
         let now = Instant::now();
         let (count, last) = all.entry((addon, name.clone())).or_insert((0, now));
         let since = now.duration_since(*last);
@@ -48,8 +48,24 @@ impl Restarts {
         Due::Now
     }
 
-    /// The container is not wanted any more.
+    /// A pull of its image has failed: in how many milliseconds it may be tried again.
+    pub(crate) fn not_pulled(&self, addon: AddonId, name: &LocalName) -> u64 {
+        let mut all = self.all();
+        let (count, last) = all.entry((addon, name.clone())).or_insert((0, Instant::now()));
+        (*count, *last) = (count.saturating_add(1), Instant::now());
+        PULL_PAUSES.wait_ms(*count)
+    }
+
+    /// The container is not wanted any more, or its image is there.
     pub(crate) fn forget(&self, addon: AddonId, name: &LocalName) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(addon, name.clone()));
+        self.all().remove(&(addon, name.clone()));
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<(AddonId, LocalName), (u32, Instant)>> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() > REMEMBERED_MAX {
+            all.clear();
+        }
+        all
     }
 }

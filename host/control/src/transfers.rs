@@ -18,6 +18,7 @@ mod transfer;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use larder_domain::{AddonId, AddonRecord, AddonSpec, OperationId, WallTime};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -26,7 +27,7 @@ pub use inflate::{BrokenBody, ImportBody};
 
 use crate::{Code, Control, ControlError};
 use flow::{Head, Piece};
-pub(crate) use left::end_left;
+pub(crate) use left::{close_left, end_all_left, end_left};
 use transfer::Transferring;
 
 /// How many pieces may wait for a client. Engines send at most 32 KiB at once.
@@ -39,6 +40,8 @@ pub struct TransferLimits {
     pub bytes_max: u64,
     /// How many there may be at once.
     pub at_once_max: usize,
+    /// How long a provider may take to describe the program.
+    pub begin_wait: Duration,
 }
 
 impl TransferLimits {
@@ -46,11 +49,14 @@ impl TransferLimits {
     pub const BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
     /// How many there may be at once unless the operator says otherwise.
     pub const AT_ONCE_MAX: usize = 8;
+    /// How long a provider may take to describe the program. Longer than the operation's own deadline, so that why it failed is what is
+    /// told.
+    pub const BEGIN_WAIT: Duration = Duration::from_secs(60);
 }
 
 impl Default for TransferLimits {
     fn default() -> Self {
-        Self { bytes_max: Self::BYTES_MAX, at_once_max: Self::AT_ONCE_MAX }
+        Self { bytes_max: Self::BYTES_MAX, at_once_max: Self::AT_ONCE_MAX, begin_wait: Self::BEGIN_WAIT }
     }
 }
 

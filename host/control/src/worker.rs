@@ -43,13 +43,14 @@ pub use sweep::watch_engines;
 pub(crate) use versions::{Undescribed, describe};
 
 use crate::Control;
+use crate::transfers::end_all_left;
 
 /// How many pieces of work a node does at once.
 pub const CALLS_AT_ONCE_MAX: usize = 256;
 /// How many of them may be of one provider. How many of these make a call at the same time is the provider's limit.
 pub const CALLS_PER_PROVIDER_MAX: usize = Limit::CALLS_AT_ONCE as usize;
-/// The longest sleep between two looks at the store, in milliseconds: beneath the pokes, which can get lost.
-const LOOK_MS: u64 = 1_000;
+/// See [`WorkerConfig::look_every`].
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long work rests that could not be done although nobody stopped it, in milliseconds.
 const GIVEN_BACK_WAIT_MS: u64 = 1_000;
 /// How long work goes on under a lease that could not be renewed. The next attempt to renew would come when it has run out.
@@ -64,11 +65,13 @@ pub struct WorkerConfig {
     pub limits: CallLimits,
     /// How long calls under way may go on after a shutdown was asked for.
     pub shutdown_grace: Duration,
+    /// The longest sleep between two looks at the store, beneath the pokes, which can get lost.
+    pub look_every: Duration,
 }
 
 impl Default for WorkerConfig {
     fn default() -> Self {
-        Self { limits: CallLimits::default(), shutdown_grace: Duration::from_secs(5) }
+        Self { limits: CallLimits::default(), shutdown_grace: Duration::from_secs(5), look_every: LOOK_EVERY }
     }
 }
 
@@ -93,6 +96,9 @@ impl Worker {
     /// Works until `shutdown` turns true, then lets calls under way finish within the grace and drops the rest.
     pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
         let renewal = tokio::spawn(renew_leases(self.control.clone()));
+        if let Err(error) = end_all_left(&self.control).await {
+            tracing::warn!(%error, "transfers that broke off are not ended yet; they run out by themselves");
+        }
         // Made before the first look, so that nothing committed after it is missed.
         let mut pokes = self.control.store.watch_work();
         while !*shutdown.borrow() {
@@ -155,8 +161,10 @@ impl Worker {
                 return give_back(&control, &lease, GIVEN_BACK_WAIT_MS).await;
             };
             match work {
-                Leased::Addon { lease, record, next, seed } => {
-                    drive::Drive::new(control, lease, *record, seed, limits, stop).run(next).await;
+                Leased::Addon { lease, record, next, seed, issued } => {
+                    drive::Drive::new(control, lease, *record, drive::Secrets { seed, issued }, limits, stop)
+                        .run(next)
+                        .await;
                 }
                 Leased::Other(lease) if lease.kind == WorkKind::Objects => {
                     objects::reconcile(control, lease, stop).await;
@@ -195,7 +203,7 @@ impl Worker {
 
     /// How long there is nothing to do.
     async fn pause(&self) -> Duration {
-        let longest = Duration::from_millis(LOOK_MS);
+        let longest = self.config.look_every;
         if self.tasks.len() >= CALLS_AT_ONCE_MAX {
             return longest;
         }

@@ -4,8 +4,11 @@
 
 mod engines;
 mod grace;
+mod meanwhile;
+mod networks;
 mod objects;
 mod operations;
+mod ownership;
 mod providers;
 mod support;
 mod transfers;

@@ -338,6 +338,15 @@ impl Addon {
         }
     }
 
+    /// The addon with something said to the person who waits, be it for the addon or for an operation on it.
+    pub(crate) fn saying(mut self, message: String) -> Self {
+        match self.operation.as_mut().filter(|operation| operation.is_running()) {
+            Some(operation) => operation.message = message,
+            None => self.message = message,
+        }
+        self
+    }
+
     /// The operation under way.
     #[must_use]
     pub fn running(&self) -> Option<&Operation> {

@@ -22,4 +22,4 @@ pub use spec::{
     ContainerSpec, InvalidSpec, LinuxCapability, LocalName, MEMORY_BYTES_MIN, Mount, OBJECTS_BYTES_MAX, OBJECTS_MAX,
     ObjectKind, ObjectSpec, Objects, SPEC_BYTES_MAX, Tmpfs, VolumeSpec, Wanted,
 };
-pub use status::{Published, Status};
+pub use status::{Published, Status, name_in_networks, names_in_networks};

@@ -7,6 +7,10 @@ use crate::ids::AddonId;
 use crate::time::WallTime;
 use crate::transition::Step;
 
+/// Entries that say what became of an addon. They stay with it; of all others the oldest go, however often they come.
+pub const MILESTONES: [&str; 6] =
+    ["created", "provisioned", "ready", "error", "deprovisioned", "cleanup_without_provider"];
+
 /// One line of an addon's history, before it has its number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {

@@ -34,7 +34,7 @@ pub mod work;
 pub use addon::{Addon, AddonRecord, AddonSpec, AddonState, Cleanup, ComponentKind, ProvisionType, Role};
 pub use grace::Grace;
 pub use ids::{AddonId, Digest, InstallationId, OperationId};
-pub use names::{AddonName, AppName, EngineName, NameError, PlanName, ProviderName, ServiceName};
+pub use names::{AddonName, AppName, EngineName, NameError, NetworkName, PlanName, ProviderName, ServiceName};
 pub use secret::SecretString;
 pub use time::{StoreTime, WallTime};
 pub use transition::{Event, Illegal, Next, Step, Transition, Write, transition};

@@ -32,6 +32,14 @@ fn is_label(text: &str) -> bool {
         && bytes.iter().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
+/// What engines take for a name, with a bound of our own.
+fn is_network(text: &str) -> bool {
+    let is_fine = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.-".contains(byte);
+    (1..=NAME_BYTES_MAX).contains(&text.len())
+        && text.as_bytes()[0].is_ascii_alphanumeric()
+        && text.as_bytes().iter().all(is_fine)
+}
+
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $what:literal, $hint:literal, $valid:expr) => {
         $(#[$doc])*
@@ -101,6 +109,10 @@ name! {
 name! {
     /// The key or the value of an engine's label.
     LabelText, "the key or the value of a label", "", is_label
+}
+name! {
+    /// The name of a network on a Docker engine, which somebody else has made.
+    NetworkName, "a network's name", ", and '_', '.' or capitals if it has them", is_network
 }
 name! {
     /// The name of an app, or of an experiment as `app.experiment`.

@@ -90,6 +90,17 @@ pub struct NewOperation {
     pub overlap_ms: u64,
     /// What an update is to make of the addon.
     pub change: Option<PlanAndParameters>,
+    /// The last operation of the addon when that was worked out. An update is not begun after another one: it would undo what that
+    /// one has changed, and was not asked for.
+    pub after: Option<OperationId>,
+}
+
+impl NewOperation {
+    /// Whether it was worked out from what the addon is now.
+    #[must_use]
+    pub fn is_of_now(&self, last: Option<&Operation>) -> bool {
+        self.change.is_none() || self.after == last.map(|last| last.id)
+    }
 }
 
 /// The part of an addon's specification that an update changes.
@@ -114,6 +125,9 @@ impl Operation {
     pub const OVERLAP_MS_MAX: u64 = 7 * 24 * 3_600_000;
     /// How long a stream may stand still before it is given up, in milliseconds; also, how long it waits for its client.
     pub const STREAM_IDLE_MS: u64 = 60_000;
+
+    /// Why one failed whose addon was deleted, or has lost what it is a part of.
+    pub const BROKEN_OFF: &str = "broken_off";
 
     /// One that was just asked for.
     #[must_use]
@@ -142,6 +156,14 @@ impl Operation {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         !self.is_running() || matches!(self.stage, Stage::Overlap | Stage::Stream)
+    }
+
+    /// Whether it is a rotation that was broken off when the app had, or was about to have, the new credentials: the old ones were
+    /// not ended.
+    #[must_use]
+    pub fn has_left_old_credentials(&self) -> bool {
+        let is_broken_off = self.error.as_ref().is_some_and(|error| error.code == Self::BROKEN_OFF);
+        self.kind == OperationKind::Rotate && is_broken_off && !self.can_be_undone()
     }
 
     /// Whether what it has changed could still be taken back.

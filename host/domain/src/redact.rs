@@ -23,6 +23,17 @@ pub fn redact(text: String, secrets: &[SecretString]) -> String {
     }
 }
 
+/// How much more than is shown of a text's end must be at hand, in bytes: longer than most secrets.
+pub const END_MARGIN_BYTES: usize = 2 * 1024;
+
+/// The last `bytes_max` bytes of a text that was itself cut at its beginning, and is [`END_MARGIN_BYTES`] longer then. It is cut
+/// after secrets were replaced: of one that was cut at its beginning, the rest would not be known for what it is.
+#[must_use]
+pub fn redact_end(text: String, secrets: &[SecretString], bytes_max: usize) -> String {
+    let text = redact(text, secrets);
+    text[text.ceil_char_boundary(text.len().saturating_sub(bytes_max))..].to_owned()
+}
+
 /// The lines with every secret replaced by dots, also one that begins in a line and ends in the next: long lines are kept in
 /// pieces.
 pub fn redact_lines(lines: &mut [LogLine], secrets: &[SecretString]) {
@@ -76,6 +87,15 @@ fn begun(text: &str, secret: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_the_end_of_a_text_a_secret_leaves_no_rest() {
+        let secrets = [SecretString::new("correct-horse")];
+        let end = |text: &str| redact_end(text.to_owned(), &secrets, 9);
+        assert_eq!(end("rect-horse and so on"), "and so on");
+        assert_eq!(end("a correct-horse é"), "•• é");
+        assert_eq!(end("short"), "short");
+    }
 
     #[test]
     fn secrets_go_the_longest_first() {

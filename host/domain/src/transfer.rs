@@ -15,12 +15,16 @@ const EXTENSION_BYTES_MAX: usize = 16;
 /// What a container is called that its provider gave no name.
 const NAME: &str = "transfer";
 
+/// How the server that an addon is a part of is called in the network in which the addon's program reaches it.
+pub const SERVER_NAME: &str = "server";
+
 /// A program whose standard output is an export, or that takes an import on its standard input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Transfer {
     /// What runs.
     pub container: ContainerSpec,
-    /// Which of the addon's containers it shares the network of; the first one if none is named.
+    /// Which of the addon's containers it shares the network of; the first one if none is named. An addon without containers has
+    /// it reach the first one of the server that it is a part of, as [`SERVER_NAME`].
     pub beside: Option<LocalName>,
     /// What the data are, as a media type.
     pub content_type: String,

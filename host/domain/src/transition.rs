@@ -9,6 +9,7 @@
 //! a user's business and done at once; what is left behind is the cleanup's business and takes as long as it takes, and may
 //! begin only after a grace in which the addon can be had back.
 
+mod attempt;
 mod cleanup;
 mod grace;
 mod operation;
@@ -19,16 +20,19 @@ use serde_json::json;
 
 use crate::addon::{Addon, AddonError, AddonState, Patience, named};
 use crate::config::AddonConfig;
-use crate::failure::{Fault, GuestFailure, Pending, StepFailure};
+use crate::failure::{GuestFailure, Pending, StepFailure};
 use crate::grace::Grace;
 use crate::history::Entry;
 use crate::operation::{Health, NewOperation, OperationKind};
-use crate::retry::{CALL_BACKOFF, SINK_BACKOFF};
+use crate::retry::SINK_BACKOFF;
 use crate::secret::SecretString;
 use crate::time::StoreTime;
+use attempt::{again, tried};
 
 /// How often an addon looks whether the one that it is a part of can be used, in milliseconds. It is told when that is so.
 const PARENT_LOOK_MS: u64 = 10_000;
+/// How often an addon that is had back looks whether its containers run again, in milliseconds. It is told when that is so.
+const CONTAINERS_LOOK_MS: u64 = 5_000;
 
 named! {
     /// Something that a worker does for an addon.
@@ -91,8 +95,8 @@ pub enum Event {
     VariablesUnset,
     /// A user wants a deleted addon back.
     UndeleteRequested {
-        /// Whether its resource is another addon's, so that it is to be configured anew.
-        shares: bool,
+        /// Whether its configuration may have changed meanwhile: its resource is another addon's, or is reached elsewhere.
+        anew: bool,
     },
     /// `deprovision` wants to be asked again.
     CleanupPending(Pending),
@@ -101,6 +105,11 @@ pub enum Event {
     /// The addon that this one is a part of can't be used yet.
     AwaitingParent {
         /// How far that is.
+        message: String,
+    },
+    /// The containers of an addon that is had back do not run again yet.
+    AwaitingContainers {
+        /// What they wait for.
         message: String,
     },
     /// The addon that this one is a part of is over.
@@ -158,6 +167,7 @@ impl Event {
             Self::CleanupPending(_) => "cleanup pending",
             Self::CleanedUp => "cleaned up",
             Self::AwaitingParent { .. } => "awaiting parent",
+            Self::AwaitingContainers { .. } => "awaiting containers",
             Self::ParentLost { .. } => "parent lost",
             Self::OperationRequested(_) => "operation requested",
             Self::TransferBegun(_) => "transfer begun",
@@ -183,7 +193,7 @@ pub enum Write {
     AttachVariables,
     /// The addon's variables leave the app and its names are free again.
     ReleaseVariables,
-    /// Work about the addon's objects is due: its containers are to run no more, or again.
+    /// Work about the addon's objects is due: its containers are to run no more, or again, or an operation can't be undone any more.
     WakeObjects,
     /// The provider's state for the addon.
     ForgetState,
@@ -268,9 +278,7 @@ pub fn transition(addon: &Addon, event: Event, now: StoreTime) -> Result<Transit
         (WaitingForProvision, Event::Begun { message }) if !addon.begun => Ok(begun(addon, message, now)),
         (WaitingForProvision, Event::StillPending(pending)) if addon.begun => Ok(still_pending(addon, pending, now)),
         (WaitingForProvision, Event::Configured(config)) if addon.begun => Ok(provisioned(addon, config, now)),
-        (WaitingForProvision, Event::ConfigRefused { code, reason }) => {
-            Ok(failed_for_good(addon, code, reason, None, now))
-        }
+        (WaitingForProvision, Event::ConfigRefused { code, reason }) => Ok(given_up(addon, code, reason, None, now)),
         (WaitingForProvision, Event::Failed(step @ (Step::Begin | Step::Complete), failure)) => {
             Ok(step_failed(addon, step, failure, now))
         }
@@ -278,6 +286,9 @@ pub fn transition(addon: &Addon, event: Event, now: StoreTime) -> Result<Transit
         (Provisioned, Event::Failed(Step::SetVariables, failure)) => Ok(sink_failed(addon, &failure, now)),
         (WaitingForProvision, Event::AwaitingParent { message }) if !addon.begun => {
             Ok(awaiting_parent(addon, message, now))
+        }
+        (WaitingForProvision | Provisioned, Event::AwaitingContainers { message }) if addon.grace.is_some() => {
+            Ok(grace::awaiting_containers(addon, message, now))
         }
         (WaitingForProvision | Provisioned | Ready, Event::ParentLost { reason }) => {
             let (addon, mut writes) = operation::broken_off(addon, "the addon has lost what it is a part of");
@@ -287,7 +298,8 @@ pub fn transition(addon: &Addon, event: Event, now: StoreTime) -> Result<Transit
         }
         // Whoever follows already follows what is given now, from the beginning.
         (Ready, Event::OperationRequested(wish))
-            if addon.running().is_none_or(|operation| operation.kind == Follow && wish.kind == Follow) =>
+            if addon.running().is_none_or(|operation| operation.kind == Follow && wish.kind == Follow)
+                && wish.is_of_now(addon.operation.as_ref()) =>
         {
             Ok(operation::requested(addon, *wish, now))
         }
@@ -306,7 +318,7 @@ fn woken(addon: &Addon, now: StoreTime) -> Transition {
         AddonState::WaitingForProvision if next.patience.is_exhausted() => {
             let reason =
                 format!("it was not ready after {} s, the plan's provision deadline", addon.patience.limit_ms / 1000);
-            failed_for_good(&next, "provision_deadline", reason, None, now)
+            given_up(&next, "provision_deadline", reason, None, now)
         }
         AddonState::WaitingForProvision => {
             next.begin_intended = true;
@@ -362,34 +374,15 @@ fn ready(addon: &Addon, now: StoreTime) -> Transition {
     let (message, health) = ("ready".into(), Health::HEALTHY);
     let addon = Addon { state: AddonState::Ready, message, health, grace: None, ..undisturbed(addon) };
     let writes = vec![Write::AttachVariables, Write::Record(entry)];
-    Transition { next: operation::rest(&addon, now), addon, writes }
+    match operation::resumed(&addon, now) {
+        Some(addon) => Transition { addon, writes, next: Next::Do(Step::EndRotation) },
+        None => Transition { next: operation::rest(&addon, now), addon, writes },
+    }
 }
 
-/// A call before `provisioned` did not succeed: try again, or give up.
+/// A call before `provisioned` did not succeed.
 fn step_failed(addon: &Addon, step: Step, failure: StepFailure, now: StoreTime) -> Transition {
-    let entry = Entry::call_failed(step, &failure);
-    let give_up = |code, reason| failed_for_good(addon, code, reason, Some(entry.clone()), now);
-    match failure {
-        StepFailure::Guest(GuestFailure::Rejected(reason)) => give_up("provider_rejected", reason),
-        StepFailure::Guest(GuestFailure::Failed(reason)) => give_up("provider_failed", reason),
-        StepFailure::ProviderGone(reason) => give_up("provider_gone", reason),
-        StepFailure::Guest(GuestFailure::Retry { after_ms, reason }) => {
-            again(Addon { message: reason, ..undisturbed(addon) }, entry, after_ms, now)
-        }
-        StepFailure::Fault(Fault { code, detail }) => {
-            let attempts = addon.attempts.saturating_add(1);
-            let next = Addon { attempts, message: detail.clone(), ..addon.clone() };
-            if attempts >= addon.attempts_max {
-                return failed_for_good(&next, code.as_str(), detail, Some(entry), now);
-            }
-            again(next, entry, CALL_BACKOFF.wait_ms(attempts), now)
-        }
-        StepFailure::Host(reason) => {
-            let host_faults = addon.host_faults.saturating_add(1);
-            let next = Addon { host_faults, message: reason, ..addon.clone() };
-            again(next, entry, CALL_BACKOFF.wait_ms(host_faults), now)
-        }
-    }
+    tried(addon, step, failure, now, |addon, code, reason, call| given_up(addon, code, reason, Some(call), now))
 }
 
 /// The app's sink did not take the variables: try again until its deadline, then clean up (row T7).
@@ -399,19 +392,19 @@ fn sink_failed(addon: &Addon, failure: &StepFailure, now: StoreTime) -> Transiti
     let host_faults = addon.host_faults.saturating_add(1);
     let mut next = Addon { host_faults, message: reason.clone(), ..addon.clone() };
     next.patience = addon.patience.tick(now, 0);
-    if let Some(grace) = addon.grace.filter(|_| next.patience.is_exhausted()) {
-        return grace::not_back(&next, grace, entry, now);
-    }
     if next.patience.is_exhausted() {
         let reason = format!("the app's variables could not be set: {reason}");
-        return failed_for_good(&next, "variables_not_set", reason, Some(entry), now);
+        return given_up(&next, "variables_not_set", reason, Some(entry), now);
     }
     again(next, entry, SINK_BACKOFF.wait_ms(host_faults), now)
 }
 
-fn again(mut addon: Addon, entry: Entry, after_ms: u64, now: StoreTime) -> Transition {
-    addon.patience = addon.patience.tick(now, after_ms);
-    Transition { addon, writes: vec![Write::Record(entry)], next: Next::At(now.plus_ms(after_ms)) }
+/// Gives up an addon that is not ready yet. One that was had back is deleted again, and nothing is done about what it holds.
+fn given_up(addon: &Addon, code: &str, reason: String, call: Option<Entry>, now: StoreTime) -> Transition {
+    match addon.grace {
+        Some(grace) => grace::not_back(addon, grace, &reason, call, now),
+        None => failed_for_good(addon, code, reason, call, now),
+    }
 }
 
 /// Ends in `error`, and has whatever was begun cleaned up.

@@ -2,12 +2,12 @@
 //! behind this line has to think of them; configurations go on as they came, for `larder_domain::config::check`.
 
 use larder_domain::config::{RawConfig, RawEntry};
-use larder_domain::docker::SPEC_BYTES_MAX;
 use larder_domain::failure::{GuestFailure, Pending, bounded_text};
 use larder_domain::limits::{AFTER_MS_MAX, AFTER_MS_MIN};
 use larder_domain::operation::Health;
 use larder_domain::ports::Reply;
 use larder_domain::secret::SecretString;
+use larder_domain::transfer::TRANSFER_BYTES_MAX;
 
 use crate::bindings::{HealthStatus, provider};
 
@@ -38,8 +38,8 @@ pub(crate) fn configured(answer: Result<provider::Config, provider::Failure>) ->
 /// `begin-export` and `begin-import`. A document that is too long is no answer that a provider may give; cut, it would be another.
 pub(crate) fn described(answer: Result<String, provider::Failure>) -> Answer {
     match answer {
-        Ok(document) if document.len() > SPEC_BYTES_MAX => Err(GuestFailure::Failed(format!(
-            "its description of the transfer has {} bytes; {SPEC_BYTES_MAX} are allowed",
+        Ok(document) if document.len() > TRANSFER_BYTES_MAX => Err(GuestFailure::Failed(format!(
+            "its description of the transfer has {} bytes; {TRANSFER_BYTES_MAX} are allowed",
             document.len()
         ))),
         Ok(document) => Ok(Reply::Transfer(SecretString::new(document))),

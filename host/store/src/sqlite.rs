@@ -14,6 +14,7 @@ mod clock;
 mod engines;
 mod error;
 mod migrations;
+mod networks;
 mod objects;
 mod open;
 mod providers;

@@ -1,7 +1,8 @@
 //! Another plan, other parameters, and new credentials for an addon that is ready. Each call asks the broker once here, too.
 //!
 //! New credentials are a further binding; when the old ones end, the older ones are removed. If a rotation fails, the host brings back what
-//! was remembered before, so that the next one asks for the same binding again.
+//! was remembered before, and nobody knows of the binding that it may have made. The next one has the same number: it removes that binding
+//! first, since what is half made, or was made for another plan, can't be asked for again. So does whoever removes the addon.
 
 use larder_sdk::{Addon, Failure, Progress, json, secrets};
 use serde_json::{Map, Value};
@@ -31,7 +32,10 @@ pub(crate) fn update(addon: &Addon) -> Result<String, Failure> {
     let (id, body) = (addon.id(), update_body(addon, &record, new)?);
     let broker = Broker::of(settings)?;
     let done = Work { broker: &broker, thing: Thing::Instance, id: &id, record: &mut record }.change(&body);
-    record.adopt_change();
+    // Whatever else the broker says, what it has is as it was: the next request must ask for the whole change again.
+    if let Ok(Outcome::Done(_)) = done {
+        record.adopt_change();
+    }
     record.save()?;
     done.map(|_| "The broker was asked to change it".to_owned())
 }
@@ -63,12 +67,18 @@ fn update_body(addon: &Addon, record: &Record, plan: &Plan) -> Result<Value, Fai
     Ok(body)
 }
 
-/// The binding itself is asked for by `provision_complete`.
-pub(crate) fn begin_rotation() -> Result<String, Failure> {
-    if load()?.terms.is_bindable {
-        return Ok("A further binding is asked for".to_owned());
+/// Makes room for a further binding, which is asked for by `provision_complete`.
+pub(crate) fn begin_rotation(addon: &Addon) -> Result<String, Failure> {
+    let mut record = load()?;
+    if !record.terms.is_bindable {
+        return Err(Failure::rejected("the broker gives no credentials for this plan, so there is nothing to rotate"));
     }
-    Err(Failure::rejected("the broker gives no credentials for this plan, so there is nothing to rotate"))
+    let generation = addon.generation();
+    record.suspect(generation);
+    let (id, broker) = (addon.id(), Broker::set()?);
+    let done = Work { broker: &broker, thing: Thing::Binding(generation), id: &id, record: &mut record }.remove();
+    record.save()?;
+    done.map(|_| "A further binding is asked for".to_owned())
 }
 
 /// A step towards there being no older binding.

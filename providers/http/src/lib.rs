@@ -66,8 +66,8 @@ impl Update for Http {
 }
 
 impl Rotation for Http {
-    fn begin_rotation(_addon: &Addon) -> Result<String, Failure> {
-        change::begin_rotation()
+    fn begin_rotation(addon: &Addon) -> Result<String, Failure> {
+        change::begin_rotation(addon)
     }
 
     fn end_rotation(addon: &Addon) -> Result<Progress, Failure> {

@@ -18,6 +18,9 @@ use crate::record::{Part, Record};
 /// For the person who waits, when the broker's answer to how it is doing is none.
 const UNTOLD: &str = "The broker does not tell how it is doing";
 
+/// How long to wait before the next thing is begun.
+pub(crate) const AT_ONCE: Duration = Duration::from_millis(250);
+
 /// What one question has come to.
 pub(crate) enum Outcome {
     /// It is as wanted; what the broker said, if it said so at once.
@@ -53,7 +56,12 @@ impl Work<'_> {
         match self.part().clone() {
             Part::Made => Ok(Outcome::Done(None)),
             Part::Making(operation) => self.poll(operation.as_deref(), Part::Made),
-            before @ (Part::None | Part::Unsure | Part::Removing(_)) => self.ask_for(body, before),
+            // What a failed rotation has left goes first: it can't be asked for again while it is removed.
+            Part::Removing(operation) => Ok(match self.poll(operation.as_deref(), Part::None)? {
+                Outcome::Done(_) => Outcome::Pending(AT_ONCE, format!("The old {} is removed", self.thing.name())),
+                pending @ Outcome::Pending(..) => pending,
+            }),
+            before @ (Part::None | Part::Unsure) => self.ask_for(body, before),
         }
     }
 
@@ -113,7 +121,8 @@ impl Work<'_> {
     fn ask_to_remove(&mut self) -> Result<Outcome, Failure> {
         let answer = self.broker.delete(self.thing, self.id, self.record)?;
         match answer.status {
-            200 | 410 => {
+            // By the API's letter it is 410, but not every broker says so.
+            200 | 404 | 410 => {
                 *self.part() = Part::None;
                 Ok(Outcome::Done(None))
             }

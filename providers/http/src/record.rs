@@ -65,6 +65,11 @@ impl Record {
         if generation == 0 { &mut self.binding } else { self.further.entry(generation).or_default() }
     }
 
+    /// There may be a binding of a generation that nothing is known of: a rotation that failed may have made it, and was forgotten.
+    pub(crate) fn suspect(&mut self, generation: u32) {
+        self.further.entry(generation).or_insert(Part::Unsure);
+    }
+
     /// The oldest binding that there may be something of.
     pub(crate) fn oldest_binding(&self) -> Option<u32> {
         let first = [(&0, &self.binding)].into_iter();

@@ -1,8 +1,6 @@
 //! The order of things: first the instance, then the binding; and backwards. Each call asks the broker once, since a call may take
 //! 30 seconds and an answer 20.
 
-use std::time::Duration;
-
 use larder_sdk::http::Response;
 use larder_sdk::{Addon, Failure, Progress, json, secrets};
 use serde::Deserialize;
@@ -12,11 +10,8 @@ use crate::answer;
 use crate::broker::{Broker, Thing};
 use crate::catalog::{Offering, Plan};
 use crate::offer::{Settings, UNSET};
-use crate::part::{Outcome, Work};
+use crate::part::{AT_ONCE, Outcome, Work};
 use crate::record::{self, Part, Record, Terms};
-
-/// How long to wait before the next thing is begun.
-const AT_ONCE: Duration = Duration::from_millis(250);
 
 /// What binding gave.
 #[derive(Deserialize)]
@@ -88,6 +83,9 @@ fn make_instance(addon: &Addon, broker: &Broker, record: &mut Record) -> Result<
 /// The next step towards nothing being left.
 pub(crate) fn remove(addon: &Addon) -> Result<Progress, Failure> {
     let Some(mut record) = Record::load()? else { return Ok(Progress::Done) };
+    if record::credentials(addon.generation())?.is_some() {
+        record.suspect(addon.generation().saturating_add(1));
+    }
     let thing = match (record.oldest_binding(), &record.instance) {
         (None, Part::None) => return Ok(Progress::Done),
         (None, _) => Thing::Instance,

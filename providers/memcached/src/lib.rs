@@ -6,13 +6,13 @@
 
 mod offer;
 
-use std::net::TcpStream;
+use std::io;
 use std::time::Duration;
 
-use larder_clients::{Error, memcached};
+use larder_clients::{Error, HostStream, memcached};
 use larder_sdk::docker::{self, Container, Endpoint};
 use larder_sdk::{Addon, Config, Failure, Health, HealthStatus, Manifest, Options, Progress, Provider, Update};
-use larder_servers::{Size as _, soon};
+use larder_servers::{LOGIN_WAIT, Size as _, soon};
 
 use offer::{IMAGE, Size};
 
@@ -43,14 +43,14 @@ impl Provider for Memcached {
     }
 
     fn get_config(_addon: &Addon) -> Result<Config, Failure> {
-        let Endpoint { host, published, .. } = docker::inspect(SERVER)?.endpoint(PORT)?;
-        let url = format!("memcached://{host}:{published}");
+        let (host, port) = docker::inspect(SERVER)?.endpoint(PORT)?.for_app()?;
+        let url = format!("memcached://{host}:{port}");
         Ok(Config::new()
             .variable("MEMCACHED_URL", &url)
             .credential("uri", url)
             .credential("protocol", "memcached")
             .credential("hostname", host)
-            .credential("port", published.to_string()))
+            .credential("port", port.to_string()))
     }
 
     // There is nothing to deprovision: the host removes the container.
@@ -89,8 +89,8 @@ fn ensure(addon: &Addon) -> Result<(), Failure> {
 }
 
 fn ask(endpoint: &Endpoint) -> Result<(), Error> {
-    let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.published))?;
-    memcached::version(stream).map(drop)
+    let stream = HostStream::connect(&endpoint.host, endpoint.published).map_err(io::Error::from)?;
+    memcached::version(stream.within(LOGIN_WAIT)).map(drop)
 }
 
 larder_sdk::export!(Memcached: update, health);

@@ -4,10 +4,12 @@
 //! All that is alike for databases is in [`larder_servers::database`], which is the place to begin. Here is what is special about
 //! MySQL: its server in this file, how its administrator logs in in `session`, and what an app gets on it in `tenant`.
 
+mod image;
 mod session;
 mod tenant;
 mod transfer;
 
+use larder_clients::Tls;
 use larder_sdk::docker::Container;
 use larder_sdk::{Addon, Config, Failure, Role, Service};
 use larder_servers::Image;
@@ -25,6 +27,7 @@ impl Database for Mysql {
         about: "MySQL databases",
         server: "MariaDB",
         image: Image { usual: "mariadb:10.11", of: "MariaDB 10.6 or newer" },
+        release_numbers: 2,
         sizes: &[
             Size { name: "small", memory_mib: 320, kept_mib: 64, connections: 20 },
             Size { name: "medium", memory_mib: 1024, kept_mib: 384, connections: 50 },
@@ -34,6 +37,8 @@ impl Database for Mysql {
         data: DATA,
         protocol: "mysql",
         port: 3306,
+        // MySQL is told new passwords as they are.
+        tls: Tls::Require,
         admin: "root",
         admin_database: None,
         rights: "A user who may do all, GRANT OPTION included",
@@ -42,6 +47,10 @@ impl Database for Mysql {
     fn service() -> Service {
         let service = Service::new("mysql", "A relational database, MySQL or MariaDB");
         service.tag("mariadb").tag("sql").variable("DATABASE_URL")
+    }
+
+    fn check_image(image: &str) -> Result<(), String> {
+        image::check(image)
     }
 
     fn container(container: Container, size: &Size, role: Role, password: &str) -> Container {
@@ -66,12 +75,12 @@ impl Database for Mysql {
         session::administer(server).map(drop)
     }
 
-    fn make(addon: &Addon, server: &Server) -> Result<(), Failure> {
+    fn make(addon: &Addon, server: &Server, _: bool) -> Result<(), Failure> {
         Tenant::of(addon)?.make(server)
     }
 
     fn config(addon: &Addon, server: &Server) -> Result<Config, Failure> {
-        Ok(Tenant::of(addon)?.config(server))
+        Tenant::of(addon)?.config(server)
     }
 
     fn check(addon: &Addon, server: &Server) -> Result<(), Failure> {

@@ -25,9 +25,8 @@ fn connect(server: &Server, user: &str, password: &str) -> Result<Session<HostSt
 /// What was refused to the administrator, and what would help.
 pub(crate) fn explain(server: &Server, error: &Error) -> Failure {
     let advice = match error.code() {
-        Some(code) if NOT_LET_IN.contains(&code) => {
-            Some("correct `external.username` and `external.password` in the provider's options")
-        }
+        Some(code) if NOT_LET_IN.contains(&code) => Some(server.login_advice()),
+        _ if server.is_ours() => None,
         Some(code) if NO_RIGHTS.contains(&code) => {
             Some("give the user in the provider's options all privileges, with GRANT OPTION")
         }

@@ -62,7 +62,7 @@ impl Tenant {
         (self.user, self.password, self.name)
     }
 
-    pub(crate) fn config(&self, server: &Server) -> Config {
+    pub(crate) fn config(&self, server: &Server) -> Result<Config, Failure> {
         server.config_of(&self.name, &self.user, &self.password, "")
     }
 }
@@ -70,7 +70,8 @@ impl Tenant {
 /// Ends the user of a generation, and its sessions.
 pub(crate) fn end(addon: &Addon, server: &Server, generation: u32) -> Result<(), Failure> {
     let mut administrator = session::administer(server)?;
-    let retired = mysql::retire_user(&mut administrator, &name(addon), &user(addon, generation));
+    let (ended, heir) = (user(addon, generation), user(addon, addon.generation()));
+    let retired = mysql::retire_user(&mut administrator, &name(addon), &ended, &heir);
     retired.map(drop).map_err(|error| session::explain(server, &error))
 }
 

@@ -1,6 +1,6 @@
 //! Logging in to a server, and what would help where it doesn't let in.
 
-use larder_clients::postgres::{Login, Session};
+use larder_clients::postgres::{self, Login, Session};
 use larder_clients::{Error, HostStream};
 use larder_sdk::Failure;
 use larder_servers::database::Server;
@@ -10,9 +10,17 @@ const NOT_LET_IN: &str = "28000";
 const NO_RIGHTS: &str = "42501";
 const NO_DATABASE: &str = "3D000";
 
-/// Logs in to a database as the administrator.
+/// Logs in to a database as the administrator. On a server of our own it sees to it that nobody else gets in as that, unless it is in a
+/// database of somebody's, who may have it act as another there.
 pub(crate) fn administer(server: &Server, database: &str) -> Result<Session<HostStream>, Failure> {
-    connect(server, &server.user, &server.password, database).map_err(|error| explain(server, &error))
+    let connected = connect(server, &server.user, &server.password, database);
+    let strict = connected.and_then(|mut session| {
+        if server.is_ours() && database == server.database {
+            postgres::demand_passwords(&mut session)?;
+        }
+        Ok(session)
+    });
+    strict.map_err(|error| explain(server, &error))
 }
 
 /// Logs in as an app.
@@ -32,9 +40,8 @@ fn connect(server: &Server, user: &str, password: &str, database: &str) -> Resul
 /// What was refused to the administrator, and what would help.
 pub(crate) fn explain(server: &Server, error: &Error) -> Failure {
     let advice = match error.code() {
-        Some(WRONG_PASSWORD | NOT_LET_IN) => {
-            Some("correct `external.username` and `external.password` in the provider's options")
-        }
+        Some(WRONG_PASSWORD | NOT_LET_IN) => Some(server.login_advice()),
+        _ if server.is_ours() => None,
         Some(NO_RIGHTS) => Some("give the role in the provider's options CREATEROLE and CREATEDB"),
         Some(NO_DATABASE) => Some("correct `external.database` in the provider's options"),
         _ => None,

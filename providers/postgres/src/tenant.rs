@@ -29,11 +29,10 @@ pub(crate) struct Tenant {
     password: String,
     connections: u16,
     extensions: Vec<String>,
-    by: By,
 }
 
 /// By whom extensions are made.
-enum By {
+pub(crate) enum By {
     /// By the administrator: an app that has a server in a container to itself has any extension that the image has.
     Administrator,
     /// By the app itself, which has those that PostgreSQL trusts everybody with.
@@ -44,10 +43,10 @@ enum By {
 
 impl By {
     /// Whoever has been in a database can have put things there that an extension takes for its own. So the administrator makes them only
-    /// before the app has had credentials: neither in an update nor in a rotation.
-    fn of(addon: &Addon) -> Self {
+    /// as long as the addon is new, and the app has had no credentials.
+    pub(crate) fn of(addon: &Addon, is_new: bool) -> Self {
         match (addon.generation(), addon.previous_plan(), addon.provision_type()) {
-            (0, None, ProvisionType::Independent) => Self::Administrator,
+            (_, _, ProvisionType::Independent) if is_new => Self::Administrator,
             (0, None, _) | (_, Some(_), _) => Self::App,
             (_, None, _) => Self::Nobody,
         }
@@ -64,34 +63,43 @@ impl Tenant {
             password: secrets::password("user", generation, 40)?,
             connections: Size::of(addon, Postgres::KIND)?.connections,
             extensions,
-            by: By::of(addon),
         })
     }
 
     /// Makes what is missing of it, and logs in.
-    pub(crate) fn make(&self, server: &Server) -> Result<(), Failure> {
-        let open = self.make_roles(&mut administrator(server)?).map_err(|error| session::explain(server, &error))?;
+    pub(crate) fn make(&self, server: &Server, by: &By) -> Result<(), Failure> {
+        let open = self
+            .make_roles(&mut administrator(server)?, server.is_ours())
+            .map_err(|error| session::explain(server, &error))?;
         if !open.is_empty() {
-            log::warn(format!("the app's role can connect to these databases, too: {}", open.join(", ")));
+            log::warn(format!(
+                "the app's role can connect to these databases, too, until CONNECT is revoked from PUBLIC there: {}",
+                open.join(", ")
+            ));
         }
         let mut session = self.log_in(server)?;
-        if self.extensions.is_empty() || matches!(self.by, By::Nobody) {
+        if self.extensions.is_empty() || matches!(by, By::Nobody) {
             return Ok(());
         }
-        if matches!(self.by, By::Administrator) && server.tls.is_none() {
+        if matches!(by, By::Administrator) && server.is_ours() {
             session = session::administer(server, &self.name)?;
         }
         self.extensions.iter().try_for_each(|extension| extend(&mut session, extension))
     }
 
-    /// Gives the other databases that the app can connect to. The owner of a database that has been rotated is left as it is.
-    fn make_roles(&self, session: &mut Session<HostStream>) -> Result<Vec<String>, Error> {
+    /// Gives the other databases that the app can connect to: on somebody else's server that is theirs to change. The owner of a database
+    /// that has been rotated is left as it is.
+    fn make_roles(&self, session: &mut Session<HostStream>, is_ours: bool) -> Result<Vec<String>, Error> {
         let Self { name, login, password, connections, .. } = self;
         let role = postgres::Tenant { name: login, password, connections_max: Some(*connections) };
-        if login == name {
-            return postgres::create_role_and_database(session, &role);
+        if login != name {
+            return postgres::create_login(session, name, &role).map(|()| vec![]);
         }
-        postgres::create_login(session, name, &role).map(|()| vec![])
+        if is_ours {
+            postgres::shut_out_the_public(session)?;
+        }
+        postgres::create_role_and_database(session, &role)?;
+        postgres::open_to_all(session)
     }
 
     fn log_in(&self, server: &Server) -> Result<Session<HostStream>, Failure> {
@@ -114,7 +122,7 @@ impl Tenant {
         !self.extensions.is_empty()
     }
 
-    pub(crate) fn config(&self, server: &Server) -> Config {
+    pub(crate) fn config(&self, server: &Server) -> Result<Config, Failure> {
         let query = if server.tls == Some(Tls::Require) { "?sslmode=require" } else { "" };
         server.config_of(&self.name, &self.login, &self.password, query)
     }
@@ -134,12 +142,15 @@ fn extend(session: &mut Session<HostStream>, extension: &str) -> Result<(), Fail
     }
 }
 
-/// Ends the role that logs in for a generation. What it made of its own becomes the owner's, for which it takes the database itself.
+/// Ends the role that logs in for a generation: first that it logs in, which nobody can keep from being done, and then the role. What it
+/// made of its own becomes the owner's, for which it takes the database itself.
 pub(crate) fn end(addon: &Addon, server: &Server, generation: u32) -> Result<(), Failure> {
-    let name = name(addon);
-    let mut session = session::administer(server, &name)?;
-    let retired = postgres::retire_login(&mut session, &name, &login(&name, generation));
-    retired.map_err(|error| session::explain(server, &error))
+    let (name, explain) = (name(addon), |error| session::explain(server, &error));
+    let login = login(&name, generation);
+    if postgres::shut_login(&mut administrator(server)?, &name, &login).map_err(explain)? {
+        postgres::drop_login(&mut session::administer(server, &name)?, &name, &login).map_err(explain)?;
+    }
+    Ok(())
 }
 
 pub(crate) fn remove(addon: &Addon, server: &Server) -> Result<(), Failure> {

@@ -1,7 +1,9 @@
 //! A login by AMQP 0-9-1, as an app makes it, and nothing more of the protocol: what is ready is what has answered it.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+
+use larder_sdk::net::Connection;
+use larder_servers::LOGIN_WAIT;
 
 use crate::server::Place;
 
@@ -23,7 +25,8 @@ mod method {
 
 /// Logs in to a virtual host, and out again.
 pub(crate) fn log_in(place: &Place, vhost: &str, user: &str, password: &str) -> Result<(), String> {
-    let stream = TcpStream::connect((place.host.as_str(), place.amqp)).map_err(|error| format!("AMQP: {error}"))?;
+    let mut stream = Connection::connect(&place.host, place.amqp).map_err(|error| format!("AMQP: {error}"))?;
+    stream.set_deadline(LOGIN_WAIT.min(place.until.left()));
     dialogue(stream, vhost, user, password).map_err(|error| format!("AMQP: {error}"))
 }
 

@@ -1,7 +1,7 @@
 //! RabbitMQ: a server of its own for each addon, in a container, or a virtual host on a server that many share.
 //!
 //! Read `server` for what runs, `tenant` for what an app has on it, and this file for how both become an addon. `management` is how
-//! the administrator speaks to a server, `amqp` how an app does. Nothing is stored: names come from the addon's id and passwords from
+//! the administrator speaks to a server, `amqp` how an app does. Nothing is stored but the image and how far things have come: names come from the addon's id and passwords from
 //! its seed, so whatever is called again after a crash finds what it made before.
 
 mod amqp;
@@ -54,7 +54,7 @@ impl Provider for RabbitMq {
     fn get_config(addon: &Addon) -> Result<Config, Failure> {
         let place = place(addon)??;
         match Kind::of(addon) {
-            Kind::Own | Kind::Tenant => Ok(Tenant::of(addon)?.config(&place)),
+            Kind::Own | Kind::Tenant => Tenant::of(addon)?.config(&place),
             Kind::Common => Ok(place.config()),
         }
     }

@@ -8,8 +8,9 @@ use larder_sdk::json;
 
 use crate::server::{ADMIN, Place};
 
-/// How long one answer may take. A call asks for three, seldom for more.
-const WAIT_MAX: Duration = Duration::from_secs(8);
+/// What an app may have on a common server. Each connection and each queue takes memory that is everybody's.
+const CONNECTIONS_MAX: u32 = 64;
+const QUEUES_MAX: u32 = 256;
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// How long to wait before a server is asked again that had no time.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
@@ -35,6 +36,16 @@ pub(crate) fn make(place: &Place, vhost: &str, user: &str, password: &str, tags:
     Ok(())
 }
 
+/// Has a virtual host take no more than its part of a common server.
+pub(crate) fn bound(place: &Place, vhost: &str) -> Result<(), Failure> {
+    for (limit, most) in [("max-connections", CONNECTIONS_MAX), ("max-queues", QUEUES_MAX)] {
+        let path = format!("vhost-limits/{}/{limit}", encoded(vhost));
+        let answer = request(place, Method::Put, &path).json(&json!({ "value": most })).send()?;
+        expect(&answer, &[200, 201, 204])?;
+    }
+    Ok(())
+}
+
 /// Removes a user, and closes its connections. What it made stays.
 pub(crate) fn remove_user(place: &Place, user: &str) -> Result<(), Failure> {
     expect(&request(place, Method::Delete, &format!("users/{}", encoded(user))).send()?, &[204, 404])
@@ -46,10 +57,10 @@ pub(crate) fn remove_vhost(place: &Place, vhost: &str) -> Result<(), Failure> {
 }
 
 fn request(place: &Place, method: Method, path: &str) -> Request {
-    let Place { host, management, password, .. } = place;
+    let Place { host, management, password, until, .. } = place;
     Request::new(method, format!("http://{host}:{management}/api/{path}"))
         .basic_auth(ADMIN, password)
-        .wait_max(WAIT_MAX)
+        .wait_max(until.left())
         .answer_bytes_max(ANSWER_BYTES_MAX)
 }
 

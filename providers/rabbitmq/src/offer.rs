@@ -19,11 +19,12 @@ pub(crate) fn manifest(options: &Options) -> Result<Manifest, String> {
         .tag("amqp")
         .tag("queue")
         .variable("AMQP_URL");
-    Ok(Manifest::new(env!("CARGO_PKG_VERSION"), "RabbitMQ servers in containers")
+    let manifest = Manifest::new(env!("CARGO_PKG_VERSION"), "RabbitMQ servers in containers")
         .service(Size::plans(in_every_way(service)))
-        .options(IMAGE.options())
-        .request(Size::request(&IMAGE.under(options)?))
-        .request(keeping("messages")))
+        .options(IMAGE.options_of_keepers());
+    let images = IMAGE.all_under(options)?;
+    let manifest = images.iter().fold(manifest, |manifest, image| manifest.request(Size::request(image)));
+    Ok(manifest.request(keeping("messages")))
 }
 
 impl larder_servers::Size for Size {

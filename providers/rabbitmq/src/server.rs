@@ -1,6 +1,6 @@
 //! A server in a container, with its messages in a volume, and where it is.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use larder_sdk::docker::{self, Container, NotRunning, Volume};
 use larder_sdk::{Addon, Config, Failure, Progress, secrets};
@@ -18,6 +18,10 @@ const MANAGEMENT: u16 = 15672;
 pub(crate) const ADMIN: &str = "larder";
 /// The virtual host that every server has.
 const DEFAULT_VHOST: &str = "/";
+/// How long one call may talk to a server, all in all: less than it may take. One that is slower is asked again in the next call.
+const CALL_MAX: Duration = Duration::from_secs(20);
+/// What there is always time for, or there would be no answer that says that there is none.
+const WAIT_MIN: Duration = Duration::from_millis(1);
 /// How long to wait for a server that starts; it takes it some seconds.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -31,13 +35,15 @@ impl Server {
         let memory_bytes = size.memory_mib() * 1024 * 1024;
         let memory = format!("-rabbit total_memory_available_override_value {memory_bytes}");
         let machine = format!("+S 2:2 +SDcpu 2:2 {memory} -rabbit vm_memory_high_watermark 0.6");
-        let container = Container::new(SERVER, &IMAGE.now()?)
+        let container = Container::new(SERVER, &IMAGE.kept()?)
             .user("999:999")
             .env("RABBITMQ_DEFAULT_USER", ADMIN)
             .env("RABBITMQ_DEFAULT_PASS", &admin_password()?)
             // Its data lies under this name, which would else be the container's and another after each change.
             .env("RABBITMQ_NODENAME", "rabbit@localhost")
+            // It would not start if it had a log in a file, which the container's root does not take. What it says of upgrades has one by itself.
             .env("RABBITMQ_LOGS", "-")
+            .env("RABBITMQ_UPGRADE_LOG", "-")
             .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", &machine)
             .memory_mib(size.memory_mib())
             .pids(size.pids())
@@ -68,6 +74,23 @@ pub(crate) struct Place {
     pub(crate) amqp: u16,
     pub(crate) management: u16,
     pub(crate) password: String,
+    /// When the call has talked to it for long enough.
+    pub(crate) until: Until,
+}
+
+/// The end of a call's time.
+#[derive(Clone, Copy)]
+pub(crate) struct Until(Instant);
+
+impl Until {
+    pub(crate) fn after(wait: Duration) -> Self {
+        Self(Instant::now() + wait)
+    }
+
+    /// How long it may wait now.
+    pub(crate) fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now()).max(WAIT_MIN)
+    }
 }
 
 impl Place {
@@ -77,7 +100,7 @@ impl Place {
         let password = admin_password()?;
         let place = status.clone().endpoint(AMQP).and_then(|amqp| {
             let management = status.endpoint(MANAGEMENT)?.published;
-            Ok(Self { host: amqp.host, amqp: amqp.published, management, password })
+            Ok(Self { host: amqp.host, amqp: amqp.published, management, password, until: Until::after(CALL_MAX) })
         });
         Ok(place)
     }
@@ -85,7 +108,8 @@ impl Place {
     /// Of the common server, as it said itself.
     pub(crate) fn told_to(addon: &Addon) -> Result<Self, Failure> {
         let (amqp, management) = (told_port(addon, "port")?, told_port(addon, "management_port")?);
-        Ok(Self { host: told(addon, "hostname")?, amqp, management, password: told(addon, "password")? })
+        let (host, password, until) = (told(addon, "hostname")?, told(addon, "password")?, Until::after(CALL_MAX));
+        Ok(Self { host, amqp, management, password, until })
     }
 
     /// Whether it takes both of the administrator's logins.

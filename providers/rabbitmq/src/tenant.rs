@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use larder_sdk::{Addon, Config, Failure, HealthStatus, Progress, ProvisionType, secrets};
+use larder_sdk::{Addon, Config, Failure, HealthStatus, Progress, ProvisionType, docker, secrets};
 use larder_servers::{Generations, name_of};
 
 use crate::server::Place;
@@ -24,21 +24,27 @@ pub(crate) struct Tenant {
     generations: Generations,
     /// What the user may see of the server beyond messages.
     tags: &'static str,
+    is_on_a_common_server: bool,
 }
 
 impl Tenant {
     pub(crate) fn of(addon: &Addon) -> Result<Self, Failure> {
         // The pages that show queues are for those who have the server to themselves.
-        let tags = if addon.provision_type() == ProvisionType::Communal { "" } else { "management" };
+        let is_on_a_common_server = addon.provision_type() == ProvisionType::Communal;
+        let tags = if is_on_a_common_server { "" } else { "management" };
         let (name, generation) = (name_of(addon), addon.generation());
         let (user, password) = (user(&name, generation), secrets::password("user", generation, 40)?);
-        Ok(Self { name, user, password, generations: Generations::of(addon)?, tags })
+        let generations = Generations::of(addon)?;
+        Ok(Self { name, user, password, generations, tags, is_on_a_common_server })
     }
 
     /// Makes it, and tries it: ready is what has taken the app's own login.
     pub(crate) fn make(&self, place: &Place) -> Result<Progress, Failure> {
         let Self { name, user, password, tags, .. } = self;
         management::make(place, name, user, password, tags)?;
+        if self.is_on_a_common_server {
+            management::bound(place, name)?;
+        }
         match self.log_in(place) {
             Ok(()) => Ok(Progress::Done),
             Err(why) => {
@@ -74,8 +80,9 @@ impl Tenant {
         generations.try_for_each(|generation| management::remove_user(place, &user(&self.name, generation)))
     }
 
-    pub(crate) fn config(&self, place: &Place) -> Config {
-        let (Self { name, user, password, tags, .. }, Place { host, amqp, management, .. }) = (self, place);
+    pub(crate) fn config(&self, place: &Place) -> Result<Config, Failure> {
+        let Self { name, user, password, tags, .. } = self;
+        let (host, amqp) = docker::for_app(&place.host, place.amqp)?;
         let url = format!("amqp://{user}:{password}@{host}:{amqp}/{name}");
         let config = Config::new()
             .secret("AMQP_URL", &url)
@@ -86,10 +93,11 @@ impl Tenant {
             .credential("username", user)
             .secret_credential("password", password)
             .credential("vhost", name);
-        match *tags {
-            "" => config,
-            _ => config.credential("management_uri", format!("http://{host}:{management}")),
+        if tags.is_empty() {
+            return Ok(config);
         }
+        let (host, management) = docker::for_app(&place.host, place.management)?;
+        Ok(config.credential("management_uri", format!("http://{host}:{management}")))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Redis: a server of its own for each addon, in a container, or a user with a key prefix on a server that many share.
 //!
 //! Read `server` for what runs, `tenant` for what keeps users of one server apart, and this file for how both become an
-//! addon; `change` is for what an update must not lose. Nothing is stored: names come from the addon's id and passwords from its seed, so whatever is called again after a
+//! addon; `change` is for what an update must not lose. Nothing is stored but the image and how far things have come: names come from the addon's id and passwords from its seed, so whatever is called again after a
 //! crash finds what it made before.
 
 mod change;
@@ -29,7 +29,7 @@ impl Provider for Redis {
     fn begin_provision(addon: &Addon) -> Result<String, Failure> {
         match Kind::of(addon) {
             Kind::Server => {
-                Server::of(addon)?.ensure()?;
+                server::ensure(addon)?;
                 Ok("A Redis server is being started".to_owned())
             }
             Kind::Tenant => Ok("A user is made on the common server".to_owned()),
@@ -70,12 +70,9 @@ impl Update for Redis {
 }
 
 impl Rotation for Redis {
+    /// It is told by `provision_complete`, which is asked next. The container stays as it is: nothing is to stop for a password.
     fn begin_rotation(addon: &Addon) -> Result<String, Failure> {
         common::check_rotation(addon)?;
-        if let Kind::Server = Kind::of(addon) {
-            // Nothing changes but for a server that an earlier version of this provider made, which had its password in its words.
-            Server::of(addon)?.ensure()?;
-        }
         Ok("The server is told another password".to_owned())
     }
 

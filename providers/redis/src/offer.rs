@@ -36,11 +36,12 @@ impl Parameters {
 
 pub(crate) fn manifest(options: &Options) -> Result<Manifest, String> {
     let service = Service::new("redis", "A key-value store in memory").tag("redis").tag("cache").variable("REDIS_URL");
-    Ok(Manifest::new(env!("CARGO_PKG_VERSION"), "Redis servers in containers")
+    let manifest = Manifest::new(env!("CARGO_PKG_VERSION"), "Redis servers in containers")
         .service(Size::plans(in_every_way(service)))
-        .options(IMAGE.options())
-        .request(Size::request(&IMAGE.under(options)?))
-        .request(keeping("data")))
+        .options(IMAGE.options_of_keepers());
+    let images = IMAGE.all_under(options)?;
+    let manifest = images.iter().fold(manifest, |manifest, image| manifest.request(Size::request(image)));
+    Ok(manifest.request(keeping("data")))
 }
 
 impl larder_servers::Size for Size {

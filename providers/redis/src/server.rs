@@ -4,13 +4,13 @@
 //! container, and what was written there is still so after a restart.
 
 use std::io;
-use std::net::TcpStream;
 use std::time::Duration;
 
 use larder_clients::redis::{self, Kept, Session};
+use larder_clients::{Error, HostStream};
 use larder_sdk::docker::{self, Container, Endpoint, Volume};
-use larder_sdk::{Addon, Config, Failure, HealthStatus, Progress, secrets};
-use larder_servers::{Generations, Size as _, soon};
+use larder_sdk::{Addon, Config, Failure, HealthStatus, Progress, Role, secrets};
+use larder_servers::{Generations, LOGIN_WAIT, Size as _, soon};
 
 use crate::offer::{IMAGE, Parameters, Size};
 
@@ -21,44 +21,75 @@ const PORT: u16 = 6379;
 const USER: &str = "default";
 /// The file must be there before the first start. From then on it is the server's own.
 const WITH_USERS: &str = "umask 077; \
-    test -s /data/users.acl || printf 'user default on >%s ~* &* +@all\\n' \"$PASSWORD\" > /data/users.acl; \
-    exec redis-server --protected-mode no --aclfile /data/users.acl \"$@\"";
+    test -s /data/users.acl || printf 'user default on #%s ~* &* +@all\\n' \"$PASSWORD_DIGEST\" > /data/users.acl; \
+    case $(redis-server --version) in *v=6.*) CLIENTS= ;; esac; \
+    exec redis-server --protected-mode no --aclfile /data/users.acl ${CLIENTS:+--maxmemory-clients \"$CLIENTS\"} \"$@\"";
+/// What one user of a common server may have it hold for a single command or connection. A value is made whole before Redis asks whether
+/// there is room for it, and what waits to be read or sent is not counted as data: without bounds, one command ends the server for all.
+const OF_ONE_USER: [&[&str]; 3] = [
+    &["--proto-max-bulk-len", "8mb"],
+    &["--client-query-buffer-limit", "16mb"],
+    &["--client-output-buffer-limit", "normal", "24mb", "12mb", "10"],
+];
+/// What all connections of a common server may hold together, a part of its data's room. Versions before 7 have no such bound.
+const OF_ALL_CLIENTS: &str = "25%";
+/// How many connections a common server takes for each MiB of its data: each needs some 35 KiB at first.
+const CLIENTS_PER_MIB: u64 = 4;
 /// How long it has to write its data when it is stopped, in seconds.
 const STOP_S: u32 = 30;
 /// How often a server that has just started is tried within one call, and how long that pauses. It takes it a few of these.
 const TRIES: u32 = 60;
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// Has the addon's server made, or made anew if it differs. Its data stay.
+pub(crate) fn ensure(addon: &Addon) -> Result<(), Failure> {
+    let size = Size::of(addon)?;
+    let container = Container::new(SERVER, &IMAGE.kept()?)
+        .entrypoint(["sh", "-c", WITH_USERS, "redis"])
+        .command(settings(addon, size)?)
+        .env("CLIENTS", if addon.role() == Role::Server { OF_ALL_CLIENTS } else { "" })
+        // For the first start.
+        .env("PASSWORD_DIGEST", &redis::digest(&password(0)?))
+        .user("999:999")
+        .memory_mib(size.memory_mib())
+        .pids(size.pids())
+        .mount(DATA, "/data")
+        .tmpfs("/tmp", 16)
+        .read_only()
+        .stop_s(STOP_S)
+        .port(PORT);
+    docker::ensure(Volume::new(DATA))?;
+    Ok(docker::ensure(container)?)
+}
+
+/// What the server is told, in its own words.
+fn settings(addon: &Addon, size: &Size) -> Result<Vec<String>, Failure> {
+    let parameters: Parameters = addon.parameters()?;
+    let mut words = vec![
+        "--maxmemory".to_owned(),
+        format!("{}mb", size.data_mib),
+        "--maxmemory-policy".to_owned(),
+        parameters.eviction().to_owned(),
+        "--appendonly".to_owned(),
+        if parameters.persists() { "yes" } else { "no" }.to_owned(),
+        "--dir".to_owned(),
+        "/data".to_owned(),
+    ];
+    if addon.role() == Role::Server {
+        words.extend(OF_ONE_USER.concat().into_iter().map(str::to_owned));
+        words.extend(["--maxclients".to_owned(), (size.data_mib * CLIENTS_PER_MIB).to_string()]);
+    }
+    Ok(words)
+}
+
 /// A server, as its addon has it.
 pub(crate) struct Server {
-    container: Container,
     generations: Generations,
 }
 
 impl Server {
     pub(crate) fn of(addon: &Addon) -> Result<Self, Failure> {
-        let parameters: Parameters = addon.parameters()?;
-        let size = Size::of(addon)?;
-        let settings_of_redis = [
-            ("--maxmemory", format!("{}mb", size.data_mib)),
-            ("--maxmemory-policy", parameters.eviction().to_owned()),
-            ("--appendonly", if parameters.persists() { "yes" } else { "no" }.to_owned()),
-            ("--dir", "/data".to_owned()),
-        ];
-        let container = Container::new(SERVER, &IMAGE.now()?)
-            .entrypoint(["sh", "-c", WITH_USERS, "redis"])
-            .command(settings_of_redis.iter().flat_map(|(name, value)| [*name, value.as_str()]))
-            // For the first start. Later ones must not differ, or each rotation would stop the server.
-            .env("PASSWORD", &password(0)?)
-            .user("999:999")
-            .memory_mib(size.memory_mib())
-            .pids(size.pids())
-            .mount(DATA, "/data")
-            .tmpfs("/tmp", 16)
-            .read_only()
-            .stop_s(STOP_S)
-            .port(PORT);
-        Ok(Self { container, generations: Generations::of(addon)? })
+        Ok(Self { generations: Generations::of(addon)? })
     }
 
     /// That of the newest generation.
@@ -66,30 +97,24 @@ impl Server {
         password(*self.generations.living().end())
     }
 
-    /// Has the container made, or made anew if it differs. Its data stay.
-    pub(crate) fn ensure(self) -> Result<(), Failure> {
-        docker::ensure(Volume::new(DATA))?;
-        Ok(docker::ensure(self.container)?)
-    }
-
-    /// Ready is who has answered a login by the newest password.
+    /// Ready is who lets in by the newest password, and will do so after a restart.
     pub(crate) fn complete(&self) -> Result<Progress, Failure> {
         let endpoint = match docker::inspect(SERVER)?.endpoint(PORT) {
             Ok(endpoint) => endpoint,
             Err(why) => return why.into_progress(),
         };
-        soon(TRIES, PAUSE, || match log_in(&endpoint, &self.newest_password()?) {
-            Ok(_) => Ok(true),
-            Err(_) => self.let_in(&endpoint),
-        })
+        soon(TRIES, PAUSE, || self.let_in(&endpoint))
     }
 
-    /// Lets in by all passwords that are to work, if an older one of them still does.
+    /// Lets in by all passwords that are to work, if one of them does. Even if the newest does, an earlier call may have ended before
+    /// the server had written that down.
     fn let_in(&self, endpoint: &Endpoint) -> Result<bool, Failure> {
         let living = self.generations.living().map(password).collect::<Result<Vec<_>, _>>()?;
-        let older = living.iter().rev().skip(1).find_map(|password| log_in(endpoint, password).ok());
-        let Some(mut session) = older else { return Ok(false) };
-        set_passwords(&mut session, &living)?;
+        let working = living.iter().rev().find_map(|password| log_in(endpoint, password).ok());
+        let Some(mut session) = working else { return Ok(false) };
+        if living.len() > 1 {
+            set_passwords(&mut session, &living)?;
+        }
         Ok(true)
     }
 
@@ -109,14 +134,14 @@ impl Server {
 
     pub(crate) fn config(&self) -> Result<Config, Failure> {
         let password = password(*self.generations.living().end())?;
-        let Endpoint { host, published, .. } = docker::inspect(SERVER)?.endpoint(PORT)?;
-        let url = format!("redis://:{password}@{host}:{published}/0");
+        let (host, port) = docker::inspect(SERVER)?.endpoint(PORT)?.for_app()?;
+        let url = format!("redis://:{password}@{host}:{port}/0");
         Ok(Config::new()
             .secret("REDIS_URL", &url)
             .secret_credential("uri", url)
             .credential("protocol", "redis")
             .credential("hostname", host)
-            .credential("port", published.to_string())
+            .credential("port", port.to_string())
             .secret_credential("password", password))
     }
 }
@@ -127,20 +152,23 @@ pub(crate) fn check(addon: &Addon) -> Result<HealthStatus, Failure> {
         Ok(endpoint) => endpoint,
         Err(why) => return why.into_health(),
     };
-    Ok(log_in(&endpoint, &password(addon.generation())?).map(drop).into())
+    let password = password(addon.generation())?;
+    let stream = connect(&endpoint.host, endpoint.published).map(|stream| stream.within(LOGIN_WAIT));
+    let used = stream.map_err(Error::from).and_then(|stream| redis::login(stream, None, Some(&password)));
+    Ok(used.map(drop).into())
 }
 
 /// Logs in to the addon's own server, which must run.
-pub(crate) fn session(addon: &Addon) -> Result<Session<TcpStream>, Failure> {
+pub(crate) fn session(addon: &Addon) -> Result<Session<HostStream>, Failure> {
     let endpoint = docker::inspect(SERVER)?.endpoint(PORT)?;
     Ok(log_in(&endpoint, &password(addon.generation())?)?)
 }
 
-fn log_in(endpoint: &Endpoint, password: &str) -> Result<Session<TcpStream>, larder_clients::Error> {
+fn log_in(endpoint: &Endpoint, password: &str) -> Result<Session<HostStream>, Error> {
     redis::login(connect(&endpoint.host, endpoint.published)?, None, Some(password))
 }
 
-fn set_passwords(session: &mut Session<TcpStream>, passwords: &[String]) -> Result<(), Failure> {
+fn set_passwords(session: &mut Session<HostStream>, passwords: &[String]) -> Result<(), Failure> {
     let passwords: Vec<&str> = passwords.iter().map(String::as_str).collect();
     match redis::set_passwords(session, USER, &passwords)? {
         Kept::OnDisk => Ok(()),
@@ -156,6 +184,6 @@ fn password(generation: u32) -> Result<String, Failure> {
 }
 
 /// Connects to a name, or to an address, which has brackets if it is one of IPv6.
-pub(crate) fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
-    TcpStream::connect((host.trim_matches(['[', ']']), port))
+pub(crate) fn connect(host: &str, port: u16) -> io::Result<HostStream> {
+    Ok(HostStream::connect(host, port)?)
 }

@@ -1,11 +1,11 @@
 //! A user of a common server: keys and channels under a prefix of its own, and no way to learn of others'.
 
-use std::net::TcpStream;
 use std::time::Duration;
 
+use larder_clients::HostStream;
 use larder_clients::redis::{self, Scripts, Session, User};
-use larder_sdk::{Addon, Config, Failure, HealthStatus, Progress, secrets, state};
-use larder_servers::{Generations, name_of, told, told_port};
+use larder_sdk::{Addon, Config, Failure, HealthStatus, Progress, docker, secrets, state};
+use larder_servers::{Generations, LOGIN_WAIT, name_of, told, told_port};
 
 use crate::server::connect;
 
@@ -37,12 +37,12 @@ impl Server {
         Ok(Self { host: told(addon, "hostname")?, port: told_port(addon, "port")?, password: told(addon, "password")? })
     }
 
-    fn connect(&self) -> Result<TcpStream, Failure> {
+    fn connect(&self) -> Result<HostStream, Failure> {
         connect(&self.host, self.port)
             .map_err(|error| Failure::retry_after(AGAIN_AFTER, format!("the common server can't be reached: {error}")))
     }
 
-    fn log_in(&self) -> Result<Session<TcpStream>, Failure> {
+    fn log_in(&self) -> Result<Session<HostStream>, Failure> {
         Ok(redis::login(self.connect()?, None, Some(&self.password))?)
     }
 }
@@ -57,25 +57,25 @@ impl Tenant {
     pub(crate) fn make(&self) -> Result<Progress, Failure> {
         let living = self.generations.living().map(password).collect::<Result<Vec<_>, _>>()?;
         self.set(&mut self.server.log_in()?, &living)?;
-        self.try_it()?;
+        self.try_it(self.server.connect()?)?;
         Ok(Progress::Done)
     }
 
     /// The user with these passwords and no others. Whoever is logged in stays so.
-    fn set(&self, session: &mut Session<TcpStream>, passwords: &[String]) -> Result<(), Failure> {
+    fn set(&self, session: &mut Session<HostStream>, passwords: &[String]) -> Result<(), Failure> {
         let passwords: Vec<&str> = passwords.iter().map(String::as_str).collect();
         let user = User { name: &self.name, passwords: &passwords, prefix: &self.name, scripts: Scripts::Denied };
         redis::acl_set_user(session, &user)?;
         Ok(())
     }
 
-    fn try_it(&self) -> Result<(), Failure> {
-        Ok(redis::login(self.server.connect()?, Some(&self.name), Some(&self.password))?.ping()?)
+    fn try_it(&self, stream: HostStream) -> Result<(), Failure> {
+        Ok(redis::login(stream, Some(&self.name), Some(&self.password))?.ping()?)
     }
 
     /// Whether the server lets in who has the addon's credentials.
     pub(crate) fn check(&self) -> HealthStatus {
-        self.try_it().into()
+        self.server.connect().and_then(|stream| self.try_it(stream.within(LOGIN_WAIT))).into()
     }
 
     /// Lets in by the newest password only. Whoever came by another has to come again.
@@ -88,7 +88,8 @@ impl Tenant {
     }
 
     pub(crate) fn config(&self) -> Result<Config, Failure> {
-        let Self { server: Server { host, port, .. }, name, password, .. } = self;
+        let Self { server, name, password, .. } = self;
+        let (host, port) = docker::for_app(&server.host, server.port)?;
         let url = format!("redis://{name}:{password}@{host}:{port}/0");
         Ok(Config::new()
             .secret("REDIS_URL", &url)

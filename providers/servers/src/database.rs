@@ -9,26 +9,30 @@
 mod offer;
 mod operations;
 mod place;
+mod release;
 mod server;
 mod transfer;
 
 use std::marker::PhantomData;
 use std::time::Duration;
 
+use larder_clients::Tls;
 use larder_sdk::docker::{self, Container, Volume};
-use larder_sdk::{Addon, Config, Failure, Manifest, Options, Plan, Progress, Provider, Role, Service, log};
+use larder_sdk::{Addon, Config, Failure, Manifest, Options, Plan, Progress, Provider, Role, Service, log, state};
 
 use crate::{Image, soon};
 
 pub use offer::Size;
 pub use server::Server;
-pub use transfer::{Dump, Target};
+pub use transfer::{AUTHORITY, Dump, Target};
 
 use place::Place;
 
 /// What the objects of an addon with a server of its own are called.
 const SERVER: &str = "server";
 const DATA: &str = "data";
+/// What is remembered until the app can have been told how to log in. Addons that were made before this was remembered count as used.
+const NEW: &str = "new";
 /// How often a server that has just started is tried within one call, and how long that pauses.
 const TRIES: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -44,6 +48,8 @@ pub struct Kind {
     pub server: &'static str,
     /// Its image.
     pub image: Image,
+    /// How many numbers of a version tell which servers read the same files.
+    pub release_numbers: usize,
     /// The sizes of servers, and of users' parts of them. Each is a plan.
     pub sizes: &'static [Size],
     /// Processes and threads of a server's own, beside one for each connection.
@@ -54,6 +60,8 @@ pub struct Kind {
     pub protocol: &'static str,
     /// The port that servers usually have.
     pub port: u16,
+    /// Whether connections to servers on other machines are secured, if it is not said.
+    pub tls: Tls,
     /// Who administers a server in a container.
     pub admin: &'static str,
     /// Where administrators log in, if they log in to a database.
@@ -75,6 +83,12 @@ pub trait Database: 'static {
         plan
     }
 
+    /// Whether a server can be run from an image of this name; if not, why.
+    ///
+    /// # Errors
+    /// It can't.
+    fn check_image(image: &str) -> Result<(), String>;
+
     /// The container of a server of this size: it has its image, its bounds, its port and its data.
     fn container(container: Container, size: &Size, role: Role, password: &str) -> Container;
 
@@ -85,11 +99,12 @@ pub trait Database: 'static {
     fn administer(server: &Server) -> Result<(), Failure>;
 
     /// Makes what is missing of an app's database and of the user of the addon's generation, and logs in as that. Further
-    /// generations have users of their own, who own nothing: whatever one of them makes is the others', too.
+    /// generations have users of their own, who own nothing: whatever one of them makes is the others', too. As long as the addon is
+    /// `new`, nobody else has ever been in there.
     ///
     /// # Errors
     /// It did not work.
-    fn make(addon: &Addon, server: &Server) -> Result<(), Failure>;
+    fn make(addon: &Addon, server: &Server, is_new: bool) -> Result<(), Failure>;
 
     /// What the app needs to do that.
     ///
@@ -126,7 +141,8 @@ impl<D: Database> Provider for Databases<D> {
     }
 
     fn begin_provision(addon: &Addon) -> Result<String, Failure> {
-        match Place::choose(addon)? {
+        state::set(NEW, "yes")?;
+        match Place::choose(addon, D::KIND)? {
             Place::Container => begin::<D>(addon),
             Place::External(_) | Place::Common => Ok("A database is made on a server that is there".to_owned()),
         }
@@ -162,7 +178,7 @@ impl<D: Database> Provider for Databases<D> {
 
     fn deprovision(addon: &Addon) -> Result<Progress, Failure> {
         match addon.role() {
-            Role::User if !matches!(Place::of(addon)?, Place::Container) => {
+            Role::User if !matches!(Place::of(addon, D::KIND)?, Place::Container) => {
                 D::remove(addon, &Server::of(addon, D::KIND)?).map(|()| Progress::Done)
             }
             // The host removes its container and its volume, and with them all that is on it. Elsewhere nothing was made for it.
@@ -173,9 +189,9 @@ impl<D: Database> Provider for Databases<D> {
 
 /// A server in a container, with its data in a volume.
 fn begin<D: Database>(addon: &Addon) -> Result<String, Failure> {
-    let Kind { image, own_pids, data, port, server, .. } = D::KIND;
+    let Kind { own_pids, data, port, server, .. } = D::KIND;
     let (size, role) = (Size::of(addon, D::KIND)?, addon.role());
-    let container = Container::new(SERVER, &image.now()?)
+    let container = Container::new(SERVER, &release::choose(D::KIND)?)
         .memory_mib(size.memory_mib)
         .pids(own_pids + size.pids_of(role))
         .mount(DATA, data)
@@ -190,6 +206,9 @@ fn begin<D: Database>(addon: &Addon) -> Result<String, Failure> {
 fn complete<D: Database>(addon: &Addon, server: &Server) -> Result<(), Failure> {
     match addon.role() {
         Role::Server => D::administer(server),
-        Role::User => D::make(addon, server),
+        Role::User => {
+            D::make(addon, server, state::get(NEW)?.is_some())?;
+            Ok(state::delete(NEW)?)
+        }
     }
 }

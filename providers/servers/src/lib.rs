@@ -1,7 +1,8 @@
 //! What the providers that run servers have in common, so that each of them says only what is its own.
 //!
 //! [`Image`] and [`Size`] turn the image and the sizes of a server in a container into plans, options and requests of a manifest.
-//! [`soon`] is the patience that a server deserves which has just been started, [`told`] what a common server says to its users.
+//! [`soon`] is the patience that a server deserves which has just been started, [`LOGIN_WAIT`] that of who asks how it does,
+//! [`told`] what a common server says to its users.
 //! [`Generations`] is for rotations, [`common`] for what can't be done to a server that many share. And [`database`] is a provider but for the kind of database.
 
 pub mod common;
@@ -16,7 +17,7 @@ use larder_sdk::{Addon, ProvisionType, Service};
 
 pub use generations::Generations;
 pub use image::Image;
-pub use patience::soon;
+pub use patience::{LOGIN_WAIT, soon};
 pub use size::{Size, keeping, running};
 pub use told::{told, told_port};
 

@@ -1,4 +1,5 @@
-//! A server that has just been started answers in a moment: to be asked again by the host would take longer.
+//! How long servers are waited for. One that has just been started answers in a moment, and to be asked again by the host would
+//! take longer; one that does not answer is not well, and to wait for it until the call ends would leave that unsaid.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -7,6 +8,9 @@ use larder_sdk::{Failure, Progress};
 
 /// When the host is to ask again.
 const AGAIN_AFTER: Duration = Duration::from_millis(300);
+
+/// How long a server may take to let somebody in who asks how it does. A call may take 30 s, connecting included.
+pub const LOGIN_WAIT: Duration = Duration::from_secs(8);
 
 /// Asks so often, with pauses, whether a server answers. What to answer if it does not: to be asked again.
 ///

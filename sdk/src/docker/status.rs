@@ -43,7 +43,7 @@ pub enum Status {
     Unknown,
 }
 
-/// Where a port of a container can be reached, by apps and by the provider itself.
+/// Where a port of a container can be reached by the provider itself; for an app, ask [`Endpoint::for_app`].
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Endpoint {
     /// The port in the container.
@@ -52,6 +52,16 @@ pub struct Endpoint {
     pub host: String,
     /// The port there.
     pub published: u16,
+}
+
+impl Endpoint {
+    /// Where the addon's app reaches it.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn for_app(&self) -> Result<(String, u16), Error> {
+        super::for_app(&self.host, self.published)
+    }
 }
 
 impl Status {

@@ -102,6 +102,9 @@ impl docker::Host for Data {
     fn inspect(&mut self, _: String) -> Result<String, docker::Error> {
         Err(docker::Error::Superseded)
     }
+    fn for_app(&mut self, _: docker::Place) -> Result<docker::Place, docker::Error> {
+        Err(docker::Error::Superseded)
+    }
     fn exec(&mut self, _: String, _: String, _: Vec<u8>) -> Result<docker::ExecOutput, docker::Error> {
         Err(docker::Error::Superseded)
     }
@@ -131,6 +134,7 @@ impl tls::HostConnection for Data {
     fn connect(&mut self, _: String, _: u16) -> Result<Resource<Nobody>, tls::Error> {
         Err(tls::Error::Denied)
     }
+    fn set_deadline(&mut self, _: Resource<Nobody>, _: u32) {}
     fn start_tls(&mut self, _: Resource<Nobody>) -> Result<(), tls::Error> {
         Err(tls::Error::Denied)
     }

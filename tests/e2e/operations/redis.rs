@@ -5,7 +5,9 @@ use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
-use super::{delete, ended, falls_ill_and_recovers, health_is, rotate, succeeded, update};
+use super::{
+    delete, ended, falls_ill_and_recovers, health_is, rotate, stops_in_its_tracks_and_goes_on, succeeded, update,
+};
 use crate::support::{Answer, Engine, Host, Redis, until};
 
 /// How long old passwords work in these tests: longer than it takes to look, in seconds.
@@ -94,6 +96,100 @@ async fn world_docker_old_and_new_passwords_of_redis_overlap() {
     until("the new one to work", async || Redis::connect(&new).ok()).await;
     assert!(Redis::connect(&old).is_err());
     delete(&engine, &host, &id).await;
+}
+
+/// The server is told a password before it writes that down, and the call may end in between.
+#[tokio::test]
+async fn world_docker_a_password_of_redis_that_was_not_written_down_is_with_the_next_try() {
+    let test = "world_docker_a_password_of_redis_that_was_not_written_down_is_with_the_next_try";
+    let Some(engine) = Engine::for_test(test) else { return };
+    let host = engine.host_with("redis", "redis").await;
+    let id = host.create_and_wait(json!({ "service": "redis" })).await.id();
+    let container = engine.containers(&id)[0].clone();
+    let first = url(&host, "REDIS_URL").await;
+    engine.docker(&["exec", &container, "chmod", "555", "/data"]);
+    host.post(&format!("/v1/addons/{id}/rotate"), json!({ "overlap_s": OVERLAP_S })).await;
+    let failed = ended(&host, &id).await;
+    assert_eq!(failed["operation"]["state"], "failed", "{failed}");
+    engine.docker(&["exec", &container, "chmod", "755", "/data"]);
+    rotate(&host, &id, OVERLAP_S).await;
+    let second = url(&host, "REDIS_URL").await;
+    engine.docker(&["restart", &container]);
+    until("the new one to work after a restart", async || Redis::connect(&second).ok()).await;
+    succeeded(&host, &id).await;
+    assert!(Redis::connect(&first).is_err());
+    Redis::connect(&second).unwrap();
+    delete(&engine, &host, &id).await;
+}
+
+#[tokio::test]
+async fn world_docker_redis_has_no_password_in_clear_beside_its_data() {
+    let Some(engine) = Engine::for_test("world_docker_redis_has_no_password_in_clear_beside_its_data") else { return };
+    let host = engine.host_with("redis", "redis").await;
+    let id = host.create_and_wait(json!({ "service": "redis" })).await.id();
+    let (url, container) = (url(&host, "REDIS_URL").await, engine.containers(&id)[0].clone());
+    let password = url.split(['@', ':']).nth(2).unwrap();
+    Redis::connect(&url).unwrap();
+    assert!(!engine.docker(&["exec", &container, "cat", "/data/users.acl"]).contains(password));
+    assert!(!engine.describe(&container).to_string().contains(password));
+    delete(&engine, &host, &id).await;
+}
+
+#[tokio::test]
+async fn world_docker_redis_does_not_stop_to_persist_before_it_has_a_snapshot() {
+    let test = "world_docker_redis_does_not_stop_to_persist_before_it_has_a_snapshot";
+    let Some(engine) = Engine::for_test(test) else { return };
+    let host = engine.host_with("redis", "redis").await;
+    let id = host.create_and_wait(json!({ "service": "redis" })).await.id();
+    let url = url(&host, "REDIS_URL").await;
+    let container = engine.containers(&id)[0].clone();
+    let mut redis = Redis::connect(&url).unwrap();
+    redis.say(&["SET", "a", "old"]).unwrap();
+    redis.say(&["SAVE"]).unwrap();
+    redis.say(&["SET", "a", "new"]).unwrap();
+    // No new file can be made, but the log goes on.
+    engine.docker(&["exec", &container, "chmod", "555", "/data"]);
+    let failed = update(&host, &id, json!({ "parameters": { "persistence": false } })).await;
+    let reason = failed["operation"]["error"]["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("could not write a snapshot"), "{failed}");
+    assert_eq!(engine.containers(&id)[0], container);
+    redis.say(&["SET", "a", "newest"]).unwrap();
+    engine.docker(&["exec", &container, "chmod", "755", "/data"]);
+    let updated = update(&host, &id, json!({ "parameters": { "persistence": false } })).await;
+    assert_eq!(updated["operation"]["state"], "succeeded", "{updated}");
+    holds(&url, "a", "newest").await;
+    delete(&engine, &host, &id).await;
+}
+
+/// Another image is for new addons: one that has data goes on with the one that it was made with.
+#[tokio::test]
+async fn world_docker_redis_keeps_the_image_that_it_was_made_with() {
+    let Some(engine) = Engine::for_test("world_docker_redis_keeps_the_image_that_it_was_made_with") else { return };
+    let host = engine.host_with("redis", "redis").await;
+    let id = host.create_and_wait(json!({ "service": "redis", "name": "old", "attach_as": "old" })).await.id();
+    let container = engine.containers(&id);
+    let image = |id: &str| engine.describe(&engine.containers(id)[0])["Config"]["Image"].as_str().unwrap().to_owned();
+    engine.docker(&["tag", "larder-test/redis:1", "larder-test/redis:2"]);
+    let set = |options: Value| {
+        host.provider(&["options", "redis", "--json-options", &options.to_string()]);
+    };
+    host.provider(&["grant", "redis", "larder-test/redis:2 memory=2304MiB"]);
+    set(json!({ "image": "larder-test/redis:2" }));
+    rotate(&host, &id, 0).await;
+    succeeded(&host, &id).await;
+    assert_eq!(engine.containers(&id), container, "a rotation stops nothing");
+    let refused = update(&host, &id, json!({ "plan": "medium" })).await;
+    let reason = refused["operation"]["error"]["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("`earlier_images`"), "{refused}");
+    assert_eq!(engine.containers(&id), container);
+
+    set(json!({ "image": "larder-test/redis:2", "earlier_images": ["larder-test/redis:1"] }));
+    let updated = update(&host, &id, json!({ "plan": "medium" })).await;
+    assert_eq!(updated["operation"]["state"], "succeeded", "{updated}");
+    let new = host.create_and_wait(json!({ "service": "redis", "name": "new", "attach_as": "new" })).await.id();
+    assert_eq!((image(&id), image(&new)), ("larder-test/redis:1".to_owned(), "larder-test/redis:2".to_owned()));
+    delete(&engine, &host, &id).await;
+    delete(&engine, &host, &new).await;
 }
 
 #[tokio::test]
@@ -202,5 +298,6 @@ async fn world_docker_memcached_gets_another_size_and_is_empty_then() {
     assert_eq!(engine.describe(&engine.containers(&id)[0])["HostConfig"]["Memory"], json!(384 << 20));
     engine.docker(&["restart", &engine.containers(&id)[0]]);
     health_is(&host, &id, "healthy").await;
+    stops_in_its_tracks_and_goes_on(&engine, &host, &id).await;
     delete(&engine, &host, &id).await;
 }

@@ -130,7 +130,12 @@ async fn world_docker_users_of_a_common_postgres_are_rotated() {
     let addon = made(&host, asks(kind, "part", "communal")).await;
     let (id, server) = (addon["id"].as_str().unwrap(), addon["parent"].as_str().unwrap());
     let used = Used { kind, engine: &engine, container: engine.containers(server)[0].clone() };
-    let (old, new) = rotated(&host, id, &used).await;
+    // Whoever has the old credentials would like to keep them.
+    let first = host.credentials(id).await;
+    let of = |key: &str| first[key].as_str().unwrap();
+    used.says(&first, &format!("ALTER DATABASE {} SET role = {}", of("database"), of("username"))).unwrap();
+    let (old, _) = rotated(&host, id, &used).await;
+    let (_, new) = rotated(&host, id, &used).await;
     let refused = update(&host, id, json!({ "plan": "large" })).await;
     assert_eq!(refused["operation"]["error"]["code"], "provider_rejected", "{refused}");
     let extended = update(&host, id, json!({ "parameters": { "extensions": ["citext"] } })).await;

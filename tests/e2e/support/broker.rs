@@ -42,7 +42,7 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    pub(crate) const PLANS: [&str; 6] = ["prompt", "slow", "failing", "refused", "down", "unbound"];
+    pub(crate) const PLANS: [&str; 8] = ["prompt", "slow", "failing", "refused", "down", "unbound", "torn", "busy"];
 
     /// A broker on a port of its own.
     pub(crate) async fn start() -> Self {
@@ -162,9 +162,17 @@ impl Books {
         let state = |state: &str, words: &str| (200, json!({ "state": state, "description": words }));
         match (plan, asked.what.as_str(), nth) {
             ("slow", "PATCH instance", _) => operation("slow down"),
+            // It has no time at first.
+            ("busy", "PATCH instance", 1) => (429, json!({ "description": "come back later" })),
             ("slow", "PUT instance", _) => operation("make & wait"),
             ("slow", "PUT binding", _) => operation("bind"),
-            ("slow", "DELETE binding", _) => operation("unbind"),
+            // It loses what it has just made, but for the first binding, and makes nothing that is there already.
+            ("torn", "PUT binding", _) if is_removed.is_some() => (409, json!({ "description": "it is there" })),
+            ("torn", "PUT binding", _) if asked.ids[0] != asked.ids[1] => operation("bind"),
+            ("torn", "GET binding", 1) => (400, json!({ "description": "I have lost it" })),
+            // Not what the API says of something that isn't there.
+            ("slow", "DELETE binding", _) if is_removed.is_none() => (404, json!({})),
+            ("slow" | "torn", "DELETE binding", _) => operation("unbind"),
             // It breaks down once at each of these.
             ("slow", "DELETE instance" | "GET instance/last_operation", 1) => (500, json!({ "description": "ouch" })),
             ("slow", "DELETE instance", _) => operation("remove"),

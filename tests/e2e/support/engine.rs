@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use serde_json::{Value, json};
 
-use super::{Host, guest, until};
+use super::{Host, Tripwire, guest, until};
 
 /// The ports that hosts of tests may give to containers: below those that the system gives to whoever asks for any.
 const PORTS: Range<u32> = 20_000..32_000;
@@ -38,6 +38,11 @@ impl Engine {
     /// Where it listens.
     pub(crate) fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// The same engine behind a wire, for a host.
+    pub(crate) fn behind(wire: &Tripwire) -> Self {
+        Self { endpoint: wire.endpoint() }
     }
 
     /// A fresh host on this engine, without providers.

@@ -10,6 +10,7 @@ mod postgres;
 mod prepared;
 mod redis;
 mod second_engine;
+mod tripwire;
 mod world;
 
 pub(crate) use amqp::Amqp;
@@ -21,4 +22,5 @@ pub(crate) use host::Host;
 pub(crate) use postgres::Postgres;
 pub(crate) use redis::Redis;
 pub(crate) use second_engine::SecondEngine;
+pub(crate) use tripwire::{Tripwire, When};
 pub(crate) use world::{contract_in, install, may_change_the_machine, run};

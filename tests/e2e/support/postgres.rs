@@ -59,6 +59,15 @@ impl Postgres {
         Self { dir, server, port }
     }
 
+    /// What it says to a statement of the superuser's.
+    pub(crate) fn says(&self, sql: &str) -> String {
+        let mut psql = Command::new(binaries().join("psql"));
+        psql.args(["--host=127.0.0.1", "--port", &self.port.to_string(), "-Upostgres", "-Atqc", sql]);
+        let said = psql.env("PGPASSWORD", PASSWORD).output().unwrap();
+        assert!(said.status.success(), "{said:?}");
+        String::from_utf8(said.stdout).unwrap().trim().to_owned()
+    }
+
     /// Who vouches for its certificate.
     pub(crate) fn authority(&self) -> PathBuf {
         self.dir.path().join("authority.pem")

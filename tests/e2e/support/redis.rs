@@ -22,11 +22,14 @@ impl Redis {
         redis.say(&words).map(|_| redis)
     }
 
+    /// Says a command so often, and takes no answer. The server may have closed the connection meanwhile.
+    pub(crate) fn ask_without_listening(&mut self, words: &[&str], times: usize) {
+        let _closed = self.0.get_mut().write_all(command(words).repeat(times).as_bytes());
+    }
+
     /// The answer to a command: a text, a number as text, or `nil`; an error as such.
     pub(crate) fn say(&mut self, words: &[&str]) -> Result<String, String> {
-        let mut command = format!("*{}\r\n", words.len());
-        words.iter().for_each(|word| command.push_str(&format!("${}\r\n{word}\r\n", word.len())));
-        self.0.get_mut().write_all(command.as_bytes()).map_err(|error| error.to_string())?;
+        self.0.get_mut().write_all(command(words).as_bytes()).map_err(|error| error.to_string())?;
         let mut line = String::new();
         self.0.read_line(&mut line).map_err(|error| error.to_string())?;
         let line = line.trim_end();
@@ -43,4 +46,10 @@ impl Redis {
             _ => Err(format!("no answer that is understood: {line:?}")),
         }
     }
+}
+
+/// A command as it is sent.
+fn command(words: &[&str]) -> String {
+    let said: String = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
+    format!("*{}\r\n{said}", words.len())
 }

@@ -124,12 +124,21 @@ pub(crate) fn stop(place: &Place) -> Result<()> {
         shell::pause(POLL);
     }
     bridge::remove(place);
+    leave_namespaces(place);
     shell::remove_folder(&place.exec())?;
     for leftover in [place.pid_file(), place.socket(), place.log(), place.settings()] {
         let _ = fs::remove_file(leftover);
     }
     shell::say("The engine has stopped.");
     Ok(())
+}
+
+/// The namespace that containers in the machine's own network share stays mounted when the engine has stopped.
+fn leave_namespaces(place: &Place) {
+    for mount in fs::read_dir(place.exec().join("netns")).into_iter().flatten().flatten() {
+        // One that is none, or is used, shows when the folder is removed.
+        let _left = shell::ask(Command::new("umount").arg(mount.path()));
+    }
 }
 
 /// Removes what tests have left; whatever can't be removed is there again next time, to be seen.

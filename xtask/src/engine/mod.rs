@@ -27,8 +27,13 @@ use crate::{debian, shell};
 pub(crate) const VARIABLE: &str = "LARDER_ENGINE";
 
 /// Programs that a private engine needs, and the packages that have them.
-const PROGRAMS: [(&str, &str); 4] =
-    [("dockerd", "docker.io"), ("docker", "docker.io"), ("iptables", "iptables"), ("ip", "iproute2")];
+const PROGRAMS: [(&str, &str); 5] = [
+    ("dockerd", "docker.io"),
+    ("docker", "docker.io"),
+    ("docker-compose", "docker-compose"),
+    ("iptables", "iptables"),
+    ("ip", "iproute2"),
+];
 
 /// An engine that has the images. Dropped, it is stopped, if it is private, nobody else uses it, and it wasn't told to stay.
 pub(crate) struct Engine {
@@ -76,7 +81,7 @@ fn start(workspace: &Workspace) -> Result<(Place, File)> {
     Ok((place, users))
 }
 
-/// Each installation that a test had leaves its network, and an engine has addresses for about a hundred. One that is used stays.
+/// An installation whose host a test killed leaves its network, and an engine has addresses for about a hundred. One that is used stays.
 fn drop_unused_networks(endpoint: &str) {
     let mut prune = docker(endpoint);
     prune.args(["network", "prune", "--force", "--filter", "label=larder.installation"]);

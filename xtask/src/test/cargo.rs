@@ -30,6 +30,10 @@ pub(crate) const PROVIDERS: &[&str] = &[
     "larder-servers",
     "--package",
     "http",
+    "--package",
+    "mysql",
+    "--package",
+    "postgres",
     "--lib",
 ];
 

@@ -185,6 +185,17 @@ pub(crate) fn require_media_type(headers: &HeaderMap, expected: &str) -> Result<
     }
 }
 
+/// Refuses a body that is encoded in another way than one of these.
+pub(crate) fn require_encoding(headers: &HeaderMap, known: &[&str]) -> Result<(), Problem> {
+    let Some(found) = headers.get(header::CONTENT_ENCODING) else { return Ok(()) };
+    let found = found.to_str().unwrap_or("something unreadable");
+    if known.iter().any(|known| found.trim().eq_ignore_ascii_case(known)) {
+        return Ok(());
+    }
+    let detail = format!("the Content-Encoding is {found:?}; this route takes {}, or none", known.join(", "));
+    Err(Problem::new(Code::UnsupportedMediaType, detail))
+}
+
 /// Whether a media type, without its parameters, is this one.
 fn is_essence(media_type: &str, essence: &str) -> bool {
     media_type.split(';').next().is_some_and(|found| found.trim().eq_ignore_ascii_case(essence))

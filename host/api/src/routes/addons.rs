@@ -158,6 +158,8 @@ pub(super) async fn config(
     InPath(id): InPath<AddonId>,
     _: NoQuery,
 ) -> Result<Response, Problem> {
-    let config = api.control.addon_config(id).await?.unwrap_or_default();
-    Ok(Json(AddonConfigView::from(&config)).into_response())
+    let record = api.control.addon(id).await?;
+    let (config, places) =
+        (api.control.addon_config(id).await?.unwrap_or_default(), api.control.places(&record).await?);
+    Ok(Json(AddonConfigView::new(&config, &places)).into_response())
 }

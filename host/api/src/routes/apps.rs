@@ -7,10 +7,10 @@ use axum::response::{IntoResponse, Response};
 use larder_domain::AppName;
 
 use crate::extract::{InPath, JsonBody, NoBody, NoQuery, Query};
-use crate::input::{AppEngineBody, AppsQuery, DeleteAppQuery};
+use crate::input::{AppEngineBody, AppNetworkBody, AppsQuery, DeleteAppQuery};
 use crate::problem::Problem;
 use crate::state::Shared;
-use crate::views::{AppEngineView, AppNameView, AppView, AppsView};
+use crate::views::{AppEngineView, AppNameView, AppNetworkView, AppView, AppsView};
 
 /// `GET /v1/apps`
 pub(super) async fn list(State(api): State<Shared>, Query(query): Query<AppsQuery>) -> Result<Response, Problem> {
@@ -72,4 +72,26 @@ pub(super) async fn set_engine(
     let wish = body.into_wish()?;
     api.control.set_app_engine(&app, wish.clone()).await?;
     Ok(Json(AppEngineView { engine: wish.map(String::from) }).into_response())
+}
+
+/// `GET /v1/apps/{app}/network`
+pub(super) async fn network(
+    State(api): State<Shared>,
+    InPath(app): InPath<AppName>,
+    _: NoQuery,
+) -> Result<Response, Problem> {
+    let network = api.control.app_network(&app).await?;
+    Ok(Json(AppNetworkView { network: network.map(String::from) }).into_response())
+}
+
+/// `PUT /v1/apps/{app}/network`
+pub(super) async fn set_network(
+    State(api): State<Shared>,
+    InPath(app): InPath<AppName>,
+    _: NoQuery,
+    JsonBody { value: body, .. }: JsonBody<AppNetworkBody>,
+) -> Result<Response, Problem> {
+    let network = body.into_network()?;
+    api.control.set_app_network(&app, network.clone()).await?;
+    Ok(Json(AppNetworkView { network: network.map(String::from) }).into_response())
 }

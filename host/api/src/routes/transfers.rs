@@ -12,11 +12,14 @@ use futures_util::{StreamExt as _, stream};
 use larder_control::{BrokenBody, Exported};
 use larder_domain::AddonId;
 
-use crate::extract::{InPath, NoQuery};
+use crate::extract::{InPath, NoQuery, require_encoding};
 use crate::problem::Problem;
 use crate::state::Shared;
 use crate::time::Timestamp;
 use crate::views::AddonView;
+
+/// How a body may say that it is packed: what is packed otherwise would come to the program as it is.
+const ENCODINGS: [&str; 3] = ["identity", "gzip", "x-gzip"];
 
 /// `POST /v1/addons/{id}/exports`
 pub(super) async fn export(
@@ -45,6 +48,7 @@ pub(super) async fn import(
     _: NoQuery,
     request: Request,
 ) -> Result<Response, Problem> {
+    require_encoding(request.headers(), &ENCODINGS)?;
     let pieces = request.into_body().into_data_stream();
     let pieces = pieces.map(|piece| piece.map(Vec::from).map_err(|_| BrokenBody));
     let record = api.control.import_addon(id, Box::pin(pieces)).await?;

@@ -1,5 +1,6 @@
 //! Addons, and what they give their apps.
 
+use larder_control::Place;
 use larder_domain::config::AddonConfig;
 use larder_domain::operation::{Health, Operation};
 use larder_domain::variables::Prefix;
@@ -119,6 +120,17 @@ impl<'a> AddonsView<'a> {
 pub(crate) struct AddonConfigView<'a> {
     variables: Vec<VariableView<'a>>,
     credentials: Vec<CredentialView<'a>>,
+    /// Where its containers' ports are reached.
+    places: Vec<PlaceView<'a>>,
+}
+
+/// A port of a container, in an app's network and from outside.
+#[derive(Serialize)]
+struct PlaceView<'a> {
+    name: &'a str,
+    port: u16,
+    host: &'a str,
+    published: u16,
 }
 
 #[derive(Serialize)]
@@ -135,8 +147,14 @@ struct CredentialView<'a> {
     secret: bool,
 }
 
-impl<'a> From<&'a AddonConfig> for AddonConfigView<'a> {
-    fn from(config: &'a AddonConfig) -> Self {
+impl<'a> AddonConfigView<'a> {
+    pub(crate) fn new(config: &'a AddonConfig, places: &'a [Place]) -> Self {
+        let place = |place: &'a Place| PlaceView {
+            name: &place.name,
+            port: place.port,
+            host: &place.host,
+            published: place.published,
+        };
         let variables = config.variables.iter();
         let credentials = config.credentials.iter();
         Self {
@@ -146,6 +164,7 @@ impl<'a> From<&'a AddonConfig> for AddonConfigView<'a> {
             credentials: credentials
                 .map(|c| CredentialView { key: &c.key, value: c.value.reveal(), secret: c.secret })
                 .collect(),
+            places: places.iter().map(place).collect(),
         }
     }
 }

@@ -28,6 +28,13 @@ pub(crate) struct AppEngineView {
     pub(crate) engine: Option<String>,
 }
 
+/// The network that an app's own containers are in.
+#[derive(Serialize)]
+pub(crate) struct AppNetworkView {
+    /// None if it has none.
+    pub(crate) network: Option<String>,
+}
+
 /// A page of apps.
 #[derive(Serialize)]
 pub(crate) struct AppsView<'a> {

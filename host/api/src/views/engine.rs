@@ -25,7 +25,7 @@ pub(crate) struct EngineView<'a> {
     ports: Option<String>,
     labels: Option<&'a EngineLabels>,
     weight: Option<u32>,
-    /// Objects of addons that the store has never seen.
+    /// Objects that the store has never wanted.
     unknown: Vec<&'a str>,
 }
 

@@ -73,12 +73,13 @@ async fn an_addons_configuration_is_there_once_it_is_made() {
         let host = &host;
         async move { host.get(&format!("/v1/addons/{id}/config")).await.expect(200) }
     };
-    assert_eq!(config(hanging).await, json!({ "variables": [], "credentials": [] }));
+    assert_eq!(config(hanging).await, json!({ "variables": [], "credentials": [], "places": [] }));
     let ready = host.create_and_wait(json!({ "service": "thing", "name": "b", "attach_as": "b" })).await.id();
     let value = "thing://user:p'w d@b";
     let expected = json!({
         "variables": [{ "name": "B_THING_URL", "value": value, "secret": true }],
         "credentials": [{ "key": "uri", "value": value, "secret": true }],
+        "places": [],
     });
     assert_eq!(config(ready).await, expected);
 }

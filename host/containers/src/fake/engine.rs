@@ -1,20 +1,22 @@
 //! The port over the fake's memory.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use larder_domain::NetworkName;
 use larder_domain::docker::{Image, ObjectKind};
 use larder_domain::ids::{AddonId, InstallationId};
 use larder_domain::ports::engine::{
     Attached, ContainerState, Engine, EngineError, EngineEvent, EngineEvents, EngineInfo, Exec, ExecOutput, Found,
-    NewContainer, Owner,
+    NewContainer, Owner, Passage,
 };
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::FakeEngine;
 use super::attached::FakeAttached;
-use super::world::{Call, World};
+use super::world::{Call, FakeContainer, World};
 
 /// How a process ends that is told to stop and does not care: 128 and the signal KILL.
 const STOPPED_BY_SIGNAL: i64 = 137;
@@ -49,6 +51,79 @@ impl Engine for FakeEngine {
         let owner = world.networks.entry(name.to_owned()).or_insert(installation);
         let conflict = || EngineError::Conflict(format!("the network {name} is not this installation's"));
         if *owner == installation { Ok(()) } else { Err(conflict()) }
+    }
+
+    async fn has_network(&self, name: &NetworkName) -> Result<bool, EngineError> {
+        let mut world = self.world();
+        world.called(Call::HasNetwork, name.as_str())?;
+        match world.networks.contains_key(name.as_str()) {
+            true => Err(EngineError::Refused(format!("the network {name} is one of Larder's own"))),
+            false => Ok(world.networks_of_apps.contains(name.as_str())),
+        }
+    }
+
+    async fn join_network(&self, full_name: &str, network: &NetworkName, known_as: &str) -> Result<(), EngineError> {
+        let mut world = self.world();
+        world.called(Call::JoinNetwork, &format!("{full_name} {network}"))?;
+        if !world.networks_of_apps.contains(network.as_str()) {
+            return Err(EngineError::NoNetwork(network.clone()));
+        }
+        let container = world.containers.get_mut(full_name).ok_or(EngineError::Missing)?;
+        container.joined.entry(network.to_string()).or_insert_with(|| known_as.to_owned());
+        Ok(())
+    }
+
+    async fn leave_network(&self, full_name: &str, network: &str, known_as: &str) -> Result<(), EngineError> {
+        let mut world = self.world();
+        world.called(Call::LeaveNetwork, &format!("{full_name} {network}"))?;
+        let container = world.containers.get_mut(full_name).ok_or(EngineError::Missing)?;
+        if container.joined.get(network).is_some_and(|name| name == known_as) {
+            container.joined.remove(network);
+        }
+        Ok(())
+    }
+
+    async fn remove_network(&self, installation: InstallationId, name: &str) -> Result<(), EngineError> {
+        let mut world = self.world();
+        world.called(Call::RemoveNetwork, name)?;
+        let is_in_it = |it: &FakeContainer| it.network == name && it.state == ContainerState::Running;
+        if world.networks.get(name) == Some(&installation) {
+            if world.containers.values().any(is_in_it) {
+                return Err(EngineError::Conflict(format!("the network {name} has active endpoints")));
+            }
+            world.networks.remove(name);
+        }
+        Ok(())
+    }
+
+    async fn open_passage(
+        &self,
+        _installation: InstallationId,
+        passage: &Passage,
+        to: &str,
+        known_as: &str,
+    ) -> Result<(), EngineError> {
+        let mut world = self.world();
+        world.called(Call::OpenPassage, &format!("{to} {}", passage.name))?;
+        world.passages.insert(passage.name.clone(), passage.operation);
+        let container = world.containers.get_mut(to).ok_or(EngineError::Missing)?;
+        container.joined.insert(passage.name.clone(), known_as.to_owned());
+        Ok(())
+    }
+
+    async fn passages(&self, _installation: InstallationId) -> Result<Vec<Passage>, EngineError> {
+        let mut world = self.world();
+        world.called(Call::Passages, "")?;
+        let passage = |(name, operation): (&String, &_)| Passage { name: name.clone(), operation: *operation };
+        Ok(world.passages.iter().map(passage).collect())
+    }
+
+    async fn close_passage(&self, name: &str) -> Result<(), EngineError> {
+        let mut world = self.world();
+        world.called(Call::ClosePassage, name)?;
+        world.containers.values_mut().for_each(|container| drop(container.joined.remove(name)));
+        world.passages.remove(name);
+        Ok(())
     }
 
     async fn objects(&self, installation: InstallationId, addon: Option<AddonId>) -> Result<Vec<Found>, EngineError> {
@@ -167,6 +242,7 @@ fn found(world: &World) -> impl Iterator<Item = Found> {
         full_name: full_name.clone(),
         owner: container.owner.clone(),
         running: container.state == ContainerState::Running,
+        networks: container.joined.keys().chain([&container.network]).cloned().collect(),
         operation: container.stream.as_ref().map(|stream| stream.operation),
     });
     let volumes = world.volumes.iter().map(|(full_name, owner)| Found {
@@ -174,6 +250,7 @@ fn found(world: &World) -> impl Iterator<Item = Found> {
         full_name: full_name.clone(),
         owner: owner.clone(),
         running: false,
+        networks: BTreeSet::new(),
         operation: None,
     });
     containers.chain(volumes)

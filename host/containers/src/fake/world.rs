@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 
 use larder_domain::docker::{ContainerSpec, LocalName};
-use larder_domain::ids::InstallationId;
+use larder_domain::ids::{InstallationId, OperationId};
 use larder_domain::ports::engine::{ContainerState, EngineError, ExecOutput, NewContainer, Owner, StreamThrough};
 
 /// The functions of an engine.
@@ -18,6 +18,20 @@ pub enum Call {
     Pull,
     /// `ensure_network`
     EnsureNetwork,
+    /// `has_network`
+    HasNetwork,
+    /// `join_network`
+    JoinNetwork,
+    /// `leave_network`
+    LeaveNetwork,
+    /// `remove_network`
+    RemoveNetwork,
+    /// `open_passage`
+    OpenPassage,
+    /// `passages`
+    Passages,
+    /// `close_passage`
+    ClosePassage,
     /// `objects`
     Objects,
     /// `create_volume`
@@ -59,6 +73,8 @@ pub struct FakeContainer {
     pub published: BTreeMap<u16, SocketAddr>,
     /// The network that it is in.
     pub network: String,
+    /// The networks that it has joined, and the name by which it is known there.
+    pub joined: BTreeMap<String, String>,
     /// How it is doing.
     pub state: ContainerState,
     /// What it has said.
@@ -89,6 +105,8 @@ pub(super) struct World {
     pub(super) images: BTreeSet<String>,
     pub(super) registry: BTreeSet<String>,
     pub(super) networks: BTreeMap<String, InstallationId>,
+    pub(super) networks_of_apps: BTreeSet<String>,
+    pub(super) passages: BTreeMap<String, OperationId>,
     pub(super) volumes: BTreeMap<String, Owner>,
     pub(super) containers: BTreeMap<String, FakeContainer>,
     pub(super) exits_at_once: HashMap<String, (i64, String)>,
@@ -143,6 +161,7 @@ impl World {
             volumes: new.volumes,
             published: new.published,
             network: new.network,
+            joined: BTreeMap::new(),
             state: ContainerState::Created,
             last_words: String::new(),
             stream: new.stream,
@@ -157,8 +176,12 @@ impl World {
         if container.state == ContainerState::Running {
             return Ok(&[]);
         }
-        if !self.networks.contains_key(&container.network) {
-            return Err(EngineError::Failed(format!("network {} not found", container.network)));
+        let is_there = |network: &String| {
+            let is_own = self.networks.contains_key(network) || self.passages.contains_key(network);
+            is_own || self.networks_of_apps.contains(network)
+        };
+        if let Some(gone) = container.joined.keys().chain([&container.network]).find(|network| !is_there(network)) {
+            return Err(EngineError::Failed(format!("network {gone} not found")));
         }
         if let Some(address) = container.published.values().find(|address| self.is_taken(address)) {
             return Err(EngineError::AddressTaken(format!("{address}: port is already allocated")));

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use larder_domain::ports::engine::{Engine, EngineError};
+use larder_domain::OperationId;
+use larder_domain::ports::engine::{Engine, EngineError, Passage};
 use serde_json::json;
 
 use super::server::{Answer, Asked, Server, chunked, whole};
@@ -22,6 +23,10 @@ fn bounds(time: Duration) -> Bounds {
     Bounds { answer_bytes: BYTES_MAX, list_bytes: BYTES_MAX, item_bytes: BYTES_MAX, ..bounded(time) }
 }
 
+fn passage() -> Passage {
+    Passage { name: "net".to_owned(), operation: OperationId::generate() }
+}
+
 /// Every function of the port, once.
 async fn everything(engine: &DockerEngine, time: Duration) -> Vec<(&'static str, EngineError)> {
     let (owner, spec, image) = (owner(), plain_spec(), "redis:7".parse().unwrap());
@@ -31,6 +36,10 @@ async fn everything(engine: &DockerEngine, time: Duration) -> Vec<(&'static str,
         ("has_image", engine.has_image(&image).await.map(drop)),
         ("pull", engine.pull(&image, time).await),
         ("ensure_network", engine.ensure_network(owner.installation, "net").await),
+        ("remove_network", engine.remove_network(owner.installation, "net").await),
+        ("open_passage", engine.open_passage(owner.installation, &passage(), "c", "server").await),
+        ("passages", engine.passages(owner.installation).await.map(drop)),
+        ("close_passage", engine.close_passage("net").await),
         ("objects", engine.objects(owner.installation, None).await.map(drop)),
         ("create_volume", engine.create_volume("vol", &owner).await),
         ("create_container", engine.create_container(new_container("c", &owner, &spec)).await),

@@ -62,7 +62,7 @@ async fn a_container_gets_what_every_container_gets() {
     let labels = |object: &str| {
         json!({
             "larder.installation": owner.installation.to_string(), "larder.addon": owner.addon.to_string(),
-            "larder.object": object, "larder.revision": "3",
+            "larder.object": object, "larder.revision": "3", "larder.transfer": "",
         })
     };
     let mut own_labels = labels("db");
@@ -80,11 +80,12 @@ async fn a_container_gets_what_every_container_gets() {
     let expected = json!({
         "Image": "registry.example.com:5000/a/b:1", "Cmd": ["serve", "--secret=x"], "Entrypoint": ["/bin/run"],
         "Env": ["A=1"], "Hostname": "db", "User": "1000:1000", "Labels": own_labels, "StopTimeout": 30,
-        "Tty": false, "OpenStdin": false, "ExposedPorts": null,
+        "Tty": false, "OpenStdin": false, "ExposedPorts": null, "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": {
             "Memory": 16_777_216, "MemorySwap": 16_777_216, "NanoCpus": 250_000_000, "PidsLimit": 20,
             "CapDrop": ["ALL"], "CapAdd": ["CHOWN", "SETUID"], "SecurityOpt": ["no-new-privileges"],
             "Privileged": false, "ReadonlyRootfs": true, "IpcMode": "private", "CgroupnsMode": "private",
+            "Ulimits": [{"Name": "nofile", "Soft": 16_384, "Hard": 16_384}],
             "Init": true, "RestartPolicy": {"Name": "no"}, "AutoRemove": false,
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "2"}},
             "Mounts": [mount("data", "/data", false), mount("conf", "/conf", true)],
@@ -256,7 +257,8 @@ async fn states_are_told_apart() {
     assert_eq!(state(json!({"Status": "running"})).await, Ok(Some(ContainerState::Running)));
     let exited = json!({"Status": "exited", "ExitCode": 137, "OOMKilled": true});
     assert_eq!(state(exited).await, Ok(Some(ContainerState::Exited { code: 137, out_of_memory: true })));
-    assert_eq!(state(json!({"Status": "paused"})).await, Ok(Some(ContainerState::Other("paused".into()))));
+    assert_eq!(state(json!({"Status": "paused"})).await, Ok(Some(ContainerState::Paused)));
+    assert_eq!(state(json!({"Status": "removing"})).await, Ok(Some(ContainerState::Other("removing".into()))));
     assert!(matches!(state(json!({"Status": "dreaming"})).await, Err(EngineError::Failed(_))));
     assert!(matches!(state(Value::Null).await, Err(EngineError::Failed(_))));
 }
@@ -272,10 +274,12 @@ async fn only_what_is_ours_is_found() {
     };
     let mut partial = labels(&ours);
     partial["larder.revision"] = json!("three");
+    let mut ended = labels(&ours);
+    ended["larder.transfer"] = json!("");
     let volume = |name: &str, labels: Value| json!({"Name": name, "Driver": "local", "Mountpoint": "/x", "Labels": labels, "Options": null, "Scope": "local"});
     let containers = json!([
         {"Names": ["/mine"], "State": "running", "Labels": labels(&ours)},
-        {"Names": ["/ended"], "State": "exited", "Labels": labels(&ours)},
+        {"Names": ["/ended"], "State": "exited", "Labels": ended},
         {"Names": ["/partial"], "State": "running", "Labels": partial},
         {"Names": ["/others"], "State": "running", "Labels": labels(&others)},
         {"Names": ["/bare"], "State": "running", "Labels": null},
@@ -294,6 +298,7 @@ async fn only_what_is_ours_is_found() {
     let (container, volume) = (ObjectKind::Container, ObjectKind::Volume);
     assert_eq!(names, [(container, "mine", true), (container, "ended", false), (volume, "data", false)]);
     assert_eq!(found[0].owner, ours);
+    assert!(found.iter().all(|found| found.operation.is_none()), "of those that we make now, and of those before");
     let asked = server.asked();
     assert!(asked[0].query.contains("all=true"), "{}", asked[0].query);
     for asked in asked {
@@ -366,5 +371,29 @@ async fn of_several_networks_the_first_stays() {
         let error = server.engine(patient()).ensure_network(ours, "net").await.unwrap_err();
         assert!(matches!(error, EngineError::Conflict(_)), "{error:?}");
         assert_eq!(server.asked().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn networks_of_others_are_not_removed_and_used_ones_stay() {
+    let ours = owner().installation;
+    for (status, is_conflict) in [(204, false), (404, false), (403, true)] {
+        let network = |id: &str, name: &str, labels: Value| json!({ "Name": name, "Id": id, "Labels": labels });
+        let list = json!([
+            network("unlabelled", "net", Value::Null),
+            network("anothers", "net", json!({ "larder.installation": owner().installation.to_string() })),
+            network("longer", "net-2", json!({ "larder.installation": ours.to_string() })),
+            network("mine", "net", json!({ "larder.installation": ours.to_string() })),
+        ]);
+        let server = Server::start(move |asked| match asked.what.as_str() {
+            "GET /v1.41/networks" => Some(Answer::Json(200, list.clone())),
+            "DELETE /v1.41/networks/mine" => Some(Answer::Json(status, json!({ "message": "active endpoints" }))),
+            _ => None,
+        });
+        let removed = server.engine(patient()).remove_network(ours, "net").await;
+        assert_eq!(matches!(removed, Err(EngineError::Conflict(_))), is_conflict, "{removed:?}");
+        assert_eq!(removed.is_ok(), !is_conflict, "{removed:?}");
+        let asked: Vec<String> = server.asked().into_iter().map(|asked| asked.what).collect();
+        assert_eq!(asked, ["GET /v1.41/networks", "DELETE /v1.41/networks/mine"]);
     }
 }

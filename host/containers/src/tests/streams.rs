@@ -64,7 +64,7 @@ async fn what_a_container_prints_comes_piece_by_piece_and_of_its_errors_the_end_
     assert_eq!(streams.read().await.unwrap(), Some(b"two".to_vec()));
     assert_eq!(streams.read().await.unwrap(), None);
     let kept = streams.last_errors();
-    assert!(kept.len() <= 4096 && kept.ends_with("first last [1mwords"), "{kept}");
+    assert!(kept.len() <= 6144 && kept.ends_with("first last [1mwords"), "{kept}");
     let query = &server.asked()[0].query;
     assert!(query.contains("stdout=true") && query.contains("stderr=true") && !query.contains("stdin=true"), "{query}");
 }

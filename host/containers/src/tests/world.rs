@@ -12,9 +12,9 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use larder_domain::SecretString;
 use larder_domain::docker::{ContainerSpec, Image};
-use larder_domain::ports::engine::{ContainerState, Engine, EngineError, NewContainer, Owner};
+use larder_domain::ports::engine::{ContainerState, Engine, EngineError, NewContainer, Owner, Passage, StreamThrough};
+use larder_domain::{OperationId, SecretString};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -110,11 +110,21 @@ impl World {
             self.engine.remove_volume(&found.full_name).await.unwrap();
         }
         assert_eq!(self.engine.objects(self.owner.installation, None).await.unwrap(), []);
-        // The port removes no networks.
-        let endpoint = env::var(ENGINE).unwrap().parse().unwrap();
-        let session = crate::wire::Session::new(&endpoint, None, 1024 * 1024).unwrap();
-        session.docker.remove_network(&self.network).await.unwrap();
+        self.engine.remove_network(self.owner.installation, &self.network).await.unwrap();
+        assert!(!networks().await.contains(&self.network));
     }
+}
+
+/// To ask what the port has no words for.
+fn session() -> crate::wire::Session {
+    let endpoint = env::var(ENGINE).unwrap().parse().unwrap();
+    crate::wire::Session::new(&endpoint, None, 1024 * 1024).unwrap()
+}
+
+/// The names of all networks.
+async fn networks() -> Vec<String> {
+    let all = session().docker.list_networks(None).await.unwrap();
+    all.into_iter().filter_map(|network| network.name).collect()
 }
 
 fn skipped(test: &str) {
@@ -331,10 +341,12 @@ async fn world_one_network_in_which_containers_are_alone() {
     engine.ensure_network(world.owner.installation, &other).await.unwrap();
     let foreign = engine.ensure_network(owner().installation, &other).await;
     assert!(matches!(foreign, Err(EngineError::Conflict(_))), "{foreign:?}");
-    let endpoint = env::var(ENGINE).unwrap().parse().unwrap();
-    let session = crate::wire::Session::new(&endpoint, None, 1024 * 1024).unwrap();
-    // By its name, which works only if there is one.
-    session.docker.remove_network(&other).await.unwrap();
+    assert_eq!(networks().await.iter().filter(|network| **network == other).count(), 1);
+    engine.remove_network(owner().installation, &other).await.unwrap();
+    assert!(networks().await.contains(&other), "another's stays");
+    engine.remove_network(world.owner.installation, &other).await.unwrap();
+    assert!(!networks().await.contains(&other));
+    engine.remove_network(world.owner.installation, &other).await.unwrap();
     let foreign = engine.ensure_network(world.owner.installation, "bridge").await;
     assert!(matches!(foreign, Err(EngineError::Conflict(_))), "{foreign:?}");
 
@@ -342,10 +354,46 @@ async fn world_one_network_in_which_containers_are_alone() {
     let server = world.spec("server", "while true; do echo hello | nc -l -p 80; done", "");
     world.run(&server, &[(80, address)]).await;
     assert_eq!(heard(address).await, "hello\n");
+    let used = engine.remove_network(world.owner.installation, &world.network).await;
+    assert!(matches!(used, Err(EngineError::Conflict(_))), "{used:?}");
     // Whether that is kept is the engine's business, which may have been told to leave the firewall alone.
-    let inspected = session.docker.inspect_network(&world.network, None).await.unwrap();
+    let inspected = session().docker.inspect_network(&world.network, None).await.unwrap();
     let options = inspected.options.unwrap_or_default();
     assert_eq!(options.get("com.docker.network.bridge.enable_icc").map(String::as_str), Some("false"), "{options:?}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn world_a_passage_leads_to_one_container_from_outside_of_it() {
+    let Some(world) = World::new("world_a_passage_leads_to_one_container_from_outside_of_it").await else { return };
+    let engine = &world.engine;
+    let server = world.run(&world.spec("main", "while true; do echo hello | nc -l -p 80; done", ""), &[]).await;
+    let passage = Passage { name: format!("{}-p", world.network), operation: OperationId::generate() };
+    let way_out = world.sh(&server, "ip route | grep default").await;
+    engine.open_passage(world.owner.installation, &passage, &server, "server").await.unwrap();
+    assert_eq!(world.sh(&server, "ip route | grep default").await, way_out, "what it publishes is answered as before");
+    assert_eq!(engine.passages(world.owner.installation).await.unwrap(), std::slice::from_ref(&passage));
+    assert_eq!(engine.passages(owner().installation).await.unwrap(), [], "it is another installation's");
+
+    let spec = world.spec("other", "nc server 80", "");
+    let stream = Some(StreamThrough { operation: passage.operation, has_input: false, beside: None });
+    let new = world.new_container(&spec, &[]);
+    engine.create_container(NewContainer { stream, network: passage.name.clone(), ..new }).await.unwrap();
+    let mut streams = engine.attach(&world.name("other"), false).await.unwrap();
+    engine.start(&world.name("other")).await.unwrap();
+    let mut said = Vec::new();
+    while let Some(piece) = streams.read().await.unwrap() {
+        said.extend(piece);
+    }
+    let said = String::from_utf8(said).unwrap();
+    assert_eq!(said, "hello\n");
+
+    // Also with somebody in it, and with a container in it that does not run: that one is to start again.
+    engine.stop_container(&server, Duration::ZERO).await.unwrap();
+    engine.close_passage(&passage.name).await.unwrap();
+    engine.close_passage(&passage.name).await.unwrap();
+    assert_eq!(engine.passages(world.owner.installation).await.unwrap(), []);
+    engine.start(&server).await.unwrap();
     world.end().await;
 }
 

@@ -1,51 +1,17 @@
 //! Operations on ready addons: what can be refused is refused here, and the rest is the worker's.
 
-use larder_domain::operation::{NewOperation, Operation, OperationKind, PlanAndParameters};
+use larder_domain::operation::{NewOperation, Operation, OperationKind};
 use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::Interface;
 use larder_domain::ports::store::{Change, Fence};
-use larder_domain::{AddonId, AddonRecord, AddonState, Event, OperationId, PlanName, ProvisionType};
-use serde_json::Value;
+use larder_domain::{AddonId, AddonRecord, AddonState, Event, OperationId, ProvisionType};
 
-use super::create::{check_parameters, choose_plan};
 use crate::{Code, Control, ControlError};
-
-/// What is to become of an addon. What is left out stays.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct UpdateAddon {
-    /// In which size.
-    pub plan: Option<PlanName>,
-    /// The whole parameters.
-    pub parameters: Option<Value>,
-}
 
 /// How long an operation may take whose plan says nothing of it, in milliseconds.
 const DEADLINE_MS: u64 = 900_000;
 
 impl Control {
-    /// Gives an addon another plan or other parameters. Returns at once; nothing happens if it has them already.
-    ///
-    /// # Errors
-    /// `unknown_addon`, `unknown_plan`, `invalid_parameters`, `not_supported`, `not_ready`, `operation_in_progress`.
-    pub async fn update_addon(&self, id: AddonId, update: UpdateAddon) -> Result<AddonRecord, ControlError> {
-        let record = self.addon(id).await?;
-        let (spec, kind) = (&record.spec, OperationKind::Update);
-        let offers = self.offers().await?;
-        let offer = offers.0.get(&spec.provider).ok_or_else(|| not_served(&record))?;
-        let service = offer.manifest.service(&spec.service).ok_or_else(|| not_served(&record))?;
-        let plan = choose_plan(service, Some(update.plan.as_ref().unwrap_or(&spec.plan)))?;
-        let parameters = update.parameters.unwrap_or_else(|| spec.parameters.clone());
-        check_parameters(offer, service, plan, &parameters)?;
-        let change = PlanAndParameters { plan: plan.name.clone(), parameters };
-        if change.plan == spec.plan && change.parameters == spec.parameters && record.addon.running().is_none() {
-            return Ok(record);
-        }
-        self.supports(&record, Interface::Update).await?;
-        let deadline_ms = u64::from(plan.provision_deadline_s) * 1000;
-        let id = OperationId::generate();
-        self.operate(record, NewOperation { id, kind, deadline_ms, overlap_ms: 0, change: Some(change) }).await
-    }
-
     /// Gives an addon new credentials; the old ones work for `overlap_ms` more.
     ///
     /// # Errors
@@ -59,7 +25,8 @@ impl Control {
         let record = self.addon(id).await?;
         self.supports(&record, Interface::Rotation).await?;
         let (id, kind) = (OperationId::generate(), OperationKind::Rotate);
-        self.operate(record, NewOperation { id, kind, deadline_ms: DEADLINE_MS, overlap_ms, change: None }).await
+        let wish = NewOperation { id, kind, deadline_ms: DEADLINE_MS, overlap_ms, change: None, after: None };
+        self.operate(record, wish, None).await
     }
 
     /// Whether the version that serves an addon exports an interface, and the addon has a resource of its own.
@@ -79,12 +46,18 @@ impl Control {
         Err(ControlError::refused(Code::NotSupported, message))
     }
 
-    /// Stores the wish for an operation. It is refused if the addon is not ready or has one under way.
-    pub(crate) async fn operate(&self, record: AddonRecord, wish: NewOperation) -> Result<AddonRecord, ControlError> {
+    /// Stores the wish for an operation, and whether the addon is protected, if that is to change with it. It is refused if the addon is
+    /// not ready or has one under way.
+    pub(crate) async fn operate(
+        &self,
+        record: AddonRecord,
+        wish: NewOperation,
+        protected: Option<bool>,
+    ) -> Result<AddonRecord, ControlError> {
         let id = record.spec.id;
         let change_asked = wish.change.clone();
         let event = Event::OperationRequested(Box::new(wish));
-        let change = Change::new(id, event, Fence::User);
+        let change = Change { protected, ..Change::new(id, event, Fence::User) };
         let control = self.clone();
         let applied = Self::whole(async move {
             let applied = control.store.apply(change).await?;
@@ -100,7 +73,8 @@ impl Control {
     }
 }
 
-fn in_the_way(record: &AddonRecord) -> ControlError {
+/// Why no operation can be begun.
+pub(super) fn in_the_way(record: &AddonRecord) -> ControlError {
     let id = record.spec.id;
     match (record.addon.state, record.addon.running()) {
         (AddonState::Ready, Some(operation)) => {
@@ -115,7 +89,7 @@ fn in_the_way(record: &AddonRecord) -> ControlError {
     }
 }
 
-fn not_served(record: &AddonRecord) -> ControlError {
+pub(super) fn not_served(record: &AddonRecord) -> ControlError {
     let spec = &record.spec;
     let message = format!("no active version of the provider {} serves the service {}", spec.provider, spec.service);
     ControlError::refused(Code::NotSupported, message)

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use larder_domain::docker::{LocalName, ObjectKind, ObjectSpec};
 use larder_domain::ports::StoreError;
-use larder_domain::ports::engine::{Attached, ContainerState, EngineError, NewContainer, Owner, StreamThrough};
-use larder_domain::transfer::Transfer;
+use larder_domain::ports::engine::{
+    Attached, ContainerState, EngineError, NewContainer, Owner, Passage, StreamThrough,
+};
+use larder_domain::transfer::{SERVER_NAME, Transfer};
 use larder_domain::{AddonId, AddonRecord, OperationId};
 use tokio::time::{Instant, sleep};
 
 use crate::Control;
-use crate::containers::{NamedEngine, full_name, network_name};
+use crate::containers::{NamedEngine, full_name, network_name, passage, stream_name};
 use crate::engines::NoEngine;
 use crate::worker::{PROVIDER, PULL_WAIT};
 
@@ -50,6 +52,8 @@ pub(super) struct Slot(Mutex<Option<Made>>);
 struct Made {
     engine: Arc<NamedEngine>,
     full_name: String,
+    /// The network that was made for it.
+    passage: Option<Passage>,
     is_gone: bool,
 }
 
@@ -63,20 +67,28 @@ impl Running {
         has_input: bool,
         slot: &Slot,
     ) -> Result<Self, NotRun> {
-        let Place { engine, beside } = Place::of(control, record, transfer).await?;
+        let Place { engine, beside, server } = Place::of(control, record, transfer).await?;
         if !engine.ask(engine.engine.has_image(&transfer.container.image)).await? {
             engine.engine.pull(&transfer.container.image, PULL_WAIT).await?;
         }
-        let installation = control.store.installation();
-        let network = network_name(installation);
-        {
-            let _turn = engine.networking.lock().await;
-            engine.engine.ensure_network(installation, &network).await?;
+        let (id, installation) = (record.spec.id, control.store.installation());
+        let name = stream_name(id, operation);
+        let passage = server.as_ref().map(|_| passage(installation, operation));
+        let network = passage.as_ref().map_or_else(|| network_name(installation), |passage| passage.name.clone());
+        slot.note(Made { engine: engine.clone(), full_name: name.clone(), passage: passage.clone(), is_gone: false });
+        let making = engine.making.read().await;
+        match server.zip(passage) {
+            Some((server, passage)) => {
+                engine.engine.open_passage(installation, &passage, &server, SERVER_NAME).await?;
+            }
+            None => {
+                let _turn = engine.networking.lock().await;
+                engine.engine.ensure_network(installation, &network).await?;
+            }
         }
-        let id = record.spec.id;
         let mounts = transfer.container.mounts.iter();
         let container = NewContainer {
-            full_name: format!("larder-{id}-{operation}"),
+            full_name: name.clone(),
             owner: Owner { installation, addon: id, name: transfer.container.name.clone(), revision: 0 },
             labels: [(PROVIDER.to_owned(), record.spec.provider.to_string())].into(),
             spec: &transfer.container,
@@ -85,12 +97,11 @@ impl Running {
             network,
             stream: Some(StreamThrough { operation, has_input, beside }),
         };
-        let full_name = container.full_name.clone();
-        slot.note(Made { engine: engine.clone(), full_name: full_name.clone(), is_gone: false });
         engine.engine.create_container(container).await?;
-        let streams = engine.engine.attach(&full_name, has_input).await?;
-        engine.engine.start(&full_name).await?;
-        Ok(Self { streams, engine, full_name })
+        let streams = engine.engine.attach(&name, has_input).await?;
+        engine.engine.start(&name).await?;
+        drop(making);
+        Ok(Self { streams, engine, full_name: name })
     }
 
     /// How its program has ended, which prints no more.
@@ -126,7 +137,7 @@ impl Slot {
     pub(super) async fn remove(&self) {
         let made = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mut made) = made {
-            remove(&made.engine, &made.full_name).await;
+            remove(&made.engine, &made.full_name, made.passage.as_ref()).await;
             made.is_gone = true;
         }
     }
@@ -138,29 +149,38 @@ impl Drop for Made {
             return;
         }
         let (engine, full_name) = (self.engine.clone(), std::mem::take(&mut self.full_name));
+        let passage = self.passage.take();
         // At the end of the process there is nobody to do it; then it is found at the next start.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { remove(&engine, &full_name).await });
+            runtime.spawn(async move { remove(&engine, &full_name, passage.as_ref()).await });
         }
     }
 }
 
-async fn remove(engine: &NamedEngine, full_name: &str) {
+async fn remove(engine: &NamedEngine, full_name: &str, passage: Option<&Passage>) {
     if let Err(error) = engine.engine.remove_container(full_name, Duration::ZERO).await {
         tracing::warn!(%error, full_name, "a transfer's container could not be removed; it is tried again");
+    }
+    if let Some(Passage { name, .. }) = passage
+        && let Err(error) = engine.engine.close_passage(name).await
+    {
+        tracing::warn!(%error, name, "a transfer's network could not be removed; it is tried again");
     }
 }
 
 /// Where it runs.
 struct Place {
     engine: Arc<NamedEngine>,
-    /// The container whose network it shares.
+    /// The addon's own container whose network it shares.
     beside: Option<String>,
+    /// The container that it reaches in a network of their own, of the server that the addon is a part of.
+    server: Option<String>,
 }
 
 impl Place {
-    /// Beside one of the addon's own containers, that which is named or else the first; or beside the first one of the server
-    /// that the addon is a part of, if that has one.
+    /// Beside one of the addon's own containers, that which is named or else the first; or with a way to the first one of the server
+    /// that the addon is a part of, if that has one. Never beside that: servers trust whoever is in their own network's namespace,
+    /// and the program does what is in a user's file.
     async fn of(control: &Control, record: &AddonRecord, transfer: &Transfer) -> Result<Self, NotRun> {
         let id = record.spec.id;
         let own = match &transfer.beside {
@@ -172,10 +192,10 @@ impl Place {
             && let Some(parent) = control.store.addon(parent).await?
         {
             let engine = control.engine_of(&parent).await??;
-            return Ok(Self { engine, beside: Some(full_name(parent.spec.id, &name)) });
+            return Ok(Self { engine, beside: None, server: Some(full_name(parent.spec.id, &name)) });
         }
         let engine = control.engine_of(record).await??;
-        Ok(Self { engine, beside: own.map(|name| full_name(id, &name)) })
+        Ok(Self { engine, beside: own.map(|name| full_name(id, &name)), server: None })
     }
 }
 

@@ -1,13 +1,40 @@
-//! Containers of transfers that nobody looks after any more: what a crash has left.
+//! Transfers that nobody looks after any more, and their containers and networks: what a crash has left.
 
 use larder_domain::ports::StoreError;
-use larder_domain::ports::engine::Found;
-use larder_domain::{Event, OperationId};
+use larder_domain::ports::engine::{EngineError, Found, Passage};
+use larder_domain::{AddonId, Event, OperationId};
 
 use super::transfer::apply;
 use crate::Control;
 use crate::containers::NamedEngine;
 use crate::worker::Unfinished;
+
+/// Why it is over.
+const STOPPED: &str = "the host stopped while data flowed";
+
+/// Removes the networks that were made for operations which nobody here looks after.
+pub(crate) async fn close_left(control: &Control, engine: &NamedEngine) -> Result<(), EngineError> {
+    for Passage { name, operation } in engine.engine.passages(control.store.installation()).await? {
+        if !control.transfers.has(operation) {
+            tracing::info!(name, "removing the network of a transfer that broke off");
+            engine.engine.close_passage(&name).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends the transfers that the process before this one had begun, so that their addons are free for something else. A container that
+/// one of them had is found by its label.
+pub(crate) async fn end_all_left(control: &Control) -> Result<(), StoreError> {
+    for addon in control.store.operating().await? {
+        let record = control.store.addon(addon).await?;
+        let operation = record.as_ref().and_then(|record| record.addon.running());
+        if let Some(operation) = operation.filter(|it| it.kind.is_transfer() && !control.transfers.has(it.id)) {
+            end(control, addon, operation.id, operation.bytes).await?;
+        }
+    }
+    Ok(())
+}
 
 /// Removes the container, if nobody here looks after its operation, and ends that.
 pub(crate) async fn end_left(
@@ -23,10 +50,14 @@ pub(crate) async fn end_left(
     engine.remove(found).await?;
     let addon = found.owner.addon;
     let bytes = control.store.addon(addon).await?.and_then(|record| record.addon.operation).map_or(0, |it| it.bytes);
-    let result = Err("the host stopped while data flowed".to_owned());
+    Ok(end(control, addon, operation, bytes).await?)
+}
+
+async fn end(control: &Control, addon: AddonId, operation: OperationId, bytes: u64) -> Result<(), StoreError> {
+    let result = Err(STOPPED.to_owned());
     match apply(control, addon, operation, Event::TransferEnded { bytes, result }).await {
         // It has ended already, or its addon has.
         Ok(()) | Err(StoreError::Illegal(_) | StoreError::Missing(_)) => Ok(()),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }

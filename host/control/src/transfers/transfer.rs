@@ -5,10 +5,10 @@ use std::time::Duration;
 use larder_domain::failure::bounded_text;
 use larder_domain::operation::{NewOperation, Operation, OperationKind, Stage};
 use larder_domain::ports::StoreError;
-use larder_domain::ports::engine::EngineError;
+use larder_domain::ports::engine::{EngineError, LAST_ERRORS_BYTES_MAX};
 use larder_domain::ports::runtime::Interface;
 use larder_domain::ports::store::{Change, Fence};
-use larder_domain::redact::redact;
+use larder_domain::redact::{redact, redact_end};
 use larder_domain::retry::Backoff;
 use larder_domain::transfer::Transfer;
 use larder_domain::{AddonId, AddonRecord, Event, OperationId, SecretString};
@@ -24,8 +24,6 @@ use crate::{Code, Control, ControlError};
 
 /// How long the provider has to describe the program. Shorter than the longest wait for it, so that its failure is what is told.
 const BEGIN_DEADLINE_MS: u64 = 50_000;
-/// The longest wait for that.
-const BEGIN_WAIT: Duration = Duration::from_secs(60);
 /// How often it is said that data flow, and looked whether they may go on.
 const HEARTBEAT: Duration = Duration::from_secs(3);
 /// How long a program may do nothing while its client waits for it: building an index takes its time.
@@ -103,7 +101,7 @@ impl Transferring {
         let flow = async {
             let mut program = self.run(&begun, false).await?;
             client.feed(&mut program, &self.meter, self.bytes_max()).await?;
-            Self::conclude(program).await
+            Self::conclude(program, &begun.secrets).await
         };
         let result = tokio::select! {
             result = flow => result,
@@ -129,7 +127,7 @@ impl Transferring {
         let flow = async {
             let mut program = self.run(&begun, true).await?;
             self.feed(&mut program, &mut source).await?;
-            Self::conclude(program).await
+            Self::conclude(program, &begun.secrets).await
         };
         let result = tokio::select! {
             result = flow => result,
@@ -148,16 +146,39 @@ impl Transferring {
         let id = self.live.operation;
         let record = self.control.addon(self.addon).await?;
         self.control.supports(&record, Interface::Transfer).await?;
-        let wish = NewOperation { id, kind, deadline_ms: BEGIN_DEADLINE_MS, overlap_ms: 0, change: None };
-        self.control.operate(record, wish).await?;
-        let record = self.control.wait_for_addon(self.addon, BEGIN_WAIT).await?;
+        let deadline_ms = BEGIN_DEADLINE_MS;
+        let wish = NewOperation { id, kind, deadline_ms, overlap_ms: 0, change: None, after: None };
+        self.control.operate(record, wish, None).await?;
+        let begun = self.described().await;
+        if let Err(error) = &begun {
+            self.give_up(error).await;
+        }
+        begun
+    }
+
+    /// Nobody waits for it any more, so it is not to be in the way of another.
+    async fn give_up(&self, why: &ControlError) {
+        let event = Event::TransferEnded { bytes: 0, result: Err(bounded_text(why.to_string())) };
+        match self.apply(event).await {
+            Ok(()) => self.control.running.cancel(self.addon),
+            // It has ended already.
+            Err(StoreError::Illegal(_) | StoreError::Missing(_)) => {}
+            Err(error) => {
+                tracing::warn!(%error, addon = %self.addon, "a transfer that nobody waits for could not be ended")
+            }
+        }
+    }
+
+    async fn described(&self) -> Result<Begun, ControlError> {
+        let id = self.live.operation;
+        let record = self.control.wait_for_addon(self.addon, self.live.transfers.limits.begin_wait).await?;
         let failed = |reason: String| Err(ControlError::refused(Code::TransferFailed, reason));
         match own(&record, id) {
             Some(operation) if operation.is_running() && operation.stage == Stage::Stream => {}
             Some(operation) if operation.is_running() => {
                 return failed(format!("its provider has not begun: {}", operation.message));
             }
-            operation => return failed(why_ended(operation)),
+            operation => return Err(ControlError::refused(code_of_end(operation), why_ended(operation))),
         }
         // It may have been given up in this moment; then that is found out by the first heartbeat.
         let Some(described) = self.control.store.transfer(self.addon).await? else {
@@ -193,9 +214,9 @@ impl Transferring {
     }
 
     /// How a program has ended of which no more comes.
-    async fn conclude(mut program: Running) -> Result<(), Failure> {
+    async fn conclude(mut program: Running, secrets: &[SecretString]) -> Result<(), Failure> {
         program.exit().await.map_err(|how| {
-            let said = program.streams.last_errors();
+            let said = redact_end(program.streams.last_errors(), secrets, LAST_ERRORS_BYTES_MAX);
             let said = said.trim();
             Failure::new(if said.is_empty() { how } else { format!("{how}: {said}") })
         })
@@ -297,6 +318,12 @@ pub(crate) async fn apply(
 
 fn own(record: &AddonRecord, id: OperationId) -> Option<&Operation> {
     record.addon.operation.as_ref().filter(|operation| operation.id == id)
+}
+
+/// What its provider rejects will not do however often it is asked; all else has failed.
+fn code_of_end(operation: Option<&Operation>) -> Code {
+    let error = operation.and_then(|operation| operation.error.as_ref());
+    if error.is_some_and(|error| error.code == "provider_rejected") { Code::NotSupported } else { Code::TransferFailed }
 }
 
 fn why_ended(operation: Option<&Operation>) -> String {

@@ -10,7 +10,7 @@ use larder_domain::ports::engine::{ContainerState, EngineError, Exec, ExecOutput
 use larder_domain::ports::runtime::{CallContext, ContextError, GuestState};
 use larder_domain::ports::store::{Phase, StoredObject};
 use larder_domain::work::Lease;
-use larder_domain::{AddonId, SecretString};
+use larder_domain::{AddonId, AddonSpec, SecretString};
 
 use super::objects::last_words;
 use crate::Control;
@@ -19,7 +19,7 @@ use crate::engines::NoEngine;
 
 pub(super) struct Context {
     pub(super) control: Control,
-    pub(super) addon: AddonId,
+    pub(super) spec: Arc<AddonSpec>,
     /// The engine that its objects are on, or why there is none.
     pub(super) engine: Result<Arc<NamedEngine>, NoEngine>,
     pub(super) lease: Lease,
@@ -30,15 +30,15 @@ pub(super) struct Context {
 #[async_trait]
 impl CallContext for Context {
     async fn load_state(&self) -> Result<GuestState, ContextError> {
-        self.control.store.guest_state(self.addon).await.map_err(context_error)
+        self.control.store.guest_state(self.addon()).await.map_err(context_error)
     }
 
     async fn checkpoint(&self, state: &GuestState) -> Result<(), ContextError> {
-        self.control.store.checkpoint(&self.lease, self.addon, state).await.map_err(context_error)
+        self.control.store.checkpoint(&self.lease, self.addon(), state).await.map_err(context_error)
     }
 
     async fn load_objects(&self) -> Result<Objects, ContextError> {
-        let stored = self.control.store.objects(self.addon).await.map_err(context_error)?;
+        let stored = self.control.store.objects(self.addon()).await.map_err(context_error)?;
         Ok(stored.into_iter().filter_map(|object| Some((object.name, object.wanted?))).collect())
     }
 
@@ -52,9 +52,14 @@ impl CallContext for Context {
         }
     }
 
+    async fn for_app(&self, host: &str, port: u16) -> Result<(String, u16), ContextError> {
+        let engine = self.engine.as_ref().ok().map(|engine| &engine.settings.name);
+        self.control.for_app(&self.spec, engine, (host, port)).await.map_err(context_error)
+    }
+
     async fn exec(&self, name: &LocalName, exec: Exec) -> Result<ExecOutput, ContextError> {
         // The last look before something is done that can't be taken back.
-        match self.control.store.holds(self.addon, self.lease.token).await {
+        match self.control.store.holds(self.addon(), self.lease.token).await {
             Ok(true) => {}
             Ok(false) => return Err(ContextError::Superseded),
             Err(error) => return Err(context_error(error)),
@@ -68,30 +73,35 @@ impl CallContext for Context {
             }
         }
         let engine = self.engine()?;
-        let done = engine.ask(engine.engine.exec(&full_name(self.addon, name), exec)).await;
+        let done = engine.ask(engine.engine.exec(&full_name(self.addon(), name), exec)).await;
         done.map_err(|error| engine_error(&error))
     }
 }
 
 impl Context {
+    fn addon(&self) -> AddonId {
+        self.spec.id
+    }
+
     async fn object(&self, name: &LocalName) -> Result<StoredObject, ContextError> {
-        let stored = self.control.store.objects(self.addon).await.map_err(context_error)?;
+        let stored = self.control.store.objects(self.addon()).await.map_err(context_error)?;
         let found = stored.into_iter().find(|object| object.name == *name && object.wanted.is_some());
         found.ok_or_else(|| ContextError::Unfit(format!("the addon is to have no object {name}")))
     }
 
     async fn container(&self, name: &LocalName) -> Result<Status, ContextError> {
-        let (engine, full_name) = (self.engine()?, full_name(self.addon, name));
+        let (engine, full_name) = (self.engine()?, full_name(self.addon(), name));
         let state = engine.ask(engine.engine.state(&full_name)).await.map_err(|error| engine_error(&error))?;
         Ok(match state {
             Some(ContainerState::Running) => {
-                let ports = self.control.store.published(self.addon).await.map_err(context_error)?;
+                let ports = self.control.store.published(self.addon()).await.map_err(context_error)?;
                 Status::Running { endpoints: ports.get(name).map(|ports| engine.published(ports)).unwrap_or_default() }
             }
             Some(ContainerState::Exited { code, out_of_memory }) => {
                 Status::Exited { code, out_of_memory, log: last_words(engine, &full_name, &self.secrets).await }
             }
             Some(ContainerState::Created) => Status::Waiting { message: "it is being started".to_owned() },
+            Some(ContainerState::Paused) => Status::Waiting { message: "it is paused".to_owned() },
             Some(ContainerState::Other(state)) => Status::Waiting { message: format!("it is {state}") },
             None => Status::Waiting { message: "it is gone, and will be made anew".to_owned() },
         })

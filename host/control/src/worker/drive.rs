@@ -17,7 +17,7 @@ use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::{Call, Export, GuestState, Interface, Reply};
 use larder_domain::ports::store::{Applied, Change, Fence};
 use larder_domain::retry::Backoff;
-use larder_domain::secret::Seed;
+use larder_domain::secret::{SecretString, Seed};
 use larder_domain::work::Lease;
 use larder_domain::{Addon, AddonRecord, AddonSpec, Cleanup, Event, Next, ProviderName, ProvisionType, Step};
 use serde_json::json;
@@ -26,7 +26,7 @@ use tokio::time::sleep;
 
 use super::called::{Called, Outcome};
 use super::parent::Parent;
-use super::secrets::Known;
+use super::secrets::{AtHand, Known};
 use super::{GIVEN_BACK_WAIT_MS, Stop, call, give_back, loaded, objects};
 use crate::{Control, Offer};
 
@@ -44,12 +44,20 @@ pub(super) struct Earlier {
     objects: Option<Objects>,
 }
 
+/// What calls need of an addon that nobody else may see.
+pub(super) struct Secrets {
+    /// The root of its passwords.
+    pub(super) seed: Seed,
+    /// The passwords that its provider was given so far, as stored.
+    pub(super) issued: Vec<SecretString>,
+}
+
 /// An addon being driven.
 pub(super) struct Drive {
     pub(super) control: Control,
     lease: Lease,
     pub(super) record: AddonRecord,
-    seed: Seed,
+    secrets: Secrets,
     limits: CallLimits,
     stop: Stop,
     /// What was configured under this lease, so that it need not be read back.
@@ -61,11 +69,11 @@ impl Drive {
         control: Control,
         lease: Lease,
         record: AddonRecord,
-        seed: Seed,
+        secrets: Secrets,
         limits: CallLimits,
         stop: Stop,
     ) -> Self {
-        Self { control, lease, record, seed, limits, stop, configured: None }
+        Self { control, lease, record, secrets, limits, stop, configured: None }
     }
 
     /// Goes on from `next` until the addon rests or waits, or the lease is lost.
@@ -80,8 +88,10 @@ impl Drive {
             if let Event::Configured(config) = &outcome.event {
                 self.configured = Some(AddonConfig::clone(config));
             }
+            let issued = outcome.issued.clone();
             match self.write(outcome).await {
                 Some(applied) => {
+                    self.secrets.issued = issued.unwrap_or(self.secrets.issued);
                     next = applied.next;
                     self.record.addon = applied.addon;
                 }
@@ -102,7 +112,8 @@ impl Drive {
         let Outcome { event, state, objects, denied, issued, log } = outcome;
         let fence = Fence::Lease(self.lease.clone());
         let notes = denied.iter().map(|denied| denial(&self.record.spec.provider, denied)).collect();
-        let change = Change { addon: self.record.spec.id, event, fence, state, objects, issued, notes, log };
+        let bare = Change::new(self.record.spec.id, event, fence);
+        let change = Change { state, objects, issued, notes, log, ..bare };
         for attempt in 1..=WRITE_ATTEMPTS_MAX {
             match self.control.store.apply(change.clone()).await {
                 Ok(applied) => return Some(applied),
@@ -179,6 +190,11 @@ impl Drive {
     async fn complete(&self) -> Outcome {
         if self.is_shared() {
             return self.share().await.into();
+        }
+        match self.sleeping().await {
+            Ok(None) => {}
+            Ok(Some(message)) => return Event::AwaitingContainers { message }.into(),
+            Err(error) => return failed(Step::Complete, loaded::store_failed(&error)),
         }
         let called = self.call(Export::ProvisionComplete, Earlier::default()).await;
         if !matches!(called.answer, Ok(Reply::Done)) {
@@ -305,7 +321,13 @@ impl Drive {
         }
         let needed = async {
             let server = self.server().await?;
-            let known = Known::of(&self.control, &self.record, &offer.secrets, server.as_ref()).await?;
+            let at_hand = AtHand {
+                issued: &self.secrets.issued,
+                options: &offer.secrets,
+                server: server.as_ref(),
+                may_have_objects: self.record.engine.is_some() || !offer.docker.is_empty(),
+            };
+            let known = Known::of(&self.control, &self.record, at_hand).await?;
             let engine = self.engine(&offer).await?;
             Ok((self.network(&offer, &engine).await?, server, known, engine))
         };
@@ -315,7 +337,7 @@ impl Drive {
         };
         let context = call::Context {
             control: self.control.clone(),
-            addon: self.record.spec.id,
+            spec: Arc::clone(&self.record.spec),
             engine,
             lease: self.lease.clone(),
             secrets: known.all.clone(),
@@ -328,7 +350,7 @@ impl Drive {
             generation: self.record.addon.generation_in_calls(),
             previous,
             server_config: of_the_server(server.as_ref()),
-            seed: self.seed.clone(),
+            seed: self.secrets.seed.clone(),
             options: offer.options.clone(),
             state: earlier.state,
             objects: earlier.objects,

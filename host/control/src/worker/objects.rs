@@ -4,9 +4,11 @@
 //! again, and whatever changes on either side (a person stops a container, an engine comes back) only has to make it look.
 //!
 //! *Whose is it?* Objects carry installation, addon, name and revision as labels, and are found by them. A container of another
-//! revision is made anew; a volume stays what it is. What the store has never wanted is not touched here.
+//! revision is made anew; a volume stays what it is. What the store has never wanted is not touched here before the addon is over:
+//! a store that was restored from a backup does not know what its addons had since.
 
 mod containers;
+mod joined;
 
 use std::time::Duration;
 
@@ -17,11 +19,11 @@ use larder_domain::ports::engine::{EngineError, Found, Owner};
 use larder_domain::ports::store::{Phase, StoredObject};
 use larder_domain::redact::redact;
 use larder_domain::work::{Lease, Subject};
-use larder_domain::{AddonId, AddonRecord, Cleanup, EngineName};
+use larder_domain::{AddonId, AddonRecord, Cleanup, EngineName, NetworkName};
 
 use super::{Stop, secrets};
 use crate::Control;
-use crate::containers::{NamedEngine, full_name};
+use crate::containers::{NamedEngine, full_name, has_given_name};
 use crate::engines::NoEngine;
 use crate::transfers::end_left;
 
@@ -46,8 +48,8 @@ pub(crate) enum Unfinished {
     /// There is no engine.
     #[error(transparent)]
     NoEngine(#[from] NoEngine),
-    /// Others have all places among the work about its engine.
-    #[error("the engine `{0}` has as much to do as it may have at once")]
+    /// Others have all places among its provider's work about its engine.
+    #[error("the engine `{0}` has as much to do for the provider as it may have at once")]
     NoPlace(EngineName),
     /// The engine failed.
     #[error(transparent)]
@@ -58,6 +60,17 @@ pub(crate) enum Unfinished {
     /// A container that ended is started again after a pause.
     #[error("a container is started again in {0} ms")]
     Pause(u64),
+}
+
+/// What an engine can't remove now is tried again at the next look, and keeps nothing else waiting.
+pub(super) fn go_on(found: &Found, removed: Result<(), Unfinished>) -> Result<(), Unfinished> {
+    match removed {
+        Err(Unfinished::Engine(error)) if !matches!(error, EngineError::Unreachable(_)) => {
+            tracing::warn!(%error, name = found.full_name, "an object can't be removed; it is tried again");
+            Ok(())
+        }
+        other => other,
+    }
 }
 
 /// Makes the objects that the lease is about what they are to be.
@@ -79,7 +92,8 @@ pub(super) async fn reconcile(control: Control, lease: Lease, stop: Stop) {
                 Some(NO_ENGINE_AGAIN_MS)
             }
             Err(error) => {
-                tracing::warn!(%error, %addon, "an addon's objects are not what they are to be; trying again");
+                let why = secrets::blotted(&control, addon, error.to_string()).await;
+                tracing::warn!(error = why, %addon, "an addon's objects are not what they are to be; trying again");
                 Some(AGAIN_MS)
             }
         };
@@ -107,12 +121,12 @@ pub(crate) async fn remove_all(control: &Control, addon: AddonId) -> Result<(), 
 }
 
 async fn settle(control: &Control, addon: AddonId) -> Result<(), Unfinished> {
+    // As long as it has objects, the store does not forget it.
+    let Some(record) = control.store.addon(addon).await? else { return Ok(()) };
     let objects = control.store.objects(addon).await?;
     if objects.is_empty() {
         return Ok(());
     }
-    // As long as it has objects, the store does not forget it.
-    let record = control.store.addon(addon).await?.ok_or(StoreError::Missing("addon"))?;
     let engine = match control.engine_of(&record).await? {
         Ok(engine) => engine,
         Err(none) => {
@@ -120,9 +134,14 @@ async fn settle(control: &Control, addon: AddonId) -> Result<(), Unfinished> {
             return Err(none.into());
         }
     };
-    let Some(_place) = control.engines.place(&engine.settings.name) else {
+    let Some(_place) = control.engines.place(&engine.settings.name, &record.spec.provider) else {
         return Err(Unfinished::NoPlace(engine.settings.name.clone()));
     };
+    // Read again: with this in hand, what is wanted can't have been removed together with its network before it is looked at.
+    let making = engine.making.read().await;
+    let objects = control.store.objects(addon).await?;
+    // Whoever wants nothing any more is on the way out, and may take the network along.
+    let _making = objects.iter().any(|object| object.wanted.is_some()).then_some(making);
     let looked = engine.ask(engine.engine.objects(control.store.installation(), Some(addon))).await;
     let all = match looked {
         Ok(all) => all,
@@ -131,9 +150,11 @@ async fn settle(control: &Control, addon: AddonId) -> Result<(), Unfinished> {
             return Err(error.into());
         }
     };
+    let ours = all.into_iter().filter(has_given_name);
     // What data flow through is none of the objects.
-    let (streams, found): (Vec<_>, Vec<_>) = all.into_iter().partition(|found| found.operation.is_some());
-    let it = Settling { control, engine: &engine, addon, record, objects, found };
+    let (streams, found): (Vec<_>, Vec<_>) = ours.partition(|found| found.operation.is_some());
+    let networks = control.store.networks(addon).await?;
+    let it = Settling { control, engine: &engine, addon, record, objects, found, networks };
     let settled = async {
         it.remove_streams(&streams).await?;
         it.remove().await?;
@@ -163,6 +184,8 @@ struct Settling<'a> {
     record: AddonRecord,
     objects: Vec<StoredObject>,
     found: Vec<Found>,
+    /// The networks of the apps that use it.
+    networks: Vec<NetworkName>,
 }
 
 impl Settling<'_> {
@@ -170,10 +193,11 @@ impl Settling<'_> {
     async fn remove_streams(&self, streams: &[Found]) -> Result<(), Unfinished> {
         for found in streams {
             if !self.is_in_use() {
-                self.engine.engine.remove_container(&found.full_name, Duration::ZERO).await?;
+                let removed = self.engine.engine.remove_container(&found.full_name, Duration::ZERO).await;
+                go_on(found, removed.map_err(Unfinished::from))?;
             }
             if let Some(operation) = found.operation {
-                end_left(self.control, self.engine, found, operation).await?;
+                go_on(found, end_left(self.control, self.engine, found, operation).await)?;
             }
         }
         Ok(())
@@ -189,17 +213,29 @@ impl Settling<'_> {
                     engine.remove_container(&found.full_name, stop).await?;
                 }
                 Some((_, ObjectSpec::Container(_))) => {}
-                _ => self.engine.remove(found).await?,
+                _ => self.remove_unwanted(found).await?,
             }
         }
         for found in self.found.iter().filter(|found| found.kind == ObjectKind::Volume) {
             if !matches!(self.wanted(&found.owner.name), Some((_, ObjectSpec::Volume(_)))) {
-                self.engine.remove(found).await?;
+                self.remove_unwanted(found).await?;
             }
         }
-        for gone in self.objects.iter().filter(|object| object.wanted.is_none()) {
+        for gone in self.objects.iter().filter(|object| object.wanted.is_none() && !object.can_come_back) {
             self.control.restarts.forget(self.addon, &gone.name);
             self.control.store.forget_object(self.addon, &gone.name, gone.revision).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes what the store says is wanted no more; of an addon that is over, all that there is. A volume stays as long as it can
+    /// come back: there is no other with what it holds.
+    async fn remove_unwanted(&self, found: &Found) -> Result<(), Unfinished> {
+        let is_over = self.record.addon.state.is_terminal() && !self.is_kept();
+        let row = self.objects.iter().find(|object| object.name == found.owner.name);
+        let is_unwanted = row.is_some_and(|row| found.kind == ObjectKind::Container || !row.can_come_back);
+        if is_over || is_unwanted {
+            self.engine.remove(found).await?;
         }
         Ok(())
     }
@@ -268,11 +304,11 @@ impl Settling<'_> {
         self.containers().filter(|(object, _)| self.is_to_run(object) && !self.is_found(object))
     }
 
-    /// What was stopped with its addon runs again if that is had back, and not for its removal.
+    /// What was stopped with its addon runs again if that is had back, and not for its removal. What could not be made is its
+    /// provider's to decide about, and tried again when that is asked no more.
     fn is_to_run(&self, object: &StoredObject) -> bool {
         match object.phase {
-            Phase::Failed => false,
-            Phase::Stopped => self.is_in_use(),
+            Phase::Failed | Phase::Stopped => self.is_in_use(),
             Phase::Waiting | Phase::Made => true,
         }
     }

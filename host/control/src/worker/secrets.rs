@@ -6,7 +6,8 @@ use larder_domain::config::AddonConfig;
 use larder_domain::docker::Wanted;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::ISSUED_MAX;
-use larder_domain::{AddonRecord, AddonState, SecretString};
+use larder_domain::redact::redact;
+use larder_domain::{AddonId, AddonRecord, AddonState, SecretString};
 
 use crate::Control;
 
@@ -19,27 +20,33 @@ pub(super) struct Known {
     pub(super) all: Vec<SecretString>,
 }
 
+/// What whoever asks has read already.
+pub(super) struct AtHand<'a> {
+    /// The passwords that earlier calls have got.
+    pub(super) issued: &'a [SecretString],
+    /// The secrets among the operator's options.
+    pub(super) options: &'a [SecretString],
+    /// What its server gives.
+    pub(super) server: Option<&'a AddonConfig>,
+    /// Whether it may have any. A look costs every call of those that have none.
+    pub(super) may_have_objects: bool,
+}
+
 impl Known {
-    /// Of an addon, with what is at hand already: the secrets among the operator's options, and what its server gives.
-    pub(super) async fn of(
-        control: &Control,
-        record: &AddonRecord,
-        options: &[SecretString],
-        server: Option<&AddonConfig>,
-    ) -> Result<Self, StoreError> {
-        let id = record.spec.id;
-        let issued = control.store.issued(id).await?;
-        let mut all = [&issued, options].concat();
+    /// Of an addon.
+    pub(super) async fn of(control: &Control, record: &AddonRecord, at_hand: AtHand<'_>) -> Result<Self, StoreError> {
+        let (id, AtHand { issued, options, server, may_have_objects }) = (record.spec.id, at_hand);
+        let mut all = [issued, options].concat();
         all.extend(server.iter().flat_map(|config| config.secrets()).cloned());
         if record.addon.state != AddonState::WaitingForProvision {
             let config = control.store.addon_config(id).await?;
             all.extend(config.iter().flat_map(AddonConfig::secrets).cloned());
         }
-        if record.engine.is_some() || control.engines.iter().next().is_some() {
+        if may_have_objects {
             let objects = control.store.objects(id).await?;
             all.extend(objects.iter().filter_map(|object| object.wanted.as_ref()).flat_map(Wanted::secrets).cloned());
         }
-        Ok(Self { issued, all })
+        Ok(Self { issued: issued.to_vec(), all })
     }
 }
 
@@ -51,7 +58,29 @@ pub(crate) async fn all(control: &Control, record: &AddonRecord) -> Result<Vec<S
         Some(parent) => control.store.addon_config(parent).await?,
         None => None,
     };
-    Ok(Known::of(control, record, options.unwrap_or_default(), server.as_ref()).await?.all)
+    let issued = control.store.issued(record.spec.id).await?;
+    let at_hand = AtHand {
+        issued: &issued,
+        // Of a provider that is gone there are none.
+        options: options.unwrap_or_default(),
+        server: server.as_ref(),
+        may_have_objects: true,
+    };
+    Ok(Known::of(control, record, at_hand).await?.all)
+}
+
+/// What is to be logged of an addon, without its secrets: an engine may quote what it was asked for.
+pub(super) async fn blotted(control: &Control, addon: AddonId, text: String) -> String {
+    let known = async {
+        match control.store.addon(addon).await? {
+            Some(record) => all(control, &record).await,
+            None => Ok(vec![]),
+        }
+    };
+    match known.await {
+        Ok(known) => redact(text, &known),
+        Err(error) => format!("not shown, since its secrets can't be read: {error}"),
+    }
 }
 
 /// The passwords known so far with those that a call has got, if there are new ones.

@@ -1,8 +1,9 @@
 //! What makes the reconciler look: engines' events, and now and then a look at everything, since events get lost.
 //!
-//! That look also finds what must not be there: objects with this installation's labels whose addon is over. Objects of addons
-//! that the store has never seen are reported and left alone: a store that was restored from a backup knows nothing of what was
-//! made since, and it may be all that is left of somebody's data.
+//! That look also finds what must not be there: objects with this installation's labels whose addon is over, and can't be had back.
+//! What the store has never wanted is reported and left alone: a store that was restored from a backup knows nothing of what was
+//! made since, and it may be all that is left of somebody's data. So is what an engine has of an addon of another one: it may
+//! be the same, under another name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,22 +11,25 @@ use std::time::Duration;
 
 use larder_domain::docker::ObjectKind;
 use larder_domain::ports::StoreError;
-use larder_domain::ports::engine::{EngineError, Found};
+use larder_domain::ports::engine::{EngineEvent, Found};
 use larder_domain::ports::store::{ObjectOwner, Phase, StoredObject};
-use larder_domain::{AddonId, EngineName};
+use larder_domain::{AddonId, EngineName, NetworkName};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::objects::Unfinished;
+use super::objects::{Unfinished, go_on};
 use crate::Control;
-use crate::containers::NamedEngine;
-use crate::transfers::end_left;
+use crate::containers::{NamedEngine, has_given_name, network_name};
+use crate::transfers::{close_left, end_left};
+use crate::whose::{Strays, names};
 
 /// How often everything is looked at.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How long an engine that failed is left alone.
 const ENGINE_PAUSE: Duration = Duration::from_secs(2);
+/// What engines say of a container that is no more.
+const REMOVED: &str = "destroy";
 /// Addons that are read in one go.
 const BATCH_ADDONS: usize = 1_000;
 
@@ -65,9 +69,21 @@ async fn follow(control: &Control, engine: &NamedEngine) -> Result<(), Unfinishe
     engine.heard(opened.as_ref().err());
     let mut events = opened?;
     let mut next_sweep = Instant::now();
+    // When to see whether the container that was removed last was the last one.
+    let mut maybe_empty = None;
     loop {
         tokio::select! {
-            event = events.next() => control.store.poke_objects(event?.addon).await?,
+            event = events.next() => {
+                let EngineEvent { addon, action } = event?;
+                control.store.poke_objects(addon).await?;
+                if action == REMOVED {
+                    maybe_empty = Some(Instant::now() + engine.network_kept);
+                }
+            }
+            () = sleep_until(maybe_empty.unwrap_or(next_sweep)), if maybe_empty.is_some() => {
+                maybe_empty = None;
+                engine.give_up_network(&*control.store).await?;
+            }
             () = sleep_until(next_sweep) => {
                 sweep(control, engine).await?;
                 next_sweep = Instant::now() + SWEEP_EVERY;
@@ -79,23 +95,40 @@ async fn follow(control: &Control, engine: &NamedEngine) -> Result<(), Unfinishe
 /// Compares all that the store wants with all that the engine has.
 async fn sweep(control: &Control, engine: &NamedEngine) -> Result<(), Unfinished> {
     let found = engine.engine.objects(control.store.installation(), None).await?;
-    let mut by_addon: BTreeMap<AddonId, Vec<&Found>> = BTreeMap::new();
-    for found in &found {
+    let has_none = found.is_empty();
+    let mut by_addon: BTreeMap<AddonId, Vec<Found>> = BTreeMap::new();
+    for found in found {
         // What data flow through is none of the objects.
-        if let Some(operation) = found.operation {
-            end_left(control, engine, found, operation).await?;
+        if let Some(operation) = found.operation.filter(|_| has_given_name(&found)) {
+            go_on(&found, end_left(control, engine, &found, operation).await)?;
             continue;
         }
         by_addon.entry(found.owner.addon).or_default().push(found);
     }
-    for addon in owners(control, &engine.settings.name).await? {
+    if let Err(error) = close_left(control, engine).await {
+        tracing::warn!(%error, engine = %engine.settings.name, "what transfers have left is not looked after");
+    }
+    let own = network_name(control.store.installation());
+    let owners = owners(control, &engine.settings.name).await?;
+    if has_none && owners.is_empty() {
+        // Of a transfer, or of a host that was killed.
+        engine.give_up_network(&*control.store).await?;
+    }
+    for addon in owners {
         let there = by_addon.remove(&addon).unwrap_or_default();
-        if !is_settled(&control.store.objects(addon).await?, &there) {
+        let (objects, networks) = (control.store.objects(addon).await?, control.store.networks(addon).await?);
+        let has_row = |found: &Found| objects.iter().any(|object| object.name == found.owner.name);
+        let is_known = |found: &Found| has_given_name(found) && has_row(found);
+        let (there, strays): (Vec<_>, Vec<_>) = there.into_iter().partition(is_known);
+        if !(is_settled(&objects, &there) && is_joined(&networks, &there, &own)) {
             control.store.poke_objects(addon).await?;
         }
+        if !strays.is_empty() {
+            by_addon.insert(addon, strays);
+        }
     }
-    for (addon, left) in by_addon {
-        remove_left(control, engine, addon, &left).await?;
+    for (addon, found) in by_addon {
+        look_at_strays(control, engine, addon, found).await?;
     }
     Ok(())
 }
@@ -114,47 +147,54 @@ async fn owners(control: &Control, engine: &EngineName) -> Result<BTreeSet<Addon
     }
 }
 
-/// Whether just that is there which is wanted, as far as it can be had. A volume stays what it is through all revisions, and
+/// Whether that is there which is wanted. A volume stays what it is through all revisions, and
 /// a container of an addon that can be had back does not run.
-fn is_settled(objects: &[StoredObject], found: &[&Found]) -> bool {
+fn is_settled(objects: &[StoredObject], found: &[Found]) -> bool {
     let is_there = |object: &StoredObject| {
-        let is_it = |found: &&Found| match found.kind {
+        let is_it = |found: &Found| match found.kind {
             ObjectKind::Volume => found.owner.name == object.name,
             ObjectKind::Container => {
                 let runs = object.phase != Phase::Stopped;
                 found.owner.name == object.name && found.owner.revision == object.revision && found.running == runs
             }
         };
-        object.wanted.is_some() && (object.phase == Phase::Failed || found.iter().any(is_it))
+        object.wanted.is_some() && found.iter().any(is_it)
     };
-    let is_wanted = |found: &&Found| objects.iter().any(|object| object.name == found.owner.name);
-    objects.iter().all(is_there) && found.iter().all(is_wanted)
+    objects.iter().all(is_there)
 }
 
-/// Objects of which the store wants none: of an addon that is over, or of one that it never had.
-async fn remove_left(
+/// Whether each container is in those networks, and in no other but the installation's own.
+fn is_joined(networks: &[NetworkName], found: &[Found], own: &str) -> bool {
+    let mut containers = found.iter().filter(|found| found.kind == ObjectKind::Container);
+    containers.all(|found| {
+        let others = found.networks.iter().filter(|network| *network != own);
+        others.map(String::as_str).eq(networks.iter().map(NetworkName::as_str))
+    })
+}
+
+/// Objects that no work about their addon looks after: it is over, or on another engine, or has never wanted them.
+async fn look_at_strays(
     control: &Control,
     engine: &NamedEngine,
     addon: AddonId,
-    left: &[&Found],
+    found: Vec<Found>,
 ) -> Result<(), Unfinished> {
-    let names: Vec<&str> = left.iter().map(|found| found.full_name.as_str()).collect();
-    match control.store.addon(addon).await? {
-        None => {
-            tracing::warn!(?names, "objects of an addon that the store never had; `larder doctor --prune` removes them")
-        }
-        // It may have begun to want them since the store was asked.
-        Some(record) if !record.addon.state.is_terminal() => {}
-        Some(_) => {
-            tracing::info!(?names, "removing what is left of an addon that is over");
-            for found in left {
-                match engine.remove(found).await {
-                    // In use by a container that is removed first the next time.
-                    Ok(()) | Err(EngineError::Conflict(_)) => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
-        }
+    let full_names: Vec<String> = found.iter().map(|found| found.full_name.clone()).collect();
+    let Strays { left, nobodys, elsewhere } = control.strays(engine, addon, found).await?;
+    if let Some(other) = elsewhere {
+        let here = &engine.settings.name;
+        tracing::warn!(
+            ?full_names,
+            "objects on the engine `{here}` of an addon that is on `{other}`: is that its name now?"
+        );
+    }
+    if !nobodys.is_empty() {
+        let names = names(&nobodys);
+        tracing::warn!(?names, "objects that the store never wanted; `larder doctor --prune` removes them");
+    }
+    for found in Strays::in_order(left) {
+        tracing::info!(name = found.full_name, "removing what is left of an addon that is over");
+        go_on(&found, engine.remove(&found).await.map_err(Unfinished::from))?;
     }
     Ok(())
 }
@@ -170,17 +210,48 @@ mod tests {
     const VOLUME: &str = r#"{"kind":"volume","name":"data"}"#;
     const SERVER: &str = r#"{"kind":"container","name":"server","image":"redis:7","memory_bytes":67108864}"#;
 
+    const OWN: &str = "larder-own";
+
     fn object(document: &str, revision: u64, phase: Phase) -> StoredObject {
         let wanted = Wanted::parse(SecretString::new(document)).unwrap();
         let name = wanted.spec.name().clone();
-        StoredObject { name, wanted: Some(wanted), by: None, revision, phase, message: String::new() }
+        StoredObject {
+            name,
+            wanted: Some(wanted),
+            by: None,
+            revision,
+            phase,
+            message: String::new(),
+            can_come_back: false,
+        }
     }
 
     fn found(object: &StoredObject, revision: u64, running: bool) -> Found {
         let kind = object.wanted.as_ref().unwrap().spec.kind();
         let (installation, addon) = (InstallationId::generate(), AddonId::generate());
         let owner = Owner { installation, addon, name: object.name.clone(), revision };
-        Found { kind, full_name: object.name.to_string(), owner, running, operation: None }
+        Found {
+            kind,
+            full_name: object.name.to_string(),
+            owner,
+            running,
+            networks: [OWN.to_owned()].into(),
+            operation: None,
+        }
+    }
+
+    #[test]
+    fn a_container_is_in_its_apps_networks_and_in_no_other() {
+        let server = object(SERVER, 1, Phase::Made);
+        let within = |networks: &[&str]| {
+            let networks = networks.iter().chain(&[OWN]).map(ToString::to_string).collect();
+            Found { networks, ..found(&server, 1, true) }
+        };
+        let wanted: Vec<NetworkName> = vec!["one".parse().unwrap(), "two".parse().unwrap()];
+        assert!(is_joined(&wanted, &[within(&["two", "one"])], OWN));
+        assert!(!is_joined(&wanted, &[within(&["one"])], OWN), "it was disconnected");
+        assert!(!is_joined(&wanted[..1], &[within(&["one", "two"])], OWN), "the app has left");
+        assert!(is_joined(&[], &[within(&[])], OWN));
     }
 
     #[test]
@@ -188,20 +259,19 @@ mod tests {
         let (data, server) = (object(VOLUME, 2, Phase::Made), object(SERVER, 2, Phase::Made));
         let settled = |objects: &[&StoredObject], there: &[Found]| {
             let objects: Vec<_> = objects.iter().copied().cloned().collect();
-            is_settled(&objects, &there.iter().collect::<Vec<_>>())
+            is_settled(&objects, there)
         };
         let there = |revision, running| [found(&data, 1, false), found(&server, revision, running)];
         assert!(settled(&[&data, &server], &there(2, true)), "a volume keeps the revision that it was made with");
         assert!(!settled(&[&data, &server], &there(1, true)), "a container is made anew");
         assert!(!settled(&[&data, &server], &there(2, false)), "it has ended");
         assert!(!settled(&[&data, &server], &[found(&data, 1, false)]), "it is gone");
-        assert!(!settled(&[&data], &there(2, true)), "nobody wants the container");
         let gone = StoredObject { wanted: None, ..object(VOLUME, 1, Phase::Made) };
         assert!(!settled(&[&gone], &[]), "its row is to go");
         let stopped = object(SERVER, 2, Phase::Stopped);
         assert!(settled(&[&stopped, &data], &there(2, false)), "its addon can be had back");
         assert!(!settled(&[&stopped, &data], &there(2, true)), "somebody has started it");
         let failed = object(SERVER, 2, Phase::Failed);
-        assert!(settled(&[&failed], &[]), "what can't be made is not tried for ever");
+        assert!(!settled(&[&failed], &[]), "its addon may be in use by now");
     }
 }

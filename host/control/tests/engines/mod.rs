@@ -13,18 +13,18 @@ use larder_domain::ids::InstallationId;
 use larder_domain::network::Host;
 use larder_domain::ports::engine::{
     Attached, ContainerState, Engine, EngineError, EngineEvents, EngineInfo, Exec, ExecOutput, Found, NewContainer,
-    Owner,
+    Owner, Passage,
 };
 use larder_domain::ports::runtime::{CallReport, Export};
 use larder_domain::ports::store::{ObjectStore as _, Phase};
-use larder_domain::{AddonId, AddonRecord, AddonState, SecretString};
+use larder_domain::{AddonId, AddonRecord, AddonState, NetworkName, SecretString};
 
 use crate::support::{TestHost, report, until, usual};
 
 /// Far more than one provider has places for.
 const MANY: usize = 80;
 
-fn named(name: &str, labels: &str, engine: Arc<dyn Engine>) -> NamedEngine {
+pub(crate) fn named(name: &str, labels: &str, engine: Arc<dyn Engine>) -> NamedEngine {
     let labels = match labels.parse() {
         Ok(EngineWish::Labelled(labels)) => labels,
         _ => EngineLabels::new(),
@@ -164,7 +164,24 @@ async fn a_slow_engine_leaves_places_to_the_others() {
         let record = host.create_on("keeper", &format!("g{at}"), "good").await;
         made(&good, record.spec.id).await;
     }
-    assert!(slow.asked.load(Ordering::SeqCst) <= 33, "half of a provider's places, and who watches it");
+    assert!(slow.asked.load(Ordering::SeqCst) <= 22, "a third of a provider's places, and who watches it");
+}
+
+#[tokio::test]
+async fn a_slow_engine_leaves_places_to_its_providers_calls_and_to_other_providers() {
+    let slow = Arc::new(Slow::default());
+    let host = TestHost::start_on(&["keeper", "other"], vec![named("slow", "", slow.clone())]).await;
+    for provider in ["keeper", "other"] {
+        host.script.answers.lock().unwrap().insert(provider.into(), Box::new(with_volume));
+    }
+    for at in 0..MANY {
+        host.create("keeper", &format!("s{at}")).await;
+    }
+    let called = |provider, count| host.calls(provider, Export::BeginProvision) == count;
+    until("all calls", || async { called("keeper", MANY).then_some(()) }).await;
+    let busy = slow.asked.load(Ordering::SeqCst);
+    host.create("other", "one").await;
+    until("its objects to be looked at", || async { (slow.asked.load(Ordering::SeqCst) > busy).then_some(()) }).await;
 }
 
 #[tokio::test]
@@ -241,6 +258,27 @@ impl Engine for Slow {
         self.never().await
     }
     async fn ensure_network(&self, _: InstallationId, _: &str) -> Result<(), EngineError> {
+        self.never().await
+    }
+    async fn has_network(&self, _: &NetworkName) -> Result<bool, EngineError> {
+        self.never().await
+    }
+    async fn join_network(&self, _: &str, _: &NetworkName, _: &str) -> Result<(), EngineError> {
+        self.never().await
+    }
+    async fn leave_network(&self, _: &str, _: &str, _: &str) -> Result<(), EngineError> {
+        self.never().await
+    }
+    async fn remove_network(&self, _: InstallationId, _: &str) -> Result<(), EngineError> {
+        self.never().await
+    }
+    async fn open_passage(&self, _: InstallationId, _: &Passage, _: &str, _: &str) -> Result<(), EngineError> {
+        self.never().await
+    }
+    async fn passages(&self, _: InstallationId) -> Result<Vec<Passage>, EngineError> {
+        self.never().await
+    }
+    async fn close_passage(&self, _: &str) -> Result<(), EngineError> {
         self.never().await
     }
     async fn objects(&self, _: InstallationId, _: Option<AddonId>) -> Result<Vec<Found>, EngineError> {

@@ -8,7 +8,7 @@ use larder_containers::fake::Call;
 use larder_control::{Code, ControlError};
 use larder_domain::docker::{Objects, Wanted};
 use larder_domain::ports::Store as _;
-use larder_domain::ports::engine::ContainerState;
+use larder_domain::ports::engine::{ContainerState, EngineError};
 use larder_domain::ports::runtime::{CallReport, Export};
 use larder_domain::{AddonId, AddonState, Cleanup, SecretString};
 use larder_store::{ManualClock, SystemClock};
@@ -130,7 +130,8 @@ async fn a_sink_that_does_not_take_the_variables_again_costs_nobody_their_data()
         clock.advance_ms(60_000);
     }
     let addon = host.control.addon(id).await.unwrap().addon;
-    assert_eq!((addon.kept(), variables(&host).await), (kept, 0));
+    assert_eq!((addon.kept(), variables(&host).await), (kept.map(|kept| kept.prolonged(host.store.now())), 0));
+    clock.advance_ms(3_600_000);
     host.sink.refuses.store(false, Ordering::SeqCst);
     host.control.undelete_addon(id).await.unwrap();
     assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
@@ -138,11 +139,42 @@ async fn a_sink_that_does_not_take_the_variables_again_costs_nobody_their_data()
 }
 
 #[tokio::test]
-async fn containers_stop_with_the_addon_and_run_again_with_it_at_the_same_address() {
-    let set_up = |control: larder_control::Control| control.with_delete_grace(HOUR);
-    let host = TestHost::start_with(&["docker"], Arc::new(SystemClock::new()), set_up).await;
+async fn an_engine_that_is_slow_costs_nobody_their_addon() {
+    let clock = Arc::new(ManualClock::default());
+    let host = TestHost::start_with(&["docker"], clock.clone(), |control| control.with_delete_grace(HOUR)).await;
     let fake = Arc::clone(&host.engine);
-    fake.add_image(&"redis:7".parse().unwrap());
+    let id = with_container(&host).await;
+    host.control.delete_addon(id, false).await.unwrap();
+    sink_has(&host, id, false).await;
+    let name = format!("larder-{id}-server");
+    let is_stopped = || fake.container(&name).is_some_and(|it| it.state != ContainerState::Running);
+    until("the container", || async { is_stopped().then_some(()) }).await;
+
+    // One try in 30 s, so that it takes twice as long as a sink may.
+    let tries = 8;
+    fake.fail(Call::Start, tries, &EngineError::Refused("no more processes".to_owned()));
+    let before = fake.count(Call::Start);
+    host.control.undelete_addon(id).await.unwrap();
+    for tried in 1..=tries {
+        until("another try", || async {
+            clock.advance_ms(500);
+            (fake.count(Call::Start) >= before + tried).then_some(())
+        })
+        .await;
+        let addon = host.control.addon(id).await.unwrap().addon;
+        assert_eq!(addon.state, AddonState::Provisioned);
+        assert!(tried < 3 || addon.message.contains("server: no more processes"), "{}", addon.message);
+    }
+    until("the last try", || async {
+        clock.advance_ms(500);
+        (host.control.addon(id).await.unwrap().addon.state == AddonState::Ready).then_some(())
+    })
+    .await;
+}
+
+/// A ready addon with a volume and a container.
+async fn with_container(host: &TestHost) -> AddonId {
+    host.engine.add_image(&"redis:7".parse().unwrap());
     let wanted = [DATA, SERVER].map(|document| Wanted::parse(SecretString::new(document)).unwrap());
     let objects: Objects = wanted.into_iter().map(|wanted| (wanted.spec.name().clone(), wanted)).collect();
     let answer = move |export| match export {
@@ -152,6 +184,15 @@ async fn containers_stop_with_the_addon_and_run_again_with_it_at_the_same_addres
     host.script.answers.lock().unwrap().insert("docker".into(), Box::new(answer));
     let id = host.create("docker", "one").await.spec.id;
     assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
+    id
+}
+
+#[tokio::test]
+async fn containers_stop_with_the_addon_and_run_again_with_it_at_the_same_address() {
+    let set_up = |control: larder_control::Control| control.with_delete_grace(HOUR);
+    let host = TestHost::start_with(&["docker"], Arc::new(SystemClock::new()), set_up).await;
+    let fake = Arc::clone(&host.engine);
+    let id = with_container(&host).await;
     let name = format!("larder-{id}-server");
     let runs = async |running: bool| {
         let is = || fake.container(&name).is_some_and(|it| (it.state == ContainerState::Running) == running);
@@ -162,7 +203,7 @@ async fn containers_stop_with_the_addon_and_run_again_with_it_at_the_same_addres
 
     host.control.delete_addon(id, false).await.unwrap();
     runs(false).await;
-    assert_eq!(fake.volumes().len(), 1);
+    assert_eq!((fake.volumes().len(), fake.networks().len()), (1, 1));
     host.control.undelete_addon(id).await.unwrap();
     assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
     let container = fake.container(&name).unwrap();
@@ -176,5 +217,6 @@ async fn containers_stop_with_the_addon_and_run_again_with_it_at_the_same_addres
     host.control.delete_addon_now(id, false).await.unwrap();
     cleanup_is_done(&host, id).await;
     assert!(fake.containers().is_empty() && fake.volumes().is_empty());
+    until("the network to be gone", async || fake.networks().is_empty().then_some(())).await;
     assert_eq!(fake.count(Call::Start), 2, "it is not started to be removed");
 }

@@ -1,14 +1,25 @@
 //! Addons with containers, over an engine that is none.
 
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+
 use larder_domain::docker::{Image, Objects, Wanted};
-use larder_domain::ports::engine::EngineError;
+use larder_domain::network::Scheme;
+use larder_domain::operation::HealthState;
+use larder_domain::ports::Store as _;
+use larder_domain::ports::engine::{ContainerState, EngineError};
 use larder_domain::ports::runtime::{CallReport, Export};
-use larder_domain::{AddonRecord, AddonState, SecretString};
+use larder_domain::ports::store::{ObjectStore as _, WorkStore as _};
+use larder_domain::{AddonRecord, AddonState, Cleanup, SecretString};
+use larder_store::{Clock, ManualClock, SystemClock};
 use serde_json::json;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
 
 use larder_containers::fake::Call;
 
-use crate::support::{TestHost, report, usual};
+use crate::support::{TestHost, report, until, usual};
 
 const ISSUED: &str = "issued-hunter2";
 const IN_ITS_ENVIRONMENT: &str = "made-up-hunter2";
@@ -34,9 +45,20 @@ fn begin(export: Export) -> CallReport {
 
 /// A host whose provider `db` makes such a container and waits for it.
 async fn host() -> TestHost {
-    let host = TestHost::start(&["db"]).await;
+    host_at(Arc::new(SystemClock::new())).await
+}
+
+async fn host_at(clock: Arc<dyn Clock>) -> TestHost {
+    let host = TestHost::start_at(&["db"], clock).await;
     host.script.answers.lock().unwrap().insert("db".into(), Box::new(begin));
     host.script.looks.lock().unwrap().insert("db".into(), "server".parse().unwrap());
+    host
+}
+
+/// The same, and the provider may have volumes, so that its calls are told where its containers are.
+async fn host_with_grant() -> TestHost {
+    let host = host().await;
+    host.grant("db").await;
     host
 }
 
@@ -88,4 +110,226 @@ async fn what_an_engine_quotes_holds_no_secret() {
     assert_eq!(record.addon.state, AddonState::Error);
     let said = said(&host, &record).await;
     assert!(said.contains("bad variable TOKEN=••••, ••••") && !said.contains("hunter2"), "{said}");
+}
+
+/// Has an addon removed, and waits until its cleanup is done.
+async fn is_over(host: &TestHost, record: &AddonRecord) {
+    host.control.delete_addon(record.spec.id, false).await.unwrap();
+    let is_done = async || {
+        let addon = host.control.addon(record.spec.id).await.unwrap().addon;
+        (addon.cleanup == Cleanup::Done).then_some(())
+    };
+    until("the cleanup", is_done).await;
+}
+
+async fn has_no_network(host: &TestHost) {
+    until("the network to be gone", async || host.engine.networks().is_empty().then_some(())).await;
+}
+
+#[tokio::test]
+async fn the_network_goes_with_the_last_container_and_comes_with_the_next() {
+    let host = host().await;
+    host.engine.add_image(&image());
+    for round in 0..2 {
+        let [one, other] = [format!("one-{round}"), format!("other-{round}")];
+        let (one, other) = (host.create("db", &one).await, host.create("db", &other).await);
+        for record in [&one, &other] {
+            assert_eq!(host.settled(record.spec.id).await.addon.state, AddonState::Ready);
+        }
+        is_over(&host, &one).await;
+        assert_eq!(host.engine.networks().len(), 1, "the other is in it");
+        is_over(&host, &other).await;
+        has_no_network(&host).await;
+    }
+    // Both at once: whoever is later takes it along.
+    let (one, other) = (host.create("db", "one").await, host.create("db", "other").await);
+    for record in [&one, &other] {
+        host.settled(record.spec.id).await;
+    }
+    tokio::join!(is_over(&host, &one), is_over(&host, &other));
+    has_no_network(&host).await;
+}
+
+#[tokio::test]
+async fn a_network_that_somebody_else_uses_keeps_no_addon_from_ending() {
+    let host = host().await;
+    host.engine.add_image(&image());
+    let record = host.create("db", "one").await;
+    host.settled(record.spec.id).await;
+    host.engine.fail(Call::RemoveNetwork, 1, &EngineError::Conflict("active endpoints".into()));
+    is_over(&host, &record).await;
+    until("a try", async || (host.engine.count(Call::RemoveNetwork) == 1).then_some(())).await;
+    assert_eq!(host.engine.networks().len(), 1);
+    // The next look at everything finds it unused.
+    host.engine.break_events(&EngineError::Failed("it was started again".into()));
+    has_no_network(&host).await;
+}
+
+#[tokio::test]
+async fn an_engine_that_fails_at_the_network_is_asked_again() {
+    let host = host().await;
+    host.engine.add_image(&image());
+    let record = host.create("db", "one").await;
+    host.settled(record.spec.id).await;
+    host.engine.fail(Call::RemoveNetwork, 1, &EngineError::Failed("out of order".into()));
+    is_over(&host, &record).await;
+    has_no_network(&host).await;
+}
+
+#[tokio::test]
+async fn an_addon_in_use_waits_for_its_address_and_says_so() {
+    let host = host().await;
+    host.engine.add_image(&image());
+    let id = host.create("db", "one").await.spec.id;
+    assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
+    let name = format!("larder-{id}-server");
+    let published = host.engine.container(&name).unwrap().published;
+    let address = published[&5432];
+    let runs = async || {
+        let container = host.engine.container(&name)?;
+        (container.state == ContainerState::Running).then_some(container.published)
+    };
+    let end: [&dyn Fn(); 2] = [&|| host.engine.exit(&name, 1, false, ""), &|| host.engine.destroy(&name)];
+    for (nth, end) in end.into_iter().enumerate() {
+        // In the moment in which nobody listens there, somebody else begins to.
+        host.engine.take_address(address);
+        end();
+        let health = async || {
+            let health = host.control.addon(id).await.unwrap().addon.health;
+            health.reason.filter(|reason| reason.contains("waits for its address"))
+        };
+        let reason = until("its health to tell", health).await;
+        assert!(reason.contains(&address.to_string()), "{reason}");
+        let tries = host.engine.count(Call::Start);
+        until("another try", async || (host.engine.count(Call::Start) > tries).then_some(())).await;
+        host.engine.free_address(address);
+        assert_eq!(until("it to run again", runs).await, published, "where the variables say");
+        let history = host.control.history(Some(id), 0, 100).await.unwrap();
+        let told = |words: &str| history.iter().filter(|entry| entry.message.contains(words)).count();
+        assert_eq!(told("waits for its address"), nth + 1, "once, not with each try");
+    }
+}
+
+#[tokio::test]
+async fn a_container_that_somebody_has_paused_is_left_to_them() {
+    let host = host().await;
+    host.engine.add_image(&image());
+    let record = host.create("db", "one").await;
+    let id = record.spec.id;
+    assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
+    let name = format!("larder-{id}-server");
+    let starts = host.engine.count(Call::Start);
+    host.engine.pause(&name, true);
+    let health = async |state: HealthState| {
+        until("the addon's health", || async {
+            let health = host.control.addon(id).await.unwrap().addon.health;
+            (health.state == state).then_some(health)
+        })
+        .await
+    };
+    let ill = health(HealthState::Unhealthy).await;
+    let why = format!("the container server is paused; `docker unpause {name}` lets it go on");
+    assert_eq!(ill.reason, Some(why));
+    host.engine.pause(&name, false);
+    health(HealthState::Healthy).await;
+    assert_eq!(host.engine.count(Call::Start), starts);
+}
+
+/// Whether the last call of this function may connect to a port of the engine's.
+fn reaches(host: &TestHost, export: Export, port: u16) -> bool {
+    let call = host.script.last.lock().unwrap()[&export].clone();
+    call.network.permits_address(Scheme::Tcp, ([127, 0, 0, 1], port).into())
+}
+
+#[tokio::test]
+async fn what_waits_to_be_started_first_is_not_reached_yet() {
+    let host = host_with_grant().await;
+    host.engine.add_image(&image());
+    host.engine.fail(Call::Start, 4, &EngineError::Failed("no room".into()));
+    let id = host.create("db", "one").await.spec.id;
+    until("its port", || async { (!host.store.published(id).await.unwrap().is_empty()).then_some(()) }).await;
+    let before = host.calls("db", Export::ProvisionComplete);
+    host.store.poke_addon(id).await.unwrap();
+    until("a call", || async { (host.calls("db", Export::ProvisionComplete) > before).then_some(()) }).await;
+    assert!(!reaches(&host, Export::ProvisionComplete, 21_000), "whoever listens there is somebody else");
+    assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
+    assert!(reaches(&host, Export::GetConfig, 21_000) && !reaches(&host, Export::GetConfig, 21_001));
+    // It is made anew at the same port, so nobody is kept from trying.
+    host.engine.fail(Call::CreateContainer, 1, &EngineError::Failed("no room".into()));
+    host.engine.destroy(&format!("larder-{id}-server"));
+    until("a failure", || async { (host.engine.count(Call::CreateContainer) > 1).then_some(()) }).await;
+    host.control.rotate_addon(id, 0).await.unwrap();
+    until("a call", || async { (host.calls("db", Export::BeginRotation) > 0).then_some(()) }).await;
+    assert!(reaches(&host, Export::BeginRotation, 21_000));
+}
+
+#[tokio::test]
+async fn a_registry_that_is_down_is_asked_after_growing_pauses_and_told_of_once() {
+    let clock = Arc::new(ManualClock::default());
+    let host = host_at(clock.clone()).await;
+    host.engine.fail(Call::Pull, 4, &EngineError::Failed("toomanyrequests".into()));
+    let id = host.create("db", "one").await.spec.id;
+    for (attempt, pause_ms) in [(1, 2_000), (2, 4_000), (3, 8_000), (4, 16_000)] {
+        until("an attempt", || async { (host.engine.count(Call::Pull) == attempt).then_some(()) }).await;
+        let waits = async || {
+            let lease = host.store.objects(id).await.unwrap().remove(0);
+            lease.message.contains("toomanyrequests").then_some(())
+        };
+        until("its failure", waits).await;
+        due_in(&host, pause_ms).await;
+        if attempt == 4 {
+            host.engine.add_to_registry(&image());
+        }
+        clock.advance_ms(pause_ms);
+    }
+    assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
+    let history = host.control.history(Some(id), 0, 1_000).await.unwrap();
+    assert_eq!(history.iter().filter(|entry| entry.kind == "pulling").count(), 1);
+}
+
+/// Waits until the next piece of work that is due is due then.
+async fn due_in(host: &TestHost, ms: u64) {
+    let due = host.store.now().plus_ms(ms);
+    until("it to be put off", || async { (host.store.next_due(vec![]).await.unwrap() == Some(due)).then_some(()) })
+        .await;
+}
+
+/// All that is logged on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<String>>);
+
+impl Visit for Log {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0.lock().unwrap().push_str(&format!("{field}={value:?} "));
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut self.clone());
+    }
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+#[tokio::test]
+async fn what_is_logged_of_an_engine_holds_no_secret() {
+    let log = Log::default();
+    let _logging = tracing::subscriber::set_default(log.clone());
+    let host = host().await;
+    host.engine.add_image(&image());
+    let why = format!("exec: {IN_ITS_ENVIRONMENT}: not found; {ISSUED}");
+    host.engine.fail(Call::CreateContainer, 1, &EngineError::Failed(why));
+    let id = host.create("db", "one").await.spec.id;
+    assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
+    let said = log.0.lock().unwrap().clone();
+    assert!(said.contains("exec: ••••: not found; ••••") && !said.contains("hunter2"), "{said}");
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use larder_control::{Code, ControlError, UpdateAddon};
+use larder_control::{Code, ControlError, PatchAddon};
 use larder_domain::failure::GuestFailure;
 use larder_domain::operation::{Operation, OperationKind, OperationState};
 use larder_domain::ports::runtime::{CallReport, Export, GuestState};
@@ -20,8 +20,8 @@ async fn ready(host: &TestHost, provider: &str, name: &str) -> AddonId {
     id
 }
 
-fn update(parameters: serde_json::Value) -> UpdateAddon {
-    UpdateAddon { plan: None, parameters: Some(parameters) }
+fn update(parameters: serde_json::Value) -> PatchAddon {
+    PatchAddon { parameters: Some(parameters), ..PatchAddon::default() }
 }
 
 fn operation(record: &AddonRecord) -> &Operation {
@@ -39,7 +39,7 @@ fn code(refused: Result<AddonRecord, ControlError>) -> Code {
 async fn an_update_is_called_with_what_is_to_be_and_what_was() {
     let host = TestHost::start(&["honest"]).await;
     let id = ready(&host, "honest", "one").await;
-    host.control.update_addon(id, update(json!({ "n": 2 }))).await.unwrap();
+    host.control.patch_addon(id, update(json!({ "n": 2 }))).await.unwrap();
     let record = host.settled(id).await;
     assert_eq!((operation(&record).state, &record.spec.parameters), (OperationState::Succeeded, &json!({ "n": 2 })));
     let call = host.script.last.lock().unwrap()[&Export::BeginUpdate].clone();
@@ -47,8 +47,26 @@ async fn an_update_is_called_with_what_is_to_be_and_what_was() {
     let asked = host.script.last.lock().unwrap()[&Export::GetConfig].clone();
     assert_eq!(asked.addon.parameters, json!({ "n": 2 }), "its configuration is that of what it is to be");
     // What it has already is not asked for again.
-    host.control.update_addon(id, update(json!({ "n": 2 }))).await.unwrap();
+    host.control.patch_addon(id, update(json!({ "n": 2 }))).await.unwrap();
     assert_eq!(host.calls("honest", Export::BeginUpdate), 1);
+}
+
+#[tokio::test]
+async fn an_addon_is_protected_with_its_update() {
+    let host = TestHost::start(&["honest"]).await;
+    let id = ready(&host, "honest", "one").await;
+    let patch = PatchAddon { protected: Some(true), ..update(json!({ "n": 2 })) };
+    let asked = host.control.patch_addon(id, patch).await.unwrap();
+    assert!(asked.spec.protected && asked.addon.running().is_some());
+    let record = host.settled(id).await;
+    assert_eq!((operation(&record).state, record.spec.protected), (OperationState::Succeeded, true));
+    // Also where nothing else changes.
+    let patch = PatchAddon { protected: Some(false), ..update(json!({ "n": 2 })) };
+    assert!(!host.control.patch_addon(id, patch).await.unwrap().spec.protected);
+    let history = host.control.history(Some(id), 0, 100).await.unwrap();
+    let kinds: Vec<_> =
+        history.iter().map(|entry| entry.kind.as_str()).filter(|kind| kind.contains("protected")).collect();
+    assert_eq!(kinds, ["protected", "unprotected"]);
 }
 
 #[tokio::test]
@@ -67,7 +85,7 @@ async fn a_failed_update_leaves_the_addon_as_it_was() {
         _ => says(export),
     };
     host.script.answers.lock().unwrap().insert("picky".into(), Box::new(refuses));
-    host.control.update_addon(id, update(json!({ "n": 2 }))).await.unwrap();
+    host.control.patch_addon(id, update(json!({ "n": 2 }))).await.unwrap();
     let record = host.settled(id).await;
     let failed = operation(&record);
     assert_eq!(
@@ -104,14 +122,18 @@ async fn a_rotation_ends_the_old_credentials_after_the_overlap() {
 async fn what_can_not_be_done_is_refused_and_changes_nothing() {
     let host = TestHost::start(&["honest"]).await;
     let id = ready(&host, "honest", "one").await;
-    let bad_plan = UpdateAddon { plan: Some("huge".parse().unwrap()), parameters: None };
-    assert_eq!(code(host.control.update_addon(id, bad_plan).await), Code::UnknownPlan);
-    assert_eq!(code(host.control.update_addon(id, update(json!(3))).await), Code::InvalidParameters);
+    let bad_plan = PatchAddon { plan: Some("huge".parse().unwrap()), ..PatchAddon::default() };
+    assert_eq!(code(host.control.patch_addon(id, bad_plan).await), Code::UnknownPlan);
+    assert_eq!(code(host.control.patch_addon(id, update(json!(3))).await), Code::InvalidParameters);
     let long = Operation::OVERLAP_MS_MAX + 1;
     assert_eq!(code(host.control.rotate_addon(id, long).await), Code::InvalidOverlap);
     assert_eq!(code(host.control.rotate_addon(AddonId::generate(), 0).await), Code::UnknownAddon);
+    let half = PatchAddon { protected: Some(true), ..update(json!(3)) };
+    assert_eq!(code(host.control.patch_addon(id, half).await), Code::InvalidParameters);
+    assert!(!host.control.addon(id).await.unwrap().spec.protected, "all of it or nothing");
     host.control.delete_addon(id, false).await.unwrap();
     assert_eq!(code(host.control.rotate_addon(id, 0).await), Code::NotReady);
+    assert_eq!(code(host.control.patch_addon(id, update(json!({}))).await), Code::NotReady, "though it has them");
     assert_eq!(host.calls("honest", Export::BeginUpdate) + host.calls("honest", Export::BeginRotation), 0);
 }
 

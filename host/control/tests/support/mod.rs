@@ -28,6 +28,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::{Notify, Semaphore, watch};
 
+/// How often workers look whether something is due.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
 /// What a provider does in a call.
 pub(crate) type Answer = Result<Result<Reply, GuestFailure>, Fault>;
 
@@ -245,7 +248,7 @@ impl TestHost {
         set_up: impl FnOnce(Control) -> Control,
     ) -> Self {
         let engine = Arc::new(FakeEngine::default());
-        let engines = vec![NamedEngine::new(engine.clone(), engine_settings())];
+        let engines = vec![NamedEngine::new(engine.clone(), engine_settings()).keeping_its_network(Duration::ZERO)];
         Self::start_over(providers, clock, engine, |control| set_up(control.with_engines(engines))).await
     }
 
@@ -304,7 +307,8 @@ impl TestHost {
         self.control.wait_for_version(&name, digest, Duration::from_secs(30)).await.unwrap()
     }
 
-    async fn grant(&self, name: &str) {
+    /// Lets a provider have a volume for each addon.
+    pub(crate) async fn grant(&self, name: &str) {
         let name = name.parse().unwrap();
         let volume = Permission::parse("docker", "volumes=1").unwrap();
         let revision = self.store.provider(&name).await.unwrap().unwrap().revision;
@@ -328,7 +332,12 @@ impl TestHost {
         name: &str,
         wish: Option<&str>,
     ) -> Result<AddonRecord, ControlError> {
-        let request = CreateAddon {
+        Ok(self.control.create_addon(Self::wish(provider, name, wish)).await?.0)
+    }
+
+    /// What is asked for then.
+    pub(crate) fn wish(provider: &str, name: &str, engine: Option<&str>) -> CreateAddon {
+        CreateAddon {
             app: "demo".parse().unwrap(),
             service: "thing".parse().unwrap(),
             provider: Some(provider.parse().unwrap()),
@@ -340,10 +349,9 @@ impl TestHost {
             shared_app: None,
             parameters: json!({}),
             protected: false,
-            engine: wish.map(|wish| wish.parse().unwrap()),
+            engine: engine.map(|wish| wish.parse().unwrap()),
             idempotency: None,
-        };
-        Ok(self.control.create_addon(request).await?.0)
+        }
     }
 
     /// Waits until an addon is ready or terminal.
@@ -360,7 +368,9 @@ impl TestHost {
 /// Starts what works for a control.
 fn run(control: &Control) -> watch::Sender<bool> {
     let (stop, stopped) = watch::channel(false);
-    tokio::spawn(Worker::new(control.clone(), WorkerConfig::default()).run(stopped.clone()));
+    // Nobody pokes it when a clock is advanced by hand.
+    let config = WorkerConfig { look_every: LOOK_EVERY, ..WorkerConfig::default() };
+    tokio::spawn(Worker::new(control.clone(), config).run(stopped.clone()));
     tokio::spawn(watch_engines(control.clone(), stopped));
     stop
 }

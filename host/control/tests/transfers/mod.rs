@@ -1,18 +1,19 @@
 //! Exports and imports over an engine that is none: what flows, who is told what, and that no container stays.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::stream;
 use larder_containers::fake::{Call, FakeEngine, FakeProgram};
-use larder_control::{BrokenBody, Code, ControlError, Exported, ImportBody, TransferLimits};
+use larder_control::{BrokenBody, Code, ControlError, CreateAddon, Exported, ImportBody, TransferLimits};
 use larder_domain::docker::{ObjectSpec, Wanted};
 use larder_domain::grants::Permission;
-use larder_domain::operation::{Operation, OperationState};
-use larder_domain::ports::engine::{ContainerState, Engine, EngineError, NewContainer, Owner, StreamThrough};
+use larder_domain::operation::{NewOperation, Operation, OperationKind, OperationState, Stage};
+use larder_domain::ports::engine::{ContainerState, Engine, EngineError, NewContainer, Owner, Passage, StreamThrough};
 use larder_domain::ports::runtime::{CallReport, Export, Reply};
-use larder_domain::ports::store::{AddonStore, Change, Fence};
-use larder_domain::{AddonId, AddonState, Digest, Event, OperationId, SecretString};
+use larder_domain::ports::store::{AddonStore, Change, Fence, ObjectStore as _};
+use larder_domain::{AddonId, AddonState, Digest, Event, InstallationId, OperationId, ProvisionType, SecretString};
 use larder_store::{ManualClock, SystemClock};
 use serde_json::{Value, json};
 use sha2::Digest as _;
@@ -69,6 +70,7 @@ impl World {
         let request = json!({ "capability": "docker", "value": IMAGE, "required": false, "reason": "to dump" });
         let mut manifest = manifest();
         manifest["requests"] = json!([request]);
+        manifest["services"][0]["provision_types"] = json!(["independent", "communal"]);
         let digest = Digest(sha2::Sha256::digest("pipes").into());
         host.script.describes.lock().unwrap().insert(digest, Box::new(move |_| Ok(manifest.clone())));
         host.script.answers.lock().unwrap().insert("pipes".into(), Box::new(says(described(&json!({})))));
@@ -162,6 +164,12 @@ async fn an_export_that_fails_before_its_first_data_is_refused_with_what_the_pro
     assert_eq!(why, "the program ended with code 1: password •••• refused");
     let operation = world.ended().await;
     assert_eq!(operation.error.unwrap().code, "transfer_failed");
+
+    // Only the end of what it said is kept, and that may begin within a password.
+    let errors = format!("rrect-horse{}", "!".repeat(6 * 1024 - 11));
+    world.engine.runs(&IMAGE.parse().unwrap(), FakeProgram { code: 1, errors, ..FakeProgram::default() });
+    let (_, why) = world.refusal().await;
+    assert!(why.starts_with("the program ended with code 1: !!!"), "{why}");
 }
 
 #[tokio::test]
@@ -238,7 +246,7 @@ async fn an_import_fails_with_its_program_its_client_or_its_data() {
 
 #[tokio::test]
 async fn data_and_transfers_are_bounded() {
-    let limits = TransferLimits { bytes_max: 8, at_once_max: 1 };
+    let limits = TransferLimits { bytes_max: 8, at_once_max: 1, ..TransferLimits::default() };
     let world = World::within(FakeProgram { hangs: true, ..prints(&["12345678"]) }, limits).await;
     let exported = world.host.control.export_addon(world.id).await.unwrap();
     assert_eq!(world.refusal().await.0, Code::Overloaded);
@@ -297,23 +305,44 @@ async fn a_client_that_takes_nothing_is_given_up() {
     assert!(read(&mut exported).await.is_err());
 }
 
+/// An export as a process that is gone had begun it.
+async fn begun_by_nobody(world: &World) -> OperationId {
+    let id = OperationId::generate();
+    let wish =
+        NewOperation { id, kind: OperationKind::Export, deadline_ms: 60_000, overlap_ms: 0, change: None, after: None };
+    let change = Change::new(world.id, Event::OperationRequested(Box::new(wish)), Fence::User);
+    world.host.store.apply(change).await.unwrap();
+    id
+}
+
+#[tokio::test]
+async fn a_transfer_that_a_crash_broke_off_without_a_container_is_ended_at_the_next_start() {
+    let mut world = World::new(FakeProgram::default()).await;
+    for hangs in [false, true] {
+        if hangs {
+            world.host.script.hanging.lock().unwrap().insert("pipes".to_owned());
+        }
+        let before = world.host.calls("pipes", Export::BeginExport);
+        begun_by_nobody(&world).await;
+        let is_begun = async || {
+            let is_called = world.host.calls("pipes", Export::BeginExport) > before;
+            let stage = world.operation().await.stage;
+            (is_called && hangs == (stage == Stage::Begin)).then_some(())
+        };
+        until("its provider to be called", is_begun).await;
+        world.host.over_to(vec![]);
+        let ended = world.ended().await;
+        assert_eq!(ended.error.unwrap().reason, "the host stopped while data flowed");
+    }
+}
+
 #[tokio::test]
 async fn what_a_crash_has_left_is_removed_and_its_operation_ended() {
     let world = World::new(FakeProgram::default()).await;
-    // As a process that is gone had begun it.
-    let operation = OperationId::generate();
-    let wish = larder_domain::operation::NewOperation {
-        id: operation,
-        kind: larder_domain::operation::OperationKind::Export,
-        deadline_ms: 60_000,
-        overlap_ms: 0,
-        change: None,
-    };
-    let change = Change::new(world.id, Event::OperationRequested(Box::new(wish)), Fence::User);
-    world.host.store.apply(change).await.unwrap();
+    let operation = begun_by_nobody(&world).await;
     assert!(world.host.settled(world.id).await.addon.running().is_some());
     let ObjectSpec::Container(spec) = ObjectSpec::parse(SERVER).unwrap() else { panic!() };
-    let installation = larder_domain::ports::Store::installation(&*world.host.store);
+    let installation = installation(&world);
     let container = NewContainer {
         full_name: format!("larder-{}-{operation}", world.id),
         owner: Owner { installation, addon: world.id, name: spec.name.clone(), revision: 0 },
@@ -330,6 +359,74 @@ async fn what_a_crash_has_left_is_removed_and_its_operation_ended() {
     let ended = world.ended().await;
     assert_eq!(ended.error.unwrap().reason, "the host stopped while data flowed");
     assert_eq!(world.engine.containers().len(), 1, "the server stays");
+}
+
+#[tokio::test]
+async fn a_provider_that_does_not_begin_is_waited_for_no_longer() {
+    let limits = TransferLimits { begin_wait: Duration::from_millis(50), ..TransferLimits::default() };
+    let world = World::within(prints(&["data"]), limits).await;
+    world.host.script.hanging.lock().unwrap().insert("pipes".into());
+    let (code, why) = world.refusal().await;
+    assert!(code == Code::TransferFailed && why.contains("has not begun"), "{why}");
+    assert_eq!(world.operation().await.state, OperationState::Failed);
+    world.host.script.hanging.lock().unwrap().clear();
+    // It is in nobody's way, and the call that hung is not either.
+    until("another", || async { world.host.control.export_addon(world.id).await.ok() }).await;
+}
+
+/// A ready addon that is a part of a common server, which has the container; and that one's full name.
+async fn on_a_common_server(world: &World) -> (AddonId, String) {
+    let says = says(described(&json!({})));
+    let is_first = AtomicBool::new(true);
+    let answer = move |export| match export {
+        Export::BeginProvision if !is_first.swap(false, Ordering::SeqCst) => report(usual(export)),
+        _ => says(export),
+    };
+    world.host.script.answers.lock().unwrap().insert("pipes".into(), Box::new(answer));
+    let communal = Some(ProvisionType::Communal);
+    let wish = CreateAddon { provision_type: communal, ..TestHost::wish("pipes", "two", None) };
+    let record = world.host.control.create_addon(wish).await.unwrap().0;
+    let (id, parent) = (record.spec.id, record.spec.parent.unwrap());
+    assert_eq!(world.host.settled(id).await.addon.state, AddonState::Ready);
+    assert!(world.host.store.objects(id).await.unwrap().is_empty());
+    (id, format!("larder-{parent}-server"))
+}
+
+#[tokio::test]
+async fn a_program_of_one_of_many_comes_to_their_server_from_outside() {
+    let world = World::new(FakeProgram { hangs: true, ..prints(&["begin"]) }).await;
+    let (id, server) = on_a_common_server(&world).await;
+    let mut exported = world.host.control.export_addon(id).await.unwrap();
+    assert_eq!(exported.next().await.unwrap().unwrap(), b"begin");
+    let program = world.engine.container(&world.streams()[0]).unwrap();
+    assert_eq!(program.stream.unwrap().beside, None, "a server trusts whoever is in its namespace");
+    let known: Vec<_> = world.engine.container(&server).unwrap().joined.into_iter().collect();
+    assert_eq!(known, [(program.network.clone(), "server".to_owned())]);
+    assert!(!world.engine.networks().contains(&program.network), "it is not in the network of all");
+    drop(exported);
+    until("its end", || async {
+        let is_left = world.engine.passages(installation(&world)).await.unwrap().is_empty();
+        (is_left && world.streams().is_empty()).then_some(())
+    })
+    .await;
+    assert!(world.engine.container(&server).unwrap().joined.is_empty());
+}
+
+#[tokio::test]
+async fn a_network_that_a_crash_has_left_is_removed() {
+    let world = World::new(FakeProgram::default()).await;
+    let (_, server) = on_a_common_server(&world).await;
+    let passage = Passage { name: "left".to_owned(), operation: OperationId::generate() };
+    world.engine.open_passage(installation(&world), &passage, &server, "server").await.unwrap();
+    // After this, everything is looked at again.
+    world.engine.break_events(&EngineError::Failed("it was started again".into()));
+    until("its end", || async { world.engine.passages(installation(&world)).await.unwrap().is_empty().then_some(()) })
+        .await;
+    assert!(world.engine.container(&server).unwrap().joined.is_empty());
+}
+
+fn installation(world: &World) -> InstallationId {
+    larder_domain::ports::Store::installation(&*world.host.store)
 }
 
 #[tokio::test]

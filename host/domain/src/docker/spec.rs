@@ -245,6 +245,9 @@ impl ContainerSpec {
         check_count("ports", self.ports.len())?;
         let paths = || self.mounts.iter().map(|m| &m.path).chain(self.tmpfs.iter().map(|t| &t.path));
         paths().try_for_each(|path| check_path(path))?;
+        if let Some(twice) = paths().enumerate().find_map(|(at, path)| paths().take(at).find(|it| *it == path)) {
+            return Err(format!("{twice:?} is the place of two mounts; each has one of its own"));
+        }
         let texts = self.command.iter().chain(self.env.values()).map(SecretString::reveal);
         if texts.chain(self.entrypoint.iter().map(String::as_str)).any(|text| text.contains('\0')) {
             return Err("command, entrypoint and env can't hold NUL".into());

@@ -2,6 +2,9 @@
 
 use serde::Serialize;
 
+use super::LocalName;
+use crate::ids::AddonId;
+
 /// How an object is doing. Serialised as the document that the guest gets; more fields and states may come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
@@ -50,4 +53,16 @@ pub struct Published {
     pub host: String,
     /// The port there.
     pub published: u16,
+}
+
+/// By which name an addon's container is known in the networks of apps. It says whose it is, so it is another's in none of them.
+#[must_use]
+pub fn name_in_networks(addon: AddonId, object: &LocalName) -> String {
+    format!("{object}.{}", names_in_networks(addon))
+}
+
+/// What the names of all of an addon's containers end in, in the networks of apps.
+#[must_use]
+pub fn names_in_networks(addon: AddonId) -> String {
+    format!("{}.larder", addon.0.simple())
 }

@@ -209,6 +209,8 @@ fn a_document_has_no_way_to_the_hosts_own() {
         (json!({ "pids": 0 }), "pids"),
         (json!({ "ports": [0] }), "ports"),
         (json!({ "ports": [1, 1] }), "ports"),
+        (json!({ "mounts": [{ "volume": "a", "path": "/d" }, { "volume": "b", "path": "/d" }] }), "two mounts"),
+        (json!({ "mounts": [{ "volume": "a", "path": "/d" }], "tmpfs": [{ "path": "/d", "bytes": 1 }] }), "two mounts"),
         (json!({ "user": "root; rm" }), "user"),
         (json!({ "env": { "A=B": "c" } }), "environment"),
         (json!({ "env": { "A": "c\u{0}" } }), "NUL"),

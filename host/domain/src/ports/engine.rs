@@ -1,7 +1,7 @@
 //! A Docker engine, as the reconciler needs it: objects by full names, made, looked at and removed. Who may want what, and
 //! which objects are whose, is decided before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use async_trait::async_trait;
 
 use crate::docker::{ContainerSpec, Image, LocalName, ObjectKind};
 use crate::ids::{AddonId, InstallationId, OperationId};
+use crate::names::NetworkName;
 use crate::secret::SecretString;
 
 /// Why an engine did not do what it was asked to.
@@ -23,6 +24,9 @@ pub enum EngineError {
     /// There is no such image, here or where it would be pulled from.
     #[error("the image can't be had: {0}")]
     NoImage(String),
+    /// There is no such network.
+    #[error("there is no network {0}")]
+    NoNetwork(NetworkName),
     /// There is no such object.
     #[error("the Docker engine has no such object")]
     Missing,
@@ -36,6 +40,9 @@ pub enum EngineError {
     #[error("the Docker engine refused: {0}")]
     Refused(String),
 }
+
+/// The most that is shown of a program's last complaints, in bytes.
+pub const LAST_ERRORS_BYTES_MAX: usize = 4 * 1024;
 
 /// What an engine says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +81,8 @@ pub struct Found {
     pub owner: Owner,
     /// Whether it runs; false for volumes.
     pub running: bool,
+    /// The networks that it is in, by name; none for volumes.
+    pub networks: BTreeSet<String>,
     /// The operation whose data flow through it. Such a container is none of the objects that its addon is to have.
     pub operation: Option<OperationId>,
 }
@@ -110,6 +119,15 @@ pub struct StreamThrough {
     pub beside: Option<String>,
 }
 
+/// A network that is made for one transfer: its container reaches one other container there, and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passage {
+    /// Its name.
+    pub name: String,
+    /// For which operation. It carries this as a label.
+    pub operation: OperationId,
+}
+
 /// How a container is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContainerState {
@@ -124,7 +142,9 @@ pub enum ContainerState {
         /// Whether it used up its memory.
         out_of_memory: bool,
     },
-    /// Between states, or paused by a person.
+    /// Somebody has had its process stand still.
+    Paused,
+    /// Between states.
     Other(String),
 }
 
@@ -188,7 +208,8 @@ pub trait Attached: Send {
     /// Tells the program that there is no more to read, and waits until it prints no more.
     async fn finish(&mut self) -> Result<(), EngineError>;
 
-    /// The end of what it has written to its standard error so far, as text that can be shown.
+    /// The end of what it has written to its standard error so far, as text: [`LAST_ERRORS_BYTES_MAX`] that may be shown, and before
+    /// that what [`crate::redact::redact_end`] needs.
     fn last_errors(&self) -> String;
 }
 
@@ -207,6 +228,37 @@ pub trait Engine: Send + Sync + 'static {
     /// Sees to it that there is a bridge network of that name, labelled as the installation's, in which containers can't
     /// reach one another.
     async fn ensure_network(&self, installation: InstallationId, name: &str) -> Result<(), EngineError>;
+
+    /// Removes that network, if it is the installation's. One that is not there is fine; [`EngineError::Conflict`] if a container that
+    /// runs is in it. One that doesn't run does not keep it, and can't be started afterwards.
+    async fn remove_network(&self, installation: InstallationId, name: &str) -> Result<(), EngineError>;
+
+    /// Whether there is a network of that name that containers of addons may join. [`EngineError::Refused`] if there is one that they
+    /// must not be in: the machine's own, or that of an installation.
+    async fn has_network(&self, name: &NetworkName) -> Result<bool, EngineError>;
+
+    /// Has a container be in a network beside those that it is in, under this name; one that is in it already is fine. The rules of
+    /// [`Engine::has_network`] hold; [`EngineError::NoNetwork`] if there is none.
+    async fn join_network(&self, full_name: &str, network: &NetworkName, known_as: &str) -> Result<(), EngineError>;
+
+    /// Has a container leave a network, if it joined it under this name. What is not there is fine.
+    async fn leave_network(&self, full_name: &str, network: &str, known_as: &str) -> Result<(), EngineError>;
+
+    /// Makes a network for one transfer, and has a container be in it under this name. It is used once, so one that is there is
+    /// whatever the engine makes of it.
+    async fn open_passage(
+        &self,
+        installation: InstallationId,
+        passage: &Passage,
+        to: &str,
+        known_as: &str,
+    ) -> Result<(), EngineError>;
+
+    /// All networks that were made for transfers of the installation.
+    async fn passages(&self, installation: InstallationId) -> Result<Vec<Passage>, EngineError>;
+
+    /// Removes a network that was made for a transfer; whoever is in it leaves it. One that is not there is fine.
+    async fn close_passage(&self, name: &str) -> Result<(), EngineError>;
 
     /// All objects of an installation, or those of one of its addons.
     async fn objects(&self, installation: InstallationId, addon: Option<AddonId>) -> Result<Vec<Found>, EngineError>;

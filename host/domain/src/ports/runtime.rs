@@ -109,6 +109,11 @@ pub trait CallContext: Send + Sync + 'static {
         Err(ContextError::Unfit(format!("the addon has no object {name}")))
     }
 
+    /// Where the addon's app is to connect to reach what this host reaches at a host and a port.
+    async fn for_app(&self, host: &str, port: u16) -> Result<(String, u16), ContextError> {
+        Ok((host.to_owned(), port))
+    }
+
     /// Runs a command in a container of the addon.
     async fn exec(&self, name: &LocalName, _exec: Exec) -> Result<ExecOutput, ContextError> {
         Err(ContextError::Unfit(format!("the addon has no container {name}")))
@@ -161,7 +166,7 @@ pub enum Reply {
     Pending(Pending),
     /// `get-config` gave this.
     Config(RawConfig),
-    /// `begin-export` or `begin-import` gave this document, of at most [`docker::SPEC_BYTES_MAX`] bytes.
+    /// `begin-export` or `begin-import` gave this document, of at most [`crate::transfer::TRANSFER_BYTES_MAX`] bytes.
     Transfer(SecretString),
     /// `check` found this.
     Health(Health),

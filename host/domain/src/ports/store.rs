@@ -17,7 +17,7 @@ pub use addons::{
 };
 pub use apps::{APP_VARIABLES_MAX, AppStore, AppVariable, ConfigPatch, PatchRefusal};
 pub use audit::AuditStore;
-pub use engines::EngineStore;
+pub use engines::{Busy, EngineStore};
 pub use objects::{Desired, NoPort, ObjectOwner, ObjectStore, Phase, PortMap, Publish, StoredObject};
 pub use providers::{CheckOutcome, ProviderStore, RemoveRefusal, RevisionChanged, UploadOutcome};
 pub use work::{Leased, WorkStore};

@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use super::{Event, Illegal, Next, Step, Transition, Write, cleanup, undisturbed};
+use super::{CONTAINERS_LOOK_MS, Event, Illegal, Next, Step, Transition, Write, cleanup, undisturbed};
 use crate::addon::{Addon, AddonState, Cleanup, Patience};
 use crate::failure::StepFailure;
 use crate::grace::Grace;
@@ -61,7 +61,7 @@ pub(super) fn advance(addon: &Addon, event: Event, now: StoreTime) -> Result<Tra
             Ok(Transition { addon: undisturbed(addon), writes: vec![], next: Next::At(grace.until) })
         }
         Event::Failed(Step::UnsetVariables, failure) => Ok(not_unset(addon, grace, &failure, now)),
-        Event::UndeleteRequested { shares } if !grace.is_over(now) => Ok(undelete(addon, shares, now)),
+        Event::UndeleteRequested { anew } if !grace.is_over(now) => Ok(undelete(addon, anew, now)),
         Event::ParentLost { reason } => {
             let entry = Entry::new("grace_over", format!("it can't be had back any more: {reason}"));
             Ok(cleanup::begin(addon.clone(), vec![Write::Record(entry)], now))
@@ -78,12 +78,11 @@ fn not_unset(addon: &Addon, grace: Grace, failure: &StepFailure, now: StoreTime)
     Transition { addon, writes: vec![Write::Record(entry)], next: Next::At(again) }
 }
 
-/// It is as it was before its variables were set. One that shares another's resource asks that one again, whose
-/// configuration may have changed meanwhile.
-fn undelete(addon: &Addon, shares: bool, now: StoreTime) -> Transition {
+/// It is as it was before its variables were set. Where its configuration may have changed meanwhile, it is asked for again.
+fn undelete(addon: &Addon, anew: bool, now: StoreTime) -> Transition {
     let message = "had back; setting variables";
     let addon = Addon {
-        state: if shares { AddonState::WaitingForProvision } else { AddonState::Provisioned },
+        state: if anew { AddonState::WaitingForProvision } else { AddonState::Provisioned },
         cleanup: Cleanup::None,
         delete_wanted: false,
         message: message.into(),
@@ -94,8 +93,16 @@ fn undelete(addon: &Addon, shares: bool, now: StoreTime) -> Transition {
     Transition { addon, writes: vec![Write::WakeObjects, Write::Record(entry)], next: Next::At(now) }
 }
 
-/// It was had back, and its app could not be given the variables: that is no reason to lose what it holds.
-pub(super) fn not_back(addon: &Addon, grace: Grace, entry: Entry, now: StoreTime) -> Transition {
-    let why = format!("it could not be had back: {}", entry.message);
-    delete(addon, grace, &why, vec![Write::Record(entry)], now)
+/// Its time begins when its containers run: an engine that is slow, or away, is no reason to give it up.
+pub(super) fn awaiting_containers(addon: &Addon, message: String, now: StoreTime) -> Transition {
+    let patience = Patience::new(addon.patience.limit_ms, now);
+    let addon = Addon { message, patience, ..undisturbed(addon) };
+    Transition { addon, writes: vec![], next: Next::At(now.plus_ms(CONTAINERS_LOOK_MS)) }
+}
+
+/// It was had back, and could not become ready: that is no reason to lose what it holds. Its grace may have ended meanwhile, so
+/// there is time to mend what was in the way.
+pub(super) fn not_back(addon: &Addon, grace: Grace, why: &str, call: Option<Entry>, now: StoreTime) -> Transition {
+    let writes = call.into_iter().map(Write::Record).collect();
+    delete(addon, grace.prolonged(now), &format!("it could not be had back: {why}"), writes, now)
 }

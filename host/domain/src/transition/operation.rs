@@ -6,13 +6,14 @@
 
 use serde_json::json;
 
+use super::attempt::{again, tried};
 use super::{Event, Illegal, Next, Step, Transition, Write};
 use crate::addon::{Addon, AddonError, Patience};
 use crate::config::AddonConfig;
-use crate::failure::{Fault, GuestFailure, Pending, StepFailure};
+use crate::failure::{Pending, StepFailure};
 use crate::history::Entry;
 use crate::operation::{Health, HealthState, NewOperation, Operation, OperationKind, OperationState, Stage};
-use crate::retry::{CALL_BACKOFF, SINK_BACKOFF};
+use crate::retry::SINK_BACKOFF;
 use crate::time::StoreTime;
 
 /// A user wants something done to a ready addon on which nothing is under way.
@@ -37,9 +38,11 @@ pub(super) fn woken(addon: &Addon, now: StoreTime) -> Transition {
     let is_over = addon.patience.is_exhausted();
     let step = match operation.stage {
         Stage::Overlap if is_over => {
-            let patience = Patience::new(Addon::CLEANUP_PENDING_LIMIT_MS, now);
-            let addon = Addon { patience, ..at(&addon, operation, Stage::End, "the old credentials end") };
-            return Transition { addon, writes: vec![], next: Next::Do(Step::EndRotation) };
+            return Transition {
+                addon: ending(&addon, operation, now),
+                writes: vec![],
+                next: Next::Do(Step::EndRotation),
+            };
         }
         Stage::Overlap => {
             let left_ms = addon.patience.limit_ms.saturating_sub(addon.patience.waited_ms);
@@ -89,7 +92,7 @@ pub(super) fn advance(addon: &Addon, event: Event, now: StoreTime) -> Result<Tra
         (Begin, Event::TransferBegun(described)) if operation.kind.is_transfer() => {
             let addon = at(addon, operation, Stream, "the data can flow");
             let addon = Addon { patience: Patience::new(Operation::STREAM_IDLE_MS, now), ..addon };
-            let writes = vec![Write::Record(call_ok(operation)), Write::KeepTransfer(described)];
+            let writes = vec![Write::Record(call_ok(operation)), Write::KeepTransfer(described), Write::WakeObjects];
             Transition { addon, writes, next: Next::At(now.plus_ms(Operation::STREAM_IDLE_MS)) }
         }
         (Complete | End, Event::StillPending(pending)) => still_pending(addon, operation, pending, now),
@@ -97,8 +100,9 @@ pub(super) fn advance(addon: &Addon, event: Event, now: StoreTime) -> Result<Tra
         (Complete, Event::ConfigRefused { code, reason }) => failed(addon, operation, code, reason, None, now),
         (SetVariables, Event::VariablesSet) => variables_set(addon, operation, now),
         (SetVariables, Event::Failed(Step::SetVariables, failure)) => {
-            let wait_ms = SINK_BACKOFF.wait_ms(addon.host_faults.saturating_add(1));
-            faulted(addon, Entry::call_failed(Step::SetVariables, &failure), wait_ms, now)
+            let host_faults = addon.host_faults.saturating_add(1);
+            let entry = Entry::call_failed(Step::SetVariables, &failure);
+            again(Addon { host_faults, ..addon.clone() }, entry, SINK_BACKOFF.wait_ms(host_faults), now)
         }
         (End, Event::RotationEnded) => {
             succeeded(addon, operation, vec![Write::Record(Entry::call_ok(Step::EndRotation, "done"))], now)
@@ -108,6 +112,9 @@ pub(super) fn advance(addon: &Addon, event: Event, now: StoreTime) -> Result<Tra
             let patience = Patience::new(Operation::STREAM_IDLE_MS, now);
             let addon = Addon { operation: Some(operation), patience, ..addon.clone() };
             Transition { addon, writes: vec![], next: Next::At(now.plus_ms(Operation::STREAM_IDLE_MS)) }
+        }
+        (Begin, Event::TransferEnded { result: Err(reason), .. }) if operation.kind.is_transfer() => {
+            failed(addon, operation, "transfer_failed", reason, None, now)
         }
         (Stream, Event::TransferEnded { bytes, result }) => {
             let operation = Operation { bytes, ..operation.clone() };
@@ -137,7 +144,7 @@ fn at_rest(addon: &Addon, event: Event, now: StoreTime) -> Option<Transition> {
 /// The addon with its operation broken off, as when it is deleted. What the operation kept goes with it.
 pub(super) fn broken_off(addon: &Addon, why: &str) -> (Addon, Vec<Write>) {
     let Some(operation) = addon.running() else { return (addon.clone(), vec![]) };
-    let error = Some(AddonError { code: "broken_off".to_owned(), reason: why.to_owned() });
+    let error = Some(AddonError { code: Operation::BROKEN_OFF.to_owned(), reason: why.to_owned() });
     let operation =
         Operation { state: OperationState::Failed, message: why.to_owned(), error, percent: None, ..operation.clone() };
     (Addon { operation: Some(operation), ..addon.clone() }, vec![Write::ForgetOperation])
@@ -148,6 +155,20 @@ pub(super) fn interrupted(addon: &Addon, why: &str) -> (Addon, Vec<Write>) {
     let undo = addon.running().is_some_and(Operation::can_be_undone).then_some(Write::UndoOperation);
     let (addon, writes) = broken_off(addon, why);
     (addon, undo.into_iter().chain(writes).collect())
+}
+
+/// A rotation whose new credentials the app has.
+fn ending(addon: &Addon, operation: &Operation, now: StoreTime) -> Addon {
+    let patience = Patience::new(Addon::CLEANUP_PENDING_LIMIT_MS, now);
+    Addon { patience, ..at(addon, operation, Stage::End, "the old credentials end") }
+}
+
+/// An addon that is ready goes on with the rotation that its deletion broke off. Whoever rotates credentials because somebody else has
+/// them relies on their end.
+pub(super) fn resumed(addon: &Addon, now: StoreTime) -> Option<Addon> {
+    let operation = addon.operation.as_ref().filter(|operation| operation.has_left_old_credentials())?;
+    let operation = Operation { state: OperationState::Running, error: None, ..operation.clone() };
+    Some(ending(addon, &operation, now))
 }
 
 /// The operation at another stage, after a typed answer.
@@ -193,6 +214,8 @@ fn configured(addon: &Addon, operation: &Operation, config: Box<AddonConfig>, no
     if operation.kind == OperationKind::Update {
         writes.push(Write::AdoptChange);
     }
+    // What it has removed goes now, and what ended meanwhile was its provider's to decide about, and no longer is.
+    writes.push(Write::WakeObjects);
     let generation = addon.generation_in_calls();
     let patience = Patience::new(Addon::SINK_LIMIT_MS, now);
     let addon = Addon { generation, patience, ..at(addon, operation, Stage::SetVariables, "setting variables") };
@@ -227,42 +250,10 @@ fn succeeded(addon: &Addon, operation: &Operation, mut writes: Vec<Write>, now: 
     Transition { next: rest(&addon, now), addon, writes }
 }
 
-/// A call did not succeed: try again, or give up.
+/// A call did not succeed.
 fn step_failed(addon: &Addon, operation: &Operation, step: Step, failure: StepFailure, now: StoreTime) -> Transition {
-    let entry = Entry::call_failed(step, &failure);
-    let give_up = |code: &str, reason| failed(addon, operation, code, reason, Some(entry.clone()), now);
-    match failure {
-        StepFailure::Guest(GuestFailure::Rejected(reason)) => give_up("provider_rejected", reason),
-        StepFailure::Guest(GuestFailure::Failed(reason)) => give_up("provider_failed", reason),
-        StepFailure::ProviderGone(reason) => give_up("provider_gone", reason),
-        StepFailure::Guest(GuestFailure::Retry { after_ms, reason }) => {
-            let operation = Operation { message: reason, ..operation.clone() };
-            let addon = Addon { operation: Some(operation), attempts: 0, host_faults: 0, ..addon.clone() };
-            again(addon, entry, after_ms, now)
-        }
-        StepFailure::Fault(Fault { code, detail }) => {
-            let attempts = addon.attempts.saturating_add(1);
-            if attempts >= addon.attempts_max {
-                return give_up(code.as_str(), detail);
-            }
-            again(Addon { attempts, ..addon.clone() }, entry, CALL_BACKOFF.wait_ms(attempts), now)
-        }
-        StepFailure::Host(_) => {
-            let wait_ms = CALL_BACKOFF.wait_ms(addon.host_faults.saturating_add(1));
-            faulted(addon, entry, wait_ms, now)
-        }
-    }
-}
-
-/// The host itself could not; the deadline bounds how long it tries.
-fn faulted(addon: &Addon, entry: Entry, wait_ms: u64, now: StoreTime) -> Transition {
-    let host_faults = addon.host_faults.saturating_add(1);
-    again(Addon { host_faults, ..addon.clone() }, entry, wait_ms, now)
-}
-
-fn again(mut addon: Addon, entry: Entry, after_ms: u64, now: StoreTime) -> Transition {
-    addon.patience = addon.patience.tick(now, after_ms);
-    Transition { addon, writes: vec![Write::Record(entry)], next: Next::At(now.plus_ms(after_ms)) }
+    let end = |addon: &Addon, code: &str, reason, call| failed(addon, operation, code, reason, Some(call), now);
+    tried(addon, step, failure, now, end)
 }
 
 /// Gives the operation up. The addon stays ready.

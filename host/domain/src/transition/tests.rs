@@ -26,6 +26,7 @@ fn situations() -> Vec<(&'static str, Addon)> {
     let kept = Addon { grace: Some(grace), delete_wanted: true, ..gone(AddonState::Deprovisioned, Cleanup::Pending) };
     let ended = Addon { grace: Some(Grace { until: NOW, ..grace }), ..kept.clone() };
     let back = Addon { grace: Some(grace), ..provisioned.clone() };
+    let anew = Addon { grace: Some(grace), ..begun.clone() };
     let overdue = Patience { waited_ms: Addon::SINK_LIMIT_MS, limit_ms: Addon::SINK_LIMIT_MS, ..back.patience };
     let wanted = Addon { delete_wanted: true, ..gone(AddonState::Error, Cleanup::Done) };
     vec![
@@ -37,6 +38,9 @@ fn situations() -> Vec<(&'static str, Addon)> {
         ("provisioned", provisioned),
         ("provisioned, had back", back.clone()),
         ("provisioned, had back, overdue", Addon { patience: overdue, ..back }),
+        ("waiting, had back", anew.clone()),
+        ("waiting, had back, last attempt", Addon { attempts: 2, ..anew.clone() }),
+        ("waiting, had back, overdue", Addon { patience: overdue, ..anew }),
         ("ready", ready.clone()),
         ("ready, health is checked", Addon { health_every_ms: Some(60_000), ..ready.clone() }),
         ("ready, update to begin", on(&ready, OperationKind::Update, Stage::Begin)),
@@ -74,11 +78,18 @@ fn on(ready: &Addon, kind: OperationKind, stage: Stage) -> Addon {
 fn wish(kind: OperationKind) -> NewOperation {
     let change = PlanAndParameters { plan: "large".parse().unwrap(), parameters: json!({}) };
     let change = (kind == OperationKind::Update).then_some(change);
-    NewOperation { id: OperationId(uuid::Uuid::nil()), kind, deadline_ms: 900_000, overlap_ms: 600_000, change }
+    NewOperation {
+        id: OperationId(uuid::Uuid::nil()),
+        kind,
+        deadline_ms: 900_000,
+        overlap_ms: 600_000,
+        change,
+        after: None,
+    }
 }
 
 fn failures() -> Vec<StepFailure> {
-    use crate::failure::FaultCode;
+    use crate::failure::{Fault, FaultCode};
     vec![
         StepFailure::Guest(GuestFailure::Rejected("no".into())),
         StepFailure::Guest(GuestFailure::Retry { after_ms: 5_000, reason: "later".into() }),
@@ -124,11 +135,12 @@ fn events(addon: &Addon) -> Vec<Event> {
         Event::DeprovisionRequested,
         Event::DeprovisionLater(Grace { until: NOW.plus_ms(86_400_000), shown: WallTime(0) }),
         Event::VariablesUnset,
-        Event::UndeleteRequested { shares: false },
-        Event::UndeleteRequested { shares: true },
+        Event::UndeleteRequested { anew: false },
+        Event::UndeleteRequested { anew: true },
         Event::CleanupPending(pending()),
         Event::CleanedUp,
         Event::AwaitingParent { message: "the server is being made".into() },
+        Event::AwaitingContainers { message: "their image is being pulled".into() },
         Event::ParentLost { reason: "it was deleted".into() },
         Event::OperationRequested(Box::new(wish(OperationKind::Update))),
         Event::TransferBegun(SecretString::new("{}".to_owned())),

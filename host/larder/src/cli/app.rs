@@ -26,6 +26,10 @@ pub(crate) enum AppCommand {
     Show(AppArgs),
     /// Say on which engine an app's future addons are to be; those that it has stay where they are.
     Place(PlaceArgs),
+    /// Say which Docker network an app's own containers are in; those of its addons join it, and its variables name them there.
+    Attach(AttachArgs),
+    /// Say that an app's own containers are in no network of its addons any more.
+    Detach(AppArgs),
     /// Delete an app.
     Delete(DeleteArgs),
 }
@@ -53,6 +57,16 @@ pub(crate) struct PlaceArgs {
     anywhere: bool,
 }
 
+/// Where an app's own containers are.
+#[derive(Debug, Args)]
+pub(crate) struct AttachArgs {
+    #[command(flatten)]
+    which: AppArgs,
+
+    /// The network, as `docker network ls` shows it.
+    network: String,
+}
+
 /// What to delete.
 #[derive(Debug, Args)]
 pub(crate) struct DeleteArgs {
@@ -70,6 +84,8 @@ pub(crate) async fn run(context: &Context, command: AppCommand) -> Result<()> {
         AppCommand::List => list(context).await,
         AppCommand::Show(args) => show(context, &args.app).await,
         AppCommand::Place(args) => place(context, &args).await,
+        AppCommand::Attach(args) => attach(context, &args.which.app, Some(&args.network)).await,
+        AppCommand::Detach(args) => attach(context, &args.app, None).await,
         AppCommand::Delete(args) => delete(context, &args).await,
     }
 }
@@ -93,6 +109,18 @@ async fn place(context: &Context, args: &PlaceArgs) -> Result<()> {
     context.out.done(&match &args.engine {
         Some(engine) => format!("new addons of `{app}` go to `{engine}`"),
         None => format!("new addons of `{app}` go where the most room is"),
+    })
+}
+
+async fn attach(context: &Context, app: &str, network: Option<&str>) -> Result<()> {
+    let call = Call::new(Method::PUT, &["v1", "apps", app, "network"]).json(&json!({ "network": network }));
+    let answer = context.api.call(call).await?;
+    if context.out.json {
+        return context.out.json(&answer.body);
+    }
+    context.out.done(&match network {
+        Some(network) => format!("`{app}` is in the network `{network}`; its addons are reached there"),
+        None => format!("`{app}` is in no network; its addons are reached where their engines publish them"),
     })
 }
 
@@ -121,8 +149,12 @@ async fn show(context: &Context, name: &str) -> Result<()> {
     let app: App = model::read(&answer)?;
     let addons = context.api.list("addons", || Call::get(&["v1", "apps", name, "addons"])).await?;
     let addons: Vec<Addon> = model::read_list(&addons, "addons")?;
+    let network = context.api.call(Call::get(&["v1", "apps", name, "network"])).await?.body;
     let mut fields = Fields::default();
     fields.field("app", &app.name).field("addons", &app.addons.to_string());
+    if let Some(network) = network["network"].as_str() {
+        fields.field("network", network);
+    }
     let addons = addon_list::table(&addons);
     let gap = if addons.is_empty() { "" } else { "\n" };
     context.out.text(&format!("{}{gap}{addons}", fields.render()))

@@ -14,7 +14,7 @@ use super::text;
 /// How to look.
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
-    /// Remove the containers and volumes that carry this installation's labels and are of addons that its store has never seen.
+    /// Remove the containers and volumes that carry this installation's labels and that its store has never wanted.
     #[arg(long)]
     prune: bool,
 }
@@ -76,7 +76,7 @@ fn complaints_of(engine: &Value) -> Vec<(String, String)> {
         engine["unknown"].as_array().into_iter().flatten().filter_map(Value::as_str).map(text::line).collect();
     if !unknown.is_empty() {
         let what = format!(
-            "{} on the engine `{}` of addons that this store has never seen: {}",
+            "{} on the engine `{}` that this store has never wanted: {}",
             text::count(unknown.len() as u64, "object"),
             of("name"),
             unknown.join(", ")

@@ -254,6 +254,16 @@ pub(crate) struct Variable {
     pub(crate) addon: Option<String>,
 }
 
+/// A port of a container, in an app's network and from outside.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Place {
+    pub(crate) name: String,
+    pub(crate) port: u16,
+    pub(crate) host: String,
+    pub(crate) published: u16,
+}
+
 /// One part of what an addon is reached with.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]

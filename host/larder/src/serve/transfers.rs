@@ -20,6 +20,6 @@ impl TransferArgs {
     /// The same for the use cases.
     pub(super) fn limits(&self) -> TransferLimits {
         let at_once_max = usize::try_from(self.transfers_max).unwrap_or(TransferLimits::AT_ONCE_MAX);
-        TransferLimits { bytes_max: self.transfer_bytes_max, at_once_max }
+        TransferLimits { bytes_max: self.transfer_bytes_max, at_once_max, ..TransferLimits::default() }
     }
 }

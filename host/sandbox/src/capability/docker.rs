@@ -16,7 +16,7 @@ use larder_domain::ports::engine::Exec;
 use larder_domain::ports::runtime::ContextError;
 
 use crate::bindings::DockerFailure;
-use crate::bindings::docker::{Error, ExecOutput, Host};
+use crate::bindings::docker::{Error, ExecOutput, Host, Place};
 
 /// How long a command may take.
 const EXEC_WALL: Duration = Duration::from_secs(20);
@@ -24,6 +24,8 @@ const EXEC_WALL: Duration = Duration::from_secs(20);
 const EXEC_OUTPUT_BYTES_MAX: usize = 64 * 1024;
 /// How often one call may look at objects or run commands.
 const LOOKS_MAX: u32 = 64;
+/// The longest name of a host, in bytes (RFC 1035, section 2.3.4).
+const HOST_BYTES_MAX: usize = 253;
 /// Refusals of one call that are told.
 const DENIED_MAX: usize = 8;
 const NOT_STORED: &str = "it is stored with this call's answer, and made then";
@@ -111,6 +113,8 @@ impl Host for DockerOverlay {
         let name = wanted.spec.name().clone();
         let before = copy.objects.insert(name.clone(), wanted.clone());
         if before.as_ref() == Some(&wanted) {
+            // Handed on all the same: what could not be made is tried again by whoever asks for it again.
+            copy.written = true;
             return Ok(());
         }
         let is_other_kind = before.as_ref().is_some_and(|before| before.spec.kind() != wanted.spec.kind());
@@ -161,6 +165,16 @@ impl Host for DockerOverlay {
         Ok(status.to_document())
     }
 
+    async fn for_app(&mut self, at: Place) -> Result<Place, DockerFailure> {
+        self.look()?;
+        let Place { host, port } = at;
+        if host.len() > HOST_BYTES_MAX {
+            return Err(Error::Invalid(format!("a host has at most {HOST_BYTES_MAX} bytes")).into());
+        }
+        let (host, port) = self.stored()?.for_app(&host, port).await.map_err(|error| refused(&error))?;
+        Ok(Place { host, port })
+    }
+
     async fn exec(&mut self, name: String, command: String, stdin: Vec<u8>) -> Result<ExecOutput, DockerFailure> {
         self.look()?;
         let name = local(&name)?;
@@ -196,5 +210,50 @@ fn refused(error: &ContextError) -> Error {
         ContextError::Superseded => Error::Superseded,
         ContextError::Unavailable(why) => Error::Unavailable(why.clone()),
         ContextError::Unfit(why) => Error::Unfit(why.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use larder_domain::ports::runtime::GuestState;
+
+    use super::*;
+
+    const DATA: &str = r#"{"kind":"volume","name":"data"}"#;
+
+    /// An addon that has a volume.
+    struct Stored;
+
+    fn objects() -> Objects {
+        let wanted = Wanted::parse(SecretString::new(DATA)).unwrap();
+        [(wanted.spec.name().clone(), wanted)].into()
+    }
+
+    #[async_trait]
+    impl CallContext for Stored {
+        async fn load_state(&self) -> Result<GuestState, ContextError> {
+            Ok(GuestState::new())
+        }
+
+        async fn checkpoint(&self, _: &GuestState) -> Result<(), ContextError> {
+            Ok(())
+        }
+
+        async fn load_objects(&self) -> Result<Objects, ContextError> {
+            Ok(objects())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_for_again_is_handed_on_and_what_is_looked_at_is_not() {
+        let grants = vec!["volumes=1".parse().unwrap()];
+        let policy = Arc::new(Policy::new(grants.clone(), grants));
+        let mut overlay = DockerOverlay::over(Arc::new(Stored), Arc::clone(&policy), None);
+        assert!(overlay.ensure(DATA.to_owned()).await.is_ok());
+        assert_eq!(overlay.into_parts().0, Some(objects()));
+        let mut overlay = DockerOverlay::over(Arc::new(Stored), policy, None);
+        assert!(overlay.copy().await.is_ok());
+        assert_eq!(overlay.into_parts().0, None);
     }
 }

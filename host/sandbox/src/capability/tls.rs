@@ -11,7 +11,7 @@ use larder_domain::network::{Host as Destination, Scheme};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::error::Elapsed;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 use wasmtime::component::Resource;
@@ -40,6 +40,8 @@ pub struct Connection {
     host: Destination,
     /// None once it has failed.
     stream: Option<Stream>,
+    /// When the guest wants to have no more of it.
+    deadline: Option<Instant>,
 }
 
 /// In the clear, or secured.
@@ -49,6 +51,11 @@ impl Connection {
     /// The stream, to be put back by [`Connection::keep`] if all went well: one that failed, or was waited for in vain, is closed.
     fn take(&mut self) -> Result<Stream, Error> {
         self.stream.take().ok_or_else(|| Error::Broken("the connection was closed by an earlier error".to_owned()))
+    }
+
+    /// How long to wait for the server, where the host would wait so long.
+    fn wait(&self, longest: Duration) -> Duration {
+        self.deadline.map_or(longest, |deadline| longest.min(deadline.saturating_duration_since(Instant::now())))
     }
 
     fn keep<T>(&mut self, stream: Stream, done: Result<io::Result<T>, Elapsed>) -> Result<T, TlsFailure> {
@@ -68,8 +75,14 @@ impl HostConnection for CallData {
     async fn connect(&mut self, host: String, port: u16) -> Result<Resource<Connection>, TlsFailure> {
         let host = Destination::parse(&host).map_err(|error| Error::BadHost(error.to_string()))?;
         let stream = self.gate.connect(Scheme::Tcp, &host, port, CONNECT_WAIT).await.map_err(closed)?;
-        let connection = Connection { host, stream: Some(Either::Left(stream)) };
+        let connection = Connection { host, stream: Some(Either::Left(stream)), deadline: None };
         self.ctx().table.push(connection).map_err(TlsFailure::trap)
+    }
+
+    async fn set_deadline(&mut self, connection: Resource<Connection>, after_ms: u32) -> wasmtime::Result<()> {
+        let connection = self.ctx().table.get_mut(&connection)?;
+        connection.deadline = Some(Instant::now() + Duration::from_millis(after_ms.into()));
+        Ok(())
     }
 
     async fn start_tls(&mut self, connection: Resource<Connection>) -> Result<(), TlsFailure> {
@@ -82,7 +95,7 @@ impl HostConnection for CallData {
                 return Ok(());
             }
         };
-        let secured = timeout(HANDSHAKE_WAIT, tls.connect(&connection.host.to_string(), stream)).await;
+        let secured = timeout(connection.wait(HANDSHAKE_WAIT), tls.connect(&connection.host.to_string(), stream)).await;
         let secured = secured.map_err(|_| Error::TimedOut)?.map_err(|error| Error::Insecure(error.to_string()))?;
         connection.stream = Some(Either::Right(Box::new(secured)));
         Ok(())
@@ -92,7 +105,7 @@ impl HostConnection for CallData {
         let mut bytes = vec![0; READ_BYTES_MAX.min(bytes_max as usize)];
         let connection = opened(self, &connection)?;
         let mut stream = connection.take()?;
-        let read = timeout(PAUSE, stream.read(&mut bytes)).await;
+        let read = timeout(connection.wait(PAUSE), stream.read(&mut bytes)).await;
         let count = connection.keep(stream, read)?;
         bytes.truncate(count);
         Ok(bytes)
@@ -105,7 +118,7 @@ impl HostConnection for CallData {
             stream.write_all(&bytes).await?;
             stream.flush().await
         };
-        let written = timeout(PAUSE, write).await;
+        let written = timeout(connection.wait(PAUSE), write).await;
         connection.keep(stream, written)
     }
 

@@ -1,6 +1,7 @@
 //! Connections that are secured: by whom a server must be vouched for, under which name, and when TLS begins.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use larder_domain::ports::CallReport;
 use larder_sandbox::Roots;
@@ -119,4 +120,25 @@ async fn it_needs_the_same_grant_as_a_socket() {
     let report = goes(server.tls("localhost", ""), &https_alone, server.trusted()).await;
     assert!(failed(&report).contains("not granted"), "{}", failed(&report));
     assert_eq!(report.denied[0].wanted, format!("tcp://localhost:{}", server.port));
+}
+
+/// How long the guest gives a server that says nothing. The host would wait much longer.
+const DEADLINE_MS: u64 = 300;
+
+/// In the clear and in a handshake: the deadline is for all that is waited for.
+#[tokio::test]
+async fn a_server_that_never_answers_is_waited_for_as_long_as_the_guest_says() {
+    // It takes connections and says nothing, as a server does that was stopped in its tracks.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let grants = [format!("tcp://127.0.0.1:{port}")];
+    for (first, words) in [("hello", "TimedOut"), ("", "did not answer in time")] {
+        let way = json!({ "tls": { "host": "127.0.0.1", "port": port, "first": first, "wait_ms": DEADLINE_MS } });
+        let began = Instant::now();
+        let report = goes(way, &grants, Roots::default()).await;
+        let Ok(Err(failure)) = &report.outcome else { panic!("{report:?}") };
+        assert!(format!("{failure:?}").contains(words), "{failure:?}");
+        let took = began.elapsed();
+        assert!(took >= Duration::from_millis(DEADLINE_MS) && took < Duration::from_secs(4), "{took:?}");
+    }
 }

@@ -33,6 +33,7 @@ use super::tx::{Tx, find};
 use super::work::plan;
 use crate::{codec, places};
 pub(super) use apply::{Brought, note, step};
+pub(super) use family::follow;
 pub(super) use progress::Progress;
 pub(super) use record::SealedRecord;
 
@@ -67,7 +68,7 @@ impl AddonStore for SqliteStore {
     }
 
     async fn apply(&self, change: Change) -> Result<Applied, StoreError> {
-        let Change { addon, event, fence, state, objects, issued, notes, log } = change;
+        let Change { addon, event, fence, state, objects, issued, protected, notes, log } = change;
         let config = match &event {
             Event::Configured(config) => Some(self.sealer.seal(&places::config(addon), &codec::encode_config(config))?),
             _ => None,
@@ -90,7 +91,7 @@ impl AddonStore for SqliteStore {
         };
         let seal = |issued: &[_]| self.sealer.seal(&places::issued(addon), &codec::encode_secrets(issued));
         let issued = issued.as_deref().map(seal).transpose()?;
-        let brought = Brought { config, state, parameters, transfer, objects, issued, notes, log };
+        let brought = Brought { config, state, parameters, transfer, objects, issued, protected, notes, log };
         self.writer.run(move |tx| apply::apply(tx, addon, &event, &fence, &brought)).await
     }
 
@@ -99,7 +100,8 @@ impl AddonStore for SqliteStore {
         // What is kept does not change, so it may be read before.
         let Some(config) = self.addon_config(id).await? else { return Ok(Err(UndeleteRefusal::NotInGrace)) };
         let names = undelete::names(&record.spec, &config);
-        match self.writer.attempt(move |tx| undelete::undelete(tx, &record.spec, &names)).await? {
+        let inside = undelete::is_told_inside(&record.spec, &config);
+        match self.writer.attempt(move |tx| undelete::undelete(tx, &record.spec, &names, inside)).await? {
             Ok(record) => Ok(Ok(record.open(&*self.sealer)?)),
             Err(refusal) => Ok(Err(refusal)),
         }
@@ -160,6 +162,10 @@ impl AddonStore for SqliteStore {
         let plain =
             self.detail("SELECT transfer FROM operation_detail WHERE addon = ?", id, places::transfer(id)).await?;
         plain.map(|plain| codec::decode_text(&plain)).transpose()
+    }
+
+    async fn operating(&self) -> Result<Vec<AddonId>, StoreError> {
+        self.readers.read(operation::under_way).await
     }
 
     async fn note_health(&self, id: AddonId, health: Health) -> Result<(), StoreError> {

@@ -4,13 +4,13 @@
 use async_trait::async_trait;
 use larder_domain::engines::{EngineWish, Placement};
 use larder_domain::ports::StoreError;
-use larder_domain::ports::store::EngineStore;
-use larder_domain::{AddonId, AppName, EngineName};
+use larder_domain::ports::store::{Busy, EngineStore};
+use larder_domain::{AddonId, AppName, EngineName, NetworkName};
 use rusqlite::Connection;
 
-use super::SqliteStore;
 use super::error::Result as Outcome;
 use super::tx::{Tx, find, list};
+use super::{SqliteStore, networks};
 
 #[async_trait]
 impl EngineStore for SqliteStore {
@@ -52,6 +52,24 @@ impl EngineStore for SqliteStore {
         };
         self.readers.read(read).await
     }
+
+    async fn set_app_network(
+        &self,
+        app: &AppName,
+        network: Option<NetworkName>,
+    ) -> Result<Result<bool, Busy>, StoreError> {
+        let app = app.clone();
+        self.writer.attempt(move |tx| networks::set(tx, &app, network.as_ref())).await
+    }
+
+    async fn app_network(&self, app: &AppName) -> Result<Option<NetworkName>, StoreError> {
+        let app = app.clone();
+        self.readers.read(move |conn| Ok(networks::of_app(conn, &app)?.flatten())).await
+    }
+
+    async fn networks(&self, addon: AddonId) -> Result<Vec<NetworkName>, StoreError> {
+        self.readers.read(move |conn| networks::of_addon(conn, addon)).await
+    }
 }
 
 /// Where an addon is, and what it is a part of.
@@ -80,8 +98,8 @@ fn pin(tx: &Tx<'_>, addon: AddonId, placement: &Placement) -> Outcome<Option<Eng
     }
     let Some(engine) = choose(tx, place.parent, Some(placement))? else { return Ok(None) };
     tx.execute("UPDATE addon_detail SET engine = ? WHERE addon = ?", (engine.as_str(), addon.0.as_bytes()))?;
-    if place.is_live && place.parent.is_none() {
-        begun(tx, &engine)?;
+    if place.is_live {
+        count(tx, addon, 1)?;
     }
     Ok(Some(engine))
 }
@@ -97,24 +115,18 @@ pub(super) fn choose(
     }
     let Some(placement) = placement else { return Ok(None) };
     let live = |engine: &EngineName| {
-        let sql = "SELECT live FROM engine_tally WHERE engine = ?";
+        // A count that went wrong makes for a bad choice. It keeps nobody from creating addons.
+        let sql = "SELECT max(live, 0) FROM engine_tally WHERE engine = ?";
         Ok::<u64, super::error::Failure>(tx.find(sql, [engine.as_str()], |row| row.uint())?.unwrap_or_default())
     };
     Ok(placement.roomiest(live)?.cloned())
 }
 
-/// Counts an addon that has begun to be on an engine by itself, and not as a part of another one.
-pub(super) fn begun(tx: &Tx<'_>, engine: &EngineName) -> Outcome<()> {
-    let sql =
-        "INSERT INTO engine_tally (engine, live) VALUES (?, 1) ON CONFLICT (engine) DO UPDATE SET live = live + 1";
-    tx.execute(sql, [engine.as_str()])?;
-    Ok(())
-}
-
-/// Counts an addon that is over.
-pub(super) fn ended(tx: &Tx<'_>, addon: AddonId) -> Outcome<()> {
-    let sql = "UPDATE engine_tally SET live = live - 1
-               WHERE engine = (SELECT engine FROM addon_detail WHERE addon = ? AND parent IS NULL)";
-    tx.execute(sql, [addon.0.as_bytes()])?;
+/// Counts an addon that has come to live or lives no more, if it is on an engine by itself and not as a part of another one.
+pub(super) fn count(tx: &Tx<'_>, addon: AddonId, live: i64) -> Outcome<()> {
+    let sql = "INSERT INTO engine_tally (engine, live)
+               SELECT engine, ? FROM addon_detail WHERE addon = ? AND engine IS NOT NULL AND parent IS NULL
+               ON CONFLICT (engine) DO UPDATE SET live = live + excluded.live";
+    tx.execute(sql, (live, addon.0.as_bytes()))?;
     Ok(())
 }

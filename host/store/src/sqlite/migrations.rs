@@ -16,6 +16,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0008_pokes.sql"),
     include_str!("../../migrations/sqlite/0009_engines.sql"),
     include_str!("../../migrations/sqlite/0010_issued_and_digests.sql"),
+    include_str!("../../migrations/sqlite/0011_networks.sql"),
+    include_str!("../../migrations/sqlite/0012_counts_and_sharers.sql"),
 ];
 
 /// Runs what has not run yet.
@@ -75,9 +77,14 @@ mod tests {
         let on: Vec<_> = rows.iter().map(|(id, engine)| (id.as_str(), engine.as_deref())).collect();
         let there = Some("default");
         assert_eq!(on, [("01", there), ("02", there), ("03", there), ("04", None), ("05", there)]);
-        let live: u64 =
-            conn.query_row("SELECT live FROM engine_tally WHERE engine = 'default'", [], |row| row.get(0)).unwrap();
-        assert_eq!(live, 2, "a part takes no room, and what is over neither");
+        let live = || -> i64 {
+            conn.query_row("SELECT live FROM engine_tally WHERE engine = 'default'", [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!(live(), 2, "a part takes no room, and what is over neither");
+        conn.execute_batch("UPDATE engine_tally SET live = -1").unwrap();
+        let again = MIGRATIONS.iter().find(|sql| sql.contains("DELETE FROM engine_tally")).unwrap();
+        conn.execute_batch(again.split("ALTER").next().unwrap()).unwrap();
+        assert_eq!(live(), 2, "a count that went wrong is mended");
     }
 
     #[test]

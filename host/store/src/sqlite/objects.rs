@@ -10,13 +10,13 @@ use larder_domain::history::Entry;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{NoPort, ObjectOwner, ObjectStore, Phase, PortMap, Publish, StoredObject};
 use larder_domain::work::{Lease, Subject, WorkKind};
-use larder_domain::{AddonId, Digest, ProviderName, StoreTime};
+use larder_domain::{AddonId, Digest, EngineName, ProviderName, StoreTime};
 
 use super::SqliteStore;
 use super::addons::note;
 use super::error::Result as Outcome;
 use super::rows::Columns;
-use super::tx::{Tx, list};
+use super::tx::{Tx, find, list};
 use super::work::plan;
 use crate::{codec, places};
 
@@ -39,6 +39,7 @@ struct Row {
     document: Vec<u8>,
     phase: Phase,
     message: String,
+    can_come_back: bool,
 }
 
 #[async_trait]
@@ -46,6 +47,15 @@ impl ObjectStore for SqliteStore {
     async fn objects(&self, addon: AddonId) -> Result<Vec<StoredObject>, StoreError> {
         let rows = self.readers.read(move |conn| rows(conn, addon)).await?;
         rows.into_iter().map(|row| self.opened_object(addon, row)).collect()
+    }
+
+    async fn wants_objects(&self, engine: &EngineName) -> Result<bool, StoreError> {
+        let engine = engine.to_string();
+        let sql = "SELECT 1 FROM docker_object
+                   LEFT JOIN addon_detail ON addon_detail.addon = docker_object.addon
+                   WHERE wanted AND (engine IS NULL OR engine = ?) LIMIT 1";
+        let read = |row: &mut Columns<'_, '_>| row.take::<i64>();
+        Ok(self.readers.read(move |conn| find(conn, sql, [engine], read)).await?.is_some())
     }
 
     async fn object_owners(&self, after: Option<AddonId>, count_max: usize) -> Result<Vec<ObjectOwner>, StoreError> {
@@ -90,6 +100,11 @@ impl ObjectStore for SqliteStore {
 
     async fn publish(&self, publish: Publish) -> Result<Result<PortMap, NoPort>, StoreError> {
         self.writer.attempt(move |tx| ports::publish(tx, &publish)).await
+    }
+
+    async fn unpublish(&self, addon: AddonId, object: &LocalName, ports: Vec<u16>) -> Result<(), StoreError> {
+        let object = object.clone();
+        self.writer.run(move |tx| ports::unpublish(tx, addon, &object, &ports)).await
     }
 
     async fn published(&self, addon: AddonId) -> Result<BTreeMap<LocalName, PortMap>, StoreError> {
@@ -143,11 +158,11 @@ impl SqliteStore {
     }
 
     fn opened_object(&self, addon: AddonId, row: Row) -> Result<StoredObject, StoreError> {
-        let Row { name, is_wanted, by, revision, document, phase, message } = row;
+        let Row { name, is_wanted, by, revision, document, phase, message, can_come_back } = row;
         let plain = self.sealer.open(&places::document(addon, &name), &document)?;
         let parse = |document| Wanted::parse(document).map_err(|error| StoreError::Corrupt(error.to_string()));
         let wanted = is_wanted.then(|| codec::decode_text(&plain).and_then(parse)).transpose()?;
-        Ok(StoredObject { name, wanted, by, revision, phase, message })
+        Ok(StoredObject { name, wanted, by, revision, phase, message, can_come_back })
     }
 }
 
@@ -221,7 +236,8 @@ fn unwant(tx: &Tx<'_>, addon: AddonId) -> Outcome<u64> {
 fn forget(tx: &Tx<'_>, addon: AddonId, name: &LocalName, revision: u64) -> Outcome<()> {
     let key = (addon.0.as_bytes(), name.as_str());
     let gone = tx.execute(
-        "DELETE FROM docker_object WHERE addon = ? AND name = ? AND revision = ? AND NOT wanted",
+        "DELETE FROM docker_object WHERE addon = ? AND name = ? AND revision = ? AND NOT wanted
+         AND (addon, name) NOT IN (SELECT addon, name FROM operation_object)",
         (key.0, key.1, revision),
     )?;
     if gone > 0 {
@@ -236,7 +252,9 @@ fn provider(tx: &Tx<'_>, addon: AddonId) -> Outcome<Option<ProviderName>> {
 }
 
 fn rows(conn: &rusqlite::Connection, addon: AddonId) -> Outcome<Vec<Row>> {
-    let sql = "SELECT name, wanted, digest, revision, document, phase, message FROM docker_object WHERE addon = ? ORDER BY name";
+    let sql = "SELECT name, wanted, digest, revision, document, phase, message,
+                   (addon, name) IN (SELECT addon, name FROM operation_object)
+               FROM docker_object WHERE addon = ? ORDER BY name";
     list(conn, sql, [addon.0.as_bytes()], |row| {
         Ok(Row {
             name: row.parsed("an object's name")?,
@@ -246,6 +264,7 @@ fn rows(conn: &rusqlite::Connection, addon: AddonId) -> Outcome<Vec<Row>> {
             document: row.take()?,
             phase: row.named("an object's phase", Phase::from_name)?,
             message: row.take()?,
+            can_come_back: row.take()?,
         })
     })
 }

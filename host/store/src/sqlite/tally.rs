@@ -1,4 +1,4 @@
-//! Counts that would take a scan: how many addons an app and a provider have. Every change of an addon passes by here.
+//! Counts that would take a scan: how many addons an app, a provider and an engine have. Every change of an addon passes by here.
 
 use larder_domain::Addon;
 
@@ -36,8 +36,8 @@ pub(super) fn change(tx: &Tx<'_>, now: &Progress, before: Counts) -> Result<bool
             (now.provider.as_str(), live, unfinished),
         )?;
     }
-    if live < 0 {
-        engines::ended(tx, now.addon.id)?;
+    if live != 0 {
+        engines::count(tx, now.addon.id, live)?;
     }
     match &now.app {
         Some(app) if live != 0 => {

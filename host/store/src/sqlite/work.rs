@@ -56,8 +56,9 @@ impl SqliteStore {
         };
         let id = record.progress.addon.id;
         let open = || {
-            let seed = record.open_seed(&*self.sealer)?;
-            Ok::<_, StoreError>(Leased::Addon { lease, record: Box::new(record.open(&*self.sealer)?), seed, next })
+            let (seed, issued) = (record.open_seed(&*self.sealer)?, record.open_issued(&*self.sealer)?);
+            let record = Box::new(record.open(&*self.sealer)?);
+            Ok::<_, StoreError>(Leased::Addon { lease, record, seed, issued, next })
         };
         open().inspect_err(|error| tracing::error!(%error, addon = %id, "what was leased can't be opened")).ok()
     }

@@ -119,6 +119,21 @@ pub(crate) async fn a_part_is_where_the_whole_is(world: World) {
     assert_eq!(on(&create(&world, user("three", &wished)).await), "a");
 }
 
+pub(crate) async fn an_addon_that_is_had_back_takes_room_again(world: World) {
+    let both = placement(&[("a", 1), ("b", 1)]);
+    let id = world.ready(placed(&world, &both), config(&[])).await;
+    let grace_ms = 1_000;
+    // Each time it is counted down and up again: the counts end up neither below nor above what is there.
+    for _ in 0..2 {
+        world.delete_later(id, grace_ms).await;
+        world.store.undelete(id).await.unwrap().unwrap();
+    }
+    let next = [create(&world, placed(&world, &both)).await, create(&world, placed(&world, &both)).await];
+    assert_eq!(next.each_ref().map(on), ["b", "a"], "it is on `a`, and so there is more room on `b`");
+    world.delete(id).await;
+    assert_eq!(on(&create(&world, placed(&world, &both)).await), "a");
+}
+
 pub(crate) async fn an_app_can_have_a_place(world: World) {
     let app = world.app("shop").await;
     assert_eq!(world.store.app_engine(&app).await.unwrap(), None);
@@ -138,6 +153,9 @@ pub(crate) async fn an_addon_is_not_forgotten_while_it_has_objects(world: World)
     let turn = world.turn().await.unwrap();
     world.result(&turn.lease, Event::Begun { message: "begun".into() }).await.unwrap();
     crate::objects::want(&world, &turn, &[crate::objects::DATA]).await;
+    for (name, wants) in [("a", true), ("b", false)] {
+        assert_eq!(world.store.wants_objects(&engine(name)).await.unwrap(), wants, "{name}");
+    }
     world.delete(with).await;
     let turn = world.turn().await.unwrap();
     world.result(&turn.lease, Event::CleanedUp).await.unwrap();

@@ -1,6 +1,7 @@
 //! History, logs, and what is stored together.
 
 use larder_domain::failure::Pending;
+use larder_domain::history::{Entry, MILESTONES};
 use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::{GuestState, LogLine};
 use larder_domain::ports::store::{Change, Fence};
@@ -103,6 +104,19 @@ pub(crate) async fn a_history_without_end_is_bounded(world: World) {
     assert!((1_000..=1_280).contains(&entries.len()), "{}", entries.len());
     assert_eq!((entries[0].seq, entries[0].kind.as_str()), (1, "created"), "what became of it stays");
     assert_eq!(entries[entries.len() - 1].seq, 1_402, "and so do the newest");
+}
+
+pub(crate) async fn what_happens_over_and_over_is_bounded_and_what_became_of_it_stays(world: World) {
+    let id = world.ready(new_addon(&world, None), config(&[])).await;
+    for n in 0..1_400 {
+        let kind = ["pulling", "container_ended", "health", "network_missing"][n % 4];
+        world.store.record(id, Entry::new(kind, "again")).await.unwrap();
+    }
+    world.delete(id).await;
+    let entries = world.store.history(Some(id), 0, 5_000).await.unwrap();
+    assert!((1_000..=1_280).contains(&entries.len()), "{}", entries.len());
+    let milestones = entries.iter().map(|entry| entry.kind.as_str()).filter(|kind| MILESTONES.contains(kind));
+    assert_eq!(milestones.collect::<Vec<_>>(), ["created", "provisioned", "ready", "deprovisioned"]);
 }
 
 fn by(turn: &Turn, event: Event) -> Change {

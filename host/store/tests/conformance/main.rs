@@ -15,6 +15,7 @@ mod grace;
 mod history;
 mod leases;
 mod lists;
+mod networks;
 mod objects;
 mod operations;
 mod providers;
@@ -52,6 +53,7 @@ conformance! { sqlite;
     objects {
         what_changes_is_made_anew_and_what_does_not_stays,
         what_is_wanted_meanwhile_is_due_when_the_holder_ends,
+        what_could_not_be_made_is_tried_again_when_it_is_asked_for_again,
         what_stays_as_it_is_makes_no_work,
         a_port_is_one_containers_until_it_is_gone,
         a_communal_server_is_made_once_and_takes_its_users_along,
@@ -62,6 +64,7 @@ conformance! { sqlite;
         what_a_failed_operation_changed_is_brought_back,
         an_addon_has_one_operation_at_a_time,
         sharers_follow_what_their_owner_gives,
+        a_sharer_that_is_being_made_follows_as_soon_as_it_is_ready,
         a_transfer_is_kept_as_long_as_it_runs,
         health_is_noted_of_ready_addons_only,
     }
@@ -80,8 +83,14 @@ conformance! { sqlite;
         many_at_once_are_spread,
         an_addon_that_needed_none_gets_one_when_it_does,
         a_part_is_where_the_whole_is,
+        an_addon_that_is_had_back_takes_room_again,
         an_app_can_have_a_place,
         an_addon_is_not_forgotten_while_it_has_objects,
+    }
+    networks {
+        a_container_is_in_the_networks_of_all_who_use_it,
+        what_is_ready_is_told_anew_and_what_is_under_way_is_asked_again,
+        an_addon_that_comes_back_elsewhere_is_configured_anew,
     }
     fencing {
         a_result_needs_the_lease,
@@ -127,6 +136,7 @@ conformance! { sqlite;
         state_is_stored_with_the_outcome_or_not_at_all,
         logs_are_bounded,
         a_history_without_end_is_bounded,
+        what_happens_over_and_over_is_bounded_and_what_became_of_it_stays,
     }
     apps {
         apps_are_created_listed_and_deleted,

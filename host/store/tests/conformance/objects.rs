@@ -100,6 +100,19 @@ pub(crate) async fn what_is_wanted_meanwhile_is_due_when_the_holder_ends(world: 
     assert!(!are_due(&world).await);
 }
 
+pub(crate) async fn what_could_not_be_made_is_tried_again_when_it_is_asked_for_again(world: World) {
+    let (id, turn) = begun(&world).await;
+    want(&world, &turn, &[DATA]).await;
+    let name = "data".parse().unwrap();
+    world.store.note_object(id, &name, 1, Phase::Failed, "no room".into()).await.unwrap();
+    world.store.settle_objects(&reconciling(&world).await, None).await.unwrap();
+    world.clock.advance_ms(1_000);
+    want(&world, &world.turn().await.unwrap(), &[DATA]).await;
+    let object = world.store.objects(id).await.unwrap().pop().unwrap();
+    assert_eq!((object.revision, object.phase), (2, Phase::Waiting));
+    assert!(are_due(&world).await);
+}
+
 pub(crate) async fn what_stays_as_it_is_makes_no_work(world: World) {
     let (id, turn) = begun(&world).await;
     want(&world, &turn, &[SERVER]).await;
@@ -111,8 +124,11 @@ pub(crate) async fn what_stays_as_it_is_makes_no_work(world: World) {
     assert!(!are_due(&world).await);
     world.clock.advance_ms(1_000);
     let turn = world.turn().await.unwrap();
+    let default = "default".parse().unwrap();
+    assert!(world.store.wants_objects(&default).await.unwrap(), "wherever that may be");
     want(&world, &turn, &[]).await;
     assert_eq!(world.store.objects(id).await.unwrap()[0].wanted, None);
+    assert!(!world.store.wants_objects(&default).await.unwrap());
     world.store.settle_objects(&reconciling(&world).await, None).await.unwrap();
 }
 
@@ -145,6 +161,12 @@ pub(crate) async fn a_port_is_one_containers_until_it_is_gone(world: World) {
     assert!(world.store.objects(other).await.unwrap().is_empty());
     assert_eq!(world.store.publish(publish(fourth, &[])).await.unwrap().unwrap()[&6379], 21_002);
     assert!(world.store.published(other).await.unwrap().is_empty());
+
+    let server = "server".parse().unwrap();
+    world.store.unpublish(fourth, &server, vec![80]).await.unwrap();
+    assert_eq!(world.store.published(fourth).await.unwrap()[&server].len(), 1, "it never had that one");
+    world.store.unpublish(fourth, &server, vec![6379]).await.unwrap();
+    assert!(world.store.published(fourth).await.unwrap().is_empty());
 }
 
 /// A user of a communal server, with the server that it needs.

@@ -30,7 +30,14 @@ fn wish(kind: OperationKind) -> Event {
     let change = PlanAndParameters { plan: "large".parse().unwrap(), parameters: json!({ "size": 9 }) };
     let change = (kind == OperationKind::Update).then_some(change);
     let id = OperationId::generate();
-    Event::OperationRequested(Box::new(NewOperation { id, kind, deadline_ms: 900_000, overlap_ms: 0, change }))
+    Event::OperationRequested(Box::new(NewOperation {
+        id,
+        kind,
+        deadline_ms: 900_000,
+        overlap_ms: 0,
+        change,
+        after: None,
+    }))
 }
 
 async fn ask(world: &World, id: AddonId, kind: OperationKind) {
@@ -65,15 +72,26 @@ async fn wanted(world: &World, id: AddonId) -> Vec<(String, u64, u8)> {
     objects.filter(|o| o.wanted.is_some()).map(|o| (o.name.to_string(), o.revision, o.by.unwrap().0[0])).collect()
 }
 
+fn named((name, can_come_back): (&str, bool)) -> (String, bool) {
+    (name.to_owned(), can_come_back)
+}
+
+async fn coming_back(world: &World, id: AddonId) -> Vec<(String, bool)> {
+    let objects = world.store.objects(id).await.unwrap().into_iter();
+    objects.map(|object| (object.name.to_string(), object.can_come_back)).collect()
+}
+
 pub(crate) async fn an_update_is_adopted_when_it_is_configured(world: World) {
     let id = ready(&world).await;
     ask(&world, id, OperationKind::Update).await;
+    assert_eq!(coming_back(&world, id).await, [("data", true), ("server", true)].map(named));
     let turn = turn(&world).await;
     assert_eq!((turn.step, turn.record.spec.plan.as_str()), (Step::BeginUpdate, "small"));
     let asked = turn.record.change.unwrap();
     assert_eq!((asked.plan.as_str(), asked.parameters), ("large", json!({ "size": 9 })));
     world.result(&turn.lease, Event::Begun { message: "growing".into() }).await.unwrap();
     world.result(&turn.lease, Event::Configured(Box::new(config(&[])))).await.unwrap();
+    assert_eq!(coming_back(&world, id).await, [("data", false), ("server", false)].map(named), "there is no way back");
     world.result(&turn.lease, Event::VariablesSet).await.unwrap();
     let record = world.store.addon(id).await.unwrap().unwrap();
     assert_eq!((record.spec.plan.as_str(), &record.spec.parameters), ("large", &json!({ "size": 9 })));
@@ -88,8 +106,12 @@ pub(crate) async fn what_a_failed_operation_changed_is_brought_back(world: World
     let begun = Change { objects: objects(2, &[LARGER, MORE]), state: Some(state("second")), ..begun };
     world.store.apply(begun).await.unwrap();
     assert_eq!(wanted(&world, id).await, [("more".to_owned(), 1, 2), ("server".to_owned(), 2, 2)]);
+    // Nobody forgets what can come back, nor its ports.
+    world.store.forget_object(id, &"data".parse().unwrap(), 1).await.unwrap();
+    assert_eq!(coming_back(&world, id).await, [("data", true), ("more", false), ("server", true)].map(named));
     let no = StepFailure::Guest(GuestFailure::Failed("no".into()));
     world.result(&turn.lease, Event::Failed(Step::Complete, no)).await.unwrap();
+    assert_eq!(coming_back(&world, id).await, [("data", false), ("more", false), ("server", false)].map(named));
     // The server is made anew as it was; the volume was never removed; what came with the update goes.
     assert_eq!(wanted(&world, id).await, [("data".to_owned(), 2, 1), ("server".to_owned(), 3, 1)]);
     assert_eq!(world.store.guest_state(id).await.unwrap(), state("first"));
@@ -123,6 +145,29 @@ pub(crate) async fn sharers_follow_what_their_owner_gives(world: World) {
     assert_eq!(world.sees(&app).await, ["SHARED=old", "URL=new"]);
 }
 
+pub(crate) async fn a_sharer_that_is_being_made_follows_as_soon_as_it_is_ready(world: World) {
+    let app = world.app("demo").await;
+    let owner = world.ready(new_addon(&world, Some(&app)), config(&[("URL", "old")])).await;
+    let mut new = new_addon(&world, Some(&app)).named("sharer");
+    (new.spec.provision_type, new.spec.parent) = (ProvisionType::Shared, Some(owner));
+    let sharer = world.create(new).await;
+    let (making, _) = world.provision(config(&[("SHARED", "old")])).await;
+    assert_eq!(making.record.spec.id, sharer);
+    ask(&world, owner, OperationKind::Rotate).await;
+    let turn = world.turn().await.unwrap();
+    world.result(&turn.lease, Event::Begun { message: "begun".into() }).await.unwrap();
+    world.result(&turn.lease, Event::Configured(Box::new(config(&[("URL", "new")])))).await.unwrap();
+    // Only now its app has what the owner gave before.
+    let ready = world.result(&making.lease, Event::VariablesSet).await.unwrap();
+    assert_eq!(ready.addon.running().unwrap().kind, OperationKind::Follow);
+    let following = world.turn().await.unwrap();
+    assert_eq!((following.record.spec.id, following.step), (sharer, Step::Complete));
+    world.result(&following.lease, Event::Configured(Box::new(config(&[("SHARED", "new")])))).await.unwrap();
+    let done = world.result(&following.lease, Event::VariablesSet).await.unwrap();
+    assert!(done.addon.running().is_none(), "once");
+    assert_eq!(world.sees(&app).await, ["SHARED=new", "URL=new"]);
+}
+
 async fn ask_to_follow(world: &World, sharer: AddonId) {
     world.store.apply(change(sharer, wish(OperationKind::Follow), Fence::User)).await.unwrap();
 }
@@ -135,8 +180,10 @@ pub(crate) async fn a_transfer_is_kept_as_long_as_it_runs(world: World) {
     world.result(&turn.lease, described).await.unwrap();
     let kept = world.store.transfer(id).await.unwrap().unwrap();
     assert!(kept.reveal().contains("hunter2"));
+    assert_eq!(world.store.operating().await.unwrap(), [id]);
     world.store.apply(change(id, Event::TransferEnded { bytes: 5, result: Ok(()) }, Fence::User)).await.unwrap();
     assert!(world.store.transfer(id).await.unwrap().is_none());
+    assert_eq!(world.store.operating().await.unwrap(), []);
 }
 
 pub(crate) async fn health_is_noted_of_ready_addons_only(world: World) {

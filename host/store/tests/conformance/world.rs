@@ -191,7 +191,7 @@ pub(crate) fn provider(name: &str) -> ProviderName {
 
 pub(crate) fn turn(leased: Leased) -> Turn {
     match leased {
-        Leased::Addon { lease, record, seed, next: Next::Do(step) } => Turn { lease, record: *record, seed, step },
+        Leased::Addon { lease, record, seed, next: Next::Do(step), .. } => Turn { lease, record: *record, seed, step },
         other => panic_with(&format!("{other:?} is no addon's step")),
     }
 }

@@ -1,7 +1,8 @@
 //! The end of a user beside whom there is another one for the same database.
 //!
 //! Views, triggers, routines and events run with the rights of whoever made them, and fail when that user is gone. So a user who has made
-//! any stays, and nobody can log in as it any more.
+//! any stays, and nobody can log in as it any more. On MariaDB its routines become the other user's: nobody but the maker of a routine is
+//! told what is in it, so that it could not be exported otherwise.
 
 use super::tenants::{account, check, drop_user, end_sessions};
 use super::{Session, Sql};
@@ -16,19 +17,39 @@ pub enum Retired {
     Shut,
 }
 
-/// Ends the use of a user, and its sessions.
+/// Ends the use of a user, and its sessions. What goes on as another's goes on as that of the heir, who has the same rights.
 ///
 /// # Errors
 /// The server refuses, or a name is none.
-pub fn retire_user<S: Stream>(session: &mut Session<S>, database: &str, user: &str) -> Result<Retired, Error> {
+pub fn retire_user<S: Stream>(
+    session: &mut Session<S>,
+    database: &str,
+    user: &str,
+    heir: &str,
+) -> Result<Retired, Error> {
     check(session, database)?;
     check(session, user)?;
+    check(session, heir)?;
     if !defines(session, database, user)? {
         return drop_user(session, user).map(|()| Retired::Gone);
     }
     session.query(&account(Sql::new("ALTER USER IF EXISTS "), user, "%").then(" ACCOUNT LOCK"))?;
     end_sessions(session, user)?;
+    bequeath(session, database, user, heir)?;
     Ok(Retired::Shut)
+}
+
+/// Makes a user's routines another's. MySQL keeps them where nobody can change them.
+fn bequeath<S: Stream>(session: &mut Session<S>, database: &str, user: &str, heir: &str) -> Result<(), Error> {
+    const COUNT: &str = "SELECT count(*) FROM information_schema.routines WHERE routine_schema = ";
+    let (from, to) = (format!("{user}@%"), format!("{heir}@%"));
+    let count = Sql::new(COUNT).literal(database).then(" AND definer = ").literal(&from);
+    if !session.is_mariadb() || session.query(&count)?.value() == Some("0") {
+        return Ok(());
+    }
+    let change = Sql::new("UPDATE mysql.proc SET definer = ").literal(&to).then(" WHERE db = ").literal(database);
+    session.query(&change.then(" AND definer = ").literal(&from))?;
+    Ok(())
 }
 
 /// The users whose names are like this, in which `%` stands for anything.

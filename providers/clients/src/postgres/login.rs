@@ -17,19 +17,23 @@ const LOGIN_BYTES_MAX: usize = 64 * 1024;
 /// The most rounds that a server may ask for: as many as take a good part of a second.
 const ROUNDS_MAX: u32 = 100_000;
 
+/// Whoever owns a database sets what is so in it at first: where things are searched for, so that their functions would run as us, or
+/// what keeps a session from being opened or from changing anything.
+const NOT_THEIRS: [(&str, &str); 5] = [
+    ("search_path", "pg_catalog"),
+    ("local_preload_libraries", ""),
+    ("default_transaction_read_only", "off"),
+    ("statement_timeout", "0"),
+    ("lock_timeout", "0"),
+];
+
 pub(super) fn log_in<S: Stream>(session: &mut Session<S>, login: &Login<'_>) -> Result<(), Error> {
     session.wire.allow(LOGIN_BYTES_MAX);
     if login.tls {
         secure(session)?;
     }
-    // Whoever owns a database sets what it is searched for first: their functions would run as us.
-    let parameters = [
-        ("user", login.user),
-        ("database", login.database),
-        ("client_encoding", "UTF8"),
-        ("search_path", "pg_catalog"),
-    ];
-    say(session, |out| frontend::startup_message(parameters, out))?;
+    let who = [("user", login.user), ("database", login.database), ("client_encoding", "UTF8")];
+    say(session, |out| frontend::startup_message(who.into_iter().chain(NOT_THEIRS), out))?;
     match hear(session)? {
         // The operator trusts whoever gets here.
         Message::AuthenticationOk => {}

@@ -16,32 +16,56 @@ pub fn create_login<S: Stream>(session: &mut Session<S>, owner: &str, login: &Te
     let login = login.name;
     session.query(&Sql::new("GRANT ").name(owner).then(" TO ").name(login))?;
     session.query(&Sql::new("ALTER ROLE ").name(login).then(" SET role = ").name(owner))?;
-    Ok(())
+    open_database(session, owner)
 }
 
-/// Ends the use of a login, and its sessions: a further login is removed, the owner itself is kept without a password.
+/// Ends the use of a login, and its sessions. Tells whether there is a role to be removed by [`drop_login`]: the owner itself is kept,
+/// without a password.
 ///
-/// A login that went back to being itself may have made things of its own. They become the owner's if this session is in the tenant's
-/// database; elsewhere, the server says that they are in the way, and the login stays shut.
+/// Ask for this in a database of the administrator's: what somebody does in the tenant's must not be able to keep its login alive.
 ///
 /// # Errors
 /// The server refuses, or the login is not one that was made here.
-pub fn retire_login<S: Stream>(session: &mut Session<S>, owner: &str, login: &str) -> Result<(), Error> {
+pub fn shut_login<S: Stream>(session: &mut Session<S>, owner: &str, login: &str) -> Result<bool, Error> {
     check_name(owner)?;
     check_name(login)?;
-    if owner == login {
-        shut(session, owner)?;
-        return end_sessions(session, owner);
-    }
+    let is_further = owner != login;
     match mark_of(session, login)? {
-        None => return Ok(()),
-        Some(mark) if mark != login_mark(owner) => return Err(Error::Foreign(format!("a role `{login}`"))),
-        Some(_) => {}
+        None if is_further => return Ok(false),
+        Some(mark) if is_further && mark != login_mark(owner) => {
+            return Err(Error::Foreign(format!("a role `{login}`")));
+        }
+        _ => {}
     }
     shut(session, login)?;
     end_sessions(session, login)?;
+    if is_further {
+        open_database(session, owner)?;
+    }
+    Ok(is_further)
+}
+
+/// Removes a further login that was shut.
+///
+/// One that went back to being itself may have made things of its own. They become the owner's if this session is in the tenant's
+/// database; elsewhere, the server says that they are in the way.
+///
+/// # Errors
+/// The server refuses.
+pub fn drop_login<S: Stream>(session: &mut Session<S>, owner: &str, login: &str) -> Result<(), Error> {
+    check_name(owner)?;
+    check_name(login)?;
+    // The database's owner can have everybody act as itself there, who may not do this.
+    session.query(&Sql::new("SET ROLE NONE"))?;
     session.query(&Sql::new("REASSIGN OWNED BY ").name(login).then(" TO ").name(owner))?;
     drop_role(session, login)
+}
+
+/// A database can be shut by its owner, also to those who are to end the owner's use of it.
+fn open_database<S: Stream>(session: &mut Session<S>, name: &str) -> Result<(), Error> {
+    session.query(&Sql::new("ALTER DATABASE ").name(name).then(" ALLOW_CONNECTIONS true CONNECTION LIMIT -1"))?;
+    session.query(&Sql::new("GRANT ALL ON DATABASE ").name(name).then(" TO ").name(name))?;
+    Ok(())
 }
 
 /// Whoever has no login keeps the sessions that it has.

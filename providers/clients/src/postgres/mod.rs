@@ -1,5 +1,6 @@
 //! PostgreSQL: its messages and its authentication are `postgres-protocol`'s, which leaves reading and writing to us.
 
+mod access;
 mod login;
 mod logins;
 mod message;
@@ -8,7 +9,8 @@ mod tenants;
 #[cfg(test)]
 mod tests;
 
-pub use logins::{create_login, retire_login};
+pub use access::{demand_passwords, open_to_all, shut_out_the_public};
+pub use logins::{create_login, drop_login, shut_login};
 pub use tenants::{Dropped, Tenant, create_role_and_database, drop_role_and_database};
 
 use postgres_protocol::escape;

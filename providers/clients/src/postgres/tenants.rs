@@ -37,20 +37,15 @@ pub enum Dropped {
 }
 
 /// Makes a role and a database that only it can connect to; or, where they are there already, whatever of them is missing, and sets
-/// the password again. Gives the other databases that the public may still connect to, since this session was not permitted to
-/// change that: a tenant reaches those, too.
+/// the password again. It can connect to what is open to all, too: see [`super::open_to_all`].
 ///
 /// # Errors
 /// The server refuses, or the name is taken by something that is not ours.
-pub fn create_role_and_database<S: Stream>(
-    session: &mut Session<S>,
-    tenant: &Tenant<'_>,
-) -> Result<Vec<String>, Error> {
+pub fn create_role_and_database<S: Stream>(session: &mut Session<S>, tenant: &Tenant<'_>) -> Result<(), Error> {
     let name = tenant.name;
     check_name(name)?;
     make_role(session, tenant, &owner_mark(name))?;
-    make_database(session, name)?;
-    shut_out_the_public(session)
+    make_database(session, name)
 }
 
 /// Removes the database with everything in it, its role and all further logins, and ends their sessions.
@@ -128,25 +123,6 @@ fn make_database<S: Stream>(session: &mut Session<S>, name: &str) -> Result<(), 
     session.query(&Sql::new("REVOKE ALL ON DATABASE ").name(name).then(" FROM PUBLIC"))?;
     session.query(&Sql::new("ALTER DATABASE ").name(name).then(" ALLOW_CONNECTIONS true"))?;
     Ok(())
-}
-
-/// Whoever has a role could otherwise connect to the databases that every server has, meet others there, and hold up what is copied
-/// from a template. Gives those that are open all the same.
-fn shut_out_the_public<S: Stream>(session: &mut Session<S>) -> Result<Vec<String>, Error> {
-    const OPEN: &str =
-        "SELECT datname FROM pg_database WHERE datallowconn AND has_database_privilege('public', oid, 'CONNECT')";
-    const COMMON: [&str; 2] = ["postgres", "template1"];
-    let open = session.query(&Sql::new(OPEN))?;
-    for database in open.column().filter(|name| COMMON.contains(name)) {
-        let revoke =
-            Sql::new("GRANT CONNECT ON DATABASE ").name(database).then(" TO CURRENT_USER; REVOKE CONNECT ON DATABASE ");
-        match session.query(&revoke.name(database).then(" FROM PUBLIC")) {
-            // Whose they are not may not.
-            Ok(_) | Err(Error::Refused(_)) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(session.query(&Sql::new(OPEN))?.column().map(str::to_owned).collect())
 }
 
 fn drop_database<S: Stream>(session: &mut Session<S>, name: &str) -> Result<(), Error> {

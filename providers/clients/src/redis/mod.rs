@@ -10,7 +10,7 @@ mod users;
 pub use passwords::{end_sessions, set_passwords};
 pub use reply::Value;
 pub use sweep::{Sweep, delete_keys};
-pub use users::{Kept, Scripts, User, acl_delete_user, acl_set_user, lets_anybody_in};
+pub use users::{Kept, Scripts, User, acl_delete_user, acl_set_user, digest, lets_anybody_in};
 
 use crate::wire::Wire;
 use crate::{Error, Stream};

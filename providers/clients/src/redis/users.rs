@@ -125,15 +125,17 @@ fn rules(user: &User<'_>) -> String {
 
 /// The rules that let in by these passwords, each after a space.
 pub(super) fn by(passwords: &[&str]) -> String {
-    let mut rules = String::new();
-    for password in passwords {
-        rules.push_str(" #");
-        for byte in Sha256::digest(password.as_bytes()) {
-            // Into a string: it cannot fail.
-            let _written = write!(rules, "{byte:02x}");
-        }
+    passwords.iter().map(|password| format!(" #{}", digest(password))).collect()
+}
+
+/// What a server keeps of a password, as it stands in its file of users after a `#`.
+pub fn digest(password: &str) -> String {
+    let mut digits = String::new();
+    for byte in Sha256::digest(password.as_bytes()) {
+        // Into a string: it cannot fail.
+        let _written = write!(digits, "{byte:02x}");
     }
-    rules
+    digits
 }
 
 /// Has the server write its users to wherever it reads them from when it starts.

@@ -165,9 +165,14 @@ fn world_mariadb_a_user_by_whose_rights_something_runs_is_shut_and_kept() {
         (log_in(&server, "g1-ann", "newer").unwrap(), log_in(&server, "g2-ann", "newer").unwrap());
     ask(&mut first, "CREATE TABLE ann.t (id int)").unwrap();
     ask(&mut first, "CREATE TRIGGER ann.twice BEFORE INSERT ON ann.t FOR EACH ROW SET NEW.id = 2 * NEW.id").unwrap();
+    ask(&mut first, "CREATE FUNCTION ann.seven() RETURNS int RETURN 7").unwrap();
+    let body = "SELECT routine_definition FROM information_schema.routines WHERE routine_name = 'seven'";
+    assert_eq!(ask(&mut second, body).unwrap(), None);
     for _ in 0..2 {
-        assert_eq!(retire_user(&mut admin, "ann", "g1-ann").unwrap(), Retired::Shut);
+        assert_eq!(retire_user(&mut admin, "ann", "g1-ann", "g2-ann").unwrap(), Retired::Shut);
     }
+    // The routine is the other one's by now, who can export it.
+    assert_eq!(ask(&mut second, body).unwrap().as_deref(), Some("RETURN 7"));
     assert!(ask(&mut first, "SELECT 1").is_err());
     refused(log_in(&server, "g1-ann", "newer"));
     ask(&mut second, "INSERT INTO ann.t VALUES (7)").unwrap();
@@ -176,7 +181,7 @@ fn world_mariadb_a_user_by_whose_rights_something_runs_is_shut_and_kept() {
     // Without that, it goes.
     ask(&mut second, "DROP TRIGGER ann.twice").unwrap();
     for _ in 0..2 {
-        assert_eq!(retire_user(&mut admin, "ann", "g1-ann").unwrap(), Retired::Gone);
+        assert_eq!(retire_user(&mut admin, "ann", "g1-ann", "g2-ann").unwrap(), Retired::Gone);
     }
     assert_eq!(users_like(&mut admin, "g%-ann").unwrap(), ["g2-ann"]);
 }

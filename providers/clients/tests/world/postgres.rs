@@ -5,7 +5,8 @@ use std::net::TcpStream;
 
 use larder_clients::Error;
 use larder_clients::postgres::{
-    Dropped, Login, Session, Sql, Tenant, create_login, create_role_and_database, drop_role_and_database, retire_login,
+    Dropped, Login, Session, Sql, Tenant, create_login, create_role_and_database, demand_passwords, drop_login,
+    drop_role_and_database, open_to_all, shut_login, shut_out_the_public,
 };
 use tempfile::TempDir;
 
@@ -48,6 +49,22 @@ fn start_with(test: &str, way: &str) -> Option<Server> {
     Some(Server::start(dir, port, &mut command, "ready to accept connections", "-INT"))
 }
 
+/// Where nobody within has to know a password, as in images.
+#[test]
+fn world_postgres_a_server_that_trusts_is_made_to_ask() {
+    let Some(server) = start_with("world_postgres_a_server_that_trusts_is_made_to_ask", "trust") else { return };
+    let mut trusted = log_in(&server, "postgres", "battery staple", "postgres").unwrap();
+    ask(&mut trusted, "ALTER ROLE postgres PASSWORD 'correct horse'").unwrap();
+    for _ in 0..2 {
+        demand_passwords(&mut trusted).unwrap();
+    }
+    let asks = || log_in(&server, "postgres", "battery staple", "postgres").err();
+    let refusal =
+        (0..100).find_map(|_| asks().or_else(|| ask(&mut trusted, "SELECT pg_sleep(0.1)").map(|_| None).unwrap()));
+    assert_eq!(refusal.unwrap().code(), Some("28P01"));
+    admin(&server);
+}
+
 fn start(test: &str) -> Option<Server> {
     start_with(test, "scram-sha-256")
 }
@@ -85,9 +102,12 @@ const NO_SUCH_LOGIN: [&str; 2] = ["28P01", "28000"];
 fn world_postgres_tenants_are_kept_apart() {
     let Some(server) = start("world_postgres_tenants_are_kept_apart") else { return };
     let mut admin = admin(&server);
+    assert_eq!(open_to_all(&mut admin).unwrap().len(), 2);
+    shut_out_the_public(&mut admin).unwrap();
     for name in ["ann", "bob"] {
-        assert!(create_role_and_database(&mut admin, &tenant(name)).unwrap().iter().all(|open| open != "postgres"));
+        create_role_and_database(&mut admin, &tenant(name)).unwrap();
     }
+    assert_eq!(open_to_all(&mut admin).unwrap(), [""; 0]);
     let mut ann = log_in(&server, "ann", "secret", "ann").unwrap();
     ask(&mut ann, "CREATE TABLE public.t (id int); INSERT INTO public.t VALUES (7)").unwrap();
     assert_eq!(ask(&mut ann, "SELECT id FROM public.t").unwrap().as_deref(), Some("7"));
@@ -162,7 +182,7 @@ fn world_postgres_what_is_not_ours_is_left_alone() {
     create_role_and_database(&mut admin, &tenant("ann")).unwrap();
     create_role_and_database(&mut admin, &tenant("bob")).unwrap();
     ask(&mut admin, "GRANT ann TO bob").unwrap();
-    assert!(matches!(retire_login(&mut admin, "ann", "bob"), Err(Error::Foreign(_))));
+    assert!(matches!(shut_login(&mut admin, "ann", "bob"), Err(Error::Foreign(_))));
     assert_eq!(drop_role_and_database(&mut admin, "ann").unwrap(), Dropped::Gone);
     log_in(&server, "bob", "secret", "bob").unwrap();
 }
@@ -208,23 +228,36 @@ fn world_postgres_passwords_overlap_in_a_rotation() {
     // It may well insist on being itself.
     ask(&mut newer, "RESET ROLE; SET ROLE ann; CREATE SCHEMA s; GRANT ALL ON SCHEMA s TO ann_2; SET ROLE ann_2; CREATE TABLE s.own (id int)").unwrap();
 
-    retire_login(&mut admin, "ann", "ann").unwrap();
+    assert!(!shut_login(&mut admin, "ann", "ann").unwrap());
     assert!(ask(&mut ann, "SELECT 1").is_err());
     assert!(NO_SUCH_LOGIN.contains(&refused(log_in(&server, "ann", "secret", "ann")).as_str()));
     create_login(&mut admin, "ann", &login("ann_3", "newest")).unwrap();
 
-    // From elsewhere, what it made is in the way; from within, it becomes the owner's.
-    assert_eq!(refused(retire_login(&mut admin, "ann", "ann_2")), "2BP01");
-    assert!(log_in(&server, "ann_2", "newer", "ann").is_err());
-    // A tenant who has set a trap for whoever comes with more power.
+    // A tenant who has set traps for whoever comes with more power, or to end it.
     let mut newest = log_in(&server, "ann_3", "newest", "ann").unwrap();
-    ask(&mut newest, "CREATE FUNCTION public.shobj_description(oid, name) RETURNS text LANGUAGE sql AS $$ SELECT 1/0; SELECT ''::text $$; \
-        ALTER DATABASE ann SET search_path = public, pg_catalog").unwrap();
-    let mut within = log_in(&server, "postgres", ADMIN, "ann").unwrap();
-    for _ in 0..2 {
-        retire_login(&mut within, "ann", "ann_2").unwrap();
+    ask(&mut newest, "CREATE FUNCTION public.shobj_description(oid, name) RETURNS text LANGUAGE sql AS $$ SELECT 1/0; SELECT ''::text $$").unwrap();
+    for trap in [
+        "ALTER DATABASE ann SET search_path = public, pg_catalog",
+        "ALTER DATABASE ann SET role = ann",
+        "ALTER DATABASE ann SET local_preload_libraries = nothing",
+        "ALTER DATABASE ann SET default_transaction_read_only = on",
+        "ALTER DATABASE ann SET statement_timeout = 1",
+        "REVOKE ALL ON DATABASE ann FROM ann",
+    ] {
+        ask(&mut newest, trap).unwrap();
     }
+    let mut outside = log_in(&server, "ann_3", "newest", "postgres").unwrap();
+    ask(&mut outside, "SET ROLE ann; ALTER DATABASE ann ALLOW_CONNECTIONS false CONNECTION LIMIT 0").unwrap();
+    // Whatever becomes of the role, it logs in no more.
+    assert!(shut_login(&mut admin, "ann", "ann_2").unwrap());
+    assert!(ask(&mut newer, "SELECT 1").is_err());
+    assert!(NO_SUCH_LOGIN.contains(&refused(log_in(&server, "ann_2", "newer", "ann")).as_str()));
+    // From elsewhere, what it made is in the way; from within, it becomes the owner's.
+    assert_eq!(refused(drop_login(&mut admin, "ann", "ann_2")), "2BP01");
+    let mut within = log_in(&server, "postgres", ADMIN, "ann").unwrap();
+    drop_login(&mut within, "ann", "ann_2").unwrap();
     drop(within);
+    assert!(!shut_login(&mut admin, "ann", "ann_2").unwrap(), "it is gone");
     ask(&mut newest, "INSERT INTO s.own VALUES (1)").unwrap();
     assert_eq!(drop_role_and_database(&mut admin, "ann").unwrap(), Dropped::Gone);
 }
@@ -235,7 +268,8 @@ fn world_postgres_an_administrator_need_not_be_a_superuser() {
     ask(&mut admin(&server), "CREATE ROLE keeper LOGIN CREATEDB CREATEROLE PASSWORD 'k'").unwrap();
     let mut keeper = log_in(&server, "keeper", "k", "postgres").unwrap();
     for _ in 0..2 {
-        let open = create_role_and_database(&mut keeper, &tenant("ann")).unwrap();
+        create_role_and_database(&mut keeper, &tenant("ann")).unwrap();
+        let open = open_to_all(&mut keeper).unwrap();
         assert_eq!(open.iter().filter(|name| *name == "postgres" || *name == "template1").count(), 2, "{open:?}");
     }
     create_login(&mut keeper, "ann", &login("ann_2", "newer")).unwrap();
@@ -243,7 +277,9 @@ fn world_postgres_an_administrator_need_not_be_a_superuser() {
     ask(&mut ann, "CREATE TABLE public.t (id int)").unwrap();
     let mut newer = log_in(&server, "ann_2", "newer", "ann").unwrap();
     ask(&mut newer, "INSERT INTO public.t VALUES (1)").unwrap();
-    retire_login(&mut keeper, "ann", "ann_2").unwrap();
+    ask(&mut ann, "REVOKE ALL ON DATABASE ann FROM ann").unwrap();
+    assert!(shut_login(&mut keeper, "ann", "ann_2").unwrap());
+    drop_login(&mut log_in(&server, "keeper", "k", "ann").unwrap(), "ann", "ann_2").unwrap();
     assert_eq!(drop_role_and_database(&mut keeper, "ann").unwrap(), Dropped::Gone);
     assert_eq!(drop_role_and_database(&mut keeper, "postgres").unwrap(), Dropped::NotOurs);
 }

@@ -5,12 +5,14 @@ use larder_sdk::{Addon, Failure, Manifest, Options, Plan, Request, Role, json};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Database, Kind, transfer};
+use super::{Database, Kind, release, transfer};
 use crate::size::find;
 use crate::{in_every_way, keeping, running};
 
 /// How many apps a common server is made for.
 const TENANTS: u16 = 4;
+/// The longest certificates of an authority: a document of a container has room for them.
+const AUTHORITY_BYTES_MAX: u32 = 16 * 1024;
 /// Connections of the server's administrator's.
 const RESERVED: u16 = 5;
 
@@ -74,13 +76,24 @@ pub(super) struct External {
     pub(super) username: String,
     pub(super) password: String,
     pub(super) database: Option<String>,
-    #[serde(default)]
-    pub(super) tls: Tls,
+    tls: Option<Tls>,
+    pub(super) authority: Option<String>,
 }
 
 impl External {
     pub(super) fn port(&self, kind: &Kind) -> u16 {
         self.port.unwrap_or(kind.port)
+    }
+
+    /// Where it is, as it is remembered.
+    pub(super) fn address(&self, kind: &Kind) -> String {
+        format!("{}:{}", self.hostname, self.port(kind))
+    }
+
+    /// Whether to secure connections, which is left to the kind if it is not said; nobody stands between two ends on one machine.
+    pub(super) fn tls(&self, kind: &Kind) -> Tls {
+        let is_here = matches!(self.hostname.as_str(), "localhost" | "[::1]") || self.hostname.starts_with("127.");
+        self.tls.unwrap_or(if is_here { Tls::Prefer } else { kind.tls })
     }
 }
 
@@ -90,10 +103,17 @@ pub(super) fn manifest<D: Database>(options: &Options) -> Result<Manifest, Strin
     let plans = sizes.iter().map(|size| D::plan(size.plan(external.is_some())));
     let service = plans.fold(in_every_way(D::service()), |service, plan| service.plan(plan));
     let manifest = Manifest::new(version, about).service(service).options(schema(D::KIND));
+    let images = release::images::<D>(options)?;
+    let memory_mib = sizes.iter().map(|size| size.memory_mib).max().unwrap_or_default();
+    let pids = own_pids + sizes.iter().map(|size| size.pids_of(Role::Server)).max().unwrap_or_default();
+    let servers = images.iter().map(|image| running(image, memory_mib, pids));
     let Some(external) = external else {
-        let memory_mib = sizes.iter().map(|size| size.memory_mib).max().unwrap_or_default();
-        let pids = own_pids + sizes.iter().map(|size| size.pids_of(Role::Server)).max().unwrap_or_default();
-        return Ok(manifest.request(running(&image.under(options)?, memory_mib, pids)).request(keeping("data")));
+        return Ok(servers.fold(manifest, Manifest::request).request(keeping("data")));
+    };
+    // Addons that were made in containers go on there.
+    let manifest = match servers.len() {
+        1 => manifest,
+        _ => servers.skip(1).fold(manifest, Manifest::request).request(keeping("data")),
     };
     let port = external.port(D::KIND);
     let client = format!("{} memory={}MiB pids={}", image.under(options)?, transfer::MEMORY_MIB, transfer::PIDS);
@@ -106,6 +126,8 @@ pub(super) fn manifest<D: Database>(options: &Options) -> Result<Manifest, Strin
 }
 
 fn schema(kind: &Kind) -> Value {
+    let tls =
+        format!("Whether to secure connections; on loopback prefer by default, and elsewhere {}", kind.tls.as_str());
     let mut external = json!({
         "type": "object",
         "description": "A server that is there already: databases are made on it, and no containers",
@@ -117,7 +139,9 @@ fn schema(kind: &Kind) -> Value {
             "port": { "type": "integer", "minimum": 1, "maximum": 65535, "default": kind.port },
             "username": { "type": "string", "minLength": 1, "description": kind.rights },
             "password": { "type": "string", "writeOnly": true },
-            "tls": { "enum": ["require", "prefer", "off"], "default": "prefer" }
+            "tls": { "enum": ["require", "prefer", "off"], "description": tls },
+            "authority": { "type": "string", "maxLength": AUTHORITY_BYTES_MAX, "description": "The certificate of who vouches \
+                for the server, in PEM, so that exports and imports check that, too" }
         }
     });
     if let Some(usual) = kind.admin_database {
@@ -126,8 +150,13 @@ fn schema(kind: &Kind) -> Value {
     }
     let mut schema = kind.image.options();
     schema["properties"]["external"] = external;
+    schema["properties"]["earlier_images"] = json!({
+        "description": "Images of other releases that addons still run from: they keep the release that they were made with",
+        "type": "array",
+        "items": { "type": "string" }
+    });
     schema
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -7,12 +7,12 @@ use larder_sdk::{Addon, Failure, Health, HealthStatus, Progress, Role, Rotation,
 
 use super::place::Place;
 use super::{Database, Databases, Server, begin};
-use crate::{Generations, common};
+use crate::{Generations, LOGIN_WAIT, common};
 
 impl<D: Database> Update for Databases<D> {
     fn begin_update(addon: &Addon) -> Result<String, Failure> {
         common::check_update(addon)?;
-        match Place::of(addon)? {
+        match Place::choose(addon, D::KIND)? {
             Place::Container => {
                 begin::<D>(addon)?;
                 Ok(format!("The {} server is started anew, with its data; it is back in a moment", D::KIND.server))
@@ -46,7 +46,7 @@ impl<D: Database> Rotation for Databases<D> {
 impl<D: Database> Health for Databases<D> {
     fn check_health(addon: &Addon) -> Result<HealthStatus, Failure> {
         let server = match Server::of(addon, D::KIND) {
-            Ok(server) => server,
+            Ok(server) => server.within(LOGIN_WAIT),
             Err(why) => return why.into_health(),
         };
         let used = match addon.role() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use larder_clients::{Error, HostStream, Tls};
 use larder_sdk::docker::{self, Endpoint, NotRunning};
-use larder_sdk::{Addon, Config, Failure, secrets};
+use larder_sdk::{Addon, Config, Failure, ProvisionType, Stream, secrets};
 
 use super::offer::{External, Settings};
 use super::place::Place;
@@ -23,22 +23,36 @@ pub struct Server {
     port: u16,
     /// Whether to secure connections. None in a container: nobody vouches for that.
     pub tls: Option<Tls>,
+    /// The certificate of who vouches for it, for programs in containers; the host knows its own authorities.
+    pub(super) authority: Option<String>,
     /// Who administers it.
     pub user: String,
     /// With which password.
     pub password: String,
     /// Where the administrator logs in; empty if that is no database.
     pub database: String,
+    /// How long it may take to do what it is asked, if not as long as the host waits.
+    wait: Option<Duration>,
 }
 
 impl Server {
     /// The one that the addon is on. Until a container runs there is none.
     pub(super) fn of(addon: &Addon, kind: &'static Kind) -> Result<Self, NotRunning> {
-        match Place::of(addon)? {
+        match Place::of(addon, kind)? {
             Place::Container => {
                 let Endpoint { host, published: port, .. } = docker::inspect(SERVER)?.endpoint(kind.port)?;
                 let (user, database) = (kind.admin.to_owned(), kind.admin_database.unwrap_or_default().to_owned());
-                Ok(Self { kind, host, port, tls: None, user, password: password()?, database })
+                Ok(Self {
+                    kind,
+                    host,
+                    port,
+                    tls: None,
+                    authority: None,
+                    user,
+                    password: password()?,
+                    database,
+                    wait: None,
+                })
             }
             Place::External(external) => Ok(Self::external(external, kind)),
             Place::Common => Ok(Self::common(addon, kind)?),
@@ -46,10 +60,10 @@ impl Server {
     }
 
     fn external(external: External, kind: &'static Kind) -> Self {
-        let port = external.port(kind);
-        let External { hostname: host, username: user, password, database, tls, .. } = external;
+        let (port, tls) = (external.port(kind), external.tls(kind));
+        let External { hostname: host, username: user, password, database, authority, .. } = external;
         let database = database.or_else(|| kind.admin_database.map(str::to_owned)).unwrap_or_default();
-        Self { kind, host, port, tls: Some(tls), user, password, database }
+        Self { kind, host, port, tls: Some(tls), authority, user, password, database, wait: None }
     }
 
     /// As it said itself, in [`Server::config`].
@@ -64,14 +78,37 @@ impl Server {
         }
         let (user, password) = (told(addon, "username")?, told(addon, "password")?);
         let database = if kind.admin_database.is_some() { told(addon, "database")? } else { String::new() };
-        Ok(Self { kind, host, port, tls, user, password, database })
+        Ok(Self { kind, host, port, tls, authority: None, user, password, database, wait: None })
     }
 
-    /// Where a container reaches it that shares the network of the server's, if that is in a container.
-    pub(super) fn seen_from_beside(&self) -> (String, u16) {
-        match self.tls {
-            None => ("127.0.0.1".to_owned(), self.kind.port),
-            Some(_) => (self.host.clone(), self.port),
+    /// The same, which has so long to do what it is asked on each connection.
+    pub(super) fn within(self, wait: Duration) -> Self {
+        Self { wait: Some(wait), ..self }
+    }
+
+    /// Whether it is one in a container, that nobody administers but us.
+    #[must_use]
+    pub const fn is_ours(&self) -> bool {
+        self.tls.is_none()
+    }
+
+    /// What would help where its administrator is not let in.
+    #[must_use]
+    pub const fn login_advice(&self) -> &'static str {
+        if self.is_ours() {
+            "its first start was cut off before there was an administrator, or somebody has changed the password: delete the addon (a \
+            common server by its own id) and make it anew"
+        } else {
+            "correct `external.username` and `external.password` in the provider's options"
+        }
+    }
+
+    /// Where the container of a transfer reaches it, if it is in a container: beside the addon's own, and a common one from outside.
+    pub(super) fn seen_from_beside(&self, addon: &Addon) -> (String, u16) {
+        match (self.tls, addon.provision_type()) {
+            (Some(_), _) => (self.host.clone(), self.port),
+            (None, ProvisionType::Communal) => (Stream::SERVER.to_owned(), self.kind.port),
+            (None, _) => ("127.0.0.1".to_owned(), self.kind.port),
         }
     }
 
@@ -94,11 +131,18 @@ impl Server {
     }
 
     /// What an app needs to use a database as this user. The query ends its URL.
-    #[must_use]
-    pub fn config_of(&self, database: &str, user: &str, password: &str, query: &str) -> Config {
-        let Self { kind: Kind { protocol, .. }, host, port, .. } = self;
+    ///
+    /// # Errors
+    /// The host could not tell where the app reaches the server.
+    pub fn config_of(&self, database: &str, user: &str, password: &str, query: &str) -> Result<Config, Failure> {
+        let Kind { protocol, .. } = self.kind;
+        let (host, port) = match self.tls {
+            None => docker::for_app(&self.host, self.port)?,
+            // It is in no container of ours.
+            Some(_) => (self.host.clone(), self.port),
+        };
         let url = format!("{protocol}://{user}:{password}@{host}:{port}/{database}{query}");
-        Config::new()
+        Ok(Config::new()
             .secret("DATABASE_URL", &url)
             .secret_credential("uri", url)
             .credential("protocol", *protocol)
@@ -106,7 +150,7 @@ impl Server {
             .credential("port", port.to_string())
             .credential("username", user)
             .secret_credential("password", password)
-            .credential("database", database)
+            .credential("database", database))
     }
 
     /// Connects, and logs in by the function, which secures the connection if it is told to.
@@ -116,7 +160,7 @@ impl Server {
     pub fn connect<S>(&self, mut log_in: impl FnMut(HostStream, bool) -> Result<S, Error>) -> Result<S, Error> {
         self.tls.unwrap_or(Tls::Off).connect(|tls| {
             let stream = HostStream::connect(&self.host, self.port).map_err(io::Error::from)?;
-            log_in(stream, tls)
+            log_in(self.wait.into_iter().fold(stream, HostStream::within), tls)
         })
     }
 
@@ -124,8 +168,8 @@ impl Server {
     #[must_use]
     pub fn explain(&self, error: &Error, advice: Option<&str>) -> Failure {
         let advice = match (error, advice) {
-            _ if self.tls.is_none() => "",
             (_, Some(advice)) => advice,
+            _ if self.is_ours() => "",
             (Error::Io(error), None) => advice_on(error),
             (Error::NoTls, None) => "set `external.tls` to `prefer` or `off` in the provider's options, or give it TLS",
             _ => "",

@@ -4,7 +4,7 @@ use larder_clients::Tls;
 use larder_sdk::docker::Container;
 use larder_sdk::{Addon, Failure, Role, Stream, Transfer};
 
-use super::{Database, Databases, Server};
+use super::{Database, Databases, Server, release};
 
 /// What the programs may use, in the place of a server of the addon's own.
 pub(super) const MEMORY_MIB: u64 = 128;
@@ -19,12 +19,33 @@ pub struct Target {
     pub port: u16,
     /// Whether to secure the connection; none where nobody can listen.
     pub tls: Option<Tls>,
+    /// The certificate of who vouches for the server, in PEM, if the operator told it.
+    pub authority: Option<String>,
     /// The app's user.
     pub user: String,
     /// Its password: for the environment, where nobody else sees it.
     pub password: String,
     /// The app's database.
     pub database: String,
+}
+
+/// Where a program finds who vouches for the server.
+pub const AUTHORITY: &str = "/tmp/authority.pem";
+/// The program knows authorities by a file only.
+const WITH_AUTHORITY: &str = "umask 077 && printf '%s\n' \"$AUTHORITY\" > /tmp/authority.pem && exec \"$0\" \"$@\"";
+
+impl Target {
+    /// The container with the program, which finds at [`AUTHORITY`] who vouches for the server, if that is known.
+    #[must_use]
+    pub fn run(&self, container: Container, program: &[&str]) -> Container {
+        match &self.authority {
+            None => container.entrypoint(program.iter().copied()),
+            Some(authority) => {
+                let words = ["sh", "-c", WITH_AUTHORITY].iter().chain(program).copied();
+                container.entrypoint(words).env("AUTHORITY", authority)
+            }
+        }
+    }
 }
 
 /// A kind of database whose data can be written out and read in.
@@ -54,14 +75,20 @@ impl<D: Dump> Transfer for Databases<D> {
         Ok(Stream::through(container).of_type(D::FORM.0, D::FORM.1))
     }
 
+    /// What is imported can make the program do more than import. So the server is one that lets in nobody without a password, which is
+    /// seen to whenever its administrator logs in.
     fn begin_import(addon: &Addon) -> Result<Stream, Failure> {
+        let server = Server::of(addon, D::KIND).map_err(Failure::from)?;
+        if server.is_ours() {
+            D::administer(&server)?;
+        }
         let container = D::import(container::<D>()?, &target::<D>(addon)?);
         Ok(Stream::through(container).of_type(D::FORM.0, D::FORM.1))
     }
 }
 
 fn container<D: Dump>() -> Result<Container, Failure> {
-    let container = Container::new("transfer", &D::KIND.image.now()?);
+    let container = Container::new("transfer", &release::of_clients(D::KIND)?);
     Ok(container.memory_mib(MEMORY_MIB).pids(PIDS).user("999:999").read_only().tmpfs("/tmp", 16))
 }
 
@@ -71,6 +98,6 @@ fn target<D: Dump>(addon: &Addon) -> Result<Target, Failure> {
     }
     let server = Server::of(addon, D::KIND).map_err(Failure::from)?;
     let (user, password, database) = D::login(addon)?;
-    let (host, port) = server.seen_from_beside();
-    Ok(Target { host, port, tls: server.tls, user, password, database })
+    let (host, port) = server.seen_from_beside(addon);
+    Ok(Target { host, port, tls: server.tls, authority: server.authority, user, password, database })
 }

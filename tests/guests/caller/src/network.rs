@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::time::Duration;
 
 use larder_sdk::Failure;
 use larder_sdk::net::Connection;
@@ -24,6 +25,9 @@ pub(crate) fn tcp(to: &str, send: &str) -> Result<String, Failure> {
 /// Connects by the host's own connections, says something in the clear if told to, and then speaks TLS.
 pub(crate) fn tls(to: &Secured) -> Result<String, Failure> {
     let mut stream = Connection::connect(&to.host, to.port)?;
+    if let Some(wait_ms) = to.wait_ms {
+        stream.set_deadline(Duration::from_millis(wait_ms));
+    }
     if !to.first.is_empty() {
         stream.write_all(to.first.as_bytes()).map_err(failed)?;
         let mut answer = [0];
@@ -47,6 +51,8 @@ pub(crate) struct Secured {
     first: String,
     #[serde(default)]
     send: String,
+    /// How long the server may let wait for itself, all in all.
+    wait_ms: Option<u64>,
 }
 
 /// Sends a datagram.

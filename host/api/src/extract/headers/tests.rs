@@ -54,6 +54,15 @@ fn a_key_holds_for_one_caller_on_one_route_with_one_body() {
 }
 
 #[test]
+fn what_is_encoded_otherwise_is_refused() {
+    let of = |encoding: &[&'static str]| {
+        require_encoding(&headers(&header::CONTENT_ENCODING, encoding), &["identity", "gzip"]).is_ok()
+    };
+    assert!([&[][..], &["GZIP"], &["identity"]].into_iter().all(of));
+    assert!(!["zstd", "gzip, br", ""].into_iter().any(|bad| of(&[bad])));
+}
+
+#[test]
 fn media_types_are_compared_without_parameters() {
     let of = |content_type: &[&'static str], encoding: &[&'static str]| {
         let mut both = headers(&header::CONTENT_TYPE, content_type);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use larder_domain::failure::{StepFailure, bounded_text};
 use larder_domain::ports::StoreError;
-use larder_domain::ports::store::Phase;
+use larder_domain::ports::store::{Phase, StoredObject};
 use larder_domain::{Event, Step};
 use tokio::time::timeout;
 
@@ -18,9 +18,9 @@ const SINK_SILENT: &str = "the app's sink did not answer in time";
 impl Drive {
     pub(super) async fn set_variables(&self) -> Event {
         let failed = |reason: String| Event::Failed(Step::SetVariables, StepFailure::Host(reason));
-        match self.is_awake().await {
-            Ok(true) => {}
-            Ok(false) => return failed("its containers are being started".into()),
+        match self.sleeping().await {
+            Ok(None) => {}
+            Ok(Some(message)) => return Event::AwaitingContainers { message },
             Err(error) => return failed(loaded::store_failed(&error)),
         }
         let Some(app) = &self.record.spec.app else {
@@ -42,13 +42,18 @@ impl Drive {
         }
     }
 
-    /// Whether the containers of an addon that is had back run again: nobody is told an address at which nothing is.
-    async fn is_awake(&self) -> Result<bool, StoreError> {
+    /// What the containers of an addon that is had back wait for, until they run again: nobody is told an address at which
+    /// nothing is.
+    pub(super) async fn sleeping(&self) -> Result<Option<String>, StoreError> {
         if self.record.addon.grace.is_none() {
-            return Ok(true);
+            return Ok(None);
         }
         let objects = self.control.store.objects(self.record.spec.id).await?;
-        Ok(objects.iter().all(|object| matches!(object.phase, Phase::Made | Phase::Failed)))
+        let is_asleep = |object: &&StoredObject| matches!(object.phase, Phase::Waiting | Phase::Stopped);
+        let waits = |object: &StoredObject| {
+            bounded_text(format!("its containers are being started; {}: {}", object.name, object.message))
+        };
+        Ok(objects.iter().find(is_asleep).map(waits))
     }
 
     /// The app's variables go at once, also of an addon that can be had back.

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use larder_domain::AddonState;
-use larder_domain::SecretString;
 use larder_domain::docker::{ContainerSpec, Image, ObjectKind};
 use larder_domain::operation::{Health, HealthState, Operation};
 use larder_domain::ports::engine::{ContainerState, EngineError, Found, NewContainer};
 use larder_domain::ports::store::{Phase, PortMap, Publish, StoredObject};
-use larder_domain::redact::redact;
+use larder_domain::redact::{END_MARGIN_BYTES, redact_end};
+use larder_domain::{Addon, AddonState, SecretString};
 
 use super::{Settling, Unfinished};
 use crate::containers::{NamedEngine, REMOVAL_STOP, full_name, network_name};
@@ -21,11 +20,11 @@ const DIGEST: &str = "larder.digest";
 pub(crate) const PULL_WAIT: Duration = Duration::from_secs(15 * 60);
 /// How often ports are tried anew in one go that somebody else turned out to have.
 const PORT_ATTEMPTS_MAX: u32 = 8;
+/// When it is tried again whether an address is free that is an addon's in use, in milliseconds.
+const ADDRESS_AGAIN_MS: u64 = 2_000;
 /// What is kept of a container's last words.
 const LAST_WORDS_BYTES_MAX: usize = 2 * 1024;
 const LAST_WORDS_LINES_MAX: usize = 20;
-/// So many bytes before them are looked at for the beginning of a secret.
-const SECRET_BYTES_MAX: usize = 2 * 1024;
 
 /// What containers need beside volumes.
 pub(super) struct Beside {
@@ -45,6 +44,9 @@ impl Settling<'_> {
         let name = full_name(self.addon, &object.name);
         // Asked one by one: an engine tells that a container has ended before its own list has it.
         let state = if self.is_found(object) { self.engine.engine.state(&name).await? } else { None };
+        if state.is_some() {
+            self.join(object, &name).await?;
+        }
         match state {
             Some(ContainerState::Running) => self.made(object).await?,
             Some(state) if object.phase == Phase::Made => self.ended(object, &name, &state).await?,
@@ -77,6 +79,7 @@ impl Settling<'_> {
         if !has_image && !self.pull(object, spec).await? {
             return Ok(false);
         }
+        let had = self.control.store.published(self.addon).await?.remove(&object.name).unwrap_or_default();
         let Some(ports) = self.ports(object, spec, vec![]).await? else { return Ok(false) };
         if ports.len() < spec.ports.len() {
             // It is not wanted any more.
@@ -91,22 +94,29 @@ impl Settling<'_> {
         }
         match created {
             Ok(()) => {}
-            Err(EngineError::NoImage(why) | EngineError::Refused(why)) => return self.failed(object, why).await,
+            Err(EngineError::NoImage(why) | EngineError::Refused(why)) => {
+                let new = ports.into_keys().filter(|port| !had.contains_key(port)).collect();
+                self.control.store.unpublish(self.addon, &object.name, new).await?;
+                return self.failed(object, why).await;
+            }
             Err(error) => return Err(error.into()),
         }
         let is_wanted = self.note(object, Phase::Waiting, "to be started".to_owned()).await?;
         if !is_wanted {
             // Whoever removed the rest meanwhile did not see it.
             engine.remove_container(name, Duration::ZERO).await?;
+            return Ok(false);
         }
-        Ok(is_wanted)
+        self.join(object, name).await?;
+        Ok(true)
     }
 
     /// The network that all of the installation's containers are in, if one is to be made.
     pub(super) async fn network(&self) -> Result<String, Unfinished> {
         let installation = self.control.store.installation();
         let name = network_name(installation);
-        let is_stopped = |found: &Found| found.kind == ObjectKind::Container && !found.running;
+        let is_wanted = |found: &Found| self.wanted(&found.owner.name).is_some();
+        let is_stopped = |found: &Found| found.kind == ObjectKind::Container && !found.running && is_wanted(found);
         if self.missing().next().is_some() || self.found.iter().any(is_stopped) {
             let _turn = self.engine.networking.lock().await;
             self.engine.engine.ensure_network(installation, &name).await?;
@@ -128,20 +138,31 @@ impl Settling<'_> {
     /// Has the engine get an image that it lacks. False if it can't be had; that was noted.
     async fn pull(&self, object: &StoredObject, spec: &ContainerSpec) -> Result<bool, Unfinished> {
         let engine = &self.engine.engine;
+        // What waits for its image names it, so this is not the first attempt.
+        let was_told = object.message.contains(&spec.image.to_string());
         self.note(object, Phase::Waiting, format!("pulling {}", spec.image)).await?;
-        self.record("pulling", format!("the engine gets the image {}", spec.image)).await?;
+        if !was_told {
+            self.record("pulling", format!("the engine gets the image {}", spec.image)).await?;
+        }
         match engine.pull(&spec.image, PULL_WAIT).await {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                self.control.restarts.forget(self.addon, &object.name);
+                Ok(true)
+            }
             Err(EngineError::NoImage(why)) => self.failed(object, format!("the image {}: {why}", spec.image)).await,
             Err(error) => {
                 let message = self.blotted(format!("the image {} can't be had yet: {error}", spec.image)).await?;
+                tracing::warn!(message, addon = %self.addon, "a container waits for its image");
                 self.note(object, Phase::Waiting, message).await?;
-                Err(error.into())
+                match error {
+                    EngineError::Unreachable(_) => Err(error.into()),
+                    _ => Err(Unfinished::Pause(self.control.restarts.not_pulled(self.addon, &object.name))),
+                }
             }
         }
     }
 
-    /// Starts a container. Where somebody else has one of its ports, it is made anew with another.
+    /// Starts a container. Where somebody else has one of its ports, it is made anew with another, if nobody was told of it.
     async fn start(
         &self,
         object: &StoredObject,
@@ -157,7 +178,7 @@ impl Settling<'_> {
                     // It may be asked at once whether it can be used.
                     return self.tell_addon().await;
                 }
-                Err(EngineError::AddressTaken(_)) if !self.is_in_use() => {
+                Err(EngineError::AddressTaken(_)) if self.may_move(object).await? => {
                     let taken =
                         self.control.store.published(self.addon).await?.remove(&object.name).unwrap_or_default();
                     engine.remove_container(name, REMOVAL_STOP).await?;
@@ -166,19 +187,35 @@ impl Settling<'_> {
                         return Ok(());
                     }
                 }
+                Err(EngineError::AddressTaken(why)) => return Err(self.address_taken(object, &why).await?),
                 Err(EngineError::Refused(why)) => return self.failed(object, why).await.map(drop),
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(self.not_started(object, name, error).await?),
             }
         }
         Err(EngineError::AddressTaken("every port that was tried".to_owned()).into())
     }
 
+    /// Somebody else has the address of a container whose addon is in use: it stands in variables, so there is no other. It is waited for,
+    /// and said what for.
+    async fn address_taken(&self, object: &StoredObject, why: &str) -> Result<Unfinished, Unfinished> {
+        let name = &object.name;
+        let message = format!("the container {name} waits for its address, which is in the app's variables: {why}");
+        self.note(object, Phase::Waiting, message.clone()).await?;
+        self.is_ill(&message).await?;
+        Ok(Unfinished::Pause(ADDRESS_AGAIN_MS))
+    }
+
     /// A container that ran has ended. Once its addon is used it is started again, each time after a longer pause; before that, its
-    /// provider is to decide.
+    /// provider is to decide. One that somebody has paused is theirs to let go on: an engine starts nothing that is paused.
     async fn ended(&self, object: &StoredObject, name: &str, state: &ContainerState) -> Result<(), Unfinished> {
         let engine = &self.engine.engine;
         if !self.is_in_use() {
             return self.tell_addon().await;
+        }
+        if *state == ContainerState::Paused {
+            return self
+                .is_ill(&format!("the container {} is paused; `docker unpause {name}` lets it go on", object.name))
+                .await;
         }
         let how = match state {
             ContainerState::Exited { out_of_memory: true, .. } => "used up its memory".to_owned(),
@@ -192,8 +229,11 @@ impl Settling<'_> {
             Due::In(ms) => return Err(Unfinished::Pause(ms)),
         }
         self.record("container_ended", message).await?;
-        engine.start(name).await?;
-        self.tell_addon().await
+        match engine.start(name).await {
+            Ok(()) => self.tell_addon().await,
+            Err(EngineError::AddressTaken(why)) => Err(self.address_taken(object, &why).await?),
+            Err(error) => Err(self.not_started(object, name, error).await?),
+        }
     }
 
     /// Whether somebody relies on the addon, and so on its addresses. While an operation may still be undone, it is its
@@ -202,8 +242,27 @@ impl Settling<'_> {
         let addon = &self.record.addon;
         match addon.state {
             AddonState::Provisioned => true,
+            // It is being had back.
+            AddonState::WaitingForProvision => addon.grace.is_some(),
             AddonState::Ready => !addon.running().is_some_and(Operation::can_be_undone),
             _ => false,
+        }
+    }
+
+    /// Whether nobody can have been told yet where the container is published: its addon has never been ready, or did not have it when
+    /// the operation began that is under way.
+    async fn may_move(&self, object: &StoredObject) -> Result<bool, Unfinished> {
+        let before = &self.record.addon;
+        match before.state {
+            AddonState::WaitingForProvision => Ok(before.grace.is_none()),
+            AddonState::Ready if !object.can_come_back => {
+                // Whether it can come back was read in between, so it is that operation's word.
+                let now = self.control.store.addon(self.addon).await?;
+                let undoable = |addon: &Addon| addon.running().filter(|it| it.can_be_undone()).map(|it| it.id);
+                let (before, now) = (undoable(before), now.and_then(|record| undoable(&record.addon)));
+                Ok(before.is_some() && before == now)
+            }
+            _ => Ok(false),
         }
     }
 
@@ -276,9 +335,8 @@ impl Settling<'_> {
 
 /// The last words of a container, for whoever asks why it ended: without secrets.
 pub(in crate::worker) async fn last_words(engine: &NamedEngine, full_name: &str, secrets: &[SecretString]) -> String {
-    let bytes_max = LAST_WORDS_BYTES_MAX + SECRET_BYTES_MAX;
+    let bytes_max = LAST_WORDS_BYTES_MAX + END_MARGIN_BYTES;
+    // How it ended is known and is told without them: an engine that has no log of it any more is no reason not to.
     let said = engine.engine.last_words(full_name, LAST_WORDS_LINES_MAX, bytes_max).await.unwrap_or_default();
-    let said = redact(said, secrets);
-    // Cut afterwards: of a secret that was cut at its beginning, the rest would not be known for what it is.
-    said[said.ceil_char_boundary(said.len().saturating_sub(LAST_WORDS_BYTES_MAX))..].to_owned()
+    redact_end(said, secrets, LAST_WORDS_BYTES_MAX)
 }

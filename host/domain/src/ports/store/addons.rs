@@ -172,6 +172,8 @@ pub struct Change {
     pub objects: Option<Desired>,
     /// The passwords that its provider was given so far, if some are new; at most [`ISSUED_MAX`], the oldest first.
     pub issued: Option<Vec<SecretString>>,
+    /// Whether deleting the addon is refused from then on.
+    pub protected: Option<bool>,
     /// What else belongs into the history, before what the event means for the addon.
     pub notes: Vec<Entry>,
     /// What the guest logged meanwhile.
@@ -182,7 +184,17 @@ impl Change {
     /// An event, and nothing with it.
     #[must_use]
     pub const fn new(addon: AddonId, event: Event, fence: Fence) -> Self {
-        Self { addon, event, fence, state: None, objects: None, issued: None, notes: vec![], log: vec![] }
+        Self {
+            addon,
+            event,
+            fence,
+            state: None,
+            objects: None,
+            issued: None,
+            protected: None,
+            notes: vec![],
+            log: vec![],
+        }
     }
 }
 
@@ -265,6 +277,9 @@ pub trait AddonStore: Send + Sync + 'static {
 
     /// Where the data of the transfer under way come from or go, as its provider described it.
     async fn transfer(&self, id: AddonId) -> Result<Option<SecretString>, StoreError>;
+
+    /// The addons with an operation under way.
+    async fn operating(&self) -> Result<Vec<AddonId>, StoreError>;
 
     /// Stores what the host has seen of how a ready addon does; of others nothing is stored.
     async fn note_health(&self, id: AddonId, health: Health) -> Result<(), StoreError>;

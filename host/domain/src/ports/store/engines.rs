@@ -1,11 +1,15 @@
-//! On which engines addons are, and where apps want theirs.
+//! On which engines addons are, where apps want theirs, and which networks of apps addons' containers are in.
 
 use async_trait::async_trait;
 
 use super::StoreError;
 use crate::engines::{EngineWish, Placement};
 use crate::ids::AddonId;
-use crate::names::{AppName, EngineName};
+use crate::names::{AddonName, AppName, EngineName, NetworkName};
+
+/// The app's network was not changed: something is under way on this addon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Busy(pub AddonName);
 
 /// Engines, as the store knows them: by name alone.
 #[async_trait]
@@ -22,4 +26,19 @@ pub trait EngineStore: Send + Sync + 'static {
 
     /// Where an app's future addons are to be; none for anywhere, or if there is no such app.
     async fn app_engine(&self, app: &AppName) -> Result<Option<EngineWish>, StoreError>;
+
+    /// Says which network an app's own containers are in. Its addons' objects and their users' configurations follow: whatever was
+    /// about to be told of where an addon is reached is asked anew. False if it was said before.
+    async fn set_app_network(
+        &self,
+        app: &AppName,
+        network: Option<NetworkName>,
+    ) -> Result<Result<bool, Busy>, StoreError>;
+
+    /// Which network an app's own containers are in; none if it has none, or if there is no such app.
+    async fn app_network(&self, app: &AppName) -> Result<Option<NetworkName>, StoreError>;
+
+    /// The networks that an addon's containers are to be in beside the installation's: those of its app, and of the apps of the live
+    /// addons that are a part of it. In order of names.
+    async fn networks(&self, addon: AddonId) -> Result<Vec<NetworkName>, StoreError>;
 }

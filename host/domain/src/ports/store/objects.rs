@@ -52,6 +52,8 @@ pub struct StoredObject {
     pub phase: Phase,
     /// What the host does with it, or why it can't be made; for people.
     pub message: String,
+    /// Whether it was wanted when the operation began that is under way: as long as that can be undone, it is wanted again then.
+    pub can_come_back: bool,
 }
 
 /// An addon with objects.
@@ -99,6 +101,9 @@ pub trait ObjectStore: Send + Sync + 'static {
     /// Addons with objects, in order of their ids after `after`, at most `count_max`.
     async fn object_owners(&self, after: Option<AddonId>, count_max: usize) -> Result<Vec<ObjectOwner>, StoreError>;
 
+    /// Whether some addon is to have objects on this engine, or on one that is yet to be chosen.
+    async fn wants_objects(&self, engine: &EngineName) -> Result<bool, StoreError>;
+
     /// Stores how far an object has come. False if it is to be something else by now, or removed.
     async fn note_object(
         &self,
@@ -109,7 +114,7 @@ pub trait ObjectStore: Send + Sync + 'static {
         message: String,
     ) -> Result<bool, StoreError>;
 
-    /// An object that was to be removed is gone; its ports are free. Nothing happens if it is wanted again.
+    /// An object that was to be removed is gone; its ports are free. Nothing happens if it is wanted again, or can come back.
     async fn forget_object(&self, addon: AddonId, name: &LocalName, revision: u64) -> Result<(), StoreError>;
 
     /// None of the addon's objects is wanted any more. How many there are.
@@ -117,6 +122,9 @@ pub trait ObjectStore: Send + Sync + 'static {
 
     /// Gives ports to a container that has none, and to one whose ports were taken by somebody else others; the ports of all.
     async fn publish(&self, publish: Publish) -> Result<Result<PortMap, NoPort>, StoreError>;
+
+    /// Takes ports of a container back that were given to it; they are its own.
+    async fn unpublish(&self, addon: AddonId, object: &LocalName, ports: Vec<u16>) -> Result<(), StoreError>;
 
     /// Where the ports of an addon's containers are published.
     async fn published(&self, addon: AddonId) -> Result<BTreeMap<LocalName, PortMap>, StoreError>;

@@ -6,7 +6,7 @@ use super::StoreError;
 use crate::addon::AddonRecord;
 use crate::ids::NodeId;
 use crate::names::ProviderName;
-use crate::secret::Seed;
+use crate::secret::{SecretString, Seed};
 use crate::time::StoreTime;
 use crate::transition::Next;
 use crate::work::Lease;
@@ -23,6 +23,8 @@ pub enum Leased {
         record: Box<AddonRecord>,
         /// The root of its passwords.
         seed: Seed,
+        /// The passwords that its provider was given so far: each of its calls needs them.
+        issued: Vec<SecretString>,
         /// The step.
         next: Next,
     },

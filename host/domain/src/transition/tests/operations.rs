@@ -99,6 +99,19 @@ fn an_addon_has_one_operation_at_a_time() {
 }
 
 #[test]
+fn an_update_that_was_worked_out_before_another_is_not_begun_after_it() {
+    let configured = apply(&on(&ready(), OperationKind::Update, Stage::Complete), Event::Configured(Box::default()));
+    let done = apply(&configured.addon, Event::VariablesSet).addon;
+    let ask = |kind, after| {
+        let wish = NewOperation { after, ..wish(kind) };
+        transition(&done, Event::OperationRequested(Box::new(wish)), NOW)
+    };
+    let last = done.operation.as_ref().map(|last| last.id);
+    assert!(ask(OperationKind::Update, None).is_err() && ask(OperationKind::Update, last).is_ok());
+    assert!(ask(OperationKind::Rotate, None).is_ok(), "it changes nothing that another has changed");
+}
+
+#[test]
 fn deleting_an_addon_breaks_its_operation_off() {
     let done = apply(&begun(OperationKind::Update), Event::DeprovisionRequested);
     assert_eq!(
@@ -136,6 +149,15 @@ fn a_stream_is_given_up_when_nothing_flows() {
     let done = later(&flowing.addon, Event::TransferEnded { bytes: 12, result: Ok(()) }, 60_000).addon;
     assert_eq!(outcome(&done), (OperationState::Succeeded, None));
     assert_eq!(done.operation.as_ref().map(|operation| operation.bytes), Some(12));
+}
+
+#[test]
+fn a_transfer_for_which_nobody_waits_any_more_ends_before_its_provider_has_begun() {
+    let gone = || Event::TransferEnded { bytes: 0, result: Err("nobody waits".into()) };
+    let export = apply(&begun(OperationKind::Export), gone());
+    assert_eq!(outcome(&export.addon), (OperationState::Failed, Some("transfer_failed")));
+    assert!(export.writes.contains(&Write::UndoOperation));
+    assert!(transition(&begun(OperationKind::Update), gone(), NOW).is_err());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Rules that hold whatever happens.
 
 use super::*;
+use crate::operation::OperationState;
 
 /// Calls `check` with every legal transition.
 fn every_transition(check: impl Fn(&str, &Addon, &Transition)) {
@@ -66,7 +67,7 @@ fn an_operation_ends_with_its_addon_and_is_taken_back_if_that_may_be_had_back() 
 #[test]
 fn an_addon_that_is_had_back_becomes_ready_or_is_deleted_as_it_was() {
     let kept = situations().into_iter().find(|(name, _)| *name == "deprovisioned, in its grace").unwrap().1;
-    let back = apply(&kept, Event::UndeleteRequested { shares: false }).addon;
+    let back = apply(&kept, Event::UndeleteRequested { anew: false }).addon;
     assert_eq!((back.state, &back.cleanup, back.kept()), (AddonState::Provisioned, &Cleanup::None, None));
     let ready = apply(&back, Event::VariablesSet);
     assert!(writes(&ready, &Write::AttachVariables) && ready.addon.grace.is_none());
@@ -80,10 +81,71 @@ fn an_addon_that_is_had_back_becomes_ready_or_is_deleted_as_it_was() {
         addon = done.addon;
         now = now.plus_ms(60_000);
     }
-    assert_eq!((addon.state, addon.kept(), addon.error), (AddonState::Deprovisioned, kept.grace, None));
+    let prolonged = kept.grace.map(|grace| grace.prolonged(StoreTime(now.0 - 60_000)));
+    assert_eq!((addon.state, addon.kept(), addon.error), (AddonState::Deprovisioned, prolonged, None));
     // One that shares another's resource is configured anew.
-    let sharer = apply(&kept, Event::UndeleteRequested { shares: true }).addon;
+    let sharer = apply(&kept, Event::UndeleteRequested { anew: true }).addon;
     assert_eq!(apply(&sharer, Event::Woken).next, Next::Do(Step::Complete));
+}
+
+#[test]
+fn whatever_keeps_an_addon_from_being_had_back_costs_nobody_their_data() {
+    let late = NOW.plus_ms(3_600_000);
+    for (name, back) in
+        situations().into_iter().filter(|(_, addon)| addon.grace.is_some() && !addon.state.is_terminal())
+    {
+        for event in events(&back) {
+            let label = format!("{name}, {}", event.name());
+            let is_meant = ["deprovision requested", "parent lost"].contains(&event.name());
+            let Ok(done) = transition(&back, event, late) else { continue };
+            let ends = done.addon.state.is_terminal();
+            assert!(is_meant || !ends || done.addon.kept().is_some_and(|grace| !grace.is_over(late)), "{label}");
+        }
+    }
+}
+
+#[test]
+fn waiting_for_containers_uses_up_no_time() {
+    let kept = situations().into_iter().find(|(name, _)| *name == "deprovisioned, in its grace").unwrap().1;
+    for anew in [false, true] {
+        let back = apply(&kept, Event::UndeleteRequested { anew }).addon;
+        let mut addon = back.clone();
+        let mut now = NOW;
+        for _ in 0..100 {
+            now = now.plus_ms(60_000);
+            let woken = transition(&addon, Event::Woken, now).unwrap();
+            assert!(matches!(woken.next, Next::Do(Step::SetVariables | Step::Complete)), "it is not given up");
+            let message = "their image is being pulled".to_owned();
+            let done = transition(&woken.addon, Event::AwaitingContainers { message }, now).unwrap();
+            assert_eq!(done.next, Next::At(now.plus_ms(CONTAINERS_LOOK_MS)));
+            addon = done.addon;
+        }
+        assert_eq!(addon.patience, Patience::new(back.patience.limit_ms, now));
+    }
+}
+
+#[test]
+fn a_rotation_that_a_deletion_broke_off_ends_the_old_credentials_when_the_addon_is_back() {
+    let grace = Grace { until: NOW.plus_ms(5), shown: WallTime(0) };
+    for (name, ready) in situations().into_iter().filter(|(_, addon)| addon.running().is_some()) {
+        let operation = ready.running().unwrap();
+        let is_due = operation.kind == OperationKind::Rotate && !operation.can_be_undone();
+        let deleted = apply(&ready, Event::DeprovisionLater(grace)).addon;
+        // It may be deleted again before it is ready.
+        let back = apply(&deleted, Event::UndeleteRequested { anew: false }).addon;
+        let deleted = apply(&back, Event::DeprovisionLater(grace)).addon;
+        let back = apply(&deleted, Event::UndeleteRequested { anew: false }).addon;
+        let done = apply(&back, Event::VariablesSet);
+        assert!(writes(&done, &Write::AttachVariables), "{name}");
+        assert_eq!(done.addon.running().is_some(), is_due, "{name}");
+        if is_due {
+            assert_eq!(done.next, Next::Do(Step::EndRotation), "{name}");
+            assert_eq!(apply(&done.addon, Event::Woken).next, Next::Do(Step::EndRotation), "{name}: after a crash");
+            assert_eq!(done.addon.generation_in_calls(), ready.generation_in_calls(), "{name}");
+            let ended = apply(&done.addon, Event::RotationEnded).addon;
+            assert_eq!(ended.operation.unwrap().state, OperationState::Succeeded, "{name}");
+        }
+    }
 }
 
 #[test]
@@ -98,7 +160,7 @@ fn when_the_grace_is_over_the_cleanup_begins_with_time_of_its_own() {
     let over = transition(&kept, Event::Woken, end).unwrap();
     assert_eq!((over.next, over.addon.grace), (Next::Do(Step::Deprovision), None));
     assert_eq!(over.addon.patience, Patience::new(Addon::CLEANUP_PENDING_LIMIT_MS, end));
-    assert!(transition(&kept, Event::UndeleteRequested { shares: false }, end).is_err());
+    assert!(transition(&kept, Event::UndeleteRequested { anew: false }, end).is_err());
     let lost = apply(&kept, Event::ParentLost { reason: "it was deleted".into() });
     assert_eq!((lost.next, lost.addon.grace, &lost.addon.cleanup), (Next::At(NOW), None, &Cleanup::Pending));
 }

@@ -45,7 +45,7 @@ fn document() -> String {
         write!(text, "\n## {name}\n\n| event | state | cleanup | next | also |\n|---|---|---|---|---|\n").unwrap();
         for event in events(&addon) {
             let label = match &event {
-                Event::UndeleteRequested { shares: true } => "undelete requested, of what is another's",
+                Event::UndeleteRequested { anew: true } => "undelete requested, of what is told anew",
                 other => other.name(),
             };
             if let Ok(done) = transition(&addon, event, NOW) {

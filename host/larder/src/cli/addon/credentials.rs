@@ -12,13 +12,14 @@ use super::{WhichArgs, reference};
 use crate::cli::api::call::Call;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, Kind, Result};
-use crate::cli::model::{self, Addon, Credential};
+use crate::cli::model::{self, Addon, Credential, Place};
 
 /// An addon's credentials.
 pub(super) struct Credentials {
     label: String,
     parts: Vec<Credential>,
     uri: Option<Url>,
+    places: Vec<Place>,
 }
 
 /// Where an addon listens.
@@ -38,12 +39,14 @@ impl Credentials {
         if parts.is_empty() {
             return Err(none(&addon));
         }
-        Ok(Self::new(addon.label(), parts))
+        // Servers of before did not tell them.
+        let places = model::read_list(&answer, "places").unwrap_or_default();
+        Ok(Self { places, ..Self::new(addon.label(), parts) })
     }
 
     pub(super) fn new(label: String, parts: Vec<Credential>) -> Self {
         let uri = parts.iter().find(|part| part.key == "uri").and_then(|part| Url::parse(&part.value).ok());
-        Self { label, parts, uri }
+        Self { label, parts, uri, places: vec![] }
     }
 
     /// How people call the addon.
@@ -100,9 +103,18 @@ impl Credentials {
         let is_fit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
         match port.filter(|port| *port > 0) {
             Some(port) if host.starts_with(|c: char| c != '-') && host.chars().all(is_fit) => {
-                Ok(Endpoint { host: host.to_owned(), port })
+                Ok(self.outside(Endpoint { host: host.to_owned(), port }))
             }
             _ => Err(self.nowhere()),
+        }
+    }
+
+    /// The same, seen from outside of the network that its app's own containers are in.
+    fn outside(&self, inside: Endpoint) -> Endpoint {
+        let is_it = |place: &&Place| place.name == inside.host && place.port == inside.port;
+        match self.places.iter().find(is_it) {
+            Some(place) => Endpoint { host: place.host.trim_matches(['[', ']']).to_owned(), port: place.published },
+            None => inside,
         }
     }
 

@@ -4,6 +4,7 @@
 //! provider knows them is found out from the catalog, where unknown ones are refused.
 
 use super::data;
+use super::engine;
 use super::fields::Fields;
 use super::mistake::{Mistakes, names};
 use super::wanted::{Contents, INDEPENDENT, Section, Variable, WantedAddon};
@@ -12,7 +13,7 @@ use super::yaml::{Key, Kind, Node};
 /// The key at the top, by which such a file is known.
 pub(crate) const TOP: &str = "labtest";
 /// The keys that every service has.
-pub(crate) const SERVICE: [&str; 9] = [
+pub(crate) const SERVICE: [&str; 10] = [
     "provider",
     "service",
     "plan",
@@ -21,6 +22,7 @@ pub(crate) const SERVICE: [&str; 9] = [
     "shared_instance_name",
     "shared_app_name",
     "attach_as",
+    engine::KEY,
     data::KEY,
 ];
 /// The provider that means whichever offers the service.
@@ -81,6 +83,7 @@ fn addon(key: &Key, node: &Node, mistakes: &mut Mistakes) -> Option<WantedAddon>
         shared_experiment: shared_experiment(&fields, mistakes),
         shared_app: fields.text("shared_app_name", mistakes),
         attach_as: fields.text("attach_as", mistakes),
+        engine: engine::named(&fields, mistakes),
         initial_data: data::named(&fields, mistakes),
         ..WantedAddon::default()
     };

@@ -12,6 +12,8 @@ pub(crate) enum Code {
     InvalidFile,
     AddonDiffers,
     AmbiguousService,
+    EngineUnfit,
+    InvalidEngine,
     InvalidParameters,
     InvalidShare,
     NoInitialData,
@@ -32,6 +34,8 @@ impl Code {
             Self::InvalidFile => "invalid_file",
             Self::AddonDiffers => "addon_differs",
             Self::AmbiguousService => "ambiguous_service",
+            Self::EngineUnfit => "engine_unfit",
+            Self::InvalidEngine => "invalid_engine",
             Self::InvalidParameters => "invalid_parameters",
             Self::InvalidShare => "invalid_share",
             Self::NoInitialData => "no_initial_data",
@@ -54,6 +58,8 @@ impl Code {
                 "this can't be changed while the addon is there: delete it with `larder addon delete APP/NAME`, then apply again"
             }
             Self::AmbiguousService => "name one of them in `provider`",
+            Self::EngineUnfit => "see the engines and their labels with `larder engine list`",
+            Self::InvalidEngine => "wish for an engine by its name, or by labels like disk=ssd,zone=a",
             Self::InvalidParameters => "`larder catalog --json` shows the plan's schema",
             Self::NoInitialData => "put the data there, or leave `initial_data_source` out",
             Self::Protected => "delete it by itself with `larder addon delete --force`",

@@ -15,6 +15,7 @@ pub(crate) mod yaml;
 
 mod actual;
 mod data;
+mod engine;
 mod follow_up;
 mod json;
 mod labtest;
@@ -94,7 +95,8 @@ pub(crate) async fn run(context: &Context, args: &ApplyArgs) -> Result<()> {
 /// Reads, compares, does, tells.
 pub(crate) async fn apply(context: &Context, request: Request<'_>) -> Result<()> {
     let How { file, dry_run, wait } = request.how;
-    let read = file::read(file, request.aim)?;
+    let mut read = file::read(file, request.aim)?;
+    engine::look_up(&context.api, &mut read.targets).await?;
     let plan = make_plan(context, &read, request).await?;
     if *dry_run {
         return Report::of_plan(&plan).print(context);
@@ -132,6 +134,7 @@ async fn make_plan(context: &Context, read: &Read, request: Request<'_>) -> Resu
     let catalog = context.api.call(Call::get(&["v1", "catalog"])).await?.body;
     let catalog: Vec<Service> = model::read_list(&catalog, "services")?;
     offers::check(&plan, &catalog, read.is_labtest, &mut mistakes);
+    engine::check(&plan, &mut mistakes);
     data::choose(&mut plan, &read.folder, &mut mistakes);
     let plan = mistakes.or(&read.name, plan)?;
     let mut doomed = plan.apps.iter().flat_map(|app| &app.delete).peekable();

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::data;
+use super::engine;
 use super::fields::Fields;
 use super::mistake::Mistakes;
 use super::wanted::{Contents, INDEPENDENT, Section, Variable, WantedAddon};
@@ -10,7 +11,7 @@ use super::yaml::{Kind, Node};
 
 const FILE: [&str; 4] = ["app", "variables", "addons", "experiments"];
 const EXPERIMENT: [&str; 2] = ["variables", "addons"];
-const ADDON: [&str; 11] = [
+const ADDON: [&str; 12] = [
     "name",
     "service",
     "provider",
@@ -21,6 +22,7 @@ const ADDON: [&str; 11] = [
     "attach_as",
     "parameters",
     "protected",
+    engine::KEY,
     data::KEY,
 ];
 
@@ -90,6 +92,7 @@ fn addon(node: &Rc<Node>, mistakes: &mut Mistakes) -> Option<WantedAddon> {
         shared_app: fields.text("shared_app_name", mistakes),
         attach_as: fields.text("attach_as", mistakes),
         protected: fields.flag_if_any("protected", mistakes),
+        engine: engine::named(&fields, mistakes),
         initial_data: data::named(&fields, mistakes),
         service,
         ..WantedAddon::default()

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use super::actual::{Actual, AppState};
+use super::engine::WantedEngine;
 use super::mistake::{Code, Mistakes};
 use super::update::{self, Update};
 use super::wanted::{SHARED, Target, Variable, WantedAddon};
@@ -160,6 +161,13 @@ pub(crate) fn differences(wanted: &WantedAddon, addon: &Addon, owner: Owner<'_>)
     let differ = pairs.into_iter().filter(|(_, actual, wanted)| actual != wanted);
     let mut found: Vec<String> =
         differ.map(|(field, actual, wanted)| format!("has the {field} {actual}, and the file says {wanted}")).collect();
+    if let Some(WantedEngine { wish, .. }) = wanted.engine.as_ref().filter(|engine| !engine.is(addon.engine.as_deref()))
+    {
+        found.push(match &addon.engine {
+            Some(engine) => format!("is on the engine {engine} for good, and the file says {wish}"),
+            None => format!("is on no engine, and the file says {wish}"),
+        });
+    }
     if wanted.provision_type == SHARED && found.is_empty() {
         found.extend(owners(wanted, addon));
     }

@@ -53,6 +53,8 @@ pub(crate) struct Row {
     pub(crate) updates: Vec<Changed>,
     /// What a new addon begins with.
     pub(crate) data: Option<Data>,
+    /// Where a new addon is, or is to be.
+    pub(crate) engine: Option<String>,
 }
 
 /// A new addon's initial data.
@@ -82,7 +84,9 @@ impl Report {
                 report.variable(Change::Set, &app.app, &variable.name);
             }
             for addon in &app.create {
-                let named = Addon { name: addon.name.clone(), service: addon.service.clone(), ..Addon::default() };
+                let engine = addon.engine.as_ref().map(|engine| engine.wish.to_string());
+                let (name, service) = (addon.name.clone(), addon.service.clone());
+                let named = Addon { name, service, engine, ..Addon::default() };
                 report.created(&app.app, &named, Data::of(addon, true));
             }
             for update in &app.update {
@@ -130,6 +134,7 @@ impl Report {
         self.addon(Change::Created, app, addon);
         if let Some(row) = self.rows.last_mut() {
             row.data = data;
+            row.engine.clone_from(&addon.engine);
         }
     }
 
@@ -143,7 +148,8 @@ impl Report {
 
     fn row(&mut self, change: Change, kind: &'static str, app: &str, name: &str) -> &mut Row {
         let (app, name) = (app.to_owned(), name.to_owned());
-        self.rows.push_mut(Row { change, kind, app, name, addon: Value::Null, updates: Vec::new(), data: None })
+        let (addon, updates) = (Value::Null, Vec::new());
+        self.rows.push_mut(Row { change, kind, app, name, addon, updates, data: None, engine: None })
     }
 
     /// The rows of addons that are there and belong to the file. Those that are updated, or have data to load, are
@@ -214,14 +220,15 @@ impl Row {
         }
     }
 
-    /// What is updated or loaded, for people.
+    /// What is updated or loaded, and where it is, for people.
     fn what(&self) -> String {
         let updates = self.updates.iter().map(Changed::text);
         let data = self.data.as_ref().map(|data| {
             let what = if data.is_loaded { "data from" } else { "not loaded:" };
             format!("{what} {}", data.file.display())
         });
-        updates.chain(data).collect::<Vec<_>>().join(", ")
+        let engine = self.engine.as_ref().map(|engine| format!("on {engine}"));
+        updates.chain(engine).chain(data).collect::<Vec<_>>().join(", ")
     }
 
     /// The same for programs.
@@ -229,6 +236,9 @@ impl Row {
         let mut fields = Map::new();
         if !self.updates.is_empty() {
             fields.insert("updates".to_owned(), self.updates.iter().map(Changed::json).collect());
+        }
+        if let Some(engine) = &self.engine {
+            fields.insert("engine".to_owned(), engine.as_str().into());
         }
         if let Some(Data { file, is_loaded }) = &self.data {
             let data = json!({"file": file.display().to_string(), "loaded": is_loaded});
@@ -253,7 +263,13 @@ mod tests {
         let plan = Changed { field: "plan".into(), values: Some(("small".into(), "large".into())) };
         let password = Changed { field: "parameters.password".into(), values: None };
         report.updated(Change::Updated, "web.blue", &old, &[plan, password]);
-        let new = Addon { id: "9".into(), name: "new".into(), service: "mysql".into(), ..Addon::default() };
+        let new = Addon {
+            id: "9".into(),
+            name: "new".into(),
+            service: "mysql".into(),
+            engine: Some("rack-2".into()),
+            ..Addon::default()
+        };
         report.created("web.blue", &new, Some(Data { file: "d/x.sql".into(), is_loaded: false }));
         let expected = "\
 CHANGE   KIND      NAME           SERVICE   STATE  ID  WHAT
@@ -261,7 +277,7 @@ created  app       web.blue       -         -      -   -
 set      variable  web.blue MODE  -         -      -   -
 left     addon     web.blue/db    postgres  ready  7   -
 updated  addon     web.blue/mail  mysql     -      8   plan small -> large, parameters.password
-created  addon     web.blue/new   mysql     -      9   not loaded: d/x.sql
+created  addon     web.blue/new   mysql     -      9   on rack-2, not loaded: d/x.sql
 ";
         assert_eq!(report.table(), expected);
         let expected = json!({"dry_run": false, "items": [
@@ -272,7 +288,7 @@ created  addon     web.blue/new   mysql     -      9   not loaded: d/x.sql
             {"change": "updated", "kind": "addon", "app": "web.blue", "name": "mail", "id": "8", "service": "mysql",
                 "updates": [{"field": "plan", "from": "small", "to": "large"}, {"field": "parameters.password"}]},
             {"change": "created", "kind": "addon", "app": "web.blue", "name": "new", "id": "9", "service": "mysql",
-                "initial_data": {"file": "d/x.sql", "loaded": false}},
+                "engine": "rack-2", "initial_data": {"file": "d/x.sql", "loaded": false}},
         ]});
         assert_eq!(report.json(), expected);
     }

@@ -9,6 +9,7 @@ use larder_domain::variables::Prefix;
 use larder_domain::{AddonName, AppName, VariableName};
 use serde_json::{Map, Value, json};
 
+use super::engine::{self, WantedEngine};
 use super::mistake::{Mistakes, names};
 
 /// The ways in which an addon comes by its resource.
@@ -67,6 +68,7 @@ pub(crate) struct WantedAddon {
     pub(crate) parameter_lines: BTreeMap<String, usize>,
     /// As it is, or unprotected if it is new, where the file says nothing.
     pub(crate) protected: Option<bool>,
+    pub(crate) engine: Option<WantedEngine>,
     pub(crate) initial_data: Option<InitialData>,
 }
 
@@ -93,6 +95,7 @@ impl WantedAddon {
             ("shared_experiment_name", &self.shared_experiment),
             ("shared_app_name", &self.shared_app),
             ("attach_as", &self.attach_as),
+            (engine::KEY, &self.engine.as_ref().map(|engine| engine.wish.to_string())),
         ];
         if let Some(fields) = body.as_object_mut() {
             let given = texts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?.into())));

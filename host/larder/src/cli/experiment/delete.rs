@@ -1,4 +1,4 @@
-//! `larder experiment delete`: the app with all its addons, or nothing of it.
+//! `larder experiment delete`: the app with all its addons. What would be in the way is looked for before anything is deleted.
 
 use super::WhichArgs;
 use crate::cli::api::call::Call;

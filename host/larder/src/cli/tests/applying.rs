@@ -1,6 +1,7 @@
 //! `larder apply` and `larder experiment`: what is asked of the server, in which order, and what is not.
 
 mod changes;
+mod engines;
 
 use std::path::PathBuf;
 

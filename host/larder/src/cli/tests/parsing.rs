@@ -20,6 +20,8 @@ const COMMANDS: &[&str] = &[
     "larder app create web",
     "larder app list",
     "larder app show web.blue",
+    "larder app attach web shop_default",
+    "larder app detach web",
     "larder app delete web --cascade",
     "larder addon create redis --app web",
     "larder addon create redis --app web --name cache \

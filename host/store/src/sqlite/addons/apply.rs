@@ -10,7 +10,7 @@ use larder_domain::work::{Subject, WorkKind};
 use larder_domain::{AddonId, AddonState, Digest, Event, Next, Transition, Write, transition};
 
 use super::progress::Progress;
-use super::{family, history, operation};
+use super::{family, history, operation, protect};
 use crate::sqlite::claims;
 use crate::sqlite::error::{Failure, Result};
 use crate::sqlite::objects::{self, SealedObject};
@@ -33,6 +33,8 @@ pub(in crate::sqlite) struct Brought {
     pub(super) objects: Option<(Digest, Vec<SealedObject>)>,
     /// All passwords that its provider was given so far.
     pub(super) issued: Option<Vec<u8>>,
+    /// Whether deleting it is refused from then on.
+    pub(super) protected: Option<bool>,
     pub(super) notes: Vec<Entry>,
     pub(super) log: Vec<LogLine>,
 }
@@ -51,6 +53,9 @@ pub(super) fn apply(
     }
     let before = Progress::load(tx, addon)?.ok_or(StoreError::Missing("addon"))?;
     let (after, next) = step(tx, &before, event, brought)?;
+    if let Some(protected) = brought.protected {
+        protect::set(tx, &protect::load(tx, addon)?, protected)?;
+    }
     match fence {
         Fence::Lease(lease) => plan::after_result(tx, lease, next)?,
         Fence::User => plan::after_wish(tx, WorkKind::Addon, &subject, &after.provider, next)?,
@@ -87,7 +92,10 @@ pub(in crate::sqlite) fn step(
     after.save(tx, before)?;
     family::tell_children(tx, before, &after, brought.config.is_some())?;
     tally::change(tx, &after, Counts::of(&before.addon))?;
-    Ok((after, next))
+    match family::catch_up(tx, before, &after)? {
+        Some(follow) => step(tx, &after, &follow, &Brought::default()),
+        None => Ok((after, next)),
+    }
 }
 
 /// Adds a line to an addon's history, if there is such an addon.
@@ -133,6 +141,7 @@ fn perform(tx: &mut Tx<'_>, after: &mut Progress, write: Write, brought: &Brough
         Write::ReplaceConfig(config) => {
             keep_config(tx, id, brought)?;
             operation::release_unused(tx, id, &config)?;
+            operation::go_on(tx, id)?;
         }
         // The app sees the kept configuration itself, so this shows and hides it: no value is stored twice.
         Write::AttachVariables => after.attached = true,
@@ -149,7 +158,10 @@ fn perform(tx: &mut Tx<'_>, after: &mut Progress, write: Write, brought: &Brough
         }
         Write::BeginOperation(wish) => operation::begin(tx, id, &wish, brought.parameters.as_deref())?,
         Write::AdoptChange => operation::adopt(tx, id)?,
-        Write::KeepTransfer(_) => operation::keep_transfer(tx, id, brought.transfer.as_deref())?,
+        Write::KeepTransfer(_) => {
+            operation::keep_transfer(tx, id, brought.transfer.as_deref())?;
+            operation::go_on(tx, id)?;
+        }
         Write::UndoOperation => operation::undo(tx, after)?,
         Write::ForgetOperation => operation::forget(tx, id)?,
     }

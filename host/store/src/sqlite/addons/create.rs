@@ -10,12 +10,12 @@ use super::progress::Progress;
 use super::record::{self, SealedParts, SealedRecord};
 use super::{family, history};
 use crate::sqlite::claims::{self, Taken};
-use crate::sqlite::engines;
 use crate::sqlite::error::{Result, Stop};
 use crate::sqlite::purge::IDEMPOTENCY_KEPT_MS;
 use crate::sqlite::tally::{self, Counts};
 use crate::sqlite::tx::Tx;
 use crate::sqlite::work::plan;
+use crate::sqlite::{engines, networks};
 
 /// What came of it, before anything sealed is opened.
 pub(super) enum Outcome {
@@ -61,22 +61,22 @@ pub(super) fn create(
     }
     let spec = &AddonSpec { parent, ..spec.clone() };
     let mut progress = Progress::new(addon.clone(), spec.app.clone(), spec.provider.clone());
+    progress.entries = 1;
+    if !record::insert(tx, spec, engine.as_ref(), &progress, parts)? {
+        return Err(Stop::Refused(CreateRefusal::NameTaken));
+    }
     if !tally::change(tx, &progress, Counts::NONE)?
         && let Some(app) = &spec.app
     {
         return Err(Stop::Refused(CreateRefusal::NoApp(app.clone())));
-    }
-    progress.entries = 1;
-    if !record::insert(tx, spec, engine.as_ref(), &progress, parts)? {
-        return Err(Stop::Refused(CreateRefusal::NameTaken));
     }
     if let Some(app) = &spec.app
         && let Err(Taken { variable, owner }) = claims::claim(tx, app.as_str(), spec.id, reserve.iter())?
     {
         return Err(Stop::Refused(CreateRefusal::VariableTaken { variable, owner }));
     }
-    if let (Some(engine), None) = (&engine, parent) {
-        engines::begun(tx, engine)?;
+    if let Some(parent) = parent {
+        networks::joined(tx, spec.app.as_ref(), parent)?;
     }
     history::insert(tx, spec.id, progress.entries, &created(spec, engine.as_ref()))?;
     plan::begin(tx, WorkKind::Addon, &Subject::Addon(spec.id), &spec.provider)?;

@@ -14,7 +14,7 @@ use crate::sqlite::error::{Result, Stop};
 use crate::sqlite::tx::{Tx, list};
 use crate::sqlite::work::plan;
 
-/// How long a sharer may take to hand on what its owner gives, in milliseconds.
+/// How long an addon may take to hand on what its owner gives or where it is reached now, in milliseconds.
 const FOLLOW_LIMIT_MS: u64 = 900_000;
 
 /// The communal server for a new user: the one there is, or this one, which is then made.
@@ -101,17 +101,48 @@ pub(super) fn tell_children(tx: &mut Tx<'_>, before: &Progress, parent: &Progres
     Ok(())
 }
 
-/// The addons that share this one's resource give their apps what it gives from now on.
+/// The addons that share this one's resource give their apps what it gives from now on. One that is not ready yet may have read what it
+/// gave before, so it follows as soon as it is.
 fn let_sharers_follow(tx: &mut Tx<'_>, owner: AddonId) -> Result<()> {
+    tx.execute(
+        "UPDATE addon_detail SET outdated = 1 WHERE parent = ? AND provision_type = 'shared'
+         AND (SELECT live AND state <> 'ready' FROM addon WHERE id = addon_detail.addon)",
+        [owner.0.as_bytes()],
+    )?;
     let sql = "SELECT id FROM addon_detail JOIN addon ON id = addon
                WHERE parent = ? AND live AND provision_type = 'shared' AND state = 'ready' ORDER BY id";
     for sharer in list(tx.conn, sql, [owner.0.as_bytes()], |row| Ok(AddonId(row.uuid()?)))? {
         let progress = Progress::load(tx, sharer)?.ok_or(StoreError::Missing("addon"))?;
-        let (kind, deadline_ms) = (OperationKind::Follow, FOLLOW_LIMIT_MS);
-        let wish = NewOperation { id: OperationId::generate(), kind, deadline_ms, overlap_ms: 0, change: None };
-        let follow = Event::OperationRequested(Box::new(wish));
-        let (after, next) = step(tx, &progress, &follow, &Brought::default())?;
-        plan::after_wish(tx, WorkKind::Addon, &Subject::Addon(sharer), &after.provider, next)?;
+        follow(tx, &progress)?;
     }
     Ok(())
+}
+
+/// What an addon that has just become ready is to do first: follow what changed while it was made.
+pub(super) fn catch_up(tx: &Tx<'_>, before: &Progress, now: &Progress) -> Result<Option<Event>> {
+    if before.addon.state == AddonState::Ready || now.addon.state != AddonState::Ready {
+        return Ok(None);
+    }
+    let sql = "UPDATE addon_detail SET outdated = 0 WHERE addon = ? AND outdated = 1";
+    let is_outdated = tx.execute(sql, [now.addon.id.0.as_bytes()])? > 0;
+    Ok(is_outdated.then(to_follow))
+}
+
+fn to_follow() -> Event {
+    let (kind, deadline_ms) = (OperationKind::Follow, FOLLOW_LIMIT_MS);
+    let id = OperationId::generate();
+    Event::OperationRequested(Box::new(NewOperation {
+        id,
+        kind,
+        deadline_ms,
+        overlap_ms: 0,
+        change: None,
+        after: None,
+    }))
+}
+
+/// A ready addon gives its app what there is to be given now.
+pub(in crate::sqlite) fn follow(tx: &mut Tx<'_>, progress: &Progress) -> Result<()> {
+    let (after, next) = step(tx, progress, &to_follow(), &Brought::default())?;
+    plan::after_wish(tx, WorkKind::Addon, &Subject::Addon(after.addon.id), &after.provider, next)
 }

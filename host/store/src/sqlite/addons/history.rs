@@ -1,7 +1,7 @@
 //! What happened to addons, and what their providers logged meanwhile.
 
 use larder_domain::AddonId;
-use larder_domain::history::{Entry, StoredEntry};
+use larder_domain::history::{Entry, MILESTONES, StoredEntry};
 use larder_domain::ports::runtime::LogLine;
 use larder_domain::ports::store::StoredLog;
 use rusqlite::Connection;
@@ -12,7 +12,7 @@ use crate::sqlite::error::{Failure, Result};
 use crate::sqlite::rows::Columns;
 use crate::sqlite::tx::{Tx, list};
 
-/// Entries of an addon from which on its oldest calls are dropped, and how many at a time. What became of the addon stays.
+/// Entries of an addon from which on its oldest are dropped, and how many at a time. What became of the addon stays.
 const ENTRIES_PER_ADDON_MAX: u64 = 1_024;
 const ENTRIES_DROPPED_AT_ONCE: u64 = 256;
 /// Lines that an addon's log keeps; the oldest go first.
@@ -25,9 +25,11 @@ pub(super) fn record(tx: &mut Tx<'_>, progress: &mut Progress, entry: &Entry) ->
     progress.entries += 1;
     insert(tx, progress.addon.id, progress.entries, entry)?;
     if progress.entries > ENTRIES_PER_ADDON_MAX && progress.entries.is_multiple_of(ENTRIES_DROPPED_AT_ONCE) {
+        let milestones = serde_json::to_string(&MILESTONES).map_err(|_| Failure::corrupt("kinds of entries"))?;
         tx.execute(
-            "DELETE FROM history WHERE id IN (SELECT id FROM history WHERE addon = ? AND kind IN ('call', 'denied') ORDER BY id LIMIT ?)",
-            (progress.addon.id.0.as_bytes(), ENTRIES_DROPPED_AT_ONCE),
+            "DELETE FROM history WHERE id IN (SELECT id FROM history WHERE addon = ?
+                 AND kind NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?)",
+            (progress.addon.id.0.as_bytes(), milestones, ENTRIES_DROPPED_AT_ONCE),
         )?;
     }
     Ok(())

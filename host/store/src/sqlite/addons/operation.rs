@@ -3,12 +3,13 @@
 
 use larder_domain::AddonId;
 use larder_domain::operation::NewOperation;
+use rusqlite::Connection;
 
 use super::progress::Progress;
 use crate::sqlite::claims;
 use crate::sqlite::error::{Failure, Result};
 use crate::sqlite::objects;
-use crate::sqlite::tx::Tx;
+use crate::sqlite::tx::{Tx, list};
 
 /// Keeps what the operation was asked for, and what is there now.
 pub(super) fn begin(tx: &Tx<'_>, addon: AddonId, wish: &NewOperation, parameters: Option<&[u8]>) -> Result<()> {
@@ -53,6 +54,17 @@ pub(super) fn undo(tx: &mut Tx<'_>, of: &Progress) -> Result<()> {
         [key],
     )?;
     objects::bring_back(tx, of.addon.id, &of.provider)
+}
+
+/// The addons with one.
+pub(super) fn under_way(conn: &Connection) -> Result<Vec<AddonId>> {
+    list(conn, "SELECT addon FROM operation_detail ORDER BY addon", [], |row| Ok(AddonId(row.uuid()?)))
+}
+
+/// From here on the operation is not undone: what it has removed goes for good.
+pub(super) fn go_on(tx: &Tx<'_>, addon: AddonId) -> Result<()> {
+    tx.execute("DELETE FROM operation_object WHERE addon = ?", [addon.0.as_bytes()])?;
+    Ok(())
 }
 
 /// Nothing of it is needed any more.

@@ -19,13 +19,20 @@ pub(super) fn protect(
     protected: bool,
 ) -> Result<Box<SealedRecord>, Stop<ProtectRefusal>> {
     let record = load(tx, id)?;
-    let mut progress = record.progress.clone();
-    if progress.addon.state.is_terminal() {
+    if record.progress.addon.state.is_terminal() {
         return Err(Stop::Refused(ProtectRefusal::Over));
     }
+    set(tx, &record, protected)?;
+    Ok(Box::new(load(tx, id)?))
+}
+
+/// Has it be so, whatever the addon's state.
+pub(super) fn set(tx: &mut Tx<'_>, record: &SealedRecord, protected: bool) -> Result<()> {
     if record.is_protected() == protected {
-        return Ok(Box::new(record));
+        return Ok(());
     }
+    let mut progress = record.progress.clone();
+    let id = progress.addon.id;
     tx.execute("UPDATE addon_detail SET protected = ? WHERE addon = ?", (protected, id.0.as_bytes()))?;
     let (action, entry) = if protected {
         (Action::Protected, Entry::new("protected", "deleting it is refused from now on"))
@@ -34,10 +41,9 @@ pub(super) fn protect(
     };
     history::record(tx, &mut progress, &entry)?;
     progress.save(tx, &record.progress)?;
-    audit::note(tx, Actor::Admin, action, &progress.provider, &json!({ "addon": id, "app": progress.app }))?;
-    Ok(Box::new(load(tx, id)?))
+    audit::note(tx, Actor::Admin, action, &progress.provider, &json!({ "addon": id, "app": progress.app }))
 }
 
-fn load(tx: &Tx<'_>, id: AddonId) -> Result<SealedRecord> {
+pub(super) fn load(tx: &Tx<'_>, id: AddonId) -> Result<SealedRecord> {
     SealedRecord::load(tx.conn, id)?.ok_or_else(|| StoreError::Missing("addon").into())
 }

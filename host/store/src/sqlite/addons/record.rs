@@ -6,7 +6,7 @@ use std::sync::Arc;
 use larder_domain::addon::{ComponentKind, DeclaredVariables, ProvisionType, Role};
 use larder_domain::operation::PlanAndParameters;
 use larder_domain::ports::{Sealer, StoreError};
-use larder_domain::secret::Seed;
+use larder_domain::secret::{SecretString, Seed};
 use larder_domain::{AddonId, AddonRecord, AddonSpec, AppName, EngineName, PlanName, WallTime};
 use rusqlite::Connection;
 use serde_json::Value;
@@ -25,6 +25,7 @@ pub(in crate::sqlite) struct SealedRecord {
     spec: AddonSpec,
     parameters: Vec<u8>,
     seed: Vec<u8>,
+    issued: Option<Vec<u8>>,
     engine: Option<EngineName>,
     /// What an update that is under way is to make of it.
     change: Option<(PlanName, Vec<u8>)>,
@@ -36,7 +37,7 @@ const SELECT: &str = concat!(
     "SELECT ",
     progress_columns!(),
     ", component_kind, name, service, plan, provision_type, role, attach_as, protected, external_id, parent, created_at, updated_at, \
-      declared, parameters, seed, engine, new_plan, new_parameters
+      declared, parameters, seed, issued, engine, new_plan, new_parameters
       FROM addon JOIN addon_detail ON addon_detail.addon = addon.id
       LEFT JOIN operation_detail ON operation_detail.addon = addon.id
       WHERE addon.id = ?"
@@ -70,10 +71,10 @@ impl SealedRecord {
         let updated_at = row.wall()?;
         let declared: String = row.take()?;
         spec.variables = serde_json::from_str(&declared).map_err(|_| Failure::corrupt("declared variables"))?;
-        let (parameters, seed) = (row.take()?, row.take()?);
+        let (parameters, seed, issued) = (row.take()?, row.take()?, row.take()?);
         let engine = row.parsed_or_null("an engine's name")?;
         let change = row.parsed_or_null("a plan's name")?.zip(row.take()?);
-        Ok(Self { spec, updated_at, parameters, seed, engine, change, progress })
+        Ok(Self { spec, updated_at, parameters, seed, issued, engine, change, progress })
     }
 
     pub(super) const fn is_protected(&self) -> bool {
@@ -83,6 +84,12 @@ impl SealedRecord {
     /// Opens the root of its passwords.
     pub(in crate::sqlite) fn open_seed(&self, sealer: &dyn Sealer) -> Result<Seed, StoreError> {
         codec::decode_seed(&sealer.open(&places::seed(self.spec.id), &self.seed)?)
+    }
+
+    /// Opens the passwords that its provider was given so far.
+    pub(in crate::sqlite) fn open_issued(&self, sealer: &dyn Sealer) -> Result<Vec<SecretString>, StoreError> {
+        let Some(sealed) = &self.issued else { return Ok(vec![]) };
+        codec::decode_secrets(&sealer.open(&places::issued(self.spec.id), sealed)?)
     }
 
     /// Opens the parameters.

@@ -2,6 +2,7 @@
 
 use larder_domain::addon::{DeclaredVariables, ProvisionType};
 use larder_domain::config::AddonConfig;
+use larder_domain::docker::names_in_networks;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::UndeleteRefusal;
 use larder_domain::work::{Subject, WorkKind};
@@ -13,6 +14,7 @@ use super::progress::Progress;
 use super::record::SealedRecord;
 use crate::sqlite::claims::{self, Taken};
 use crate::sqlite::error::{Result, Stop};
+use crate::sqlite::networks;
 use crate::sqlite::tx::{Tx, find};
 use crate::sqlite::work::plan;
 
@@ -28,14 +30,24 @@ pub(super) fn names(spec: &AddonSpec, config: &AddonConfig) -> Vec<VariableName>
     arrived.chain(reserved).collect()
 }
 
+/// Whether the app was told to reach the addon by a name in a network of its own.
+pub(super) fn is_told_inside(spec: &AddonSpec, config: &AddonConfig) -> bool {
+    let names = [Some(spec.id), spec.parent].into_iter().flatten().map(names_in_networks);
+    let values = config.variables.iter().map(|v| &v.value).chain(config.credentials.iter().map(|c| &c.value));
+    names.into_iter().any(|name| values.clone().any(|value| value.reveal().contains(&name)))
+}
+
+/// `told_inside` is [`is_told_inside`] of what is kept.
 pub(super) fn undelete(
     tx: &mut Tx<'_>,
     spec: &AddonSpec,
     names: &[VariableName],
+    told_inside: bool,
 ) -> Result<Box<SealedRecord>, Stop<UndeleteRefusal>> {
     let id = spec.id;
     let before = Progress::load(tx, id)?.ok_or(StoreError::Missing("addon"))?;
-    let event = Event::UndeleteRequested { shares: spec.provision_type == ProvisionType::Shared };
+    let shares = spec.provision_type == ProvisionType::Shared;
+    let event = Event::UndeleteRequested { anew: shares || networks::is_inside(tx, spec)? != told_inside };
     if transition(&before.addon, event.clone(), tx.now).is_err() {
         return Err(Stop::Refused(UndeleteRefusal::NotInGrace));
     }
@@ -46,6 +58,9 @@ pub(super) fn undelete(
     }
     if let Some(app) = &spec.app {
         reclaim(tx, app, spec, names)?;
+    }
+    if let Some(parent) = family::parent(tx, id)? {
+        networks::joined(tx, spec.app.as_ref(), parent)?;
     }
     let (after, next) = step(tx, &before, &event, &Brought::default())?;
     plan::after_wish(tx, WorkKind::Addon, &Subject::Addon(id), &after.provider, next)?;

@@ -40,6 +40,15 @@ pub(super) fn publish(tx: &mut Tx<'_>, publish: &Publish) -> Result<PortMap, Sto
     Ok(given)
 }
 
+/// Takes ports of a container back.
+pub(super) fn unpublish(tx: &Tx<'_>, addon: AddonId, object: &LocalName, ports: &[u16]) -> Result<()> {
+    for port in ports {
+        let sql = "DELETE FROM docker_port WHERE addon = ? AND object = ? AND container_port = ?";
+        tx.execute(sql, (addon.0.as_bytes(), object.as_str(), port))?;
+    }
+    Ok(())
+}
+
 /// The first port after the last one that was given, so that one that has just become free is not given at once to somebody
 /// else, whose clients would then be met by strangers.
 fn free(tx: &Tx<'_>, publish: &Publish) -> Result<Option<u16>> {

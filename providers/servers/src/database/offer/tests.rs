@@ -7,7 +7,7 @@ use super::*;
 use crate::Image;
 use crate::database::Server;
 
-struct Tables;
+pub(in crate::database) struct Tables;
 
 impl Database for Tables {
     const KIND: &'static Kind = &Kind {
@@ -15,6 +15,7 @@ impl Database for Tables {
         about: "Tables",
         server: "Table",
         image: Image { usual: "tables:1", of: "Tables" },
+        release_numbers: 1,
         sizes: &[
             Size { name: "small", memory_mib: 64, kept_mib: 16, connections: 10 },
             Size { name: "large", memory_mib: 256, kept_mib: 64, connections: 20 },
@@ -23,6 +24,7 @@ impl Database for Tables {
         data: "/data",
         protocol: "tables",
         port: 1234,
+        tls: Tls::Require,
         admin: "root",
         admin_database: Some("main"),
         rights: "A user who may do all",
@@ -40,7 +42,11 @@ impl Database for Tables {
         Ok(())
     }
 
-    fn make(_: &Addon, _: &Server) -> Result<(), Failure> {
+    fn check_image(image: &str) -> Result<(), String> {
+        if image == "chairs:1" { Err("these are no tables".to_owned()) } else { Ok(()) }
+    }
+
+    fn make(_: &Addon, _: &Server, _: bool) -> Result<(), Failure> {
         Ok(())
     }
 
@@ -93,4 +99,28 @@ fn a_server_that_is_there_takes_their_place() {
     let manifest = made(&json!({ "external": external }));
     assert_eq!(requested(&manifest), ["tcp://db.internal:5", "tcp://10.0.0.0/8:5", client]);
     assert_eq!(manifest["services"][0]["plans"][1]["description"], "20 connections");
+}
+
+#[test]
+fn images_of_other_releases_are_asked_for_too_and_those_that_do_not_do_are_refused() {
+    let asked = made(&json!({ "image": "tables:2", "earlier_images": ["tables:1", "tables:0"] }));
+    let images: Vec<_> = requested(&asked).iter().map(|request| request.split(' ').next().unwrap()).collect();
+    assert_eq!(images, ["tables:2", "tables:1", "tables:0", "volumes=1"]);
+    for options in [json!({ "image": "chairs:1" }), json!({ "earlier_images": ["chairs:1"] })] {
+        let refused = manifest::<Tables>(&Options::parse(&options.to_string()).unwrap());
+        assert_eq!(refused.err().as_deref(), Some("these are no tables"));
+    }
+}
+
+#[test]
+fn connections_are_secured_as_the_kind_wants_it_but_for_those_within_the_machine() {
+    let tls = |hostname: &str, tls: Value| {
+        let external = json!({ "hostname": hostname, "username": "u", "password": "p", "tls": tls });
+        serde_json::from_value::<External>(external).unwrap().tls(Tables::KIND)
+    };
+    for here in ["127.0.0.1", "localhost", "[::1]"] {
+        assert_eq!(tls(here, Value::Null), Tls::Prefer);
+    }
+    assert_eq!(tls("db.internal", Value::Null), Tls::Require);
+    assert_eq!(tls("db.internal", json!("off")), Tls::Off);
 }

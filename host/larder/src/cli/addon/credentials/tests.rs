@@ -22,6 +22,21 @@ fn parts_come_before_those_of_the_uri() {
 }
 
 #[test]
+fn a_name_in_an_apps_network_is_reached_from_outside_of_it() {
+    let place =
+        |host: &str| Place { name: "server.1f.larder".into(), port: 6379, host: host.into(), published: 21_003 };
+    for (host, expected) in [("127.0.0.1", "127.0.0.1:21003"), ("[::1]", "[::1]:21003")] {
+        let told = credentials(&[("uri", "redis://:p@server.1f.larder:6379/0")]);
+        assert_eq!(told.endpoint().unwrap().to_string(), "server.1f.larder:6379");
+        let told = Credentials { places: vec![place(host)], ..told };
+        assert_eq!(told.endpoint().unwrap().to_string(), expected);
+    }
+    let other = credentials(&[("hostname", "server.1f.larder"), ("port", "80")]);
+    let other = Credentials { places: vec![place("127.0.0.1")], ..other };
+    assert_eq!(other.endpoint().unwrap().to_string(), "server.1f.larder:80", "another port is published elsewhere");
+}
+
+#[test]
 fn a_host_that_a_program_would_take_for_something_else_is_refused() {
     for (host, port) in
         [("-oProxy", "1"), ("/tmp", "1"), ("a,b", "1"), ("a b", "1"), ("", "1"), ("h", "0"), ("h", "70000"), ("h", "x")]

@@ -157,7 +157,7 @@ fn each_mistake_in_our_own_file_names_its_line() {
     no(
         "app: web\naddons:\n- service: redis\n  plam: x\n",
         "f.yml:4: unknown key `plam` in an addon; there are name, service, provider, plan, provision_type, \
-         shared_experiment_name, shared_app_name, attach_as, parameters, protected, initial_data_source",
+         shared_experiment_name, shared_app_name, attach_as, parameters, protected, engine, initial_data_source",
     );
     no("app: web\naddons: {redis: {}}\n", "f.yml:2: `addons` has to be a list, not a map");
     no("app: web\naddons:\n- service: redis\n  protected: maybe\n", "f.yml:4: `protected` has to be true or false");
@@ -183,6 +183,28 @@ fn each_mistake_in_our_own_file_names_its_line() {
         "invalid_file",
         "f.yml:3: a file for one experiment has no `experiments`; use `larder apply` for this one",
     );
+}
+
+#[test]
+fn both_forms_have_a_wish_for_an_engine() {
+    let own = |engine: &str| format!("app: web\naddons:\n- service: redis\n  engine: {engine}\n");
+    let labtest = |engine: &str| {
+        format!("labtest:\n  services:\n    redis: {{provider: docker, service: redis, engine: '{engine}'}}\n")
+    };
+    for (text, aim) in [(own("zone=a,disk=ssd"), APP), (labtest("zone=a,disk=ssd"), BLUE)] {
+        let targets = read(&text, aim).unwrap();
+        let [redis] = &targets[0].section.addons[..] else { panic!("{targets:?}") };
+        assert_eq!((&redis.body()["engine"], redis.parameters.len()), (&json!("disk=ssd,zone=a"), 0));
+    }
+    let wrong = "an engine is its name, or labels like disk=ssd,zone=a: \"A B\" is not an engine's name: use ";
+    for (text, aim, line) in [(own("A B"), APP, 4), (labtest("A B"), BLUE, 3)] {
+        let failure = read(&text, aim).unwrap_err();
+        assert_eq!(failure.code, "invalid_engine");
+        let begin = format!("f.yml:{line}: `engine`: a wish for {wrong}");
+        assert!(failure.detail.starts_with(&begin), "{}", failure.detail);
+    }
+    let twice = read(&own("a=1,a=2"), APP).unwrap_err();
+    assert_eq!(twice.detail, "f.yml:4: `engine`: the label a is wished for twice");
 }
 
 #[test]

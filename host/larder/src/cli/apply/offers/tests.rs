@@ -89,7 +89,7 @@ fn parameters_are_held_against_the_schema() {
     assert_eq!(
         detail,
         "f.yml:20: unknown key `imge` in the service `db`; there are provider, service, plan, provision_type, \
-         shared_experiment_name, shared_instance_name, shared_app_name, attach_as, initial_data_source, mode, size"
+         shared_experiment_name, shared_instance_name, shared_app_name, attach_as, engine, initial_data_source, mode, size"
     );
     let wrong =
         AppPlan { create: vec![with_parameters(&json!({"mode": "x", "size": "hunter2"}))], ..AppPlan::default() };

@@ -109,6 +109,17 @@ fn what_can_not_be_changed_is_named_and_no_value_of_a_parameter_is() {
     );
 }
 
+#[test]
+fn an_engine_that_is_another_than_the_file_says_is_named() {
+    let (line, wish) = (8, "near".parse().unwrap());
+    let engine = Some(WantedEngine { line, wish, fitting: Vec::new() });
+    let wanted = || WantedAddon { engine: engine.clone(), ..wanted("redis", "redis") };
+    let on = |engine: &str| Addon { engine: Some(engine.into()), ..there("1", "redis", "redis") };
+    check_refused(wanted(), on("far"), "is on the engine far for good, and the file says near");
+    check_refused(wanted(), there("1", "redis", "redis"), "is on no engine, and the file says near");
+    assert_eq!(changed(wanted(), on("near")), None);
+}
+
 /// What is to be changed of an addon, in one line, and the request.
 fn changed(wanted: WantedAddon, there: Addon) -> Option<(String, serde_json::Value)> {
     let (targets, actual) = ([target("web", vec![wanted], &[])], actual(vec![("web", vec![there], &[])]));

@@ -1,0 +1,110 @@
+//! Networks that apps' own containers are in. An addon's containers join that of its app, and the app reaches them there by names
+//! and at their own ports, in the place of the address at which an engine publishes them.
+
+use larder_domain::docker::name_in_networks;
+use larder_domain::ports::StoreError;
+use larder_domain::ports::engine::EngineError;
+use larder_domain::{AddonRecord, AddonSpec, AppName, EngineName, NetworkName};
+
+use crate::{Code, Control, ControlError};
+
+/// A port of an addon's container, as its app reaches it and as this host does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The container's name in the app's network.
+    pub name: String,
+    /// The port in the container.
+    pub port: u16,
+    /// The name or address by which the engine's machine is reached.
+    pub host: String,
+    /// The port there.
+    pub published: u16,
+}
+
+impl Control {
+    /// The network that an app's own containers are in; none if it has none.
+    ///
+    /// # Errors
+    /// `unknown_app`.
+    pub async fn app_network(&self, app: &AppName) -> Result<Option<NetworkName>, ControlError> {
+        self.app(app).await?;
+        Ok(self.store.app_network(app).await?)
+    }
+
+    /// Says which network an app's own containers are in. The containers of its addons join it, those that are there and those that
+    /// come, and the app's variables tell how they are reached in it.
+    ///
+    /// # Errors
+    /// `unknown_app`; `network_unfit` if no engine has it, or containers of addons must not be in it; `operation_in_progress` if
+    /// something is under way on one of the app's addons.
+    pub async fn set_app_network(&self, app: &AppName, network: Option<NetworkName>) -> Result<(), ControlError> {
+        self.app(app).await?;
+        if let Some(network) = &network {
+            self.check_network(network).await?;
+        }
+        self.store.set_app_network(app, network).await?.map(drop).map_err(|busy| {
+            let message = format!("something is under way on the addon {} of {app}", busy.0);
+            ControlError::refused(Code::OperationInProgress, message)
+        })
+    }
+
+    /// That an engine has the network, and containers of addons may be in it.
+    async fn check_network(&self, network: &NetworkName) -> Result<(), ControlError> {
+        let unfit = |message: String| ControlError::refused(Code::NetworkUnfit, message);
+        let mut silent = vec![];
+        for engine in self.engines.iter() {
+            match engine.ask(engine.engine.has_network(network)).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(EngineError::Refused(why)) => return Err(unfit(why)),
+                Err(error) => {
+                    silent.push(format!("; the engine `{}` could not be asked: {error}", engine.settings.name))
+                }
+            }
+        }
+        Err(unfit(format!("no engine has a network {network}{}", silent.concat())))
+    }
+
+    /// Where an addon is reached: each port of its containers, or of those of the server that it is a part of, in an app's network
+    /// and from outside.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn places(&self, record: &AddonRecord) -> Result<Vec<Place>, ControlError> {
+        Ok(self.places_of(&record.spec, record.engine.as_ref()).await?)
+    }
+
+    /// Where an addon's app is to connect to reach what this host reaches at a host and a port.
+    pub(crate) async fn for_app(
+        &self,
+        spec: &AddonSpec,
+        engine: Option<&EngineName>,
+        (host, port): (&str, u16),
+    ) -> Result<(String, u16), StoreError> {
+        let outside = (host.to_owned(), port);
+        let Some(app) = &spec.app else { return Ok(outside) };
+        if self.store.app_network(app).await?.is_none() {
+            return Ok(outside);
+        }
+        let mut places = self.places_of(spec, engine).await?.into_iter();
+        let place = places.find(|place| place.host == host && place.published == port);
+        Ok(place.map_or(outside, |place| (place.name, place.port)))
+    }
+
+    async fn places_of(&self, spec: &AddonSpec, engine: Option<&EngineName>) -> Result<Vec<Place>, StoreError> {
+        let Some(Ok(engine)) = engine.map(|name| self.engines.get(name)) else { return Ok(vec![]) };
+        let mut places = vec![];
+        for addon in [Some(spec.id), spec.parent].into_iter().flatten() {
+            for (object, ports) in self.store.published(addon).await? {
+                let name = name_in_networks(addon, &object);
+                places.extend(engine.published(&ports).into_iter().map(|published| Place {
+                    name: name.clone(),
+                    port: published.port,
+                    host: published.host,
+                    published: published.published,
+                }));
+            }
+        }
+        Ok(places)
+    }
+}

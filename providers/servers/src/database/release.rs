@@ -1,0 +1,79 @@
+//! Which image an addon's server runs from. A server can't read the files of any other release, or could not be taken back: so an addon
+//! keeps the release that it was made with, whatever the options name by now, and takes another image of that with its next update.
+
+use larder_sdk::{Failure, Options, secrets, state};
+use serde::Deserialize;
+
+use super::{Database, Kind};
+
+/// Where the image is remembered that the addon's server was last wanted from.
+const IMAGE: &str = "image";
+
+/// What the operator sets, beside the image for new addons.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Settings {
+    earlier_images: Vec<String>,
+}
+
+/// The images that these options name, that of new addons first.
+pub(super) fn images<D: Database>(options: &Options) -> Result<Vec<String>, String> {
+    let Settings { earlier_images } = options.to()?;
+    let images: Vec<_> = [D::KIND.image.under(options)?].into_iter().chain(earlier_images).collect();
+    images.iter().try_for_each(|image| D::check_image(image))?;
+    Ok(images)
+}
+
+/// The image that the addon's server is to run from, which is remembered.
+pub(super) fn choose(kind: &Kind) -> Result<String, Failure> {
+    let image = chosen(kind, state::get_text(IMAGE)?, kind.image.now()?);
+    let Settings { earlier_images } = secrets::options()?;
+    if image != kind.image.now()? && !earlier_images.contains(&image) {
+        return Err(Failure::rejected(format!(
+            "the addon's data are of {image}, which the provider's options no longer name: add it to `earlier_images` and grant it, \
+            or bring the data over to a new addon"
+        )));
+    }
+    state::set(IMAGE, &image)?;
+    Ok(image)
+}
+
+/// The image whose client programs fit the addon's server: its own, or of a server elsewhere that of new addons.
+pub(super) fn of_clients(kind: &Kind) -> Result<String, Failure> {
+    Ok(match state::get_text(IMAGE)? {
+        Some(image) => image,
+        None => kind.image.now()?,
+    })
+}
+
+fn chosen(kind: &Kind, kept: Option<String>, set: String) -> String {
+    match kept {
+        Some(kept) if Release::of(&kept, kind).is_none_or(|release| Release::of(&set, kind) != Some(release)) => kept,
+        _ => set,
+    }
+}
+
+/// What images have in common that can take over one another's data: the name, the first numbers of the version, and the system below,
+/// which decides how text is sorted.
+#[derive(Debug, PartialEq, Eq)]
+struct Release<'a> {
+    name: &'a str,
+    numbers: Vec<u32>,
+    flavour: &'a str,
+}
+
+impl<'a> Release<'a> {
+    /// None if the image does not tell.
+    fn of(image: &'a str, kind: &Kind) -> Option<Self> {
+        let image = image.split('@').next()?;
+        let (name, tag) = image.rsplit_once(':').filter(|(_, tag)| !tag.contains('/'))?;
+        let end = tag.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(tag.len());
+        let (version, flavour) = tag.split_at(end);
+        let numbers = version.split('.').map(|number| number.parse().ok()).take(kind.release_numbers);
+        let numbers = numbers.collect::<Option<Vec<u32>>>()?;
+        (numbers.len() == kind.release_numbers).then_some(Self { name, numbers, flavour })
+    }
+}
+
+#[cfg(test)]
+mod tests;
