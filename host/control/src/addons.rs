@@ -14,7 +14,7 @@ use larder_domain::ports::store::{AddonFilter, StoredLog, Watcher};
 use larder_domain::{AddonId, AddonRecord};
 use tokio::time::{Instant, timeout};
 
-pub(crate) use delete::refuse_protected;
+pub(crate) use delete::{in_use, protected};
 
 pub use create::{CreateAddon, NewAddonState};
 pub use patch::PatchAddon;

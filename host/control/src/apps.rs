@@ -2,16 +2,14 @@
 
 use larder_domain::engines::EngineWish;
 use larder_domain::limits::VALUE_BYTES_MAX;
-use larder_domain::ports::store::{APP_VARIABLES_MAX, AddonFilter, AppVariable, ConfigPatch, PatchRefusal};
+use larder_domain::ports::StoreError;
+use larder_domain::ports::store::{
+    APP_VARIABLES_MAX, AppRefusal, AppVariable, CASCADE_ADDONS_MAX, Cascade, ConfigPatch, PatchRefusal,
+};
 use larder_domain::{AppName, VariableName};
 
-use crate::addons::refuse_protected;
+use crate::addons::{in_use, protected};
 use crate::{Code, Control, ControlError};
-
-/// How many addons are looked at in one go.
-const BATCH_ADDONS: usize = 256;
-/// How often a cascade begins again because addons were created meanwhile.
-const CASCADE_TRIES_MAX: u32 = 8;
 
 impl Control {
     /// Creates an app. False if it was there.
@@ -46,47 +44,23 @@ impl Control {
         self.store.count_addons(app).await?.ok_or_else(|| unknown(app))
     }
 
-    /// Deletes an app and its own variables; with `cascade` its addons first.
+    /// Deletes an app and its own variables; with `cascade` its addons too: all of it or nothing.
     ///
     /// # Errors
-    /// `unknown_app`; `app_in_use` without `cascade`; `protected` if one of its addons is.
+    /// `unknown_app`; `app_in_use` without `cascade`, or with more than [`CASCADE_ADDONS_MAX`] addons; `protected` if one of
+    /// its addons is; `addon_in_use` if an addon of others is a part of one.
     pub async fn delete_app(&self, app: &AppName, cascade: bool) -> Result<(), ControlError> {
         self.app(app).await?;
-        let mut tries_left = if cascade { CASCADE_TRIES_MAX } else { 1 };
-        loop {
-            if cascade {
-                self.delete_addons_of(app).await?;
+        let cascade = cascade.then(|| Cascade { grace: self.new_grace() });
+        let (control, doomed) = (self.clone(), app.clone());
+        let deleted = Self::whole(async move {
+            let deleted = control.store.delete_app(&doomed, cascade).await?;
+            for id in deleted.iter().flatten() {
+                control.stored_as_gone(*id);
             }
-            tries_left -= 1;
-            match self.store.delete_app(app).await? {
-                Ok(()) => return Ok(()),
-                // Somebody has created an addon since.
-                Err(_) if tries_left > 0 => {}
-                Err(count) => {
-                    return Err(ControlError::refused(Code::AppInUse, format!("the app {app} has {count} addons")));
-                }
-            }
-        }
-    }
-
-    /// All of an app's addons, or none if one of them is protected.
-    async fn delete_addons_of(&self, app: &AppName) -> Result<(), ControlError> {
-        let mut doomed = vec![];
-        let mut filter = AddonFilter { app: Some(app.clone()), count_max: BATCH_ADDONS, ..AddonFilter::default() };
-        loop {
-            let batch = self.store.addons(filter.clone()).await?;
-            let Some(last) = batch.last() else { break };
-            filter.after = Some(last.spec.id);
-            for record in &batch {
-                refuse_protected(record)?;
-                self.refuse_needed(record).await?;
-                doomed.push(record.spec.id);
-            }
-        }
-        for id in doomed {
-            self.delete_addon(id, false).await?;
-        }
-        Ok(())
+            Ok::<_, StoreError>(deleted)
+        });
+        deleted.await?.map(drop).map_err(|refusal| kept(app, refusal))
     }
 
     /// Where the app's future addons are to be; none for anywhere.
@@ -140,6 +114,18 @@ impl Control {
 
 pub(crate) fn unknown(app: &AppName) -> ControlError {
     ControlError::refused(Code::UnknownApp, format!("there is no app {app}"))
+}
+
+fn kept(app: &AppName, refusal: AppRefusal) -> ControlError {
+    match refusal {
+        AppRefusal::InUse(count) => ControlError::refused(Code::AppInUse, format!("the app {app} has {count} addons")),
+        AppRefusal::TooMany(count) => {
+            let message = format!("the app {app} has {count} addons; at most {CASCADE_ADDONS_MAX} can go with it");
+            ControlError::refused(Code::AppInUse, message)
+        }
+        AppRefusal::Protected(id) => protected(id),
+        AppRefusal::AddonInUse(id, users) => in_use(id, &users),
+    }
 }
 
 /// That an app may have this value for a variable of its own.

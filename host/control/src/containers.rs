@@ -21,9 +21,6 @@ use crate::worker::Unfinished;
 /// How long a container that nobody wants has to stop by itself.
 pub(crate) const REMOVAL_STOP: Duration = Duration::from_secs(10);
 
-/// How long the installation's network stays when nothing is in it: who comes meanwhile need not wait for another one.
-const NETWORK_KEPT: Duration = Duration::from_secs(5);
-
 /// How long whoever removes a network waits for those who make containers; and whoever comes to make one meanwhile waits with it.
 const MAKING_WAIT: Duration = Duration::from_secs(2);
 
@@ -56,21 +53,13 @@ pub struct NamedEngine {
     /// Read by whoever makes containers, from before there is a network for them until they are there, and written by whoever removes
     /// the network: a container that was made for one that has gone since can't be started.
     pub(crate) making: tokio::sync::RwLock<()>,
-    /// How long the installation's network stays when nothing is in it.
-    pub(crate) network_kept: Duration,
 }
 
 impl NamedEngine {
     /// An engine of which nothing is known yet.
     pub fn new(engine: Arc<dyn Engine>, settings: EngineSettings) -> Self {
         let (networking, making) = Default::default();
-        Self { engine, settings, health: Health::default(), networking, making, network_kept: NETWORK_KEPT }
-    }
-
-    /// The same, whose network stays so long when nothing is in it.
-    #[must_use]
-    pub fn keeping_its_network(self, network_kept: Duration) -> Self {
-        Self { network_kept, ..self }
+        Self { engine, settings, health: Health::default(), networking, making }
     }
 
     /// How it is used.

@@ -14,6 +14,7 @@ use crate::metrics::Metrics;
 use crate::offers::{OfferCache, Offers};
 use crate::restarts::Restarts;
 use crate::transfers::{TransferLimits, Transfers};
+use crate::troubles::{Pauses, Troubles};
 use crate::waiters::Waiters;
 use crate::worker::{Loading, Running};
 
@@ -31,6 +32,8 @@ pub struct Control {
     pub(crate) checks: Arc<Checks>,
     pub(crate) engines: Engines,
     pub(crate) restarts: Arc<Restarts>,
+    pub(crate) troubles: Arc<Troubles>,
+    pub(crate) pauses: Pauses,
     /// How long what a deleted addon holds is kept, in milliseconds.
     pub(crate) delete_grace_ms: u64,
     pub(crate) transfers: Arc<Transfers>,
@@ -51,6 +54,8 @@ impl Control {
             checks: Arc::default(),
             engines: Engines::default(),
             restarts: Arc::default(),
+            troubles: Arc::default(),
+            pauses: Pauses::default(),
             delete_grace_ms: 0,
             transfers: Arc::new(Transfers::new(TransferLimits::default())),
         }
@@ -67,6 +72,12 @@ impl Control {
     pub fn with_delete_grace(self, grace: Duration) -> Self {
         let ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
         Self { delete_grace_ms: ms.min(Grace::MS_MAX), ..self }
+    }
+
+    /// The same, with other pauses about engines.
+    #[must_use]
+    pub fn with_pauses(self, pauses: Pauses) -> Self {
+        Self { pauses, ..self }
     }
 
     /// The same, with other bounds for exports and imports.

@@ -21,9 +21,12 @@ impl Control {
     /// `unknown_addon`, `protected`, `addon_in_use`.
     pub async fn delete_addon(&self, id: AddonId, force: bool) -> Result<AddonRecord, ControlError> {
         let record = self.addon(id).await?;
-        let grace_ms = if record.spec.role == Role::Server { 0 } else { self.delete_grace_ms };
         // What one was given once it keeps, whatever the operator gives by now.
-        let grace = record.addon.kept().or_else(|| Grace::of(grace_ms, self.store.now(), self.store.wall()));
+        let grace = match (record.addon.kept(), record.spec.role) {
+            (Some(grace), _) => Some(grace),
+            (None, Role::Server) => None,
+            (None, Role::User) => self.new_grace(),
+        };
         self.delete(record, grace, force).await
     }
 
@@ -72,10 +75,7 @@ impl Control {
         let deleted = Self::whole(async move {
             let deleted = control.store.delete_addon(id, grace, unless).await?;
             if deleted.is_ok() {
-                // The wish is stored; only now may the call under way be dropped, or a crash in between would lose both.
-                control.running.cancel(id);
-                control.transfers.cancel(id);
-                control.waiters.settled(id);
+                control.stored_as_gone(id);
             }
             Ok::<_, StoreError>(deleted)
         });
@@ -85,14 +85,21 @@ impl Control {
         }
     }
 
-    /// An addon that others are a part of stays, and one that can be had back needs it too.
-    pub(crate) async fn refuse_needed(&self, record: &AddonRecord) -> Result<(), ControlError> {
-        let users = self.store.children(record.spec.id).await?;
-        if users.is_empty() { Ok(()) } else { Err(in_use(record.spec.id, &users)) }
+    /// How long from now what a user deletes is kept, if the operator gives any time.
+    pub(crate) fn new_grace(&self) -> Option<Grace> {
+        Grace::of(self.delete_grace_ms, self.store.now(), self.store.wall())
+    }
+
+    /// The wish is stored; only now may the call under way be dropped, or a crash in between would lose both.
+    pub(crate) fn stored_as_gone(&self, id: AddonId) {
+        self.running.cancel(id);
+        self.transfers.cancel(id);
+        self.waiters.settled(id);
     }
 }
 
-fn in_use(id: AddonId, users: &[Child]) -> ControlError {
+/// Others are a part of it.
+pub(crate) fn in_use(id: AddonId, users: &[Child]) -> ControlError {
     let named = |user: &Child| {
         let remark = if user.live { "" } else { " (deleted, and can be had back)" };
         format!("{}{remark}", user.id)
@@ -104,12 +111,16 @@ fn in_use(id: AddonId, users: &[Child]) -> ControlError {
 }
 
 /// A protected addon goes only by force, unless it is gone already.
-pub(crate) fn refuse_protected(record: &AddonRecord) -> Result<(), ControlError> {
+fn refuse_protected(record: &AddonRecord) -> Result<(), ControlError> {
     if record.spec.protected && !record.addon.state.is_terminal() {
-        let message = format!("the addon {} is protected against deletion", record.spec.id);
-        return Err(ControlError::refused(Code::Protected, message));
+        return Err(protected(record.spec.id));
     }
     Ok(())
+}
+
+/// It is protected.
+pub(crate) fn protected(id: AddonId) -> ControlError {
+    ControlError::refused(Code::Protected, format!("the addon {id} is protected against deletion"))
 }
 
 fn refused(id: AddonId, refusal: UndeleteRefusal) -> ControlError {

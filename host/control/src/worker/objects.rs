@@ -33,8 +33,6 @@ pub(crate) use containers::{PROVIDER, PULL_WAIT};
 
 /// When an object is tried again that can't be made for an addon in use, in milliseconds.
 const IN_USE_AGAIN_MS: u64 = 30_000;
-/// When an engine that failed is tried again, in milliseconds.
-const AGAIN_MS: u64 = 2_000;
 /// When it is looked again whether there is an engine that there wasn't, in milliseconds.
 const NO_ENGINE_AGAIN_MS: u64 = 30_000;
 /// When an engine that did not answer is tried again, in milliseconds.
@@ -87,22 +85,30 @@ pub(super) async fn reconcile(control: Control, lease: Lease, stop: Stop) {
             Err(Unfinished::NoPlace(_)) => Some(NO_PLACE_AGAIN_MS),
             // Whoever watches the engine has said so, and makes its addons' work due when it answers.
             Err(Unfinished::Engine(EngineError::Unreachable(_))) => Some(UNREACHABLE_AGAIN_MS),
-            Err(Unfinished::NoEngine(why)) => {
-                tracing::warn!(error = %why, %addon, "an addon's objects are left as they are");
-                Some(NO_ENGINE_AGAIN_MS)
-            }
-            Err(error) => {
-                let why = secrets::blotted(&control, addon, error.to_string()).await;
-                tracing::warn!(error = why, %addon, "an addon's objects are not what they are to be; trying again");
-                Some(AGAIN_MS)
-            }
+            Err(error) => Some(in_trouble(&control, addon, error).await),
         };
+        if again_ms.is_none() {
+            control.troubles.over(addon);
+        }
         let again = again_ms.map(|ms| control.store.now().plus_ms(ms));
         if let Err(error) = control.store.settle_objects(&lease, again).await {
             tracing::warn!(%error, %addon, "a lease could not be given back; it runs out by itself");
         }
     }
     control.running.end(&lease);
+}
+
+/// Says what is in the way, if it is news. In how many milliseconds it is tried again.
+async fn in_trouble(control: &Control, addon: AddonId, error: Unfinished) -> u64 {
+    let why = secrets::blotted(control, addon, error.to_string()).await;
+    let (tries, is_news) = control.troubles.met(addon, &why);
+    if is_news {
+        tracing::warn!(error = why, %addon, "an addon's objects are not what they are to be; trying again");
+    }
+    match error {
+        Unfinished::NoEngine(_) => NO_ENGINE_AGAIN_MS,
+        _ => control.pauses.failed.wait_ms(tries),
+    }
 }
 
 /// Removes all objects of an addon, for good.

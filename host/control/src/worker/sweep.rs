@@ -26,8 +26,6 @@ use crate::whose::{Strays, names};
 
 /// How often everything is looked at.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// How long an engine that failed is left alone.
-const ENGINE_PAUSE: Duration = Duration::from_secs(2);
 /// What engines say of a container that is no more.
 const REMOVED: &str = "destroy";
 /// Addons that are read in one go.
@@ -56,7 +54,7 @@ async fn watch_engine(control: Control, engine: Arc<NamedEngine>, mut shutdown: 
             was_reached = engine.engine.info().await.is_ok();
         }
         tokio::select! {
-            () = sleep(ENGINE_PAUSE) => {}
+            () = sleep(control.pauses.engine()) => {}
             _ = shutdown.wait_for(|stop| *stop) => return,
         }
     }
@@ -77,7 +75,7 @@ async fn follow(control: &Control, engine: &NamedEngine) -> Result<(), Unfinishe
                 let EngineEvent { addon, action } = event?;
                 control.store.poke_objects(addon).await?;
                 if action == REMOVED {
-                    maybe_empty = Some(Instant::now() + engine.network_kept);
+                    maybe_empty = Some(Instant::now() + control.pauses.empty_network);
                 }
             }
             () = sleep_until(maybe_empty.unwrap_or(next_sweep)), if maybe_empty.is_some() => {

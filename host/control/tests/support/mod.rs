@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use larder_containers::fake::FakeEngine;
 use larder_control::worker::watch_engines;
-use larder_control::{Control, ControlError, CreateAddon, EngineSettings, NamedEngine, Worker, WorkerConfig};
+use larder_control::{Control, ControlError, CreateAddon, EngineSettings, NamedEngine, Pauses, Worker, WorkerConfig};
 use larder_domain::config::{RawConfig, RawEntry, Variable};
 use larder_domain::docker::{LocalName, Status};
 use larder_domain::engines::EngineLabels;
@@ -22,6 +22,7 @@ use larder_domain::ports::runtime::{Call, CallReport, Export, Interface, Provide
 use larder_domain::ports::store::ProviderStore as _;
 use larder_domain::ports::{AppSink, SinkError};
 use larder_domain::provider::{Refusal, Version, VersionState};
+use larder_domain::retry::Backoff;
 use larder_domain::{AddonId, AddonRecord, AppName, Digest, SecretString};
 use larder_store::{Clock, KeyfileSealer, SqliteStore, SystemClock};
 use serde_json::{Value, json};
@@ -212,6 +213,9 @@ impl AppSink for FakeSink {
     }
 }
 
+/// Nobody waits for long.
+const PAUSES: Pauses = Pauses { empty_network: Duration::ZERO, failed: Backoff { first_ms: 20, longest_ms: 200 } };
+
 fn engine_settings() -> EngineSettings {
     let address = Ipv4Addr::LOCALHOST;
     let advertise = Host::parse(&address.to_string()).unwrap();
@@ -248,7 +252,7 @@ impl TestHost {
         set_up: impl FnOnce(Control) -> Control,
     ) -> Self {
         let engine = Arc::new(FakeEngine::default());
-        let engines = vec![NamedEngine::new(engine.clone(), engine_settings()).keeping_its_network(Duration::ZERO)];
+        let engines = vec![NamedEngine::new(engine.clone(), engine_settings())];
         Self::start_over(providers, clock, engine, |control| set_up(control.with_engines(engines))).await
     }
 
@@ -266,7 +270,8 @@ impl TestHost {
     pub(crate) fn over_to(&mut self, engines: Vec<NamedEngine>) {
         self.stop.send_replace(true);
         let runtime = Arc::new(Scripted(Arc::clone(&self.script)));
-        let control = Control::new(self.store.clone(), runtime, self.sink.clone()).with_engines(engines);
+        let control = Control::new(self.store.clone(), runtime, self.sink.clone());
+        let control = control.with_engines(engines).with_pauses(PAUSES);
         self.stop = run(&control);
         self.control = control;
     }
@@ -283,7 +288,7 @@ impl TestHost {
         let store = Arc::new(SqliteStore::open(dir.path(), sealer, clock).unwrap());
         let (script, sink) = (Arc::new(Script::default()), Arc::new(FakeSink::default()));
         let control = Control::new(store.clone(), Arc::new(Scripted(Arc::clone(&script))), sink.clone());
-        let control = set_up(control);
+        let control = set_up(control.with_pauses(PAUSES));
         let stop = run(&control);
         let host = Self { control, script, sink, store, engine, stop, _dir: dir };
         for name in providers {

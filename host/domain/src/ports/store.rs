@@ -15,7 +15,9 @@ pub use addons::{
     AddonFilter, AddonStore, Applied, Change, Child, CreateRefusal, Created, Fence, ISSUED_MAX, Idempotency, InUse,
     NewAddon, ProtectRefusal, StoredLog, UndeleteRefusal, Unless,
 };
-pub use apps::{APP_VARIABLES_MAX, AppStore, AppVariable, ConfigPatch, PatchRefusal};
+pub use apps::{
+    APP_VARIABLES_MAX, AppRefusal, AppStore, AppVariable, CASCADE_ADDONS_MAX, Cascade, ConfigPatch, PatchRefusal,
+};
 pub use audit::AuditStore;
 pub use engines::{Busy, EngineStore};
 pub use objects::{Desired, NoPort, ObjectOwner, ObjectStore, Phase, PortMap, Publish, StoredObject};

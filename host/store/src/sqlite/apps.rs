@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use larder_domain::ports::StoreError;
-use larder_domain::ports::store::{APP_VARIABLES_MAX, AppStore, AppVariable, ConfigPatch, PatchRefusal};
+use larder_domain::ports::store::{
+    APP_VARIABLES_MAX, AppRefusal, AppStore, AppVariable, CASCADE_ADDONS_MAX, Cascade, ConfigPatch, PatchRefusal,
+};
 use larder_domain::{AddonId, AppName, VariableName};
 use rusqlite::Connection;
 
 use super::error::{Result as Outcome, Stop};
 use super::rows::Columns;
 use super::tx::{Tx, find, list};
-use super::{PAGE_ROWS_MAX, SqliteStore, claims};
+use super::{PAGE_ROWS_MAX, SqliteStore, addons, claims};
 use crate::{codec, places};
 
 #[async_trait]
@@ -44,21 +46,13 @@ impl AppStore for SqliteStore {
         self.readers.read(query).await
     }
 
-    async fn delete_app(&self, app: &AppName) -> Result<Result<(), u64>, StoreError> {
+    async fn delete_app(
+        &self,
+        app: &AppName,
+        cascade: Option<Cascade>,
+    ) -> Result<Result<Vec<AddonId>, AppRefusal>, StoreError> {
         let app = app.clone();
-        let job = move |tx: &mut Tx<'_>| match live_addons(tx.conn, &app)?.ok_or(StoreError::Missing("app"))? {
-            0 => {
-                // A key must not bring back an addon of an app that is gone.
-                tx.execute(
-                    "DELETE FROM idempotency WHERE addon IN (SELECT id FROM addon WHERE app = ?)",
-                    [app.as_str()],
-                )?;
-                tx.execute("DELETE FROM app WHERE name = ?", [app.as_str()])?;
-                Ok(())
-            }
-            live => Err(Stop::Refused(live)),
-        };
-        self.writer.attempt(job).await
+        self.writer.attempt(move |tx| delete(tx, &app, cascade)).await
     }
 
     async fn app_config(&self, app: &AppName) -> Result<Option<Vec<AppVariable>>, StoreError> {
@@ -106,6 +100,20 @@ impl AppStore for SqliteStore {
 /// The number of an app's live addons; none if there is no such app.
 fn live_addons(conn: &Connection, app: &AppName) -> Outcome<Option<u64>> {
     find(conn, "SELECT live_addons FROM app WHERE name = ?", [app.as_str()], |row| row.take())
+}
+
+/// With its live addons, if that is wished. Whoever creates one meanwhile comes before this or finds no app.
+fn delete(tx: &mut Tx<'_>, app: &AppName, cascade: Option<Cascade>) -> Outcome<Vec<AddonId>, Stop<AppRefusal>> {
+    let gone = match (live_addons(tx.conn, app)?.ok_or(StoreError::Missing("app"))?, cascade) {
+        (0, _) => vec![],
+        (live, None) => return Err(Stop::Refused(AppRefusal::InUse(live))),
+        (live, Some(_)) if live > CASCADE_ADDONS_MAX as u64 => return Err(Stop::Refused(AppRefusal::TooMany(live))),
+        (_, Some(Cascade { grace })) => addons::delete_all_of(tx, app, grace)?,
+    };
+    // A key must not bring back an addon of an app that is gone.
+    tx.execute("DELETE FROM idempotency WHERE addon IN (SELECT id FROM addon WHERE app = ?)", [app.as_str()])?;
+    tx.execute("DELETE FROM app WHERE name = ?", [app.as_str()])?;
+    Ok(gone)
 }
 
 struct SealedConfig {

@@ -88,7 +88,7 @@ pub(crate) async fn the_same_request_is_answered_the_same_for_a_day(world: World
     let last = world.create(with_key(2)).await;
 
     world.delete(last).await;
-    world.store.delete_app(&app).await.unwrap().unwrap();
+    world.store.delete_app(&app, None).await.unwrap().unwrap();
     world.store.create_app(&app).await.unwrap();
     let in_the_new_app = world.store.create_addon(with_key(2)).await.unwrap();
     assert!(matches!(in_the_new_app, Ok(Created::New(_))), "an app's end is its keys' end: {in_the_new_app:?}");

@@ -116,7 +116,7 @@ pub(crate) async fn what_somebody_else_has_by_now_is_in_the_way(world: World) {
         assert_eq!(back(&world, id).await, Err(taken));
         world.store.patch_app_config(&app, set(None)).await.unwrap().unwrap();
     }
-    world.store.delete_app(&app).await.unwrap().unwrap();
+    world.store.delete_app(&app, None).await.unwrap().unwrap();
     assert_eq!(back(&world, id).await, Err(UndeleteRefusal::NoApp(app.clone())));
     assert!(world.store.addon_config(id).await.unwrap().is_some(), "a refusal changes nothing");
     world.store.create_app(&app).await.unwrap();

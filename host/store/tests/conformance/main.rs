@@ -140,6 +140,8 @@ conformance! { sqlite;
     }
     apps {
         apps_are_created_listed_and_deleted,
+        a_cascade_is_all_or_nothing,
+        a_cascade_takes_a_bounded_number_along,
         own_variables_are_set_and_unset,
         a_patch_is_all_or_nothing,
         an_app_has_a_bounded_number_of_variables,

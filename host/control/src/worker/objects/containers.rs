@@ -20,8 +20,6 @@ const DIGEST: &str = "larder.digest";
 pub(crate) const PULL_WAIT: Duration = Duration::from_secs(15 * 60);
 /// How often ports are tried anew in one go that somebody else turned out to have.
 const PORT_ATTEMPTS_MAX: u32 = 8;
-/// When it is tried again whether an address is free that is an addon's in use, in milliseconds.
-const ADDRESS_AGAIN_MS: u64 = 2_000;
 /// What is kept of a container's last words.
 const LAST_WORDS_BYTES_MAX: usize = 2 * 1024;
 const LAST_WORDS_LINES_MAX: usize = 20;
@@ -202,7 +200,7 @@ impl Settling<'_> {
         let message = format!("the container {name} waits for its address, which is in the app's variables: {why}");
         self.note(object, Phase::Waiting, message.clone()).await?;
         self.is_ill(&message).await?;
-        Ok(Unfinished::Pause(ADDRESS_AGAIN_MS))
+        Ok(Unfinished::Pause(self.control.pauses.failed.first_ms))
     }
 
     /// A container that ran has ended. Once its addon is used it is started again, each time after a longer pause; before that, its

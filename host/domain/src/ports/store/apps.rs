@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::{Child, StoreError};
+use crate::grace::Grace;
 use crate::ids::AddonId;
 use crate::names::AppName;
 use crate::secret::SecretString;
@@ -40,6 +41,29 @@ pub enum PatchRefusal {
     TooMany,
 }
 
+/// How many addons an app may have to be deleted with them: nobody else writes meanwhile.
+pub const CASCADE_ADDONS_MAX: usize = 1_000;
+
+/// Why an app was not deleted. Nothing was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AppRefusal {
+    /// So many live addons are in the way.
+    InUse(u64),
+    /// It has more than [`CASCADE_ADDONS_MAX`], which are too many to go at once.
+    TooMany(u64),
+    /// This addon is protected.
+    Protected(AddonId),
+    /// Addons of others are a part of this one.
+    AddonInUse(AddonId, Vec<Child>),
+}
+
+/// That an app's addons go with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cascade {
+    /// How long what they hold is kept, if at all.
+    pub grace: Option<Grace>,
+}
+
 /// Apps.
 #[async_trait]
 pub trait AppStore: Send + Sync + 'static {
@@ -55,8 +79,12 @@ pub trait AppStore: Send + Sync + 'static {
     /// All apps in order of their names after `after`, each with the number of its live addons; at most `count_max`.
     async fn apps(&self, after: Option<AppName>, count_max: usize) -> Result<Vec<(AppName, u64)>, StoreError>;
 
-    /// Deletes an app without live addons, with its own variables. The number of its live addons if it has some; nothing happened then.
-    async fn delete_app(&self, app: &AppName) -> Result<Result<(), u64>, StoreError>;
+    /// Deletes an app with its own variables, and with a cascade its live addons too: all of it or nothing. The addons that went.
+    async fn delete_app(
+        &self,
+        app: &AppName,
+        cascade: Option<Cascade>,
+    ) -> Result<Result<Vec<AddonId>, AppRefusal>, StoreError>;
 
     /// What the app sees now, in order of names: its own variables, and those of its ready addons.
     async fn app_config(&self, app: &AppName) -> Result<Option<Vec<AppVariable>>, StoreError>;

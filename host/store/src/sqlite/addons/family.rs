@@ -2,9 +2,9 @@
 
 use larder_domain::operation::{NewOperation, OperationKind};
 use larder_domain::ports::StoreError;
-use larder_domain::ports::store::{Applied, Child, CreateRefusal, Fence, InUse, NewAddon, Unless};
+use larder_domain::ports::store::{AppRefusal, Applied, Child, CreateRefusal, Fence, InUse, NewAddon, Unless};
 use larder_domain::work::{Subject, WorkKind};
-use larder_domain::{AddonId, AddonSpec, AddonState, Event, Grace, OperationId};
+use larder_domain::{AddonId, AddonSpec, AddonState, AppName, Event, Grace, OperationId};
 use rusqlite::Connection;
 
 use super::apply::{Brought, apply, step};
@@ -58,8 +58,38 @@ pub(super) fn delete(
     if !users.is_empty() {
         return Err(Stop::Refused(InUse(users)));
     }
+    Ok(want_gone(tx, id, grace)?)
+}
+
+fn want_gone(tx: &mut Tx<'_>, id: AddonId, grace: Option<Grace>) -> Result<Applied> {
     let event = grace.map_or(Event::DeprovisionRequested, Event::DeprovisionLater);
-    Ok(apply(tx, id, &event, &Fence::User, &Brought::default())?)
+    apply(tx, id, &event, &Fence::User, &Brought::default())
+}
+
+/// Deletes all live addons of an app, unless one is protected or others' addons are a part of it.
+pub(in crate::sqlite) fn delete_all_of(
+    tx: &mut Tx<'_>,
+    app: &AppName,
+    grace: Option<Grace>,
+) -> Result<Vec<AddonId>, Stop<AppRefusal>> {
+    // The youngest first, so that what is a part of another one goes before it.
+    let sql = "SELECT id, protected FROM addon JOIN addon_detail ON addon = id WHERE app = ? AND live ORDER BY id DESC";
+    let all = list(tx.conn, sql, [app.as_str()], |row| Ok((AddonId(row.uuid()?), row.take::<bool>()?)))?;
+    if let Some((id, _)) = all.iter().find(|(_, protected)| *protected) {
+        return Err(Stop::Refused(AppRefusal::Protected(*id)));
+    }
+    let all: Vec<AddonId> = all.into_iter().map(|(id, _)| id).collect();
+    for id in &all {
+        let mut users = children(tx.conn, *id)?;
+        users.retain(|user| !all.contains(&user.id));
+        if !users.is_empty() {
+            return Err(Stop::Refused(AppRefusal::AddonInUse(*id, users)));
+        }
+    }
+    for id in &all {
+        want_gone(tx, *id, grace)?;
+    }
+    Ok(all)
 }
 
 /// The addons that are a part of this one: those that live, and those that can be had back.
