@@ -15,6 +15,7 @@ use crate::offers::{OfferCache, Offers};
 use crate::restarts::Restarts;
 use crate::transfers::{TransferLimits, Transfers};
 use crate::troubles::{Pauses, Troubles};
+use crate::turns::Turns;
 use crate::waiters::Waiters;
 use crate::worker::{Loading, Running};
 
@@ -33,6 +34,7 @@ pub struct Control {
     pub(crate) engines: Engines,
     pub(crate) restarts: Arc<Restarts>,
     pub(crate) troubles: Arc<Troubles>,
+    pub(crate) turns: Arc<Turns>,
     pub(crate) pauses: Pauses,
     /// How long what a deleted addon holds is kept, in milliseconds.
     pub(crate) delete_grace_ms: u64,
@@ -55,6 +57,7 @@ impl Control {
             engines: Engines::default(),
             restarts: Arc::default(),
             troubles: Arc::default(),
+            turns: Arc::default(),
             pauses: Pauses::default(),
             delete_grace_ms: 0,
             transfers: Arc::new(Transfers::new(TransferLimits::default())),

@@ -108,20 +108,22 @@ impl Control {
         }
     }
 
-    /// What was removed from one engine, and what kept it from more.
+    /// What was removed from one engine, and what kept it from more: the first of it.
     async fn prune(&self, engine: &Arc<NamedEngine>) -> Result<(Vec<String>, Option<EngineError>), ControlError> {
         let found = match self.found_on(engine).await {
             Ok(found) => found,
             Err(error) => return Ok((vec![], Some(error))),
         };
-        let mut removed = vec![];
+        let (mut removed, mut kept) = (vec![], None);
         for found in self.nobodys(engine, found).await? {
             match engine.remove(&found).await {
                 Ok(()) => removed.push(found.full_name),
-                Err(error) => return Ok((removed, Some(error))),
+                Err(error @ EngineError::Unreachable(_)) => return Ok((removed, Some(error))),
+                // The rest may be removed all the same.
+                Err(error) => kept = kept.or(Some(error)),
             }
         }
-        Ok((removed, None))
+        Ok((removed, kept))
     }
 
     async fn found_on(&self, engine: &NamedEngine) -> Result<Vec<Found>, EngineError> {

@@ -25,6 +25,7 @@ mod schema;
 mod sink;
 mod transfers;
 mod troubles;
+mod turns;
 mod waiters;
 mod whose;
 pub mod worker;

@@ -20,6 +20,8 @@ use super::world::{Call, FakeContainer, World};
 
 /// How a process ends that is told to stop and does not care: 128 and the signal KILL.
 const STOPPED_BY_SIGNAL: i64 = 137;
+/// How often others get their turn while a container is removed.
+const REMOVAL_YIELDS: usize = 1_000;
 
 #[async_trait]
 impl Engine for FakeEngine {
@@ -192,9 +194,20 @@ impl Engine for FakeEngine {
     }
 
     async fn remove_container(&self, full_name: &str, _stop: Duration) -> Result<(), EngineError> {
-        let removed = {
+        {
             let mut world = self.world();
             world.called(Call::RemoveContainer, full_name)?;
+            if !world.leaving.insert(full_name.to_owned()) {
+                return Err(EngineError::Conflict(format!("removal of {full_name} is already in progress")));
+            }
+        }
+        // It takes a moment, in which others come along.
+        for _ in 0..REMOVAL_YIELDS {
+            tokio::task::yield_now().await;
+        }
+        let removed = {
+            let mut world = self.world();
+            world.leaving.remove(full_name);
             world.containers.remove(full_name)
         };
         if let Some(container) = removed {

@@ -109,6 +109,8 @@ pub(super) struct World {
     pub(super) passages: BTreeMap<String, OperationId>,
     pub(super) volumes: BTreeMap<String, Owner>,
     pub(super) containers: BTreeMap<String, FakeContainer>,
+    /// Containers that are just being removed.
+    pub(super) leaving: BTreeSet<String>,
     pub(super) exits_at_once: HashMap<String, (i64, String)>,
     pub(super) taken: BTreeSet<SocketAddr>,
     pub(super) execs: HashMap<String, Execs>,

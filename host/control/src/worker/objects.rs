@@ -26,6 +26,7 @@ use crate::Control;
 use crate::containers::{NamedEngine, full_name, has_given_name};
 use crate::engines::NoEngine;
 use crate::transfers::end_left;
+use crate::turns::Turn;
 
 use containers::Beside;
 pub(super) use containers::last_words;
@@ -127,6 +128,7 @@ pub(crate) async fn remove_all(control: &Control, addon: AddonId) -> Result<(), 
 }
 
 async fn settle(control: &Control, addon: AddonId) -> Result<(), Unfinished> {
+    let turn = control.turns.take(addon).await;
     // As long as it has objects, the store does not forget it.
     let Some(record) = control.store.addon(addon).await? else { return Ok(()) };
     let objects = control.store.objects(addon).await?;
@@ -160,7 +162,7 @@ async fn settle(control: &Control, addon: AddonId) -> Result<(), Unfinished> {
     // What data flow through is none of the objects.
     let (streams, found): (Vec<_>, Vec<_>) = ours.partition(|found| found.operation.is_some());
     let networks = control.store.networks(addon).await?;
-    let it = Settling { control, engine: &engine, addon, record, objects, found, networks };
+    let it = Settling { control, engine: &engine, addon, record, objects, found, networks, turn };
     let settled = async {
         it.remove_streams(&streams).await?;
         it.remove().await?;
@@ -192,6 +194,7 @@ struct Settling<'a> {
     found: Vec<Found>,
     /// The networks of the apps that use it.
     networks: Vec<NetworkName>,
+    turn: Turn,
 }
 
 impl Settling<'_> {

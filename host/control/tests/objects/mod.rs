@@ -122,6 +122,18 @@ async fn is_over(host: &TestHost, record: &AddonRecord) {
     until("the cleanup", is_done).await;
 }
 
+#[tokio::test]
+async fn what_ends_is_removed_once() {
+    let host = host().await;
+    host.engine.add_image(&image());
+    for round in 1..=5 {
+        let record = host.create("db", &format!("nr{round}")).await;
+        assert_eq!(host.settled(record.spec.id).await.addon.state, AddonState::Ready);
+        is_over(&host, &record).await;
+        assert_eq!(host.engine.count(Call::RemoveContainer), round);
+    }
+}
+
 async fn has_no_network(host: &TestHost) {
     until("the network to be gone", async || host.engine.networks().is_empty().then_some(())).await;
 }

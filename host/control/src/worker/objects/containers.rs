@@ -142,7 +142,12 @@ impl Settling<'_> {
         if !was_told {
             self.record("pulling", format!("the engine gets the image {}", spec.image)).await?;
         }
-        match engine.pull(&spec.image, PULL_WAIT).await {
+        let pulled = tokio::select! {
+            pulled = engine.pull(&spec.image, PULL_WAIT) => pulled,
+            // Its cleanup, perhaps: then nobody wants the image any more.
+            () = self.turn.is_awaited() => return Err(Unfinished::Pause(0)),
+        };
+        match pulled {
             Ok(()) => {
                 self.control.restarts.forget(self.addon, &object.name);
                 Ok(true)
