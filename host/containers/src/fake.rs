@@ -53,6 +53,15 @@ impl FakeEngine {
         self.world().failures.entry(call).or_default().extend(failures);
     }
 
+    /// Each call of a function about something fails so, until it is to do so no more.
+    pub fn always_fail(&self, call: Call, about: &str, error: Option<&EngineError>) {
+        let (mut world, key) = (self.world(), (call, about.to_owned()));
+        match error {
+            Some(error) => drop(world.always.insert(key, error.clone())),
+            None => drop(world.always.remove(&key)),
+        }
+    }
+
     /// Containers of the image end as soon as they are started.
     pub fn exits_at_once(&self, image: &Image, code: i64, last_words: &str) {
         self.world().exits_at_once.insert(image.to_string(), (code, last_words.to_owned()));
@@ -60,12 +69,17 @@ impl FakeEngine {
 
     /// Somebody has made a network for an app.
     pub fn add_network(&self, name: &str) {
-        self.world().networks_of_apps.insert(name.to_owned());
+        let mut world = self.world();
+        world.networks_of_apps.insert(name.to_owned());
+        world.new_network(name);
     }
 
-    /// Somebody has removed a network of an app. What is in it stays what it is until it is started.
+    /// Somebody has removed a network. What is in it stays what it is until it is started.
     pub fn remove_network(&self, name: &str) {
-        self.world().networks_of_apps.remove(name);
+        let mut world = self.world();
+        world.networks_of_apps.remove(name);
+        world.networks.remove(name);
+        world.network_ids.remove(name);
     }
 
     /// Somebody else listens at the address.

@@ -23,8 +23,9 @@ pub(crate) async fn join(
     network: &NetworkName,
     known_as: &str,
 ) -> Result<(), Trouble> {
-    if names_in(&session, full_name, network.as_str()).await?.is_some() {
-        return Ok(());
+    if let Some(names) = names_in(&session, full_name, network.as_str()).await? {
+        let is_ours = names.iter().any(|name| name == known_as);
+        return if is_ours { Ok(()) } else { Err(connected_by_others(full_name, network).into()) };
     }
     let Some(id) = look(&session, network).await? else {
         return Err(EngineError::NoNetwork(network.clone()).into());
@@ -33,6 +34,14 @@ pub(crate) async fn join(
     let endpoint = EndpointSettings { aliases: Some(vec![known_as.to_owned()]), ..EndpointSettings::default() };
     let request = NetworkConnectRequest { container: full_name.to_owned(), endpoint_config: Some(endpoint) };
     Ok(session.docker.connect_network(&id, request).await?)
+}
+
+/// A person's connection is theirs, and a container can't be in a network twice.
+pub(crate) fn connected_by_others(full_name: &str, network: &NetworkName) -> EngineError {
+    EngineError::Refused(format!(
+        "somebody has connected the container to the network {network}, in which it can't have its name so; it joins by itself \
+         after `docker network disconnect {network} {full_name}`"
+    ))
 }
 
 /// Takes a container out of a network that it joined under this name.
@@ -62,6 +71,12 @@ async fn look(session: &Session, name: &NetworkName) -> Result<Option<String>, T
     session.go_on();
     if found.labels.as_ref().is_some_and(|labels| labels.contains_key(INSTALLATION)) {
         return refused("is one of Larder's own, in which containers can't reach one another");
+    }
+    if found.ingress == Some(true) || found.config_only == Some(true) {
+        return refused("is none that containers can be in");
+    }
+    if found.scope.as_deref() == Some("swarm") && found.attachable != Some(true) {
+        return refused("is a swarm's, and only its services can be in it: make one with `--attachable`");
     }
     match (found.id, found.name) {
         // Engines look by the beginnings of ids as well.

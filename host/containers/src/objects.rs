@@ -77,9 +77,8 @@ pub(crate) async fn start(session: Session, full_name: &str) -> Result<(), Troub
         Trouble::Status(_, text) if TAKEN.iter().any(|words| text.contains(words)) => {
             EngineError::AddressTaken(text).into()
         }
-        // It is the container's network that is missing.
         Trouble::Status(404, text) if text.contains("network") && !text.contains("No such container") => {
-            EngineError::Failed(text).into()
+            EngineError::NetworkGone(text).into()
         }
         trouble => trouble,
     })

@@ -1,12 +1,18 @@
 //! Networks that apps' own containers are in. An addon's containers join that of its app, and the app reaches them there by names
 //! and at their own ports, in the place of the address at which an engine publishes them.
 
+use std::collections::BTreeSet;
+
 use larder_domain::docker::name_in_networks;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::engine::EngineError;
+use larder_domain::ports::store::AddonFilter;
 use larder_domain::{AddonRecord, AddonSpec, AppName, EngineName, NetworkName};
 
 use crate::{Code, Control, ControlError};
+
+/// How many addons are looked at in one go.
+const BATCH_ADDONS: usize = 256;
 
 /// A port of an addon's container, as its app reaches it and as this host does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,12 +41,13 @@ impl Control {
     /// come, and the app's variables tell how they are reached in it.
     ///
     /// # Errors
-    /// `unknown_app`; `network_unfit` if no engine has it, or containers of addons must not be in it; `operation_in_progress` if
+    /// `unknown_app`; `network_unfit` if an engine lacks it on which addons of the app are (or all do, if none is), or containers of
+    /// addons must not be in it; `engine_unavailable` if such an engine can't be asked; `operation_in_progress` if
     /// something is under way on one of the app's addons.
     pub async fn set_app_network(&self, app: &AppName, network: Option<NetworkName>) -> Result<(), ControlError> {
         self.app(app).await?;
         if let Some(network) = &network {
-            self.check_network(network).await?;
+            self.check_network(app, network).await?;
         }
         self.store.set_app_network(app, network).await?.map(drop).map_err(|busy| {
             let message = format!("something is under way on the addon {} of {app}", busy.0);
@@ -48,21 +55,41 @@ impl Control {
         })
     }
 
-    /// That an engine has the network, and containers of addons may be in it.
-    async fn check_network(&self, network: &NetworkName) -> Result<(), ControlError> {
+    /// That the network is where the app's addons are, or may be, and that containers of addons may be in it.
+    async fn check_network(&self, app: &AppName, network: &NetworkName) -> Result<(), ControlError> {
         let unfit = |message: String| ControlError::refused(Code::NetworkUnfit, message);
-        let mut silent = vec![];
-        for engine in self.engines.iter() {
+        let used = self.engines_of(app).await?;
+        let (mut has, mut lacks, mut silent) = (0, vec![], None);
+        for engine in self.engines.iter().filter(|it| used.is_empty() || used.contains(&it.settings.name)) {
             match engine.ask(engine.engine.has_network(network)).await {
-                Ok(true) => return Ok(()),
-                Ok(false) => {}
+                Ok(true) => has += 1,
+                Ok(false) => lacks.push(format!("`{}`", engine.settings.name)),
                 Err(EngineError::Refused(why)) => return Err(unfit(why)),
-                Err(error) => {
-                    silent.push(format!("; the engine `{}` could not be asked: {error}", engine.settings.name))
-                }
+                Err(error) => silent = Some(format!("the engine `{}` can't be asked: {error}", engine.settings.name)),
             }
         }
-        Err(unfit(format!("no engine has a network {network}{}", silent.concat())))
+        match silent {
+            // Addons may come to the engine that has it.
+            _ if used.is_empty() && has > 0 => Ok(()),
+            Some(silent) => Err(ControlError::refused(Code::EngineUnavailable, silent)),
+            None if has > 0 && lacks.is_empty() => Ok(()),
+            None if lacks.is_empty() => {
+                Err(unfit("this host has no engine on which there could be a network".to_owned()))
+            }
+            None => Err(unfit(format!("there is no network {network} on the engine {}", lacks.join(", ")))),
+        }
+    }
+
+    /// The engines that an app's addons are on.
+    async fn engines_of(&self, app: &AppName) -> Result<BTreeSet<EngineName>, ControlError> {
+        let mut engines = BTreeSet::new();
+        let mut filter = AddonFilter { app: Some(app.clone()), count_max: BATCH_ADDONS, ..AddonFilter::default() };
+        loop {
+            let batch = self.store.addons(filter.clone()).await?;
+            let Some(last) = batch.last() else { return Ok(engines) };
+            filter.after = Some(last.spec.id);
+            engines.extend(batch.into_iter().filter_map(|record| record.engine));
+        }
     }
 
     /// Where an addon is reached: each port of its containers, or of those of the server that it is a part of, in an app's network

@@ -16,6 +16,8 @@ use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::FakeEngine;
 use super::attached::FakeAttached;
+use crate::join::connected_by_others;
+
 use super::world::{Call, FakeContainer, World};
 
 /// How a process ends that is told to stop and does not care: 128 and the signal KILL.
@@ -50,9 +52,15 @@ impl Engine for FakeEngine {
     async fn ensure_network(&self, installation: InstallationId, name: &str) -> Result<(), EngineError> {
         let mut world = self.world();
         world.called(Call::EnsureNetwork, name)?;
-        let owner = world.networks.entry(name.to_owned()).or_insert(installation);
-        let conflict = || EngineError::Conflict(format!("the network {name} is not this installation's"));
-        if *owner == installation { Ok(()) } else { Err(conflict()) }
+        match world.networks.get(name) {
+            Some(owner) if *owner == installation => Ok(()),
+            Some(_) => Err(EngineError::Conflict(format!("the network {name} is not this installation's"))),
+            None => {
+                world.networks.insert(name.to_owned(), installation);
+                world.new_network(name);
+                Ok(())
+            }
+        }
     }
 
     async fn has_network(&self, name: &NetworkName) -> Result<bool, EngineError> {
@@ -70,8 +78,13 @@ impl Engine for FakeEngine {
         if !world.networks_of_apps.contains(network.as_str()) {
             return Err(EngineError::NoNetwork(network.clone()));
         }
+        let id = world.network_ids.get(network.as_str()).copied();
         let container = world.containers.get_mut(full_name).ok_or(EngineError::Missing)?;
-        container.joined.entry(network.to_string()).or_insert_with(|| known_as.to_owned());
+        if let Some(name) = container.joined.get(network.as_str()) {
+            return if name == known_as { Ok(()) } else { Err(connected_by_others(full_name, network)) };
+        }
+        container.joined.insert(network.to_string(), known_as.to_owned());
+        container.networks.extend(id.map(|id| (network.to_string(), id)));
         Ok(())
     }
 
@@ -81,6 +94,7 @@ impl Engine for FakeEngine {
         let container = world.containers.get_mut(full_name).ok_or(EngineError::Missing)?;
         if container.joined.get(network).is_some_and(|name| name == known_as) {
             container.joined.remove(network);
+            container.networks.remove(network);
         }
         Ok(())
     }
@@ -94,6 +108,7 @@ impl Engine for FakeEngine {
                 return Err(EngineError::Conflict(format!("the network {name} has active endpoints")));
             }
             world.networks.remove(name);
+            world.network_ids.remove(name);
         }
         Ok(())
     }

@@ -73,6 +73,8 @@ pub struct FakeContainer {
     pub published: BTreeMap<u16, SocketAddr>,
     /// The network that it is in.
     pub network: String,
+    /// Which networks it has been in since its first start, or joined, since engines tell them apart by more than names.
+    pub networks: BTreeMap<String, u64>,
     /// The networks that it has joined, and the name by which it is known there.
     pub joined: BTreeMap<String, String>,
     /// How it is doing.
@@ -106,6 +108,8 @@ pub(super) struct World {
     pub(super) registry: BTreeSet<String>,
     pub(super) networks: BTreeMap<String, InstallationId>,
     pub(super) networks_of_apps: BTreeSet<String>,
+    /// Which network of that name it is.
+    pub(super) network_ids: BTreeMap<String, u64>,
     pub(super) passages: BTreeMap<String, OperationId>,
     pub(super) volumes: BTreeMap<String, Owner>,
     pub(super) containers: BTreeMap<String, FakeContainer>,
@@ -117,6 +121,8 @@ pub(super) struct World {
     pub(super) programs: HashMap<String, FakeProgram>,
     pub(super) received: Vec<u8>,
     pub(super) failures: HashMap<Call, VecDeque<EngineError>>,
+    /// Failures of each call about something.
+    pub(super) always: HashMap<(Call, String), EngineError>,
     pub(super) calls: Vec<(Call, String)>,
 }
 
@@ -124,7 +130,16 @@ impl World {
     /// Notes a call, and fails it if that was scripted.
     pub(super) fn called(&mut self, call: Call, about: &str) -> Result<(), EngineError> {
         self.calls.push((call, about.to_owned()));
+        if let Some(error) = self.always.get(&(call, about.to_owned())) {
+            return Err(error.clone());
+        }
         self.failures.get_mut(&call).and_then(VecDeque::pop_front).map_or(Ok(()), Err)
+    }
+
+    /// A network is made, and is another one than any of that name before.
+    pub(super) fn new_network(&mut self, name: &str) {
+        let id = self.network_ids.values().max().map_or(0, |last| last + 1) + self.calls.len() as u64;
+        self.network_ids.insert(name.to_owned(), id);
     }
 
     pub(super) fn pull(&mut self, image: String) -> Result<(), EngineError> {
@@ -163,6 +178,7 @@ impl World {
             volumes: new.volumes,
             published: new.published,
             network: new.network,
+            networks: BTreeMap::new(),
             joined: BTreeMap::new(),
             state: ContainerState::Created,
             last_words: String::new(),
@@ -178,18 +194,22 @@ impl World {
         if container.state == ContainerState::Running {
             return Ok(&[]);
         }
-        let is_there = |network: &String| {
-            let is_own = self.networks.contains_key(network) || self.passages.contains_key(network);
-            is_own || self.networks_of_apps.contains(network)
+        let all: Vec<String> = container.joined.keys().chain([&container.network]).cloned().collect();
+        let is_it = |network: &&String| match (self.network_ids.get(*network), container.networks.get(*network)) {
+            (Some(there), Some(was)) => there == was,
+            (there, _) => there.is_some() || self.passages.contains_key(*network),
         };
-        if let Some(gone) = container.joined.keys().chain([&container.network]).find(|network| !is_there(network)) {
-            return Err(EngineError::Failed(format!("network {gone} not found")));
+        if let Some(gone) = all.iter().find(|network| !is_it(network)) {
+            return Err(EngineError::NetworkGone(format!("network {gone} not found")));
         }
         if let Some(address) = container.published.values().find(|address| self.is_taken(address)) {
             return Err(EngineError::AddressTaken(format!("{address}: port is already allocated")));
         }
         let end = self.exits_at_once.get(&container.spec.image.to_string()).cloned();
+        let ids = all.into_iter().filter_map(|network| Some((network.clone(), *self.network_ids.get(&network)?)));
+        let ids: Vec<_> = ids.collect();
         let container = self.containers.get_mut(full_name).ok_or(EngineError::Missing)?;
+        container.networks.extend(ids);
         container.state = ContainerState::Running;
         if let Some((code, last_words)) = end {
             container.state = ContainerState::Exited { code, out_of_memory: false };

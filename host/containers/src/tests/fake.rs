@@ -20,7 +20,7 @@ async fn a_container_lives_and_ends() {
     assert_eq!(fake.has_image(&spec.image).await, Ok(true));
     fake.create_container(new()).await.unwrap();
     assert!(matches!(fake.create_container(new()).await, Err(EngineError::Conflict(_))));
-    assert!(matches!(fake.start("c").await, Err(EngineError::Failed(_))), "its network is missing");
+    assert!(matches!(fake.start("c").await, Err(EngineError::NetworkGone(_))), "its network is missing");
     fake.ensure_network(owner.installation, "larder-net").await.unwrap();
     fake.start("c").await.unwrap();
     fake.start("c").await.unwrap();

@@ -17,7 +17,10 @@ fn shop() -> NetworkName {
 
 /// An engine with a network of this name and labels, and a container that is in these networks.
 fn engine(name: &str, labels: Value, networks: Value) -> Server {
-    let network = json!({ "Id": "n1", "Name": name, "Driver": "bridge", "Labels": labels });
+    engine_with(json!({ "Id": "n1", "Name": name, "Driver": "bridge", "Labels": labels }), networks)
+}
+
+fn engine_with(network: Value, networks: Value) -> Server {
     let networks = Mutex::new(networks);
     Server::start(move |asked| match asked.what.as_str() {
         "GET /version" => None,
@@ -45,6 +48,9 @@ async fn a_container_joins_under_its_name_and_once() {
     let expected = json!({ "Container": "c", "EndpointConfig": { "Aliases": [KNOWN_AS] } });
     assert_eq!(changes(&server), [("POST /v1.41/networks/n1/connect".to_owned(), expected)]);
     let server = engine("shop", json!({}), json!({ "larder-x": {}, "shop": { "Aliases": ["by-hand"] } }));
+    let joined = server.engine(patient()).join_network("c", &shop(), KNOWN_AS).await;
+    assert!(joined.unwrap_err().to_string().contains("docker network disconnect shop c"));
+    let server = engine("shop", json!({}), json!({ "shop": { "Aliases": [KNOWN_AS, "0123456789ab"] } }));
     server.engine(patient()).join_network("c", &shop(), KNOWN_AS).await.unwrap();
     assert_eq!(changes(&server), []);
 }
@@ -78,6 +84,17 @@ async fn only_networks_for_apps_are_joined() {
     let joined = own.engine(patient()).join_network("c", &shop(), KNOWN_AS).await;
     assert!(matches!(joined, Err(EngineError::Refused(_))), "{joined:?}");
     assert_eq!(changes(&own), []);
+    for (key, is, fits) in [
+        ("Ingress", json!({ "Ingress": true }), false),
+        ("ConfigOnly", json!({ "ConfigOnly": true }), false),
+        ("Scope", json!({ "Scope": "swarm" }), false),
+        ("Attachable", json!({ "Scope": "swarm", "Attachable": true }), true),
+    ] {
+        let mut network = json!({ "Id": "n1", "Name": "shop" });
+        network.as_object_mut().unwrap().extend(is.as_object().unwrap().clone());
+        let fit = fit(&engine_with(network, json!({})), "shop").await;
+        assert_eq!(fit.is_ok(), fits, "{key}: {fit:?}");
+    }
     // Engines also find a network by the beginning of its id.
     let other = engine("shopping", json!({}), json!({}));
     assert_eq!(fit(&other, "shop").await, Ok(false));

@@ -177,7 +177,7 @@ async fn statuses_mean_what_was_asked() {
     start(204, "").await.unwrap();
     start(304, "").await.unwrap();
     assert_eq!(start(404, "No such container: c").await, Err(EngineError::Missing));
-    assert!(matches!(start(404, "network larder-net not found").await, Err(EngineError::Failed(_))));
+    assert!(matches!(start(404, "network larder-net not found").await, Err(EngineError::NetworkGone(_))));
     let taken = "driver failed: Bind for 127.0.0.1:1 failed: port is already allocated";
     assert!(matches!(start(500, taken).await, Err(EngineError::AddressTaken(_))));
     let taken = "listen tcp4 127.0.0.1:1: bind: address already in use";

@@ -14,13 +14,15 @@ const STOPPED: &str = "the host stopped while data flowed";
 
 /// Removes the networks that were made for operations which nobody here looks after.
 pub(crate) async fn close_left(control: &Control, engine: &NamedEngine) -> Result<(), EngineError> {
+    let mut last = Ok(());
     for Passage { name, operation } in engine.engine.passages(control.store.installation()).await? {
         if !control.transfers.has(operation) {
             tracing::info!(name, "removing the network of a transfer that broke off");
-            engine.engine.close_passage(&name).await?;
+            // One that can't be closed keeps no other from being so.
+            last = engine.engine.close_passage(&name).await.and(last);
         }
     }
-    Ok(())
+    last
 }
 
 /// Ends the transfers that the process before this one had begun, so that their addons are free for something else. A container that

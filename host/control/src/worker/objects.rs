@@ -10,6 +10,7 @@
 mod containers;
 mod joined;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use larder_domain::docker::{ContainerSpec, LocalName, ObjectKind, ObjectSpec};
@@ -38,6 +39,8 @@ const IN_USE_AGAIN_MS: u64 = 30_000;
 const NO_ENGINE_AGAIN_MS: u64 = 30_000;
 /// When an engine that did not answer is tried again, in milliseconds.
 const UNREACHABLE_AGAIN_MS: u64 = 10_000;
+/// What is said of an object that is what it is to be.
+const THERE: &str = "there";
 /// When work is tried again for which an engine had no place, in milliseconds.
 const NO_PLACE_AGAIN_MS: u64 = 1_000;
 
@@ -165,8 +168,13 @@ async fn settle(control: &Control, addon: AddonId) -> Result<(), Unfinished> {
     let it = Settling { control, engine: &engine, addon, record, objects, found, networks, turn };
     let settled = async {
         it.remove_streams(&streams).await?;
-        it.remove().await?;
-        if it.is_kept() { it.stop().await } else { it.make().await }
+        let stays = it.remove().await?;
+        if it.is_kept() {
+            it.stop().await?
+        } else {
+            it.make().await?
+        }
+        stays.map_or(Ok(()), |error| Err(error.into()))
     };
     let settled = settled.await;
     if let Err(Unfinished::Engine(error)) = &settled {
@@ -212,29 +220,42 @@ impl Settling<'_> {
         Ok(())
     }
 
-    /// Removes what is not to be there, or is to be made anew: containers first, since they use volumes.
-    async fn remove(&self) -> Result<(), Unfinished> {
-        let engine = &self.engine.engine;
-        for found in self.found.iter().filter(|found| found.kind == ObjectKind::Container) {
-            match self.wanted(&found.owner.name) {
-                Some((object, ObjectSpec::Container(spec))) if object.revision != found.owner.revision => {
-                    let stop = Duration::from_secs(spec.stop_s.into());
-                    engine.remove_container(&found.full_name, stop).await?;
+    /// Removes what is not to be there, or is to be made anew: containers first, since they use volumes. What can't be removed keeps
+    /// nothing else waiting; why the first of it stays.
+    async fn remove(&self) -> Result<Option<EngineError>, Unfinished> {
+        let (mut first, mut stay) = (None, BTreeSet::new());
+        for kind in [ObjectKind::Container, ObjectKind::Volume] {
+            for found in self.found.iter().filter(|found| found.kind == kind) {
+                match self.remove_if_it_must_go(found).await {
+                    Ok(()) => {}
+                    Err(Unfinished::Engine(error)) if !matches!(error, EngineError::Unreachable(_)) => {
+                        stay.insert(&found.owner.name);
+                        first = first.or(Some(error));
+                    }
+                    Err(other) => return Err(other),
                 }
-                Some((_, ObjectSpec::Container(_))) => {}
-                _ => self.remove_unwanted(found).await?,
             }
         }
-        for found in self.found.iter().filter(|found| found.kind == ObjectKind::Volume) {
-            if !matches!(self.wanted(&found.owner.name), Some((_, ObjectSpec::Volume(_)))) {
-                self.remove_unwanted(found).await?;
-            }
-        }
-        for gone in self.objects.iter().filter(|object| object.wanted.is_none() && !object.can_come_back) {
+        let is_gone = |object: &&StoredObject| object.wanted.is_none() && !object.can_come_back;
+        for gone in self.objects.iter().filter(is_gone).filter(|object| !stay.contains(&object.name)) {
             self.control.restarts.forget(self.addon, &gone.name);
             self.control.store.forget_object(self.addon, &gone.name, gone.revision).await?;
         }
-        Ok(())
+        Ok(first)
+    }
+
+    async fn remove_if_it_must_go(&self, found: &Found) -> Result<(), Unfinished> {
+        match (found.kind, self.wanted(&found.owner.name)) {
+            (ObjectKind::Container, Some((object, ObjectSpec::Container(spec)))) => {
+                if object.revision != found.owner.revision {
+                    let stop = Duration::from_secs(spec.stop_s.into());
+                    self.engine.engine.remove_container(&found.full_name, stop).await?;
+                }
+                Ok(())
+            }
+            (ObjectKind::Volume, Some((_, ObjectSpec::Volume(_)))) => Ok(()),
+            _ => self.remove_unwanted(found).await,
+        }
     }
 
     /// Removes what the store says is wanted no more; of an addon that is over, all that there is. A volume stays as long as it can
@@ -262,6 +283,10 @@ impl Settling<'_> {
                 let name = full_name(self.addon, &object.name);
                 self.engine.engine.stop_container(&name, Duration::from_secs(spec.stop_s.into())).await?;
             }
+            if self.is_found(object) {
+                // No app is there for it, and an app's network may go any time.
+                self.join(object, &full_name(self.addon, &object.name)).await?;
+            }
         }
         Ok(())
     }
@@ -276,18 +301,23 @@ impl Settling<'_> {
         let (volumes, network, images) = tokio::join!(self.volumes(), self.network(), self.images());
         volumes?;
         let beside = Beside { network: network?, images: images? };
-        let mut pause = None;
-        let mut all_run = true;
+        let (mut pause, mut failed, mut all_run) = (None, None, true);
         for (object, spec) in self.containers().filter(|(object, _)| self.is_to_run(object)) {
             match self.container(object, spec, &beside).await {
+                Ok(runs) => all_run &= runs,
                 Err(Unfinished::Pause(ms)) => pause = Some(pause.map_or(ms, |least: u64| least.min(ms))),
-                other => all_run &= other?,
+                // What can't be done about one is no reason to leave the others.
+                Err(Unfinished::Engine(error)) if !matches!(error, EngineError::Unreachable(_)) => {
+                    failed = failed.or(Some(error));
+                }
+                Err(error) => return Err(error),
             }
         }
-        match pause {
-            Some(ms) => Err(Unfinished::Pause(ms)),
-            None if all_run => self.is_well().await,
-            None => Ok(()),
+        match (failed, pause) {
+            (Some(error), _) => Err(error.into()),
+            (None, Some(ms)) => Err(Unfinished::Pause(ms)),
+            (None, None) if all_run => self.is_well().await,
+            (None, None) => Ok(()),
         }
     }
 
@@ -352,8 +382,9 @@ impl Settling<'_> {
     }
 
     async fn made(&self, object: &StoredObject) -> Result<(), Unfinished> {
-        if object.phase != Phase::Made {
-            self.note(object, Phase::Made, "there".to_owned()).await?;
+        // What it waited for once it waits for no more.
+        if object.phase != Phase::Made || object.message != THERE {
+            self.note(object, Phase::Made, THERE.to_owned()).await?;
         }
         Ok(())
     }

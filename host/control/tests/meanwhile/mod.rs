@@ -160,3 +160,42 @@ async fn what_is_refused_gives_its_ports_back_unless_apps_were_told() {
     runs(&host, id).await;
     until("the second one", || async { (published().await.len() == 2).then_some(()) }).await;
 }
+
+#[tokio::test]
+async fn what_can_not_be_removed_keeps_nothing_else_waiting() {
+    let host = host().await;
+    let id = ready(&host, "one").await;
+    // Somebody's own container uses the volume.
+    let (volume, error) = (format!("larder-{id}-data"), EngineError::Conflict("the volume is in use".into()));
+    host.engine.always_fail(Call::RemoveVolume, &volume, Some(&error));
+    let other = SERVER.replace(r#","mounts":[{"volume":"data","path":"/data"}]"#, "").replace("67108864", "77108864");
+    let outcome = rotate(&host, id, Some(objects(&[&other]))).await;
+    end(&host, id, &outcome, true).await;
+    until("the other container", || async {
+        let there = host.engine.container(&server(id))?;
+        (there.spec.memory_bytes == 77_108_864 && there.state == ContainerState::Running).then_some(())
+    })
+    .await;
+    host.engine.always_fail(Call::RemoveVolume, &volume, None);
+    until("the volume to go", || async { host.engine.volumes().is_empty().then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn a_container_that_can_not_be_made_keeps_no_other_waiting() {
+    let host = host().await;
+    let id = ready(&host, "one").await;
+    let first = SECOND.replace("second", "a-first");
+    let outcome = rotate(&host, id, Some(objects(&[DATA, SERVER, &first]))).await;
+    end(&host, id, &outcome, true).await;
+    let name = format!("larder-{id}-a-first");
+    let both_run = || {
+        let runs = |name: &str| host.engine.container(name).is_some_and(|it| it.state == ContainerState::Running);
+        runs(&name) && runs(&server(id))
+    };
+    until("both", || async { both_run().then_some(()) }).await;
+    let error = EngineError::Failed("no space left on device".into());
+    host.engine.always_fail(Call::CreateContainer, &name, Some(&error));
+    host.engine.destroy(&name);
+    host.engine.destroy(&server(id));
+    until("the other one", || async { host.engine.containers().contains(&server(id)).then_some(()) }).await;
+}

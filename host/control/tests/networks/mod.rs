@@ -1,15 +1,22 @@
 //! Apps in networks of their own, over an engine that is none.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use larder_containers::fake::Call;
-use larder_control::{Code, ControlError};
+use larder_control::{Code, ControlError, CreateAddon};
+use larder_domain::addon::ProvisionType;
 use larder_domain::docker::{Image, Objects, Wanted, name_in_networks};
 use larder_domain::operation::{OperationKind, OperationState};
-use larder_domain::ports::engine::EngineError;
+use larder_domain::ports::engine::{ContainerState, Engine as _, EngineError};
 use larder_domain::ports::runtime::{CallReport, Export};
-use larder_domain::{AddonId, AddonState, AppName, SecretString};
+use larder_domain::{AddonId, AddonState, AppName, Digest, SecretString};
+use larder_store::SystemClock;
 use serde_json::json;
+use sha2::Digest as _;
 
-use crate::support::{TestHost, report, until, usual};
+use crate::support::{TestHost, manifest, report, until, usual};
 
 fn image() -> Image {
     "shop/db:1".parse().unwrap()
@@ -26,7 +33,10 @@ fn begin(export: Export) -> CallReport {
 
 /// A host with a network, and a provider that has a container made.
 async fn host() -> TestHost {
-    let host = TestHost::start(&["db"]).await;
+    over(TestHost::start(&["db"]).await)
+}
+
+fn over(host: TestHost) -> TestHost {
     host.script.answers.lock().unwrap().insert("db".into(), Box::new(begin));
     host.script.looks.lock().unwrap().insert("db".into(), "server".parse().unwrap());
     host.engine.add_image(&image());
@@ -121,8 +131,7 @@ async fn a_network_that_is_not_there_or_is_none_for_apps_is_refused() {
     let own = host.engine.networks().remove(0);
     assert_eq!(code(attach(&host, Some(&own)).await), Code::NetworkUnfit);
     host.engine.fail(Call::HasNetwork, 1, &EngineError::Unreachable("gone".into()));
-    let refused = attach(&host, Some("shop")).await.unwrap_err().to_string();
-    assert!(refused.contains("`default` could not be asked"), "{refused}");
+    assert_eq!(code(attach(&host, Some("shop")).await), Code::EngineUnavailable);
     assert_eq!(host.control.app_network(&demo()).await.unwrap(), None);
     assert_eq!(joined(&host, id), []);
 }
@@ -147,24 +156,136 @@ async fn what_waits_for_a_network_says_so_and_goes_on_when_it_is_there() {
     until_joined(&host, id, &["shop"]).await;
 }
 
+async fn runs(host: &TestHost, id: AddonId) {
+    let name = format!("larder-{id}-server");
+    let runs = || host.engine.container(&name).is_some_and(|container| container.state == ContainerState::Running);
+    until("the container to run", || async { runs().then_some(()) }).await;
+}
+
+async fn kinds(host: &TestHost, id: AddonId) -> Vec<String> {
+    let history = host.control.history(Some(id), 0, 100).await.unwrap();
+    history.into_iter().map(|entry| entry.kind).collect()
+}
+
 #[tokio::test]
 async fn a_container_whose_network_is_gone_is_made_anew() {
     let host = host().await;
     attach(&host, Some("shop")).await.unwrap();
     let id = ready(&host, "one").await;
-    host.engine.remove_network("shop");
-    attach(&host, None).await.unwrap();
-    until_joined(&host, id, &[]).await;
-    host.engine.add_network("shop");
-    attach(&host, Some("shop")).await.unwrap();
-    until_joined(&host, id, &["shop"]).await;
     // Somebody removes it while the container does not run, and makes another one of that name.
     host.engine.remove_network("shop");
+    host.engine.add_network("shop");
     host.engine.exit(&format!("larder-{id}-server"), 1, false, "");
-    until("another container", || async { (host.engine.count(Call::CreateContainer) >= 2).then_some(()) }).await;
+    until("another container", || async { (host.engine.count(Call::CreateContainer) == 2).then_some(()) }).await;
+    runs(&host, id).await;
+    until_joined(&host, id, &["shop"]).await;
+    let kinds = kinds(&host, id).await;
+    assert!(kinds.iter().any(|kind| kind == "network_lost") && !kinds.iter().any(|kind| kind == "container_lost"));
+}
+
+#[tokio::test]
+async fn what_ran_before_runs_again_without_its_apps_network() {
+    let host = host().await;
+    attach(&host, Some("shop")).await.unwrap();
+    let id = ready(&host, "one").await;
+    host.engine.remove_network("shop");
+    host.engine.exit(&format!("larder-{id}-server"), 1, false, "");
+    until("another container", || async { (host.engine.count(Call::CreateContainer) == 2).then_some(()) }).await;
+    runs(&host, id).await;
+    until_joined(&host, id, &[]).await;
+    until("it to be said", || async { kinds(&host, id).await.contains(&"network_missing".to_owned()).then_some(()) })
+        .await;
     host.engine.add_network("shop");
     host.engine.say(id, "connect");
     until_joined(&host, id, &["shop"]).await;
+    assert_eq!(host.engine.count(Call::CreateContainer), 2, "it joins as it runs");
+}
+
+#[tokio::test]
+async fn one_apps_missing_network_keeps_nobody_else_from_a_common_server() {
+    let host = host().await;
+    let mut manifest = manifest();
+    manifest["services"][0]["provision_types"] = json!(["communal"]);
+    let digest = Digest(sha2::Sha256::digest("common").into());
+    host.script.describes.lock().unwrap().insert(digest, Box::new(move |_| Ok(manifest.clone())));
+    let is_first = AtomicBool::new(true);
+    let answer = move |export| match export {
+        Export::BeginProvision if !is_first.swap(false, Ordering::SeqCst) => report(usual(export)),
+        _ => begin(export),
+    };
+    host.upload_version("common", "common").await;
+    host.grant("common").await;
+    host.script.answers.lock().unwrap().insert("common".into(), Box::new(answer));
+    host.engine.add_network("blog");
+    let mut parts = vec![];
+    for (app, network) in [("blog", "blog"), ("demo", "shop")] {
+        let app: AppName = app.parse().unwrap();
+        host.control.create_app(&app).await.unwrap();
+        host.control.set_app_network(&app, Some(network.parse().unwrap())).await.unwrap();
+        let wish = CreateAddon {
+            app,
+            provision_type: Some(ProvisionType::Communal),
+            ..TestHost::wish("common", "part", None)
+        };
+        let part = host.control.create_addon(wish).await.unwrap().0;
+        assert_eq!(host.settled(part.spec.id).await.addon.state, AddonState::Ready);
+        parts.push(part);
+    }
+    let server = parts[0].spec.parent.unwrap();
+    until_joined(&host, server, &["blog", "shop"]).await;
+    host.engine.remove_network("blog");
+    host.engine.exit(&format!("larder-{server}-server"), 1, false, "");
+    until("another container", || async { (host.engine.count(Call::CreateContainer) == 2).then_some(()) }).await;
+    runs(&host, server).await;
+    until_joined(&host, server, &["shop"]).await;
+}
+
+#[tokio::test]
+async fn an_engine_that_fails_costs_no_container_that_is_in_a_network() {
+    let host = host().await;
+    attach(&host, Some("shop")).await.unwrap();
+    let id = ready(&host, "one").await;
+    host.engine.fail(Call::Start, 2, &EngineError::Failed("no space left on device".into()));
+    let starts = host.engine.count(Call::Start);
+    host.engine.exit(&format!("larder-{id}-server"), 1, false, "");
+    until("a third try", || async { (host.engine.count(Call::Start) >= starts + 3).then_some(()) }).await;
+    runs(&host, id).await;
+    assert_eq!((host.engine.count(Call::CreateContainer), host.engine.count(Call::RemoveContainer)), (1, 0));
+}
+
+#[tokio::test]
+async fn what_a_person_has_connected_is_theirs_and_said() {
+    let host = host().await;
+    let id = ready(&host, "one").await;
+    let name = format!("larder-{id}-server");
+    host.engine.join_network(&name, &"shop".parse().unwrap(), "by-hand").await.unwrap();
+    attach(&host, Some("shop")).await.unwrap();
+    until("it to be said", || async {
+        let history = host.control.history(Some(id), 0, 100).await.unwrap();
+        history.iter().any(|entry| entry.message.contains("docker network disconnect shop")).then_some(())
+    })
+    .await;
+    host.engine.leave_network(&name, "shop", "by-hand").await.unwrap();
+    host.engine.say(id, "disconnect");
+    until_joined(&host, id, &["shop"]).await;
+}
+
+#[tokio::test]
+async fn what_is_kept_leaves_its_apps_network_and_comes_back_as_it_was() {
+    let grace = |control: larder_control::Control| control.with_delete_grace(Duration::from_secs(3_600));
+    let host = over(TestHost::start_with(&["db"], Arc::new(SystemClock::new()), grace).await);
+    attach(&host, Some("shop")).await.unwrap();
+    let id = ready(&host, "one").await;
+    host.control.delete_addon(id, false).await.unwrap();
+    until_joined(&host, id, &[]).await;
+    // Nothing of the installation runs: somebody tidies up.
+    host.engine.remove_network("shop");
+    host.engine.networks().iter().for_each(|network| host.engine.remove_network(network));
+    attach(&host, None).await.unwrap();
+    host.control.undelete_addon(id).await.unwrap();
+    assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
+    runs(&host, id).await;
+    assert!(kinds(&host, id).await.contains(&"network_lost".to_owned()));
 }
 
 #[tokio::test]

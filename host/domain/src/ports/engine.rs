@@ -27,6 +27,9 @@ pub enum EngineError {
     /// There is no such network.
     #[error("there is no network {0}")]
     NoNetwork(NetworkName),
+    /// A network that a container was in is gone: it will never start again, even if there is another one of that name.
+    #[error("a network of the container is gone: {0}")]
+    NetworkGone(String),
     /// There is no such object.
     #[error("the Docker engine has no such object")]
     Missing,

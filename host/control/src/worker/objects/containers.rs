@@ -9,6 +9,7 @@ use larder_domain::ports::store::{Phase, PortMap, Publish, StoredObject};
 use larder_domain::redact::{END_MARGIN_BYTES, redact_end};
 use larder_domain::{Addon, AddonState, SecretString};
 
+use super::joined::Lack;
 use super::{Settling, Unfinished};
 use crate::containers::{NamedEngine, REMOVAL_STOP, full_name, network_name};
 use crate::restarts::Due;
@@ -42,11 +43,14 @@ impl Settling<'_> {
         let name = full_name(self.addon, &object.name);
         // Asked one by one: an engine tells that a container has ended before its own list has it.
         let state = if self.is_found(object) { self.engine.engine.state(&name).await? } else { None };
-        if state.is_some() {
-            self.join(object, &name).await?;
-        }
-        match state {
-            Some(ContainerState::Running) => self.made(object).await?,
+        let lack = match state {
+            Some(ContainerState::Running) => {
+                let lack = self.join(object, &name).await?;
+                if lack.is_none() {
+                    self.made(object).await?;
+                }
+                lack
+            }
             Some(state) if object.phase == Phase::Made => self.ended(object, &name, &state).await?,
             Some(_) => self.start(object, spec, &name, beside).await?,
             None => {
@@ -58,8 +62,11 @@ impl Settling<'_> {
                 if !self.create(object, spec, &name, beside).await? {
                     return Ok(false);
                 }
-                self.start(object, spec, &name, beside).await?;
+                self.start(object, spec, &name, beside).await?
             }
+        };
+        if let Some(why) = lack {
+            return Err(self.without_network(object, Phase::Made, &why).await?);
         }
         Ok(self.engine.engine.state(&name).await? == Some(ContainerState::Running))
     }
@@ -105,7 +112,6 @@ impl Settling<'_> {
             engine.remove_container(name, Duration::ZERO).await?;
             return Ok(false);
         }
-        self.join(object, name).await?;
         Ok(true)
     }
 
@@ -172,14 +178,15 @@ impl Settling<'_> {
         spec: &ContainerSpec,
         name: &str,
         beside: &Beside,
-    ) -> Result<(), Unfinished> {
+    ) -> Result<Lack, Unfinished> {
         let engine = &self.engine.engine;
         for _ in 0..PORT_ATTEMPTS_MAX {
-            match engine.start(name).await {
-                Ok(()) => {
+            match self.launch(object, name).await? {
+                Ok(lack) => {
                     self.made(object).await?;
                     // It may be asked at once whether it can be used.
-                    return self.tell_addon().await;
+                    self.tell_addon().await?;
+                    return Ok(lack);
                 }
                 Err(EngineError::AddressTaken(_)) if self.may_move(object).await? => {
                     let taken =
@@ -187,12 +194,12 @@ impl Settling<'_> {
                     engine.remove_container(name, REMOVAL_STOP).await?;
                     let others = self.ports(object, spec, taken.into_values().collect()).await?;
                     if others.is_none() || !self.create(object, spec, name, beside).await? {
-                        return Ok(());
+                        return Ok(None);
                     }
                 }
                 Err(EngineError::AddressTaken(why)) => return Err(self.address_taken(object, &why).await?),
-                Err(EngineError::Refused(why)) => return self.failed(object, why).await.map(drop),
-                Err(error) => return Err(self.not_started(object, name, error).await?),
+                Err(EngineError::Refused(why)) => return self.failed(object, why).await.map(|_| None),
+                Err(error) => return Err(error.into()),
             }
         }
         Err(EngineError::AddressTaken("every port that was tried".to_owned()).into())
@@ -210,15 +217,13 @@ impl Settling<'_> {
 
     /// A container that ran has ended. Once its addon is used it is started again, each time after a longer pause; before that, its
     /// provider is to decide. One that somebody has paused is theirs to let go on: an engine starts nothing that is paused.
-    async fn ended(&self, object: &StoredObject, name: &str, state: &ContainerState) -> Result<(), Unfinished> {
-        let engine = &self.engine.engine;
+    async fn ended(&self, object: &StoredObject, name: &str, state: &ContainerState) -> Result<Lack, Unfinished> {
         if !self.is_in_use() {
-            return self.tell_addon().await;
+            return self.tell_addon().await.map(|()| None);
         }
         if *state == ContainerState::Paused {
-            return self
-                .is_ill(&format!("the container {} is paused; `docker unpause {name}` lets it go on", object.name))
-                .await;
+            let message = format!("the container {} is paused; `docker unpause {name}` lets it go on", object.name);
+            return self.is_ill(&message).await.map(|()| None);
         }
         let how = match state {
             ContainerState::Exited { out_of_memory: true, .. } => "used up its memory".to_owned(),
@@ -232,10 +237,10 @@ impl Settling<'_> {
             Due::In(ms) => return Err(Unfinished::Pause(ms)),
         }
         self.record("container_ended", message).await?;
-        match engine.start(name).await {
-            Ok(()) => self.tell_addon().await,
+        match self.launch(object, name).await? {
+            Ok(lack) => self.tell_addon().await.map(|()| lack),
             Err(EngineError::AddressTaken(why)) => Err(self.address_taken(object, &why).await?),
-            Err(error) => Err(self.not_started(object, name, error).await?),
+            Err(error) => Err(error.into()),
         }
     }
 

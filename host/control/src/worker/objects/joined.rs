@@ -1,20 +1,25 @@
 //! Containers in the networks of the apps that use them.
 //!
 //! What a container is to be in is looked at each time: apps come and go, and their networks too, whenever whoever made them wants.
+//! A network that one app has lost is no reason to keep a container from the others that use it.
 
+use larder_domain::Role;
 use larder_domain::docker::name_in_networks;
 use larder_domain::ports::engine::{EngineError, Found};
-use larder_domain::ports::store::StoredObject;
+use larder_domain::ports::store::{Phase, StoredObject};
 
 use super::{Settling, Unfinished};
-use crate::containers::network_name;
+use crate::containers::{REMOVAL_STOP, network_name};
 
 /// When it is looked again for a network that there was not, in milliseconds.
 const NO_NETWORK_AGAIN_MS: u64 = 5_000;
 
+/// What keeps a container from a network that it is to be in; none if it is in all of them.
+pub(super) type Lack = Option<String>;
+
 impl Settling<'_> {
-    /// Has a container be in the networks that it is to be in, and in no other that it joined.
-    pub(super) async fn join(&self, object: &StoredObject, full_name: &str) -> Result<(), Unfinished> {
+    /// Has a container be in the networks that it is to be in, as far as there are any, and in no other that it joined.
+    pub(super) async fn join(&self, object: &StoredObject, full_name: &str) -> Result<Lack, Unfinished> {
         let (engine, known_as) = (&self.engine.engine, name_in_networks(self.addon, &object.name));
         let found =
             self.found.iter().find(|found| found.full_name == full_name && found.owner.revision == object.revision);
@@ -23,19 +28,16 @@ impl Settling<'_> {
                 engine.leave_network(full_name, network, &known_as).await?;
             }
         }
+        let mut lacks = vec![];
         for network in &self.networks {
-            if found.is_some_and(|found| found.networks.contains(network.as_str())) {
-                continue;
-            }
             match engine.join_network(full_name, network, &known_as).await {
                 Ok(()) => {}
-                Err(error @ (EngineError::NoNetwork(_) | EngineError::Refused(_))) => {
-                    return Err(self.without_network(object, &error).await?);
-                }
+                Err(error @ (EngineError::NoNetwork(_) | EngineError::Refused(_))) => lacks.push(error.to_string()),
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        let whole = || format!("{}: {}; make it, or `larder app detach` the app", object.name, lacks.join("; "));
+        Ok((!lacks.is_empty()).then(whole))
     }
 
     /// The networks that a container is in, beside the installation's own.
@@ -45,30 +47,52 @@ impl Settling<'_> {
         networks.map(String::as_str).filter(move |network| *network != own)
     }
 
-    /// Says that it waits for a network. What runs goes on, where it is.
-    async fn without_network(&self, object: &StoredObject, error: &EngineError) -> Result<Unfinished, Unfinished> {
-        let why = format!("{}: {error}; make it, or `larder app detach` the app", object.name);
-        if object.message != why {
-            self.note(object, object.phase, why.clone()).await?;
-            self.record("network_missing", why).await?;
+    /// Starts a container in its networks. One that lacks some is started all the same if it ran before or others use it too; else
+    /// it waits, and says for what.
+    pub(super) async fn launch(
+        &self,
+        object: &StoredObject,
+        full_name: &str,
+    ) -> Result<Result<Lack, EngineError>, Unfinished> {
+        let lack = self.join(object, full_name).await?;
+        if let Some(why) = &lack
+            && !self.is_in_use()
+            && self.record.spec.role == Role::User
+        {
+            return Err(self.without_network(object, Phase::Waiting, why).await?);
+        }
+        match self.engine.engine.start(full_name).await {
+            Ok(()) => Ok(Ok(lack)),
+            Err(EngineError::NetworkGone(why)) => Err(self.out_of_network(object, full_name, &why).await?),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    /// Says that it waits for a network.
+    pub(super) async fn without_network(
+        &self,
+        object: &StoredObject,
+        phase: Phase,
+        why: &str,
+    ) -> Result<Unfinished, Unfinished> {
+        if object.message != *why {
+            self.note(object, phase, why.to_owned()).await?;
+            self.record("network_missing", why.to_owned()).await?;
         }
         Ok(Unfinished::Pause(NO_NETWORK_AGAIN_MS))
     }
 
-    /// What to do about a container that does not start. One that was in a network that is gone never will, and is made anew.
-    pub(super) async fn not_started(
+    /// A container was in a network that is gone, so that it will never start: it is made anew, with the volumes that it had.
+    async fn out_of_network(
         &self,
         object: &StoredObject,
         full_name: &str,
-        error: EngineError,
+        why: &str,
     ) -> Result<Unfinished, Unfinished> {
-        let found =
-            self.found.iter().find(|found| found.full_name == full_name && found.owner.revision == object.revision);
-        let may_be_gone = matches!(error, EngineError::Failed(_)) && self.others(found).next().is_some();
-        if may_be_gone {
-            let stop = crate::containers::REMOVAL_STOP;
-            self.engine.engine.remove_container(full_name, stop).await?;
-        }
-        Ok(error.into())
+        self.engine.engine.remove_container(full_name, REMOVAL_STOP).await?;
+        let message = format!("the container {} is made anew: {why}", object.name);
+        self.note(object, Phase::Waiting, message.clone()).await?;
+        self.record("network_lost", message).await?;
+        Ok(Unfinished::Pause(0))
     }
 }
