@@ -13,7 +13,7 @@ mod providers;
 mod transfers;
 
 use axum::Router;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 
 use crate::state::Shared;
 
@@ -51,6 +51,7 @@ pub(crate) fn v1() -> Router<Shared> {
         .route("/v1/events", get(events::of_all))
         .route("/v1/audit", get(audit::list))
         .route("/v1/engines", get(engines::list))
+        .route("/v1/engines/{engine}", delete(engines::forget))
         .route("/v1/engines/prune", post(engines::prune))
         .route("/metrics", get(metrics::show))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use larder_domain::ports::engine::{EngineError, EngineInfo, Found};
+use larder_domain::ports::store::Inhabited;
 use larder_domain::{AddonId, EngineName};
 
 use crate::containers::NamedEngine;
@@ -106,6 +107,25 @@ impl Control {
             }
             _ => Ok(pruned),
         }
+    }
+
+    /// Gives up an engine that will not come back: what deleted addons had there is forgotten, and their cleanup goes on without it. How
+    /// many they are.
+    ///
+    /// # Errors
+    /// `unknown_engine`; `engine_in_use` if this host is configured with it, or addons are on it that live or can be had back.
+    pub async fn forget_engine(&self, name: &EngineName) -> Result<u64, ControlError> {
+        let in_use = |why: String| ControlError::refused(Code::EngineInUse, why);
+        if self.engines.get(name).is_ok() {
+            return Err(in_use(format!("this host is configured with the engine `{name}`")));
+        }
+        if !self.store.engine_addons().await?.iter().any(|(engine, _)| engine == name) {
+            return Err(ControlError::refused(Code::UnknownEngine, format!("there is no engine `{name}`")));
+        }
+        let forgotten = self.store.forget_engine(name).await?;
+        forgotten.map_err(|Inhabited(count)| {
+            in_use(format!("{count} addons are on the engine `{name}` that live or can be had back"))
+        })
     }
 
     /// What was removed from one engine, and what kept it from more: the first of it.

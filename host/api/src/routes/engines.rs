@@ -3,9 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use larder_domain::EngineName;
 use serde_json::json;
 
-use crate::extract::{NoBody, NoQuery};
+use crate::extract::{InPath, NoBody, NoQuery};
 use crate::problem::Problem;
 use crate::state::Shared;
 use crate::views::{EngineView, PrunedView};
@@ -15,6 +16,16 @@ pub(super) async fn list(State(api): State<Shared>, _: NoQuery) -> Result<Respon
     let reports = api.control.engine_reports().await?;
     let engines: Vec<EngineView<'_>> = reports.iter().map(EngineView::from).collect();
     Ok(Json(json!({ "engines": engines })).into_response())
+}
+
+/// `DELETE /v1/engines/{engine}`
+pub(super) async fn forget(
+    State(api): State<Shared>,
+    InPath(engine): InPath<EngineName>,
+    _: NoQuery,
+) -> Result<Response, Problem> {
+    let addons = api.control.forget_engine(&engine).await?;
+    Ok(Json(json!({ "addons": addons })).into_response())
 }
 
 /// `POST /v1/engines/prune`

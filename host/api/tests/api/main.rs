@@ -9,6 +9,7 @@ mod catalog;
 mod config;
 mod docs;
 mod doors;
+mod engines;
 mod events;
 mod grace;
 mod providers;

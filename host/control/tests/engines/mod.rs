@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use larder_containers::fake::{Call, FakeEngine};
-use larder_control::{EngineReport, EngineSettings, EngineState, NamedEngine};
+use larder_control::{Code, ControlError, CreateAddon, EngineReport, EngineSettings, EngineState, NamedEngine};
 use larder_domain::docker::{Image, Wanted};
 use larder_domain::engines::{EngineLabels, EngineWish};
 use larder_domain::ids::InstallationId;
@@ -17,7 +17,7 @@ use larder_domain::ports::engine::{
 };
 use larder_domain::ports::runtime::{CallReport, Export};
 use larder_domain::ports::store::{ObjectStore as _, Phase};
-use larder_domain::{AddonId, AddonRecord, AddonState, NetworkName, SecretString};
+use larder_domain::{AddonId, AddonRecord, AddonState, Cleanup, NetworkName, SecretString};
 
 use crate::support::{TestHost, report, until, usual};
 
@@ -317,4 +317,36 @@ impl Engine for Slow {
     async fn events(&self, _: InstallationId) -> Result<Box<dyn EngineEvents>, EngineError> {
         self.never().await
     }
+}
+
+#[tokio::test]
+async fn an_engine_that_is_gone_for_good_is_given_up_and_cleanups_end() {
+    let (near, far) = (Arc::new(FakeEngine::default()), Arc::new(FakeEngine::default()));
+    let both = || vec![named("near", "", near.clone()), named("far", "", far.clone())];
+    let mut host = host(both()).await;
+    let far_name = "far".parse().unwrap();
+    let wish = CreateAddon {
+        engine: Some(EngineWish::Named("far".parse().unwrap())),
+        ..TestHost::wish("keeper", "one", None)
+    };
+    let id = host.control.create_addon(wish).await.unwrap().0.spec.id;
+    assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
+    made(&far, id).await;
+    let refused = async |host: &TestHost| match host.control.forget_engine(&far_name).await {
+        Err(ControlError::Refused { code, .. }) => code,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused(&host).await, Code::EngineInUse, "it is configured");
+    host.over_to(vec![named("near", "", near.clone())]);
+    assert_eq!(refused(&host).await, Code::EngineInUse, "somebody has data there");
+    host.control.delete_addon_now(id, false).await.unwrap();
+    until("a try", || async { (host.calls("keeper", Export::Deprovision) > 1).then_some(()) }).await;
+    assert_ne!(host.control.addon(id).await.unwrap().addon.cleanup, Cleanup::Done);
+    assert_eq!(host.control.forget_engine(&far_name).await.unwrap(), 1);
+    until("the cleanup", || async {
+        (host.control.addon(id).await.unwrap().addon.cleanup == Cleanup::Done).then_some(())
+    })
+    .await;
+    let reports = host.control.engine_reports().await.unwrap();
+    assert_eq!(reports.iter().map(|report| report.name.as_str()).collect::<Vec<_>>(), ["near"]);
 }

@@ -53,7 +53,8 @@ fn complaints_of(engine: &Value) -> Vec<(String, String)> {
     if engine["state"] == "unconfigured" {
         let addons = text::count(engine["addons"].as_u64().unwrap_or_default(), "addon");
         let what = format!("the engine `{}` is not configured, and {addons} there can't be looked after", of("name"));
-        let help = "name it in the file of `larder serve --engines` again; what is on it stays until then";
+        let help = "name it in the file of `larder serve --engines` again; what is on it stays until then. One that will not come back is given up \
+                    by `larder engine forget`";
         return vec![(what, help.to_owned())];
     }
     if engine["state"] != "reachable" {

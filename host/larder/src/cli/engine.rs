@@ -13,11 +13,18 @@ use super::table::Table;
 pub(crate) enum EngineCommand {
     /// List the engines: how each is doing, and how many addons are on it.
     List,
+    /// Give up an engine that will not come back, with what deleted addons had on it
+    Forget {
+        /// Its name, as `larder engine list` shows it
+        #[arg(value_name = "ENGINE")]
+        engine: String,
+    },
 }
 
 pub(crate) async fn run(context: &Context, command: EngineCommand) -> Result<()> {
     match command {
         EngineCommand::List => list(context).await,
+        EngineCommand::Forget { engine } => forget(context, &engine).await,
     }
 }
 
@@ -28,6 +35,12 @@ async fn list(context: &Context) -> Result<()> {
         context.out.note("not all engines can be used; `larder doctor` says what to do");
     }
     context.out.result(&answer, || Ok(table(&engines)))
+}
+
+async fn forget(context: &Context, engine: &str) -> Result<()> {
+    let answer = context.api.call(Call::delete(&["v1", "engines", engine])).await?.body;
+    let count = answer["addons"].as_u64().unwrap_or_default();
+    context.out.done(&format!("forgot the engine `{engine}`, with what {count} deleted addons had on it"))
 }
 
 fn table(engines: &[Engine]) -> String {

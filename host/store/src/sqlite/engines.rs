@@ -3,13 +3,17 @@
 
 use async_trait::async_trait;
 use larder_domain::engines::{EngineWish, Placement};
+use larder_domain::history::Entry;
 use larder_domain::ports::StoreError;
-use larder_domain::ports::store::{Busy, EngineStore};
+use larder_domain::ports::store::{Busy, EngineStore, Inhabited};
+use larder_domain::work::{Subject, WorkKind};
 use larder_domain::{AddonId, AppName, EngineName, NetworkName};
 use rusqlite::Connection;
 
-use super::error::Result as Outcome;
+use super::addons::note;
+use super::error::{Result as Outcome, Stop};
 use super::tx::{Tx, find, list};
+use super::work::plan;
 use super::{SqliteStore, networks};
 
 #[async_trait]
@@ -30,6 +34,11 @@ impl EngineStore for SqliteStore {
         self.readers
             .read(move |conn| list(conn, sql, [], |row| Ok((row.parsed("an engine's name")?, row.uint()?))))
             .await
+    }
+
+    async fn forget_engine(&self, engine: &EngineName) -> Result<Result<u64, Inhabited>, StoreError> {
+        let engine = engine.clone();
+        self.writer.attempt(move |tx| forget(tx, &engine)).await
     }
 
     async fn set_app_engine(&self, app: &AppName, wish: Option<EngineWish>) -> Result<(), StoreError> {
@@ -70,6 +79,29 @@ impl EngineStore for SqliteStore {
     async fn networks(&self, addon: AddonId) -> Result<Vec<NetworkName>, StoreError> {
         self.readers.read(move |conn| networks::of_addon(conn, addon)).await
     }
+}
+
+fn forget(tx: &mut Tx<'_>, engine: &EngineName) -> Outcome<u64, Stop<Inhabited>> {
+    let name = engine.as_str();
+    let sql = "SELECT count(*) FROM addon_detail JOIN addon ON id = addon_detail.addon
+               WHERE engine = ? AND (live OR grace_until IS NOT NULL)";
+    let inhabitants = tx.find(sql, [name], |row| row.uint())?.unwrap_or_default();
+    if inhabitants > 0 {
+        return Err(Stop::Refused(Inhabited(inhabitants)));
+    }
+    let sql = "SELECT DISTINCT docker_object.addon FROM docker_object
+               JOIN addon_detail ON addon_detail.addon = docker_object.addon WHERE engine = ?";
+    let over = list(tx.conn, sql, [name], |row| Ok(AddonId(row.uuid()?)))?;
+    let given_up = Entry::new("engine_forgotten", format!("what it had on the engine {engine} is given up with that"));
+    for addon in &over {
+        for sql in ["DELETE FROM docker_object WHERE addon = ?", "DELETE FROM docker_port WHERE addon = ?"] {
+            tx.execute(sql, [addon.0.as_bytes()])?;
+        }
+        note(tx, *addon, &given_up)?;
+        plan::poke(tx, WorkKind::Addon, &Subject::Addon(*addon), None)?;
+    }
+    tx.execute("DELETE FROM engine_tally WHERE engine = ?", [name])?;
+    Ok(over.len() as u64)
 }
 
 /// Where an addon is, and what it is a part of.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use larder_domain::engines::{Candidate, Placement};
-use larder_domain::ports::store::{CreateRefusal, Created, NewAddon};
+use larder_domain::ports::store::{CreateRefusal, Created, Inhabited, NewAddon};
 use larder_domain::{AddonId, AddonRecord, EngineName, Event, ProvisionType, Role};
 
+use crate::objects::{DATA, want};
 use crate::world::{Build, World, config, new_addon};
 
 fn placement(engines: &[(&str, u32)]) -> Placement {
@@ -179,4 +180,27 @@ pub(crate) async fn an_addon_is_not_forgotten_while_it_has_objects(world: World)
         world.app(name).await;
     }
     assert!(world.store.addon(with).await.unwrap().is_none());
+}
+
+pub(crate) async fn an_engine_is_forgotten_when_nobody_can_miss_it(world: World) {
+    let only = placement(&[("a", 1)]);
+    let (one, other) = (create(&world, placed(&world, &only)).await, create(&world, placed(&world, &only)).await);
+    for record in [&one, &other] {
+        let turn = world.turn().await.unwrap();
+        assert_eq!(turn.record.spec.id, record.spec.id);
+        world.result(&turn.lease, Event::Begun { message: "begun".into() }).await.unwrap();
+        want(&world, &turn, &[DATA]).await;
+    }
+    let forget = async || world.store.forget_engine(&engine("a")).await.unwrap();
+    assert_eq!(forget().await, Err(Inhabited(2)));
+    world.delete(one.spec.id).await;
+    world.delete_later(other.spec.id, 60_000).await;
+    assert_eq!(forget().await, Err(Inhabited(1)), "one can be had back");
+    assert_eq!(world.store.objects(one.spec.id).await.unwrap().len(), 1);
+    world.delete(other.spec.id).await;
+    assert_eq!(forget().await, Ok(2));
+    assert!(world.store.objects(one.spec.id).await.unwrap().is_empty());
+    assert_eq!((counts(&world).await, forget().await), (vec![], Ok(0)));
+    let history = world.store.history(Some(one.spec.id), 0, 100).await.unwrap();
+    assert_eq!(history.last().unwrap().kind, "engine_forgotten");
 }

@@ -86,6 +86,7 @@ conformance! { sqlite;
         an_addon_that_is_had_back_takes_room_again,
         an_app_can_have_a_place,
         an_addon_is_not_forgotten_while_it_has_objects,
+        an_engine_is_forgotten_when_nobody_can_miss_it,
     }
     networks {
         a_container_is_in_the_networks_of_all_who_use_it,

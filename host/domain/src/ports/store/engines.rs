@@ -11,6 +11,10 @@ use crate::names::{AddonName, AppName, EngineName, NetworkName};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Busy(pub AddonName);
 
+/// An engine was not forgotten: so many addons are on it that live, or are deleted and can be had back. Nothing was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inhabited(pub u64);
+
 /// Engines, as the store knows them: by name alone.
 #[async_trait]
 pub trait EngineStore: Send + Sync + 'static {
@@ -20,6 +24,10 @@ pub trait EngineStore: Send + Sync + 'static {
 
     /// Every engine that addons are on, with how many: those that live, and those with objects that are still to be removed.
     async fn engine_addons(&self) -> Result<Vec<(EngineName, u64)>, StoreError>;
+
+    /// Gives up what addons that are over still had on an engine that will not come back: their cleanup goes on without it. How many
+    /// they are.
+    async fn forget_engine(&self, engine: &EngineName) -> Result<Result<u64, Inhabited>, StoreError>;
 
     /// Says where an app's future addons are to be; none for anywhere.
     async fn set_app_engine(&self, app: &AppName, wish: Option<EngineWish>) -> Result<(), StoreError>;

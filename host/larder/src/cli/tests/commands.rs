@@ -51,6 +51,14 @@ async fn creating_an_app_again_is_no_error() {
 }
 
 #[tokio::test]
+async fn an_engine_is_given_up_by_its_name() {
+    let server = Server::play([Reply::json(200, &json!({"addons": 3})), Reply::problem(409, "engine_in_use")]).await;
+    assert_eq!(run(&server, &["engine", "forget", "rack-2"]).await, Ok(()));
+    assert_eq!(exit(run(&server, &["engine", "forget", "rack-1"]).await), (1, "engine_in_use".to_owned()));
+    assert_eq!(server.lines(), ["DELETE /v1/engines/rack-2", "DELETE /v1/engines/rack-1"]);
+}
+
+#[tokio::test]
 async fn refusals_keep_their_code() {
     let replies =
         [Reply::problem(409, "app_not_empty"), Reply::problem(401, "unauthorized"), Reply::problem(403, "forbidden")];

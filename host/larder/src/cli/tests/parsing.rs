@@ -23,6 +23,7 @@ const COMMANDS: &[&str] = &[
     "larder app attach web shop_default",
     "larder app detach web",
     "larder app delete web --cascade",
+    "larder engine forget rack-2",
     "larder addon create redis --app web",
     "larder addon create redis --app web --name cache \
      --plan small --provider redis --provision-type independent \
