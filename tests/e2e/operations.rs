@@ -36,6 +36,16 @@ async fn rotate(host: &Host, id: &str, overlap_s: u64) -> Value {
     addon
 }
 
+/// An addon whose provider has the interfaces of the documents' world `mine`.
+pub(crate) async fn is_rotated_and_tells_how_it_does(host: &Host, provider: &str, id: &str) {
+    let catalog = host.get("/v1/catalog").await.expect(200);
+    let offer = catalog["services"].as_array().unwrap().iter().find(|offer| offer["provider"] == provider).unwrap();
+    assert_eq!(offer["exports"], json!(["rotation", "health"]), "{offer}");
+    rotate(host, id, 0).await;
+    assert_eq!(succeeded(host, id).await["generation"], 1);
+    health_is(host, id, "healthy").await;
+}
+
 /// Waits for the end of an operation: the addon.
 async fn ended(host: &Host, id: &str) -> Value {
     until_within(OPERATION_MAX, "the operation to end", async || {

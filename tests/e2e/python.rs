@@ -7,9 +7,29 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use serde_json::{Value, json};
 
+use crate::operations::is_rotated_and_tells_how_it_does;
 use crate::support::{Host, contract_in, install, may_change_the_machine, run};
 
 const COMPONENTIZE: &str = "componentize-py==0.25.1";
+
+/// What makes it one that does more than it must.
+const MORE: &str = r#"
+
+from wit_world.exports import health
+
+
+class Rotation(exports.Rotation):
+    def begin_rotation(self, addon) -> str:
+        return f"word number {addon.generation()}"
+
+    def end_rotation(self, addon) -> types.Progress:
+        return types.Progress_Done()
+
+
+class Health(exports.Health):
+    def check(self, addon) -> health.Status:
+        return health.Status_Healthy()
+"#;
 
 #[tokio::test]
 async fn world_a_provider_in_python_is_compiled_beside_the_work_of_others() {
@@ -37,6 +57,7 @@ async fn world_a_provider_in_python_is_compiled_beside_the_work_of_others() {
     let made = host.create_and_wait(json!({ "service": "python-greeting" })).await.expect(201);
     assert_eq!(made["state"], "ready", "{made}");
     assert_eq!(host.variables().await["GREETING"], "hello, python-greeting");
+    is_rotated_and_tells_how_it_does(&host, "python", made["id"].as_str().unwrap()).await;
 }
 
 /// Builds the component, with tools of its own.
@@ -52,9 +73,10 @@ fn greeting() -> PathBuf {
     let wit = contract_in(&tools);
     let wasm = tools.join("greeting.wasm");
     let mut build = Command::new(tools.join("bin/componentize-py"));
-    build.arg("-d").arg(&wit).args(["-w", "provider", "componentize", "greeting", "-o"]).arg(&wasm);
+    build.arg("-d").arg(&wit).args(["-w", "mine", "componentize", "greeting", "-o"]).arg(&wasm);
     // Python leaves files beside what it reads.
-    std::fs::copy(root.join("tests/guests/greeting.py"), tools.join("greeting.py")).unwrap();
+    let source = std::fs::read_to_string(root.join("tests/guests/greeting.py")).unwrap();
+    std::fs::write(tools.join("greeting.py"), source + MORE).unwrap();
     run(build.current_dir(&tools));
     wasm
 }

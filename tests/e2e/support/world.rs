@@ -41,7 +41,8 @@ pub(crate) fn install(packages: &[&str]) {
     }
 }
 
-/// A copy of the contract below this folder, as other languages' tools read it: one package with what it needs beside it.
+/// A copy of the contract below this folder, as other languages' tools read it: one package with what it needs beside it, and the
+/// world `mine` that the documents tell to write.
 pub(crate) fn contract_in(folder: &Path) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let (wit, host) = (folder.join("wit"), folder.join("wit/deps/host"));
@@ -51,5 +52,8 @@ pub(crate) fn contract_in(folder: &Path) -> PathBuf {
             std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
         }
     }
+    let page = std::fs::read_to_string(root.join("docs/providers.md")).unwrap();
+    let (_, from_world) = page.split_once("cat > contract/mine.wit <<'END'\n").unwrap();
+    std::fs::write(wit.join("mine.wit"), from_world.split_once("END\n").unwrap().0).unwrap();
     wit
 }
