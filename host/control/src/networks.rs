@@ -7,7 +7,7 @@ use larder_domain::docker::name_in_networks;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::engine::EngineError;
 use larder_domain::ports::store::AddonFilter;
-use larder_domain::{AddonRecord, AddonSpec, AppName, EngineName, NetworkName};
+use larder_domain::{AddonId, AddonRecord, AddonSpec, AppName, EngineName, NetworkName, ProvisionType};
 
 use crate::{Code, Control, ControlError};
 
@@ -38,21 +38,18 @@ impl Control {
     }
 
     /// Says which network an app's own containers are in. The containers of its addons join it, those that are there and those that
-    /// come, and the app's variables tell how they are reached in it.
+    /// come, and the app's variables tell how they are reached in it: of an addon on which something is under way, when that has ended.
     ///
     /// # Errors
     /// `unknown_app`; `network_unfit` if an engine lacks it on which addons of the app are (or all do, if none is), or containers of
-    /// addons must not be in it; `engine_unavailable` if such an engine can't be asked; `operation_in_progress` if
-    /// something is under way on one of the app's addons.
+    /// addons must not be in it; `engine_unavailable` if such an engine can't be asked.
     pub async fn set_app_network(&self, app: &AppName, network: Option<NetworkName>) -> Result<(), ControlError> {
         self.app(app).await?;
         if let Some(network) = &network {
             self.check_network(app, network).await?;
         }
-        self.store.set_app_network(app, network).await?.map(drop).map_err(|busy| {
-            let message = format!("something is under way on the addon {} of {app}", busy.0);
-            ControlError::refused(Code::OperationInProgress, message)
-        })
+        self.store.set_app_network(app, network).await?;
+        Ok(())
     }
 
     /// That the network is where the app's addons are, or may be, and that containers of addons may be in it.
@@ -92,8 +89,8 @@ impl Control {
         }
     }
 
-    /// Where an addon is reached: each port of its containers, or of those of the server that it is a part of, in an app's network
-    /// and from outside.
+    /// Where an addon is reached: each port of its containers, or of those of the server that it or its owner is a part of, in an app's
+    /// network and from outside.
     ///
     /// # Errors
     /// The store failed.
@@ -121,7 +118,7 @@ impl Control {
     async fn places_of(&self, spec: &AddonSpec, engine: Option<&EngineName>) -> Result<Vec<Place>, StoreError> {
         let Some(Ok(engine)) = engine.map(|name| self.engines.get(name)) else { return Ok(vec![]) };
         let mut places = vec![];
-        for addon in [Some(spec.id), spec.parent].into_iter().flatten() {
+        for addon in [Some(spec.id), spec.parent, self.owners_server(spec).await?].into_iter().flatten() {
             for (object, ports) in self.store.published(addon).await? {
                 let name = name_in_networks(addon, &object);
                 places.extend(engine.published(&ports).into_iter().map(|published| Place {
@@ -133,5 +130,14 @@ impl Control {
             }
         }
         Ok(places)
+    }
+    /// The common server that the owner of what an addon shares is a part of.
+    async fn owners_server(&self, spec: &AddonSpec) -> Result<Option<AddonId>, StoreError> {
+        match (spec.provision_type, spec.parent) {
+            (ProvisionType::Shared, Some(owner)) => {
+                Ok(self.store.addon(owner).await?.and_then(|owner| owner.spec.parent))
+            }
+            _ => Ok(None),
+        }
     }
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::grace::Grace;
 use crate::ids::AddonId;
 use crate::names::{AddonName, AppName, EngineName, PlanName, ProviderName, ServiceName};
-use crate::operation::{Health, Operation, OperationKind, PlanAndParameters};
+use crate::operation::{Health, Operation, OperationKind, Outdated, PlanAndParameters};
 use crate::time::{StoreTime, WallTime};
 use crate::variables::{Prefix, VariableName};
 
@@ -294,6 +294,8 @@ pub struct Addon {
     pub generation: u32,
     /// The operation under way, or the last one.
     pub operation: Option<Operation>,
+    /// That its app is to be told anew what it gives.
+    pub outdated: Option<Outdated>,
     /// Whether it works, once it is ready.
     pub health: Health,
     /// How often its provider is asked for that, in milliseconds, if it can say.
@@ -332,6 +334,7 @@ impl Addon {
             delete_wanted: false,
             generation: 0,
             operation: None,
+            outdated: None,
             health: Health::UNKNOWN,
             health_every_ms: None,
             grace: None,

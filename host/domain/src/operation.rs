@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::addon::{AddonError, named};
 use crate::ids::OperationId;
 use crate::names::PlanName;
+use crate::time::StoreTime;
 
 named! {
     /// What is done.
@@ -19,7 +20,7 @@ named! {
         Export = "export",
         /// Data come in as a stream.
         Import = "import",
-        /// A shared addon takes over what its owner gives now.
+        /// The app is told anew what the addon gives: its owner gives something else now, or it is reached elsewhere.
         Follow = "follow",
     }
 }
@@ -96,11 +97,32 @@ pub struct NewOperation {
 }
 
 impl NewOperation {
+    /// How long an addon may take to tell its app anew what it gives, in milliseconds.
+    pub const FOLLOW_LIMIT_MS: u64 = 900_000;
+
+    /// That an app is told anew what its addon gives.
+    #[must_use]
+    pub const fn follow(id: OperationId) -> Self {
+        let (kind, deadline_ms) = (OperationKind::Follow, Self::FOLLOW_LIMIT_MS);
+        Self { id, kind, deadline_ms, overlap_ms: 0, change: None, after: None }
+    }
+
     /// Whether it was worked out from what the addon is now.
     #[must_use]
     pub fn is_of_now(&self, last: Option<&Operation>) -> bool {
         self.change.is_none() || self.after == last.map(|last| last.id)
     }
+}
+
+/// That an app is to be told anew what its addon gives. It stays until the app was told, however often that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outdated {
+    /// The operation that does so.
+    pub operation: OperationId,
+    /// Not before this moment.
+    pub at: StoreTime,
+    /// How often it has failed in a row.
+    pub failures: u32,
 }
 
 /// The part of an addon's specification that an update changes.

@@ -23,6 +23,8 @@ impl Backoff {
 pub const CALL_BACKOFF: Backoff = Backoff { first_ms: 1_000, longest_ms: 60_000 };
 /// After the app's sink refused the variables.
 pub const SINK_BACKOFF: Backoff = Backoff { first_ms: 500, longest_ms: 15_000 };
+/// After an app could not be told anew what its addon gives.
+pub const FOLLOW_BACKOFF: Backoff = Backoff { first_ms: 30_000, longest_ms: 900_000 };
 /// After a failed `deprovision`.
 pub const CLEANUP_BACKOFF: Backoff = Backoff { first_ms: 2_000, longest_ms: 300_000 };
 /// Once the host has given up on the provider and only the external part is left: daily.

@@ -4,9 +4,11 @@ mod shown;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Milliseconds on the store's own clock, the clock of due work, leases and deadlines. It only runs
 /// forward, goes on over restarts, and has nothing to do with the time of day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct StoreTime(pub u64);
 
 impl StoreTime {

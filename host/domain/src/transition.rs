@@ -23,7 +23,8 @@ use crate::config::AddonConfig;
 use crate::failure::{GuestFailure, Pending, StepFailure};
 use crate::grace::Grace;
 use crate::history::Entry;
-use crate::operation::{Health, NewOperation, OperationKind};
+use crate::ids::OperationId;
+use crate::operation::{Health, NewOperation};
 use crate::retry::SINK_BACKOFF;
 use crate::secret::SecretString;
 use crate::time::StoreTime;
@@ -119,6 +120,8 @@ pub enum Event {
     },
     /// A user wants an operation.
     OperationRequested(Box<NewOperation>),
+    /// What its app was told may not be so any more. The operation is the one that tells it anew.
+    Outdated(OperationId),
     /// `begin-export` or `begin-import` gave this description of where the data come from or go.
     TransferBegun(SecretString),
     /// So many bytes have flowed by now.
@@ -170,6 +173,7 @@ impl Event {
             Self::AwaitingContainers { .. } => "awaiting containers",
             Self::ParentLost { .. } => "parent lost",
             Self::OperationRequested(_) => "operation requested",
+            Self::Outdated(_) => "outdated",
             Self::TransferBegun(_) => "transfer begun",
             Self::Transferred { .. } => "transferred",
             Self::TransferEnded { result: Ok(()), .. } => "transfer ended",
@@ -263,7 +267,6 @@ pub struct Illegal {
 /// [`Illegal`] if the event can't happen in this state; nothing changes then.
 pub fn transition(addon: &Addon, event: Event, now: StoreTime) -> Result<Transition, Illegal> {
     use AddonState::{Provisioned, Ready, WaitingForProvision};
-    use OperationKind::Follow;
     match (addon.state, event) {
         (_, Event::DeprovisionRequested) => {
             let (addon, writes) = operation::broken_off(addon, "the addon was deleted");
@@ -296,10 +299,11 @@ pub fn transition(addon: &Addon, event: Event, now: StoreTime) -> Result<Transit
             writes.extend(done.writes);
             Ok(Transition { writes, ..done })
         }
-        // Whoever follows already follows what is given now, from the beginning.
+        (WaitingForProvision | Provisioned | Ready, Event::Outdated(operation)) => {
+            Ok(operation::outdated(addon, operation, now))
+        }
         (Ready, Event::OperationRequested(wish))
-            if addon.running().is_none_or(|operation| operation.kind == Follow && wish.kind == Follow)
-                && wish.is_of_now(addon.operation.as_ref()) =>
+            if addon.running().is_none() && wish.is_of_now(addon.operation.as_ref()) =>
         {
             Ok(operation::requested(addon, *wish, now))
         }
@@ -374,9 +378,10 @@ fn ready(addon: &Addon, now: StoreTime) -> Transition {
     let (message, health) = ("ready".into(), Health::HEALTHY);
     let addon = Addon { state: AddonState::Ready, message, health, grace: None, ..undisturbed(addon) };
     let writes = vec![Write::AttachVariables, Write::Record(entry)];
-    match operation::resumed(&addon, now) {
-        Some(addon) => Transition { addon, writes, next: Next::Do(Step::EndRotation) },
-        None => Transition { next: operation::rest(&addon, now), addon, writes },
+    match (operation::resumed(&addon, now), addon.outdated) {
+        (Some(addon), _) => Transition { addon, writes, next: Next::Do(Step::EndRotation) },
+        (None, Some(outdated)) => operation::follow(&addon, outdated, now).after(writes),
+        (None, None) => Transition { next: operation::rest(&addon, now), addon, writes },
     }
 }
 

@@ -38,7 +38,8 @@ impl Known {
         let (id, AtHand { issued, options, server, may_have_objects }) = (record.spec.id, at_hand);
         let mut all = [issued, options].concat();
         all.extend(server.iter().flat_map(|config| config.secrets()).cloned());
-        if record.addon.state != AddonState::WaitingForProvision {
+        // One that is had back is configured anew, and has what it was configured with until then.
+        if record.addon.state != AddonState::WaitingForProvision || record.addon.grace.is_some() {
             let config = control.store.addon_config(id).await?;
             all.extend(config.iter().flat_map(AddonConfig::secrets).cloned());
         }

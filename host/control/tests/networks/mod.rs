@@ -18,6 +18,8 @@ use sha2::Digest as _;
 
 use crate::support::{TestHost, manifest, report, until, usual};
 
+mod follow;
+
 fn image() -> Image {
     "shop/db:1".parse().unwrap()
 }
@@ -286,16 +288,4 @@ async fn what_is_kept_leaves_its_apps_network_and_comes_back_as_it_was() {
     assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
     runs(&host, id).await;
     assert!(kinds(&host, id).await.contains(&"network_lost".to_owned()));
-}
-
-#[tokio::test]
-async fn an_app_stays_where_it_is_while_something_is_under_way() {
-    let host = host().await;
-    let id = ready(&host, "one").await;
-    let held = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
-    host.script.held.lock().unwrap().insert("db".into(), std::sync::Arc::clone(&held));
-    host.control.rotate_addon(id, 0).await.unwrap();
-    assert_eq!(code(attach(&host, Some("shop")).await), Code::OperationInProgress);
-    assert_eq!(host.control.app_network(&demo()).await.unwrap(), None);
-    held.add_permits(100);
 }

@@ -3,18 +3,26 @@
 //! An operation is driven like provisioning, by the same steps where it needs the same. What differs is how it fails: the addon
 //! stays `ready`. Until the app is given something new, a failed operation is *undone*: the provider's state and the wanted objects
 //! are again what they were when it began.
+//!
+//! That an app is told anew what its addon gives is an operation like others, but nobody need ask for it again: it begins when nothing
+//! else is under way, and is tried until it succeeds.
 
 use serde_json::json;
 
 use super::attempt::{again, tried};
 use super::{Event, Illegal, Next, Step, Transition, Write};
-use crate::addon::{Addon, AddonError, Patience};
+use crate::addon::{Addon, AddonError, AddonState, Patience};
 use crate::config::AddonConfig;
 use crate::failure::{Pending, StepFailure};
 use crate::history::Entry;
-use crate::operation::{Health, HealthState, NewOperation, Operation, OperationKind, OperationState, Stage};
-use crate::retry::SINK_BACKOFF;
+use crate::ids::OperationId;
+use crate::operation::{Health, HealthState, NewOperation, Operation, OperationKind, OperationState, Outdated, Stage};
+use crate::retry::{FOLLOW_BACKOFF, SINK_BACKOFF};
 use crate::time::StoreTime;
+
+/// How long an operation that has ended stays the last one before the app is told anew, so that whoever waits for it sees how it
+/// ended, in milliseconds.
+const SEEN_MS: u64 = 5_000;
 
 /// A user wants something done to a ready addon on which nothing is under way.
 pub(super) fn requested(addon: &Addon, wish: NewOperation, now: StoreTime) -> Transition {
@@ -27,12 +35,44 @@ pub(super) fn requested(addon: &Addon, wish: NewOperation, now: StoreTime) -> Tr
     Transition { addon, writes, next: Next::At(now) }
 }
 
+/// What its app was told may not be so any more.
+pub(super) fn outdated(addon: &Addon, operation: OperationId, now: StoreTime) -> Transition {
+    let outdated = Outdated { operation, at: now, failures: 0 };
+    let (next, outdated) = match addon.state {
+        // A call that is under way may have asked already: its answer counts no more, and it is made again.
+        AddonState::WaitingForProvision => (Next::At(now), addon.outdated),
+        // Whoever follows already follows what is given now, from the beginning.
+        AddonState::Ready if addon.running().is_none_or(|operation| operation.kind == OperationKind::Follow) => {
+            return follow(addon, outdated, now);
+        }
+        _ => (Next::Unchanged, Some(outdated)),
+    };
+    Transition { addon: Addon { outdated, ..addon.clone() }, writes: vec![], next }
+}
+
+/// A ready addon tells its app anew what it gives.
+pub(super) fn follow(addon: &Addon, outdated: Outdated, now: StoreTime) -> Transition {
+    let addon = Addon { outdated: Some(outdated), ..addon.clone() };
+    requested(&addon, NewOperation::follow(outdated.operation), now)
+}
+
+/// What an addon needs on which nothing is under way.
+fn idle(addon: &Addon, now: StoreTime) -> Transition {
+    match addon.outdated {
+        Some(outdated) if outdated.at <= now => {
+            Transition { next: Next::Do(Step::Complete), ..follow(addon, outdated, now) }
+        }
+        _ => {
+            let is_asked = addon.health_every_ms.is_some();
+            let next = if is_asked { Next::Do(Step::CheckHealth) } else { rest(addon, now) };
+            Transition { addon: addon.clone(), writes: vec![], next }
+        }
+    }
+}
+
 /// What a ready addon needs now.
 pub(super) fn woken(addon: &Addon, now: StoreTime) -> Transition {
-    let Some(operation) = addon.running() else {
-        let next = if addon.health_every_ms.is_some() { Next::Do(Step::CheckHealth) } else { Next::Rest };
-        return Transition { addon: addon.clone(), writes: vec![], next };
-    };
+    let Some(operation) = addon.running() else { return idle(addon, now) };
     let mut addon = addon.clone();
     addon.patience = addon.patience.tick(now, 0);
     let is_over = addon.patience.is_exhausted();
@@ -246,7 +286,7 @@ fn succeeded(addon: &Addon, operation: &Operation, mut writes: Vec<Write>, now: 
         error: None,
         ..operation.clone()
     };
-    let addon = Addon { operation: Some(operation), attempts: 0, host_faults: 0, ..addon.clone() };
+    let addon = ended(addon, operation, now);
     Transition { next: rest(&addon, now), addon, writes }
 }
 
@@ -275,13 +315,30 @@ fn failed(
     let error = Some(AddonError { code: code.to_owned(), reason: reason.clone() });
     let operation =
         Operation { state: OperationState::Failed, message: reason, percent: None, error, ..operation.clone() };
-    let addon = Addon { operation: Some(operation), attempts: 0, host_faults: 0, ..addon.clone() };
+    let addon = ended(addon, operation, now);
     Transition { next: rest(&addon, now), addon, writes }
 }
 
-/// A ready addon on which nothing is under way rests until its provider is asked how it does.
+/// The addon with an operation that has ended.
+fn ended(addon: &Addon, operation: Operation, now: StoreTime) -> Addon {
+    let outdated = match (operation.kind, operation.state) {
+        (OperationKind::Follow, OperationState::Succeeded) => None,
+        (OperationKind::Follow, _) => {
+            let failures = addon.outdated.map_or(0, |outdated| outdated.failures).saturating_add(1);
+            let at = now.plus_ms(FOLLOW_BACKOFF.wait_ms(failures));
+            Some(Outdated { operation: operation.id, at, failures })
+        }
+        _ => addon.outdated.map(|outdated| Outdated { at: outdated.at.max(now.plus_ms(SEEN_MS)), ..outdated }),
+    };
+    Addon { operation: Some(operation), outdated, attempts: 0, host_faults: 0, ..addon.clone() }
+}
+
+/// A ready addon on which nothing is under way rests until its app is to be told anew what it gives, or its provider is asked how it
+/// does.
 pub(super) fn rest(addon: &Addon, now: StoreTime) -> Next {
-    addon.health_every_ms.map_or(Next::Rest, |every_ms| Next::At(now.plus_ms(every_ms)))
+    let asked = addon.health_every_ms.map(|every_ms| now.plus_ms(every_ms));
+    let told = addon.outdated.map(|outdated| outdated.at);
+    asked.into_iter().chain(told).min().map_or(Next::Rest, Next::At)
 }
 
 fn checked(addon: &Addon, health: Health, now: StoreTime) -> Transition {

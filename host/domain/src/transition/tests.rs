@@ -7,7 +7,7 @@ mod table;
 use super::*;
 use crate::addon::Cleanup;
 use crate::ids::{AddonId, OperationId};
-use crate::operation::{Operation, OperationKind, PlanAndParameters, Stage};
+use crate::operation::{Operation, OperationKind, Outdated, PlanAndParameters, Stage};
 use crate::time::WallTime;
 
 const NOW: StoreTime = StoreTime(1_000_000);
@@ -28,6 +28,7 @@ fn situations() -> Vec<(&'static str, Addon)> {
     let back = Addon { grace: Some(grace), ..provisioned.clone() };
     let anew = Addon { grace: Some(grace), ..begun.clone() };
     let overdue = Patience { waited_ms: Addon::SINK_LIMIT_MS, limit_ms: Addon::SINK_LIMIT_MS, ..back.patience };
+    let outdated = Outdated { operation: OperationId(uuid::Uuid::nil()), at: NOW, failures: 1 };
     let wanted = Addon { delete_wanted: true, ..gone(AddonState::Error, Cleanup::Done) };
     vec![
         ("waiting, nothing begun", new),
@@ -43,6 +44,8 @@ fn situations() -> Vec<(&'static str, Addon)> {
         ("waiting, had back, overdue", Addon { patience: overdue, ..anew }),
         ("ready", ready.clone()),
         ("ready, health is checked", Addon { health_every_ms: Some(60_000), ..ready.clone() }),
+        ("ready, its app not told yet", Addon { outdated: Some(outdated), ..ready.clone() }),
+        ("ready, follow begun", apply(&ready, Event::Outdated(outdated.operation)).addon),
         ("ready, update to begin", on(&ready, OperationKind::Update, Stage::Begin)),
         ("ready, update begun", on(&ready, OperationKind::Update, Stage::Complete)),
         ("ready, update overdue", Addon { patience: over, ..on(&ready, OperationKind::Update, Stage::Complete) }),
@@ -132,6 +135,7 @@ fn events(addon: &Addon) -> Vec<Event> {
     ];
     events.extend(failures().into_iter().map(|failure| Event::Failed(step, failure)));
     events.extend([
+        Event::Outdated(OperationId(uuid::Uuid::nil())),
         Event::DeprovisionRequested,
         Event::DeprovisionLater(Grace { until: NOW.plus_ms(86_400_000), shown: WallTime(0) }),
         Event::VariablesUnset,

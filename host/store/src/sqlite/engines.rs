@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use larder_domain::engines::{EngineWish, Placement};
 use larder_domain::history::Entry;
 use larder_domain::ports::StoreError;
-use larder_domain::ports::store::{Busy, EngineStore, Inhabited};
+use larder_domain::ports::store::{EngineStore, Inhabited};
 use larder_domain::work::{Subject, WorkKind};
 use larder_domain::{AddonId, AppName, EngineName, NetworkName};
 use rusqlite::Connection;
@@ -62,13 +62,9 @@ impl EngineStore for SqliteStore {
         self.readers.read(read).await
     }
 
-    async fn set_app_network(
-        &self,
-        app: &AppName,
-        network: Option<NetworkName>,
-    ) -> Result<Result<bool, Busy>, StoreError> {
+    async fn set_app_network(&self, app: &AppName, network: Option<NetworkName>) -> Result<bool, StoreError> {
         let app = app.clone();
-        self.writer.attempt(move |tx| networks::set(tx, &app, network.as_ref())).await
+        self.writer.run(move |tx| networks::set(tx, &app, network.as_ref())).await
     }
 
     async fn app_network(&self, app: &AppName) -> Result<Option<NetworkName>, StoreError> {

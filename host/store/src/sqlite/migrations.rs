@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0010_issued_and_digests.sql"),
     include_str!("../../migrations/sqlite/0011_networks.sql"),
     include_str!("../../migrations/sqlite/0012_counts_and_sharers.sql"),
+    include_str!("../../migrations/sqlite/0013_outdated.sql"),
 ];
 
 /// Runs what has not run yet.

@@ -169,7 +169,8 @@ pub(crate) async fn a_sharer_that_is_being_made_follows_as_soon_as_it_is_ready(w
 }
 
 async fn ask_to_follow(world: &World, sharer: AddonId) {
-    world.store.apply(change(sharer, wish(OperationKind::Follow), Fence::User)).await.unwrap();
+    let outdated = Event::Outdated(OperationId::generate());
+    world.store.apply(change(sharer, outdated, Fence::User)).await.unwrap();
 }
 
 pub(crate) async fn a_transfer_is_kept_as_long_as_it_runs(world: World) {

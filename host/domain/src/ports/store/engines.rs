@@ -5,11 +5,7 @@ use async_trait::async_trait;
 use super::StoreError;
 use crate::engines::{EngineWish, Placement};
 use crate::ids::AddonId;
-use crate::names::{AddonName, AppName, EngineName, NetworkName};
-
-/// The app's network was not changed: something is under way on this addon.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Busy(pub AddonName);
+use crate::names::{AppName, EngineName, NetworkName};
 
 /// An engine was not forgotten: so many addons are on it that live, or are deleted and can be had back. Nothing was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,17 +32,14 @@ pub trait EngineStore: Send + Sync + 'static {
     async fn app_engine(&self, app: &AppName) -> Result<Option<EngineWish>, StoreError>;
 
     /// Says which network an app's own containers are in. Its addons' objects and their users' configurations follow: whatever was
-    /// about to be told of where an addon is reached is asked anew. False if it was said before.
-    async fn set_app_network(
-        &self,
-        app: &AppName,
-        network: Option<NetworkName>,
-    ) -> Result<Result<bool, Busy>, StoreError>;
+    /// about to be told of where an addon is reached is asked anew, and an addon on which something is under way tells its app when that
+    /// has ended. False if it was said before; what could not be told then is told now.
+    async fn set_app_network(&self, app: &AppName, network: Option<NetworkName>) -> Result<bool, StoreError>;
 
     /// Which network an app's own containers are in; none if it has none, or if there is no such app.
     async fn app_network(&self, app: &AppName) -> Result<Option<NetworkName>, StoreError>;
 
-    /// The networks that an addon's containers are to be in beside the installation's: those of its app, and of the apps of the live
-    /// addons that are a part of it. In order of names.
+    /// The networks that an addon's containers are to be in beside the installation's: those of its app, of the apps of the live
+    /// addons that are a part of it, and of those that share one of these. In order of names.
     async fn networks(&self, addon: AddonId) -> Result<Vec<NetworkName>, StoreError>;
 }

@@ -172,3 +172,59 @@ fn health_is_said_when_it_changes_and_asked_for_again() {
     assert_eq!(noted.next, Next::Unchanged, "what the host sees plans nothing");
     assert_eq!(apply(&checked, Event::HealthNotOffered).next, Next::Rest);
 }
+
+fn outdated() -> Event {
+    Event::Outdated(OperationId::generate())
+}
+
+#[test]
+fn an_app_is_told_anew_as_soon_as_nothing_else_is_under_way() {
+    let told = apply(&ready(), outdated());
+    assert_eq!((told.next, told.addon.running().unwrap().kind), (Next::At(NOW), OperationKind::Follow));
+    let again = apply(&told.addon, outdated()).addon;
+    assert_ne!(again.operation.as_ref().unwrap().id, told.addon.operation.unwrap().id, "from the beginning");
+    let configured = apply(&again, Event::Configured(Box::default())).addon;
+    let done = apply(&configured, Event::VariablesSet);
+    assert_eq!((outcome(&done.addon), done.next), ((OperationState::Succeeded, None), Next::Rest));
+    assert_eq!(done.addon.outdated, None);
+
+    let streams = on(&ready(), OperationKind::Export, Stage::Stream);
+    let waiting = apply(&streams, outdated());
+    assert_eq!((&waiting.addon.operation, waiting.next), (&streams.operation, Next::Unchanged));
+    let ended = apply(&waiting.addon, Event::TransferEnded { bytes: 1, result: Ok(()) });
+    assert_eq!((outcome(&ended.addon), ended.next), ((OperationState::Succeeded, None), Next::At(NOW.plus_ms(5_000))));
+    assert_eq!(apply(&ended.addon, Event::Woken).next, Next::At(NOW.plus_ms(5_000)), "woken early, it waits");
+    let told = later(&ended.addon, Event::Woken, 5_000);
+    assert_eq!((told.next, told.addon.running().unwrap().kind), (Next::Do(Step::Complete), OperationKind::Follow));
+
+    let provisioned = situations().into_iter().find(|(name, _)| *name == "provisioned").unwrap().1;
+    let waiting = apply(&provisioned, outdated());
+    assert_eq!(waiting.next, Next::Unchanged);
+    let ready = apply(&waiting.addon, Event::VariablesSet);
+    assert!(!ready.addon.is_settled() && ready.writes.contains(&Write::AttachVariables));
+}
+
+#[test]
+fn an_app_that_could_not_be_told_is_told_later_and_others_are_not_kept_from_the_addon() {
+    let mut addon = Addon { health_every_ms: Some(60_000), ..ready() };
+    let rejected = || StepFailure::Guest(GuestFailure::Rejected("not now".into()));
+    addon = apply(&addon, outdated()).addon;
+    let mut waits = vec![];
+    let mut now = NOW;
+    for _ in 0..7 {
+        let failed = transition(&addon, Event::Failed(Step::Complete, rejected()), now).unwrap();
+        assert_eq!(outcome(&failed.addon), (OperationState::Failed, Some("provider_rejected")));
+        let again = failed.addon.outdated.unwrap();
+        waits.push(again.at.since_ms(now) / 1000);
+        let at = again.at.min(now.plus_ms(60_000));
+        assert_eq!(failed.next, Next::At(at), "meanwhile its provider is asked how it does");
+        assert!(
+            transition(&failed.addon, Event::OperationRequested(Box::new(wish(OperationKind::Rotate))), now).is_ok()
+        );
+        now = again.at;
+        let told = transition(&failed.addon, Event::Woken, now).unwrap();
+        assert_eq!(told.next, Next::Do(Step::Complete));
+        addon = told.addon;
+    }
+    assert_eq!(waits, [30, 60, 120, 240, 480, 900, 900]);
+}

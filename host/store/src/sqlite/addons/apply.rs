@@ -92,10 +92,7 @@ pub(in crate::sqlite) fn step(
     after.save(tx, before)?;
     family::tell_children(tx, before, &after, brought.config.is_some())?;
     tally::change(tx, &after, Counts::of(&before.addon))?;
-    match family::catch_up(tx, before, &after)? {
-        Some(follow) => step(tx, &after, &follow, &Brought::default()),
-        None => Ok((after, next)),
-    }
+    Ok((after, next))
 }
 
 /// Adds a line to an addon's history, if there is such an addon.

@@ -1,6 +1,5 @@
 //! Addons that are a part of others: of a communal server, or of the resource that they share.
 
-use larder_domain::operation::{NewOperation, OperationKind};
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{AppRefusal, Applied, Child, CreateRefusal, Fence, InUse, NewAddon, Unless};
 use larder_domain::work::{Subject, WorkKind};
@@ -13,9 +12,6 @@ use super::record::SealedParts;
 use crate::sqlite::error::{Result, Stop};
 use crate::sqlite::tx::{Tx, list};
 use crate::sqlite::work::plan;
-
-/// How long an addon may take to hand on what its owner gives or where it is reached now, in milliseconds.
-const FOLLOW_LIMIT_MS: u64 = 900_000;
 
 /// The communal server for a new user: the one there is, or this one, which is then made.
 pub(super) fn server(tx: &mut Tx<'_>, server: &NewAddon, parts: &SealedParts) -> Result<AddonId, Stop<CreateRefusal>> {
@@ -105,6 +101,16 @@ pub(super) fn parent(tx: &Tx<'_>, addon: AddonId) -> Result<Option<AddonId>> {
     tx.find(sql, [addon.0.as_bytes()], |row| Ok(AddonId(row.uuid()?)))
 }
 
+/// The addons whose containers an addon may be reached in: itself, the one that it is a part of, and the one that this is a part of.
+/// There are no more, since nobody shares what is shared.
+pub(in crate::sqlite) fn line(tx: &Tx<'_>, addon: AddonId) -> Result<Vec<AddonId>> {
+    let mut line = vec![addon];
+    while let Some(parent) = line.last().map(|last| parent(tx, *last)).transpose()?.flatten() {
+        line.push(parent);
+    }
+    Ok(line)
+}
+
 /// Tells the parts of an addon what became of it: those that waited go on, those that share what has changed follow, those
 /// that have lost it end, and those that were deleted can't be had back any more.
 pub(super) fn tell_children(tx: &mut Tx<'_>, before: &Progress, parent: &Progress, is_new: bool) -> Result<()> {
@@ -131,48 +137,20 @@ pub(super) fn tell_children(tx: &mut Tx<'_>, before: &Progress, parent: &Progres
     Ok(())
 }
 
-/// The addons that share this one's resource give their apps what it gives from now on. One that is not ready yet may have read what it
-/// gave before, so it follows as soon as it is.
+/// The addons that share this one's resource give their apps what it gives from now on.
 fn let_sharers_follow(tx: &mut Tx<'_>, owner: AddonId) -> Result<()> {
-    tx.execute(
-        "UPDATE addon_detail SET outdated = 1 WHERE parent = ? AND provision_type = 'shared'
-         AND (SELECT live AND state <> 'ready' FROM addon WHERE id = addon_detail.addon)",
-        [owner.0.as_bytes()],
-    )?;
     let sql = "SELECT id FROM addon_detail JOIN addon ON id = addon
-               WHERE parent = ? AND live AND provision_type = 'shared' AND state = 'ready' ORDER BY id";
+               WHERE parent = ? AND live AND provision_type = 'shared' ORDER BY id";
     for sharer in list(tx.conn, sql, [owner.0.as_bytes()], |row| Ok(AddonId(row.uuid()?)))? {
-        let progress = Progress::load(tx, sharer)?.ok_or(StoreError::Missing("addon"))?;
-        follow(tx, &progress)?;
+        outdate(tx, sharer)?;
     }
     Ok(())
 }
 
-/// What an addon that has just become ready is to do first: follow what changed while it was made.
-pub(super) fn catch_up(tx: &Tx<'_>, before: &Progress, now: &Progress) -> Result<Option<Event>> {
-    if before.addon.state == AddonState::Ready || now.addon.state != AddonState::Ready {
-        return Ok(None);
-    }
-    let sql = "UPDATE addon_detail SET outdated = 0 WHERE addon = ? AND outdated = 1";
-    let is_outdated = tx.execute(sql, [now.addon.id.0.as_bytes()])? > 0;
-    Ok(is_outdated.then(to_follow))
-}
-
-fn to_follow() -> Event {
-    let (kind, deadline_ms) = (OperationKind::Follow, FOLLOW_LIMIT_MS);
-    let id = OperationId::generate();
-    Event::OperationRequested(Box::new(NewOperation {
-        id,
-        kind,
-        deadline_ms,
-        overlap_ms: 0,
-        change: None,
-        after: None,
-    }))
-}
-
-/// A ready addon gives its app what there is to be given now.
-pub(in crate::sqlite) fn follow(tx: &mut Tx<'_>, progress: &Progress) -> Result<()> {
-    let (after, next) = step(tx, progress, &to_follow(), &Brought::default())?;
-    plan::after_wish(tx, WorkKind::Addon, &Subject::Addon(after.addon.id), &after.provider, next)
+/// A live addon tells its app anew what it gives, as soon as it can.
+pub(in crate::sqlite) fn outdate(tx: &mut Tx<'_>, addon: AddonId) -> Result<()> {
+    let progress = Progress::load(tx, addon)?.ok_or(StoreError::Missing("addon"))?;
+    let outdated = Event::Outdated(OperationId::generate());
+    let (after, next) = step(tx, &progress, &outdated, &Brought::default())?;
+    plan::after_wish(tx, WorkKind::Addon, &Subject::Addon(addon), &after.provider, next)
 }

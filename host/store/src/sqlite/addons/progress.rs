@@ -14,7 +14,7 @@ macro_rules! progress_columns {
     () => {
         "id, app, provider, attached, entries, log_lines, log_bytes, kept_since, state, begin_intended, begun, message, percent, attempts, \
          attempts_max, host_faults, waited_ms, limit_ms, since, expected_ms, cleanup, cleanup_attempts, cleanup_error, error_code, \
-         error_reason, delete_wanted, generation, operation, health, health_every_ms, grace_until, grace_until_at"
+         error_reason, delete_wanted, generation, operation, outdated, health, health_every_ms, grace_until, grace_until_at"
     };
 }
 pub(super) use progress_columns;
@@ -129,7 +129,7 @@ macro_rules! save {
             "UPDATE addon SET attached = ?, entries = ?, log_lines = ?, log_bytes = ?, updated_at = ?, state = ?, begin_intended = ?, \
              begun = ?, message = ?, percent = ?, attempts = ?, attempts_max = ?, host_faults = ?, waited_ms = ?, limit_ms = ?, \
              since = ?, expected_ms = ?, cleanup = ?, cleanup_attempts = ?, cleanup_error = ?, error_code = ?, \
-             error_reason = ?, delete_wanted = ?, generation = ?, operation = ?, health = ?, health_every_ms = ?",
+             error_reason = ?, delete_wanted = ?, generation = ?, operation = ?, outdated = ?, health = ?, health_every_ms = ?",
             $indexed,
             " WHERE id = ?"
         )
@@ -160,7 +160,9 @@ pub(super) fn bind_progress(values: &mut Values<'_>, progress: &Progress, tx: &T
     let health = Some(&addon.health).filter(|health| **health != Health::UNKNOWN);
     let health = health.map(serde_json::to_string).transpose();
     let health = health.map_err(|_| Failure::corrupt("a health that is no JSON"))?;
-    values.put(addon.generation)?.put(operation)?.put(health)?.put(addon.health_every_ms)?;
+    let outdated = addon.outdated.as_ref().map(serde_json::to_string).transpose();
+    let outdated = outdated.map_err(|_| Failure::corrupt("what is to be told, which is no JSON"))?;
+    values.put(addon.generation)?.put(operation)?.put(outdated)?.put(health)?.put(addon.health_every_ms)?;
     Ok(())
 }
 
@@ -186,6 +188,7 @@ fn read_addon(row: &mut Columns<'_, '_>, id: AddonId) -> Result<Addon> {
         delete_wanted: row.take()?,
         generation: row.take()?,
         operation: read_json(row, "an addon's operation")?,
+        outdated: read_json(row, "what is to be told of an addon")?,
         health: read_json(row, "an addon's health")?.unwrap_or(Health::UNKNOWN),
         health_every_ms: row.take()?,
         grace: read_grace(row)?,

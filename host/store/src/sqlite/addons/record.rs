@@ -118,9 +118,9 @@ pub(super) struct SealedParts {
 const INSERT: &str =
     "INSERT INTO addon (attached, entries, log_lines, log_bytes, updated_at, state, begin_intended, begun, message,
      percent, attempts, attempts_max, host_faults, waited_ms, limit_ms, since, expected_ms, cleanup, cleanup_attempts,
-     cleanup_error, error_code, error_reason, delete_wanted, generation, operation, health, health_every_ms, id, app,
+     cleanup_error, error_code, error_reason, delete_wanted, generation, operation, outdated, health, health_every_ms, id, app,
      name, provider, phase, live)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT DO NOTHING";
 const INSERT_DETAIL: &str =
     "INSERT INTO addon_detail (addon, component_kind, service, plan, provision_type, role, attach_as, protected, external_id,
