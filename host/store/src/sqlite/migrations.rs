@@ -38,6 +38,9 @@ pub(super) fn run(conn: &mut Connection) -> Result<(), OpenError> {
 
 #[cfg(test)]
 mod tests {
+    use larder_domain::operation::Outdated;
+    use larder_domain::{AddonId, OperationId, StoreTime};
+
     use super::*;
 
     /// What a store of before was left with: addons of the one engine that there was, and others.
@@ -46,12 +49,47 @@ mod tests {
         INSERT INTO provider_grant VALUES ('redis', 'docker', 'redis:7', 0), ('secret', 'network', 'tcp://a:1', 0);
         INSERT INTO docker_object VALUES (x'03', 'data', 'pg', 1, 1, x'', 'made', '');";
 
-    #[test]
-    fn what_there_was_is_on_the_engine_that_there_was() {
+    fn insert(conn: &Connection, id: &[u8], provider: &str, live: u8, parent: Option<u8>) {
+        let addon =
+            "INSERT INTO addon (id, name, provider, phase, live, entries, log_lines, log_bytes, updated_at, state,
+                 begin_intended, begun, message, attempts, attempts_max, host_faults, waited_ms, limit_ms, since,
+                 expected_ms, cleanup, cleanup_attempts, delete_wanted)
+             VALUES (?, 'x', ?, 1, ?, 0, 0, 0, 0, 'ready', 1, 1, '', 0, 3, 0, 0, 0, 0, 0, 'none', 0, 0)";
+        conn.execute(addon, (id, provider, live)).unwrap();
+        let detail = "INSERT INTO addon_detail (addon, component_kind, service, plan, provision_type, role, protected, created_at,
+             declared, parameters, seed, parent) VALUES (?, 'provider', 's', 'p', 'independent', 'user', 0, 0, '[]', x'', x'', ?)";
+        conn.execute(detail, (id, parent.map(|parent| [parent]))).unwrap();
+    }
+
+    /// A store of just before the first migration that holds this.
+    fn just_before(word: &str) -> Connection {
         let mut conn = Connection::open_in_memory().unwrap();
-        let this = MIGRATIONS.iter().position(|sql| sql.contains("engine_tally")).unwrap();
+        let this = MIGRATIONS.iter().position(|sql| sql.contains(word)).unwrap();
         MIGRATIONS[..this].iter().for_each(|sql| conn.execute_batch(sql).unwrap());
         conn.pragma_update(None, "user_version", this).unwrap();
+        conn
+    }
+
+    #[test]
+    fn what_was_to_be_told_anew_still_is() {
+        let mut conn = just_before("ALTER TABLE addon ADD COLUMN outdated");
+        let (id, other) = (AddonId::generate(), AddonId::generate());
+        for id in [id, other] {
+            insert(&conn, id.0.as_bytes(), "redis", 1, None);
+        }
+        conn.execute("UPDATE addon_detail SET outdated = 1 WHERE addon = ?", [id.0.as_bytes()]).unwrap();
+        run(&mut conn).unwrap();
+        let outdated = |id: AddonId| -> Option<String> {
+            conn.query_row("SELECT outdated FROM addon WHERE id = ?", [id.0.as_bytes()], |row| row.get(0)).unwrap()
+        };
+        let kept: Outdated = serde_json::from_str(&outdated(id).unwrap()).unwrap();
+        assert_eq!(kept, Outdated { operation: OperationId(id.0), at: StoreTime(0), failures: 0 });
+        assert_eq!(outdated(other), None);
+    }
+
+    #[test]
+    fn what_there_was_is_on_the_engine_that_there_was() {
+        let mut conn = just_before("engine_tally");
         conn.execute_batch(BEFORE).unwrap();
         // A redis, a part of it, a pg with objects, a secret, and a redis that is over.
         for (id, provider, live, parent) in [
@@ -61,15 +99,7 @@ mod tests {
             (4, "secret", 1, None),
             (5, "redis", 0, None),
         ] {
-            let addon =
-                "INSERT INTO addon (id, name, provider, phase, live, entries, log_lines, log_bytes, updated_at, state,
-                     begin_intended, begun, message, attempts, attempts_max, host_faults, waited_ms, limit_ms, since,
-                     expected_ms, cleanup, cleanup_attempts, delete_wanted)
-                 VALUES (?, 'x', ?, 1, ?, 0, 0, 0, 0, 'ready', 1, 1, '', 0, 3, 0, 0, 0, 0, 0, 'none', 0, 0)";
-            conn.execute(addon, ([id], provider, live)).unwrap();
-            let detail = "INSERT INTO addon_detail (addon, component_kind, service, plan, provision_type, role, protected, created_at,
-                 declared, parameters, seed, parent) VALUES (?, 'provider', 's', 'p', 'independent', 'user', 0, 0, '[]', x'', x'', ?)";
-            conn.execute(detail, ([id], parent.map(|parent: u8| [parent]))).unwrap();
+            insert(&conn, &[id], provider, live, parent);
         }
         run(&mut conn).unwrap();
         let mut asked = conn.prepare("SELECT hex(addon), engine FROM addon_detail ORDER BY addon").unwrap();
