@@ -11,6 +11,7 @@
 
 mod attempt;
 mod cleanup;
+mod follow;
 mod grace;
 mod operation;
 #[cfg(test)]
@@ -300,7 +301,7 @@ pub fn transition(addon: &Addon, event: Event, now: StoreTime) -> Result<Transit
             Ok(Transition { writes, ..done })
         }
         (WaitingForProvision | Provisioned | Ready, Event::Outdated(operation)) => {
-            Ok(operation::outdated(addon, operation, now))
+            Ok(follow::outdated(addon, operation, now))
         }
         (Ready, Event::OperationRequested(wish))
             if addon.running().is_none() && wish.is_of_now(addon.operation.as_ref()) =>
@@ -380,7 +381,7 @@ fn ready(addon: &Addon, now: StoreTime) -> Transition {
     let writes = vec![Write::AttachVariables, Write::Record(entry)];
     match (operation::resumed(&addon, now), addon.outdated) {
         (Some(addon), _) => Transition { addon, writes, next: Next::Do(Step::EndRotation) },
-        (None, Some(outdated)) => operation::follow(&addon, outdated, now).after(writes),
+        (None, Some(outdated)) => follow::begin(&addon, outdated, now).after(writes),
         (None, None) => Transition { next: operation::rest(&addon, now), addon, writes },
     }
 }

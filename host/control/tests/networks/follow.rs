@@ -79,7 +79,7 @@ async fn whoever_asks_for_the_same_network_again_has_the_app_told_at_once() {
 }
 
 #[tokio::test]
-async fn an_app_gets_and_leaves_its_network_while_old_credentials_work_and_is_told_when_they_have_ended() {
+async fn an_app_gets_and_leaves_its_network_while_old_credentials_work() {
     let clock = Arc::new(ManualClock::default());
     let (host, _) = host_at(&clock).await;
     let id = ready(&host, "one").await;
@@ -89,16 +89,41 @@ async fn an_app_gets_and_leaves_its_network_while_old_credentials_work_and_is_to
     for (network, networks) in [(Some("shop"), &["shop"][..]), (None, &[]), (Some("shop"), &["shop"])] {
         attach(&host, network).await.unwrap();
         until_joined(&host, id, networks).await;
+        until("the app to be told", || async {
+            host.control.addon(id).await.unwrap().addon.outdated.is_none().then_some(())
+        })
+        .await;
+        assert_eq!(for_app(&host, id).await.1 == 5432, network.is_some());
+        let asked = host.script.last.lock().unwrap()[&Export::GetConfig].clone();
+        assert_eq!(asked.generation, 1, "it is given the new ones");
     }
     until_operation(&host, id, overlaps).await;
+    assert_eq!(host.calls("db", Export::EndRotation), 0);
     clock.advance_ms(3_600_000);
-    // Whoever waits for the rotation sees how that has ended.
-    until_operation(&host, id, |operation| operation.state == OperationState::Succeeded).await;
-    assert_eq!(host.settled(id).await.addon.operation.unwrap().kind, OperationKind::Rotate);
+    until_operation(&host, id, |operation| !operation.is_running()).await;
+    let operation = host.control.addon(id).await.unwrap().addon.operation.unwrap();
+    assert_eq!((operation.kind, operation.state), (OperationKind::Rotate, OperationState::Succeeded));
+}
+
+#[tokio::test]
+async fn an_app_is_told_of_its_network_when_what_is_under_way_has_ended() {
+    let clock = Arc::new(ManualClock::default());
+    let (host, _) = host_at(&clock).await;
+    let id = ready(&host, "one").await;
+    let held = Arc::new(tokio::sync::Semaphore::new(0));
+    host.script.held.lock().unwrap().insert("db".into(), Arc::clone(&held));
+    let larger = larder_control::PatchAddon { parameters: Some(json!({ "n": 2 })), ..Default::default() };
+    host.control.patch_addon(id, larger).await.unwrap();
+    until("the call", || async { (host.calls("db", Export::BeginUpdate) == 1).then_some(()) }).await;
+    attach(&host, Some("shop")).await.unwrap();
+    until_joined(&host, id, &["shop"]).await;
+    held.add_permits(100);
+    // Whoever waits for it sees how it has ended.
+    let updated = host.settled(id).await.addon.operation.unwrap();
+    assert_eq!((updated.kind, updated.state), (OperationKind::Update, OperationState::Succeeded));
     clock.advance_ms(5_000);
     until_operation(&host, id, |operation| operation.kind == OperationKind::Follow && !operation.is_running()).await;
     until_followed(&host, id).await;
-    assert_eq!(for_app(&host, id).await.1, 5432);
 }
 
 #[tokio::test]

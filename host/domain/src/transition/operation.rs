@@ -3,26 +3,18 @@
 //! An operation is driven like provisioning, by the same steps where it needs the same. What differs is how it fails: the addon
 //! stays `ready`. Until the app is given something new, a failed operation is *undone*: the provider's state and the wanted objects
 //! are again what they were when it began.
-//!
-//! That an app is told anew what its addon gives is an operation like others, but nobody need ask for it again: it begins when nothing
-//! else is under way, and is tried until it succeeds.
 
 use serde_json::json;
 
 use super::attempt::{again, tried};
-use super::{Event, Illegal, Next, Step, Transition, Write};
-use crate::addon::{Addon, AddonError, AddonState, Patience};
+use super::{Event, Illegal, Next, Step, Transition, Write, follow};
+use crate::addon::{Addon, AddonError, Patience};
 use crate::config::AddonConfig;
 use crate::failure::{Pending, StepFailure};
 use crate::history::Entry;
-use crate::ids::OperationId;
-use crate::operation::{Health, HealthState, NewOperation, Operation, OperationKind, OperationState, Outdated, Stage};
-use crate::retry::{FOLLOW_BACKOFF, SINK_BACKOFF};
+use crate::operation::{Health, HealthState, NewOperation, Operation, OperationKind, OperationState, Stage};
+use crate::retry::SINK_BACKOFF;
 use crate::time::StoreTime;
-
-/// How long an operation that has ended stays the last one before the app is told anew, so that whoever waits for it sees how it
-/// ended, in milliseconds.
-const SEEN_MS: u64 = 5_000;
 
 /// A user wants something done to a ready addon on which nothing is under way.
 pub(super) fn requested(addon: &Addon, wish: NewOperation, now: StoreTime) -> Transition {
@@ -35,39 +27,13 @@ pub(super) fn requested(addon: &Addon, wish: NewOperation, now: StoreTime) -> Tr
     Transition { addon, writes, next: Next::At(now) }
 }
 
-/// What its app was told may not be so any more.
-pub(super) fn outdated(addon: &Addon, operation: OperationId, now: StoreTime) -> Transition {
-    let outdated = Outdated { operation, at: now, failures: 0 };
-    let (next, outdated) = match addon.state {
-        // A call that is under way may have asked already: its answer counts no more, and it is made again.
-        AddonState::WaitingForProvision => (Next::At(now), addon.outdated),
-        // Whoever follows already follows what is given now, from the beginning.
-        AddonState::Ready if addon.running().is_none_or(|operation| operation.kind == OperationKind::Follow) => {
-            return follow(addon, outdated, now);
-        }
-        _ => (Next::Unchanged, Some(outdated)),
-    };
-    Transition { addon: Addon { outdated, ..addon.clone() }, writes: vec![], next }
-}
-
-/// A ready addon tells its app anew what it gives.
-pub(super) fn follow(addon: &Addon, outdated: Outdated, now: StoreTime) -> Transition {
-    let addon = Addon { outdated: Some(outdated), ..addon.clone() };
-    requested(&addon, NewOperation::follow(outdated.operation), now)
-}
-
 /// What an addon needs on which nothing is under way.
 fn idle(addon: &Addon, now: StoreTime) -> Transition {
-    match addon.outdated {
-        Some(outdated) if outdated.at <= now => {
-            Transition { next: Next::Do(Step::Complete), ..follow(addon, outdated, now) }
-        }
-        _ => {
-            let is_asked = addon.health_every_ms.is_some();
-            let next = if is_asked { Next::Do(Step::CheckHealth) } else { rest(addon, now) };
-            Transition { addon: addon.clone(), writes: vec![], next }
-        }
+    if let Some(outdated) = follow::due(addon, now) {
+        return Transition { next: Next::Do(Step::Complete), ..follow::begin(addon, outdated, now) };
     }
+    let next = if addon.health_every_ms.is_some() { Next::Do(Step::CheckHealth) } else { rest(addon, now) };
+    Transition { addon: addon.clone(), writes: vec![], next }
 }
 
 /// What a ready addon needs now.
@@ -87,7 +53,9 @@ pub(super) fn woken(addon: &Addon, now: StoreTime) -> Transition {
         Stage::Overlap => {
             let left_ms = addon.patience.limit_ms.saturating_sub(addon.patience.waited_ms);
             addon.patience.expected_ms = left_ms;
-            return Transition { addon, writes: vec![], next: Next::At(now.plus_ms(left_ms)) };
+            let is_told = follow::due(&addon, now).is_some();
+            let next = if is_told { Next::Do(Step::Complete) } else { sooner(Some(now.plus_ms(left_ms)), &addon) };
+            return Transition { addon, writes: vec![], next };
         }
         Stage::Stream if is_over => {
             let reason = format!("nothing has flowed for {} s", Operation::STREAM_IDLE_MS / 1000);
@@ -119,7 +87,7 @@ pub(super) fn woken(addon: &Addon, now: StoreTime) -> Transition {
 
 /// What came of a step of a ready addon.
 pub(super) fn advance(addon: &Addon, event: Event, now: StoreTime) -> Result<Transition, Illegal> {
-    use Stage::{Begin, Complete, End, SetVariables, Stream};
+    use Stage::{Begin, Complete, End, Overlap, SetVariables, Stream};
     let name = event.name();
     let illegal = || Illegal { event: name, state: addon.state, cleanup: addon.cleanup.as_str() };
     let (operation, event) = match (addon.running(), event) {
@@ -164,6 +132,10 @@ pub(super) fn advance(addon: &Addon, event: Event, now: StoreTime) -> Result<Tra
             }
         }
         (Begin | Complete | End, Event::Failed(step, failure)) => step_failed(addon, operation, step, failure, now),
+        (Overlap, event) => {
+            let told = addon.outdated.and_then(|outdated| follow::in_overlap(addon, outdated, event, now));
+            told.ok_or_else(illegal)?
+        }
         _ => return Err(illegal()),
     })
 }
@@ -272,7 +244,7 @@ fn variables_set(addon: &Addon, operation: &Operation, now: StoreTime) -> Transi
     let mut patience = Patience::new(overlap_ms, now);
     patience.expected_ms = overlap_ms;
     let addon = Addon { patience, ..at(addon, operation, Stage::Overlap, &message) };
-    Transition { addon, writes: vec![Write::Record(entry)], next: Next::At(now.plus_ms(overlap_ms)) }
+    Transition { next: sooner(Some(now.plus_ms(overlap_ms)), &addon), addon, writes: vec![Write::Record(entry)] }
 }
 
 fn succeeded(addon: &Addon, operation: &Operation, mut writes: Vec<Write>, now: StoreTime) -> Transition {
@@ -321,15 +293,7 @@ fn failed(
 
 /// The addon with an operation that has ended.
 fn ended(addon: &Addon, operation: Operation, now: StoreTime) -> Addon {
-    let outdated = match (operation.kind, operation.state) {
-        (OperationKind::Follow, OperationState::Succeeded) => None,
-        (OperationKind::Follow, _) => {
-            let failures = addon.outdated.map_or(0, |outdated| outdated.failures).saturating_add(1);
-            let at = now.plus_ms(FOLLOW_BACKOFF.wait_ms(failures));
-            Some(Outdated { operation: operation.id, at, failures })
-        }
-        _ => addon.outdated.map(|outdated| Outdated { at: outdated.at.max(now.plus_ms(SEEN_MS)), ..outdated }),
-    };
+    let outdated = follow::left_by(&operation, addon.outdated, now);
     Addon { operation: Some(operation), outdated, attempts: 0, host_faults: 0, ..addon.clone() }
 }
 
@@ -337,8 +301,13 @@ fn ended(addon: &Addon, operation: Operation, now: StoreTime) -> Addon {
 /// does.
 pub(super) fn rest(addon: &Addon, now: StoreTime) -> Next {
     let asked = addon.health_every_ms.map(|every_ms| now.plus_ms(every_ms));
+    sooner(asked, addon)
+}
+
+/// At that time, or when the app is to be told anew.
+fn sooner(at: Option<StoreTime>, addon: &Addon) -> Next {
     let told = addon.outdated.map(|outdated| outdated.at);
-    asked.into_iter().chain(told).min().map_or(Next::Rest, Next::At)
+    at.into_iter().chain(told).min().map_or(Next::Rest, Next::At)
 }
 
 fn checked(addon: &Addon, health: Health, now: StoreTime) -> Transition {

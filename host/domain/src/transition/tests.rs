@@ -29,6 +29,7 @@ fn situations() -> Vec<(&'static str, Addon)> {
     let anew = Addon { grace: Some(grace), ..begun.clone() };
     let overdue = Patience { waited_ms: Addon::SINK_LIMIT_MS, limit_ms: Addon::SINK_LIMIT_MS, ..back.patience };
     let outdated = Outdated { operation: OperationId(uuid::Uuid::nil()), at: NOW, failures: 1 };
+    let untold = Addon { outdated: Some(outdated), ..on(&ready, OperationKind::Rotate, Stage::Overlap) };
     let wanted = Addon { delete_wanted: true, ..gone(AddonState::Error, Cleanup::Done) };
     vec![
         ("waiting, nothing begun", new),
@@ -53,6 +54,7 @@ fn situations() -> Vec<(&'static str, Addon)> {
         ("ready, rotation begun", on(&ready, OperationKind::Rotate, Stage::Complete)),
         ("ready, rotation sets variables", on(&ready, OperationKind::Rotate, Stage::SetVariables)),
         ("ready, rotation overlaps", on(&ready, OperationKind::Rotate, Stage::Overlap)),
+        ("ready, rotation overlaps, its app not told yet", untold),
         ("ready, rotation ends", on(&ready, OperationKind::Rotate, Stage::End)),
         ("ready, export to begin", on(&ready, OperationKind::Export, Stage::Begin)),
         ("ready, export streams", on(&ready, OperationKind::Export, Stage::Stream)),
@@ -119,6 +121,7 @@ fn events(addon: &Addon) -> Vec<Event> {
             Some((Stage::Begin, OperationKind::Rotate)) => Step::BeginRotation,
             Some((Stage::Begin, _)) => Step::BeginExport,
             Some((Stage::SetVariables, _)) => Step::SetVariables,
+            Some((Stage::Overlap, _)) if addon.outdated.is_some() => Step::Complete,
             Some((Stage::Overlap | Stage::End, _)) => Step::EndRotation,
             Some((Stage::Complete | Stage::Stream, _)) => Step::Complete,
         },

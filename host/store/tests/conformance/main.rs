@@ -91,7 +91,7 @@ conformance! { sqlite;
     networks {
         a_container_is_in_the_networks_of_all_who_use_it,
         what_is_ready_is_told_anew_and_what_is_under_way_is_asked_again,
-        an_app_gets_a_network_whatever_is_under_way_and_is_told_afterwards,
+        an_app_gets_a_network_whatever_is_under_way_and_is_told,
         an_app_that_could_not_be_told_is_told_later_and_later,
         a_server_is_in_the_networks_of_those_who_share_its_parts,
         an_addon_that_comes_back_elsewhere_is_configured_anew,

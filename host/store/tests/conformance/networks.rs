@@ -99,9 +99,9 @@ pub(crate) async fn what_is_ready_is_told_anew_and_what_is_under_way_is_asked_ag
     }
 }
 
-/// Asks for a rotation whose old credentials work for an hour.
-async fn rotate(world: &World, id: AddonId) {
-    let (operation, kind) = (OperationId::generate(), OperationKind::Rotate);
+/// Asks for something; old credentials work for an hour.
+async fn ask(world: &World, id: AddonId, kind: OperationKind) {
+    let operation = OperationId::generate();
     let wish =
         NewOperation { id: operation, kind, deadline_ms: HOUR_MS, overlap_ms: HOUR_MS, change: None, after: None };
     world.store.apply(change(id, Event::OperationRequested(Box::new(wish)), Fence::User)).await.unwrap();
@@ -112,7 +112,7 @@ async fn operation(world: &World, id: AddonId) -> Option<(OperationKind, Operati
     operation.map(|operation| (operation.kind, operation.state))
 }
 
-pub(crate) async fn an_app_gets_a_network_whatever_is_under_way_and_is_told_afterwards(world: World) {
+pub(crate) async fn an_app_gets_a_network_whatever_is_under_way_and_is_told(world: World) {
     let app = world.app("shop").await;
     let id = world.create(placed(&world, Some(&app))).await;
     let (turn, _) = world.provision(config(&[])).await;
@@ -122,7 +122,7 @@ pub(crate) async fn an_app_gets_a_network_whatever_is_under_way_and_is_told_afte
     assert_eq!(operation(&world, id).await, Some((OperationKind::Follow, OperationState::Running)));
     told(&world, id).await;
 
-    rotate(&world, id).await;
+    ask(&world, id, OperationKind::Rotate).await;
     let turn = world.turn().await.unwrap();
     for (event, network) in [
         (Event::Begun { message: "begun".into() }, None),
@@ -132,20 +132,41 @@ pub(crate) async fn an_app_gets_a_network_whatever_is_under_way_and_is_told_afte
         assert!(set(&world, &app, network).await);
         world.result(&turn.lease, event).await.unwrap();
     }
+    // The old credentials may work for days, and the app can't wait so long.
+    let overlaps = Some((OperationKind::Rotate, OperationState::Running));
+    told_within(&world, id, overlaps).await;
     assert!(set(&world, &app, Some("shop")).await);
-    assert_eq!(operation(&world, id).await, Some((OperationKind::Rotate, OperationState::Running)));
-    assert!(world.turn().await.is_none(), "the old credentials work");
     let world = world.restart();
+    told_within(&world, id, overlaps).await;
     world.clock.advance_ms(HOUR_MS);
     let turn = world.turn().await.unwrap();
     assert_eq!(turn.step, Step::EndRotation);
     world.result(&turn.lease, Event::RotationEnded).await.unwrap();
-    assert_eq!(operation(&world, id).await, Some((OperationKind::Rotate, OperationState::Succeeded)));
+    world.clock.advance_ms(HOUR_MS);
+    assert!(world.turn().await.is_none(), "it was told");
+
+    ask(&world, id, OperationKind::Export).await;
+    let turn = world.turn().await.unwrap();
+    world.result(&turn.lease, Event::TransferBegun(SecretString::new("{}"))).await.unwrap();
+    assert!(set(&world, &app, None).await);
+    assert!(world.turn().await.is_none(), "data flow");
+    world.store.apply(change(id, Event::TransferEnded { bytes: 5, result: Ok(()) }, Fence::User)).await.unwrap();
+    assert_eq!(operation(&world, id).await, Some((OperationKind::Export, OperationState::Succeeded)));
     assert!(world.turn().await.is_none(), "whoever waits for it is to see how it ended");
     world.clock.advance_ms(5_000);
     told(&world, id).await;
     world.clock.advance_ms(HOUR_MS);
     assert!(world.turn().await.is_none(), "once");
+}
+
+/// The addon tells its app anew while something else goes on.
+async fn told_within(world: &World, id: AddonId, within: Option<(OperationKind, OperationState)>) {
+    let turn = world.turn().await.unwrap();
+    assert_eq!((turn.record.spec.id, turn.step), (id, Step::Complete));
+    world.result(&turn.lease, Event::Configured(Box::new(config(&[])))).await.unwrap();
+    world.result(&turn.lease, Event::VariablesSet).await.unwrap();
+    assert_eq!(operation(world, id).await, within);
+    assert!(world.turn().await.is_none());
 }
 
 /// The addon is the one that tells its app anew, and does.
@@ -179,7 +200,7 @@ pub(crate) async fn an_app_that_could_not_be_told_is_told_later_and_later(world:
     world.clock.advance_ms(59_999);
     assert!(world.turn().await.is_none(), "each time later");
     // Something else may be done to it meanwhile, and does not have it forget.
-    rotate(&world, id).await;
+    ask(&world, id, OperationKind::Rotate).await;
     let turn = world.turn().await.unwrap();
     let no = StepFailure::Guest(GuestFailure::Rejected("not now".into()));
     world.result(&turn.lease, Event::Failed(turn.step, no)).await.unwrap();

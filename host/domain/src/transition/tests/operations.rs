@@ -228,3 +228,29 @@ fn an_app_that_could_not_be_told_is_told_later_and_others_are_not_kept_from_the_
     }
     assert_eq!(waits, [30, 60, 120, 240, 480, 900, 900]);
 }
+
+#[test]
+fn an_app_is_told_anew_while_old_credentials_work_and_their_end_waits_for_nothing() {
+    let overlaps = apply(&on(&ready(), OperationKind::Rotate, Stage::SetVariables), Event::VariablesSet).addon;
+    let end = NOW.plus_ms(600_000);
+    let asked = apply(&overlaps, outdated());
+    assert_eq!((&asked.addon.operation, asked.next), (&overlaps.operation, Next::At(NOW)));
+    let telling = apply(&asked.addon, Event::Woken);
+    assert_eq!((telling.next, telling.addon.is_settled()), (Next::Do(Step::Complete), true));
+    let failed = apply(&telling.addon, Event::Failed(Step::Complete, StepFailure::Host("the engine is away".into())));
+    assert_eq!(apply(&failed.addon, Event::Woken).next, Next::At(NOW.plus_ms(30_000)));
+    let telling = later(&failed.addon, Event::Woken, 30_000);
+    assert_eq!(telling.next, Next::Do(Step::Complete));
+    let configured = later(&telling.addon, Event::Configured(Box::default()), 30_000);
+    assert_eq!(configured.next, Next::Do(Step::SetVariables));
+    assert_eq!(configured.addon.generation_in_calls(), overlaps.generation_in_calls());
+    let told = later(&configured.addon, Event::VariablesSet, 30_000).addon;
+    assert_eq!((&told.operation, told.outdated), (&overlaps.operation, None));
+    assert_eq!(later(&told, Event::Woken, 30_000).next, Next::At(end));
+    assert!(transition(&told, Event::VariablesSet, NOW).is_err(), "nothing was asked for");
+
+    let over = later(&failed.addon, Event::Woken, 600_000);
+    assert_eq!(over.next, Next::Do(Step::EndRotation));
+    let ended = later(&over.addon, Event::RotationEnded, 600_000);
+    assert_eq!(ended.next, Next::At(end.plus_ms(5_000)), "it is still to be told");
+}
