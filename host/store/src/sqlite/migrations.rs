@@ -63,7 +63,7 @@ mod tests {
 
     /// A store of just before the first migration that holds this.
     fn just_before(word: &str) -> Connection {
-        let mut conn = Connection::open_in_memory().unwrap();
+        let conn = Connection::open_in_memory().unwrap();
         let this = MIGRATIONS.iter().position(|sql| sql.contains(word)).unwrap();
         MIGRATIONS[..this].iter().for_each(|sql| conn.execute_batch(sql).unwrap());
         conn.pragma_update(None, "user_version", this).unwrap();
