@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use larder_domain::engines::{Candidate, Placement};
-use larder_domain::ports::store::{CreateRefusal, Created, Inhabited, NewAddon};
+use larder_domain::ports::store::{CreateRefusal, Created, Inhabited, Leased, NewAddon};
 use larder_domain::{AddonId, AddonRecord, EngineName, Event, ProvisionType, Role};
 
 use crate::objects::{DATA, want};
-use crate::world::{Build, World, config, new_addon};
+use crate::world::{Build, World, config, new_addon, turn};
 
 fn placement(engines: &[(&str, u32)]) -> Placement {
     let candidates = engines.iter().map(|(name, weight)| Candidate { name: engine(name), weight: *weight });
@@ -184,23 +184,28 @@ pub(crate) async fn an_addon_is_not_forgotten_while_it_has_objects(world: World)
 
 pub(crate) async fn an_engine_is_forgotten_when_nobody_can_miss_it(world: World) {
     let only = placement(&[("a", 1)]);
-    let (one, other) = (create(&world, placed(&world, &only)).await, create(&world, placed(&world, &only)).await);
-    for record in [&one, &other] {
-        let turn = world.turn().await.unwrap();
-        assert_eq!(turn.record.spec.id, record.spec.id);
-        world.result(&turn.lease, Event::Begun { message: "begun".into() }).await.unwrap();
-        want(&world, &turn, &[DATA]).await;
-    }
+    let one = create(&world, placed(&world, &only)).await.spec.id;
+    let turn = world.turn().await.unwrap();
+    world.result(&turn.lease, Event::Begun { message: "begun".into() }).await.unwrap();
+    want(&world, &turn, &[DATA]).await;
+    world.delete(one).await;
+    let other = create(&world, placed(&world, &only)).await.spec.id;
+    let leased = world.store.lease_due(world.node, 8, vec![]).await.unwrap();
+    let is_its = |leased: &Leased| matches!(leased, Leased::Addon { record, .. } if record.spec.id == other);
+    let turn = turn(leased.into_iter().find(is_its).unwrap());
+    world.result(&turn.lease, Event::Begun { message: "begun".into() }).await.unwrap();
+    want(&world, &turn, &[DATA]).await;
+    world.result(&turn.lease, Event::Configured(Box::new(config(&[])))).await.unwrap();
+    world.result(&turn.lease, Event::VariablesSet).await.unwrap();
     let forget = async || world.store.forget_engine(&engine("a")).await.unwrap();
-    assert_eq!(forget().await, Err(Inhabited(2)));
-    world.delete(one.spec.id).await;
-    world.delete_later(other.spec.id, 60_000).await;
-    assert_eq!(forget().await, Err(Inhabited(1)), "one can be had back");
-    assert_eq!(world.store.objects(one.spec.id).await.unwrap().len(), 1);
-    world.delete(other.spec.id).await;
+    assert_eq!(forget().await, Err(Inhabited(1)), "one lives");
+    world.delete_later(other, 60_000).await;
+    assert_eq!(forget().await, Err(Inhabited(1)), "it can be had back");
+    assert_eq!(world.store.objects(one).await.unwrap().len(), 1);
+    world.delete(other).await;
     assert_eq!(forget().await, Ok(2));
-    assert!(world.store.objects(one.spec.id).await.unwrap().is_empty());
+    assert!(world.store.objects(one).await.unwrap().is_empty());
     assert_eq!((counts(&world).await, forget().await), (vec![], Ok(0)));
-    let history = world.store.history(Some(one.spec.id), 0, 100).await.unwrap();
+    let history = world.store.history(Some(one), 0, 100).await.unwrap();
     assert_eq!(history.last().unwrap().kind, "engine_forgotten");
 }
