@@ -155,6 +155,7 @@ async fn an_engine_that_is_slow_costs_nobody_their_addon() {
     fake.fail(Call::Start, tries, &EngineError::Refused("no more processes".to_owned()));
     let before = fake.count(Call::Start);
     host.control.undelete_addon(id).await.unwrap();
+    let mut is_said = false;
     for tried in 1..=tries {
         until("another try", || async {
             clock.advance_ms(500);
@@ -163,8 +164,9 @@ async fn an_engine_that_is_slow_costs_nobody_their_addon() {
         .await;
         let addon = host.control.addon(id).await.unwrap().addon;
         assert_eq!(addon.state, AddonState::Provisioned);
-        assert!(tried < 3 || addon.message.contains("server: no more processes"), "{}", addon.message);
+        is_said |= addon.message.contains("server: no more processes");
     }
+    assert!(is_said);
     until("the last try", || async {
         clock.advance_ms(500);
         (host.control.addon(id).await.unwrap().addon.state == AddonState::Ready).then_some(())

@@ -7,7 +7,7 @@ use larder_domain::ports::store::{CreateRefusal, Created, Inhabited, Leased, New
 use larder_domain::{AddonId, AddonRecord, EngineName, Event, ProvisionType, Role};
 
 use crate::objects::{DATA, want};
-use crate::world::{Build, World, config, new_addon, turn};
+use crate::world::{Build, World, config, new_addon};
 
 fn placement(engines: &[(&str, u32)]) -> Placement {
     let candidates = engines.iter().map(|(name, weight)| Candidate { name: engine(name), weight: *weight });
@@ -192,7 +192,7 @@ pub(crate) async fn an_engine_is_forgotten_when_nobody_can_miss_it(world: World)
     let other = create(&world, placed(&world, &only)).await.spec.id;
     let leased = world.store.lease_due(world.node, 8, vec![]).await.unwrap();
     let is_its = |leased: &Leased| matches!(leased, Leased::Addon { record, .. } if record.spec.id == other);
-    let turn = turn(leased.into_iter().find(is_its).unwrap());
+    let turn = crate::world::turn(leased.into_iter().find(is_its).unwrap());
     world.result(&turn.lease, Event::Begun { message: "begun".into() }).await.unwrap();
     want(&world, &turn, &[DATA]).await;
     world.result(&turn.lease, Event::Configured(Box::new(config(&[])))).await.unwrap();
