@@ -64,6 +64,7 @@ pub struct Stream {
     beside: Option<String>,
     content_type: String,
     extension: String,
+    end: String,
 }
 
 impl Stream {
@@ -74,7 +75,7 @@ impl Stream {
     #[must_use]
     pub fn through(container: Container) -> Self {
         let (content_type, extension) = ("application/octet-stream".to_owned(), "bin".to_owned());
-        Self { container, beside: None, content_type, extension }
+        Self { container, beside: None, content_type, extension, end: String::new() }
     }
 
     /// What the data are, as a media type and as the end of a file's name (without a dot).
@@ -93,10 +94,21 @@ impl Stream {
         self
     }
 
+    /// What the host writes after an import's data once all of them have come, at most 256 bytes. Without it, a program can't tell the
+    /// whole from what broke off: both end.
+    #[must_use]
+    pub fn ended_by(mut self, end: impl Into<String>) -> Self {
+        self.end = end.into();
+        self
+    }
+
     pub(crate) fn into_json(self) -> String {
-        let Self { container, beside, content_type, extension } = self;
-        let mut document =
-            json!({ "container": container.document(), "content_type": content_type, "extension": extension });
+        let Self { container, beside, content_type, extension, end } = self;
+        let container = container.document();
+        let mut document = json!({ "container": container, "content_type": content_type, "extension": extension });
+        if !end.is_empty() {
+            document["end"] = end.into();
+        }
         if let Some(beside) = beside {
             document["beside"] = beside.into();
         }

@@ -9,6 +9,7 @@ use larder_domain::ports::engine::EngineError;
 use crate::create::NO_NETWORKS;
 use crate::error::Trouble;
 use crate::labels::INSTALLATION;
+use crate::objects::FULL;
 use crate::wire::Session;
 
 /// Whether there is such a network, for containers of addons.
@@ -33,7 +34,12 @@ pub(crate) async fn join(
     session.go_on();
     let endpoint = EndpointSettings { aliases: Some(vec![known_as.to_owned()]), ..EndpointSettings::default() };
     let request = NetworkConnectRequest { container: full_name.to_owned(), endpoint_config: Some(endpoint) };
-    Ok(session.docker.connect_network(&id, request).await?)
+    match session.docker.connect_network(&id, request).await.map_err(Trouble::from) {
+        Err(Trouble::Status(_, text)) if text.contains(FULL) => {
+            Err(EngineError::NetworkFull(format!("{network} has no address left")).into())
+        }
+        joined => joined,
+    }
 }
 
 /// A person's connection is theirs, and a container can't be in a network twice.
@@ -53,6 +59,7 @@ pub(crate) async fn leave(session: Session, full_name: &str, network: &str, know
     let request = NetworkDisconnectRequest { container: full_name.to_owned(), force: Some(true) };
     match session.docker.disconnect_network(network, request).await.map_err(Trouble::from) {
         Err(trouble) if trouble.is_missing() => Ok(()),
+        Err(Trouble::Status(_, text)) if text.contains("is not connected to") => Ok(()),
         left => left,
     }
 }
@@ -89,6 +96,10 @@ async fn look(session: &Session, name: &NetworkName) -> Result<Option<String>, T
 async fn names_in(session: &Session, full_name: &str, network: &str) -> Result<Option<Vec<String>>, Trouble> {
     let container = session.docker.inspect_container(full_name, None).await?;
     session.go_on();
+    let runs = container.state.as_ref().and_then(|state| state.running).unwrap_or_default();
     let networks = container.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
-    Ok(networks.get(network).map(|endpoint| endpoint.aliases.clone().unwrap_or_default()))
+    // One that does not run has no endpoint anywhere. For one that runs and has none there was no room.
+    let is_in = |endpoint: &&EndpointSettings| !runs || endpoint.endpoint_id.as_ref().is_some_and(|id| !id.is_empty());
+    let endpoint = networks.get(network).filter(is_in);
+    Ok(endpoint.map(|endpoint| endpoint.aliases.clone().unwrap_or_default()))
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bollard::container::LogOutput;
-use bollard::models::{ContainerStateStatusEnum as Status, ContainerSummary, ContainerSummaryStateEnum};
+use bollard::models::{
+    ContainerStateStatusEnum as Status, ContainerSummary, ContainerSummaryStateEnum, EndpointSettings,
+};
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListVolumesOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
     RemoveVolumeOptions, StopContainerOptionsBuilder,
@@ -21,6 +23,9 @@ use crate::wire::Session;
 
 /// What engines say of a published address that is taken. It comes as a failure like any other.
 const TAKEN: [&str; 2] = ["port is already allocated", "address already in use"];
+
+/// What engines say of a network that has no address left.
+pub(crate) const FULL: &str = "no available IP";
 
 /// All objects of an installation, or of an addon.
 pub(crate) async fn list(
@@ -66,7 +71,10 @@ fn found(container: ContainerSummary) -> Option<Found> {
     let full_name = container.names?.first()?.trim_start_matches('/').to_owned();
     let running = container.state == Some(ContainerSummaryStateEnum::RUNNING);
     let networks = container.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
-    let networks = networks.into_keys().collect();
+    // What runs may be listed with a network in which there was no room for it.
+    let is_in =
+        |endpoint: &EndpointSettings| !running || endpoint.endpoint_id.as_ref().is_some_and(|id| !id.is_empty());
+    let networks = networks.into_iter().filter(|(_, endpoint)| is_in(endpoint)).map(|(name, _)| name).collect();
     Some(Found { kind: ObjectKind::Container, full_name, owner, running, networks, operation })
 }
 
@@ -80,6 +88,7 @@ pub(crate) async fn start(session: Session, full_name: &str) -> Result<(), Troub
         Trouble::Status(404, text) if text.contains("network") && !text.contains("No such container") => {
             EngineError::NetworkGone(text).into()
         }
+        Trouble::Status(_, text) if text.contains(FULL) => EngineError::NetworkFull(text).into(),
         trouble => trouble,
     })
 }

@@ -12,6 +12,8 @@ pub const TRANSFER_BYTES_MAX: usize = SPEC_BYTES_MAX + 1024;
 const CONTENT_TYPE_BYTES_MAX: usize = 127;
 /// The longest end of a file's name, in bytes.
 const EXTENSION_BYTES_MAX: usize = 16;
+/// The longest that is written after the data, in bytes.
+const END_BYTES_MAX: usize = 256;
 /// What a container is called that its provider gave no name.
 const NAME: &str = "transfer";
 
@@ -30,6 +32,9 @@ pub struct Transfer {
     pub content_type: String,
     /// What the data are, as the end of a file's name, without a dot.
     pub extension: String,
+    /// What is written after an import's data, once all of them have come. A program that waits for it can tell the whole from what
+    /// broke off, whatever breaks: the client, the host, or the connection between host and engine.
+    pub end: String,
 }
 
 /// The document as it is written.
@@ -41,6 +46,8 @@ struct Document {
     beside: Option<LocalName>,
     content_type: String,
     extension: String,
+    #[serde(default)]
+    end: String,
 }
 
 /// A document that describes no transfer.
@@ -66,6 +73,9 @@ pub enum InvalidTransfer {
         "extension is 1 to {EXTENSION_BYTES_MAX} of a-z, 0-9 and '.', like sql or tar.gz, and neither begins nor ends with '.'"
     )]
     Extension,
+    /// What is to be written after the data is too long.
+    #[error("end has {0} bytes; at most {END_BYTES_MAX} are allowed")]
+    End(usize),
 }
 
 impl Transfer {
@@ -79,7 +89,7 @@ impl Transfer {
         }
         let document: Document =
             serde_json::from_str(text).map_err(|error| InvalidTransfer::Document(error.to_string()))?;
-        let Document { mut container, beside, content_type, extension } = document;
+        let Document { mut container, beside, content_type, extension, end } = document;
         container.entry("kind").or_insert_with(|| "container".into());
         container.entry("name").or_insert_with(|| NAME.into());
         let ObjectSpec::Container(container) = ObjectSpec::parse(&Value::Object(container).to_string())? else {
@@ -94,7 +104,10 @@ impl Transfer {
         if !is_extension(&extension) {
             return Err(InvalidTransfer::Extension);
         }
-        Ok(Self { container: *container, beside, content_type, extension })
+        if end.len() > END_BYTES_MAX {
+            return Err(InvalidTransfer::End(end.len()));
+        }
+        Ok(Self { container: *container, beside, content_type, extension, end })
     }
 
     /// Whether an addon with these objects may have it run.
@@ -185,6 +198,7 @@ mod tests {
         for bad in ["", "SQL", "a/b", "..", ".sql", "sql.", "a..b", "\"", &"a".repeat(EXTENSION_BYTES_MAX + 1)] {
             assert!(refusal(&json!({ "extension": bad })).contains("extension is"), "{bad:?}");
         }
+        assert!(refusal(&json!({ "end": "a".repeat(END_BYTES_MAX + 1) })).contains("at most 256"));
         let long = json!({ "content_type": "a".repeat(TRANSFER_BYTES_MAX) });
         assert!(refusal(&long).contains("at most"));
     }

@@ -21,16 +21,22 @@ fn engine(name: &str, labels: Value, networks: Value) -> Server {
 }
 
 fn engine_with(network: Value, networks: Value) -> Server {
+    engine_where(network, networks, (200, json!(null)))
+}
+
+/// An engine with a container that runs, which answers so to whoever connects or disconnects it.
+fn engine_where(network: Value, networks: Value, (status, answer): (u16, Value)) -> Server {
     let networks = Mutex::new(networks);
     Server::start(move |asked| match asked.what.as_str() {
         "GET /version" => None,
         "GET /v1.41/networks/shop" => Some(Answer::Json(200, network.clone())),
         "GET /v1.41/containers/c/json" => {
             let networks = networks.lock().unwrap().clone();
-            Some(Answer::Json(200, json!({ "Id": "c1", "NetworkSettings": { "Networks": networks } })))
+            let state = json!({ "Running": status != 200 });
+            Some(Answer::Json(200, json!({ "Id": "c1", "State": state, "NetworkSettings": { "Networks": networks } })))
         }
         "POST /v1.41/networks/n1/connect" | "POST /v1.41/networks/shop/disconnect" => {
-            Some(Answer::Json(200, json!(null)))
+            Some(Answer::Json(status, answer.clone()))
         }
         _ => Some(Answer::Json(404, json!({ "message": "no such thing" }))),
     })
@@ -68,6 +74,22 @@ async fn a_container_leaves_what_it_joined_and_nothing_else() {
     let server = engine("shop", json!({}), json!({}));
     server.engine(patient()).leave_network("c", "shop", KNOWN_AS).await.unwrap();
     assert_eq!(changes(&server), []);
+}
+
+#[tokio::test]
+async fn a_container_is_not_where_there_is_no_room_for_it() {
+    let ghost = || json!({ "shop": { "Aliases": [KNOWN_AS], "EndpointID": "" } });
+    let answers = |message: &str| {
+        let network = json!({ "Id": "n1", "Name": "shop" });
+        engine_where(network, ghost(), (500, json!({ "message": message })))
+    };
+    let server = answers("no available IPv4 addresses on this network's address pools: shop (n1)");
+    let joined = server.engine(patient()).join_network("c", &shop(), KNOWN_AS).await;
+    assert_eq!(joined, Err(EngineError::NetworkFull("shop has no address left".into())));
+    let server = answers("container c1 is not connected to network shop");
+    server.engine(patient()).leave_network("c", "shop", KNOWN_AS).await.unwrap();
+    let server = answers("out of order");
+    assert!(matches!(server.engine(patient()).join_network("c", &shop(), KNOWN_AS).await, Err(EngineError::Failed(_))));
 }
 
 #[tokio::test]

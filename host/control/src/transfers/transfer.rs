@@ -126,7 +126,7 @@ impl Transferring {
         };
         let flow = async {
             let mut program = self.run(&begun, true).await?;
-            self.feed(&mut program, &mut source).await?;
+            self.feed(&mut program, &mut source, begun.transfer.end.as_bytes()).await?;
             Self::conclude(program, &begun.secrets).await
         };
         let result = tokio::select! {
@@ -202,15 +202,20 @@ impl Transferring {
         Ok(Running::start(&self.control, record, self.live.operation, transfer, has_input, &self.container).await?)
     }
 
-    async fn feed(&self, program: &mut Running, source: &mut Source) -> Result<(), Failure> {
+    /// Gives the program all that comes, and then the end: whatever breaks off before, nobody takes what it has for the whole.
+    async fn feed(&self, program: &mut Running, source: &mut Source, end: &[u8]) -> Result<(), Failure> {
+        let streams = &mut program.streams;
         while let Some(bytes) = self.meter.of_client(source.next()).await? {
             self.meter.count(bytes.len(), self.bytes_max())?;
-            if !program.streams.write(&bytes).await.map_err(Failure::of_engine)? {
+            if !streams.write(&bytes).await.map_err(Failure::of_engine)? {
                 // It has ended, and its code says whether it has read enough.
-                break;
+                return streams.finish().await.map_err(Failure::of_engine);
             }
         }
-        program.streams.finish().await.map_err(Failure::of_engine)
+        if !end.is_empty() {
+            streams.write(end).await.map_err(Failure::of_engine)?;
+        }
+        streams.finish().await.map_err(Failure::of_engine)
     }
 
     /// How a program has ended of which no more comes.

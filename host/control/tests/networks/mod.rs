@@ -256,6 +256,22 @@ async fn an_engine_that_fails_costs_no_container_that_is_in_a_network() {
 }
 
 #[tokio::test]
+async fn a_network_without_room_keeps_nothing_from_running() {
+    let host = host().await;
+    attach(&host, Some("shop")).await.unwrap();
+    let id = ready(&host, "one").await;
+    host.engine.fail(Call::Start, 1, &EngineError::NetworkFull("shop has no address left".into()));
+    host.engine.fail(Call::JoinNetwork, 1, &EngineError::NetworkFull("shop has no address left".into()));
+    host.engine.exit(&format!("larder-{id}-server"), 1, false, "");
+    until("it to be said", || async { kinds(&host, id).await.contains(&"network_missing".to_owned()).then_some(()) })
+        .await;
+    runs(&host, id).await;
+    host.engine.say(id, "connect");
+    until_joined(&host, id, &["shop"]).await;
+    assert_eq!(host.engine.count(Call::CreateContainer), 1);
+}
+
+#[tokio::test]
 async fn what_a_person_has_connected_is_theirs_and_said() {
     let host = host().await;
     let id = ready(&host, "one").await;

@@ -236,12 +236,17 @@ async fn an_import_fails_with_its_program_its_client_or_its_data() {
     world.host.control.import_addon(world.id, pieces()).await.unwrap();
 
     world.engine.runs(&image, FakeProgram::default());
+    world.now_says(described(&json!({ "end": "COMMIT" })));
     let broken = body(vec![Ok(b"INSERT".to_vec()), Err(BrokenBody)]);
     let (_, why) = refusal(world.host.control.import_addon(world.id, broken).await);
     assert_eq!(why, "the client went away");
     let (_, why) = refusal(world.host.control.import_addon(world.id, body(vec![Ok(vec![0x1f, 0x8b, 8, 0, 1])])).await);
     assert!(why.contains("begin as gzip"), "{why}");
     assert_eq!(world.ended().await.state, OperationState::Failed);
+    let received = world.engine.received();
+    assert!(!received.windows(6).any(|part| part == b"COMMIT"), "it was not the whole");
+    world.host.control.import_addon(world.id, pieces()).await.unwrap();
+    assert!(world.engine.received().ends_with(b"onetwoCOMMIT"));
 }
 
 #[tokio::test]

@@ -30,6 +30,9 @@ pub enum EngineError {
     /// A network that a container was in is gone: it will never start again, even if there is another one of that name.
     #[error("a network of the container is gone: {0}")]
     NetworkGone(String),
+    /// A network has no address left for the container.
+    #[error("a network of the container is full: {0}")]
+    NetworkFull(String),
     /// There is no such object.
     #[error("the Docker engine has no such object")]
     Missing,

@@ -32,12 +32,15 @@ impl Settling<'_> {
         for network in &self.networks {
             match engine.join_network(full_name, network, &known_as).await {
                 Ok(()) => {}
-                Err(error @ (EngineError::NoNetwork(_) | EngineError::Refused(_))) => lacks.push(error.to_string()),
+                Err(EngineError::Refused(why)) => lacks.push(why),
+                Err(error @ EngineError::NoNetwork(_)) => {
+                    lacks.push(format!("{error}; make it, or `larder app detach` the app"));
+                }
+                Err(EngineError::NetworkFull(why)) => lacks.push(format!("{why}; give the app a larger one")),
                 Err(error) => return Err(error.into()),
             }
         }
-        let whole = || format!("{}: {}; make it, or `larder app detach` the app", object.name, lacks.join("; "));
-        Ok((!lacks.is_empty()).then(whole))
+        Ok((!lacks.is_empty()).then(|| format!("{}: {}", object.name, lacks.join("; "))))
     }
 
     /// The networks that a container is in, beside the installation's own.
@@ -55,16 +58,32 @@ impl Settling<'_> {
         full_name: &str,
     ) -> Result<Result<Lack, EngineError>, Unfinished> {
         let lack = self.join(object, full_name).await?;
-        if let Some(why) = &lack
-            && !self.is_in_use()
-            && self.record.spec.role == Role::User
-        {
-            return Err(self.without_network(object, Phase::Waiting, why).await?);
-        }
-        match self.engine.engine.start(full_name).await {
+        let engine = &self.engine.engine;
+        self.may_lack(object, &lack).await?;
+        match engine.start(full_name).await {
             Ok(()) => Ok(Ok(lack)),
             Err(EngineError::NetworkGone(why)) => Err(self.out_of_network(object, full_name, &why).await?),
+            Err(EngineError::NetworkFull(why)) => {
+                // An engine gives out addresses when a container starts, and starts none that is to be where there is none left.
+                let known_as = name_in_networks(self.addon, &object.name);
+                for network in &self.networks {
+                    engine.leave_network(full_name, network.as_str(), &known_as).await?;
+                }
+                let lack = Some(format!("{}: {why}; give the app a larger network", object.name));
+                self.may_lack(object, &lack).await?;
+                Ok(engine.start(full_name).await.map(|()| lack))
+            }
             Err(error) => Ok(Err(error)),
+        }
+    }
+
+    /// What is made for the first time, for one app alone, waits for its network.
+    async fn may_lack(&self, object: &StoredObject, lack: &Lack) -> Result<(), Unfinished> {
+        match lack {
+            Some(why) if !self.is_in_use() && self.record.spec.role == Role::User => {
+                Err(self.without_network(object, Phase::Waiting, why).await?)
+            }
+            _ => Ok(()),
         }
     }
 
