@@ -217,6 +217,8 @@ pub struct Health {
 }
 
 impl Health {
+    /// How often the provider of an addon that does not work is asked whether it does again, in milliseconds.
+    pub const ILL_EVERY_MS: u64 = 10_000;
     /// It works.
     pub const HEALTHY: Self = Self { state: HealthState::Healthy, reason: None };
     /// Nobody has looked.

@@ -300,7 +300,9 @@ fn ended(addon: &Addon, operation: Operation, now: StoreTime) -> Addon {
 /// A ready addon on which nothing is under way rests until its app is to be told anew what it gives, or its provider is asked how it
 /// does.
 pub(super) fn rest(addon: &Addon, now: StoreTime) -> Next {
-    let asked = addon.health_every_ms.map(|every_ms| now.plus_ms(every_ms));
+    // One that does not work may do so in a moment: servers take theirs to start.
+    let longest_ms = if addon.health.state == HealthState::Unhealthy { Health::ILL_EVERY_MS } else { u64::MAX };
+    let asked = addon.health_every_ms.map(|every_ms| now.plus_ms(every_ms.min(longest_ms)));
     sooner(asked, addon)
 }
 

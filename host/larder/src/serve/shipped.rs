@@ -58,7 +58,8 @@ async fn is_removed(control: &Control, name: &ProviderName) -> anyhow::Result<bo
 fn files() -> Vec<PathBuf> {
     let folder =
         std::env::current_exe().ok().and_then(|exe| exe.parent().map(|dir| dir.join("share/larder/providers")));
-    let Some(entries) = folder.and_then(|folder| std::fs::read_dir(folder).ok()) else {
+    let Some(entries) = folder.as_ref().and_then(|folder| std::fs::read_dir(folder).ok()) else {
+        tracing::info!(?folder, "there are no shipped providers beside this binary");
         return vec![];
     };
     let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));

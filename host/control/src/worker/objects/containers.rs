@@ -197,7 +197,7 @@ impl Settling<'_> {
                         return Ok(None);
                     }
                 }
-                Err(EngineError::AddressTaken(why)) => return Err(self.address_taken(object, &why).await?),
+                Err(EngineError::AddressTaken(_)) => return Err(self.address_taken(object).await?),
                 Err(EngineError::Refused(why)) => return self.failed(object, why).await.map(|_| None),
                 Err(error) => return Err(error.into()),
             }
@@ -206,10 +206,15 @@ impl Settling<'_> {
     }
 
     /// Somebody else has the address of a container whose addon is in use: it stands in variables, so there is no other. It is waited for,
-    /// and said what for.
-    async fn address_taken(&self, object: &StoredObject, why: &str) -> Result<Unfinished, Unfinished> {
+    /// and said what for: not in the engine's words, which are others each time.
+    async fn address_taken(&self, object: &StoredObject) -> Result<Unfinished, Unfinished> {
         let name = &object.name;
-        let message = format!("the container {name} waits for its address, which is in the app's variables: {why}");
+        let ports = self.control.store.published(self.addon).await?.remove(name).unwrap_or_default();
+        let addresses: Vec<String> = self.engine.addresses(&ports).values().map(ToString::to_string).collect();
+        let addresses = addresses.join(", ");
+        let message = format!(
+            "the container {name} waits for its address, which is in the app's variables and somebody else's now: {addresses}"
+        );
         self.note(object, Phase::Waiting, message.clone()).await?;
         self.is_ill(&message).await?;
         Ok(Unfinished::Pause(self.control.pauses.failed.first_ms))
@@ -239,7 +244,7 @@ impl Settling<'_> {
         self.record("container_ended", message).await?;
         match self.launch(object, name).await? {
             Ok(lack) => self.tell_addon().await.map(|()| lack),
-            Err(EngineError::AddressTaken(why)) => Err(self.address_taken(object, &why).await?),
+            Err(EngineError::AddressTaken(_)) => Err(self.address_taken(object).await?),
             Err(error) => Err(error.into()),
         }
     }

@@ -168,6 +168,7 @@ fn health_is_said_when_it_changes_and_asked_for_again() {
     assert_eq!((same.writes.len(), same.next), (0, Next::At(NOW.plus_ms(60_000))));
     let ill = apply(&checked, Event::HealthChecked(Health::unhealthy("no login".into())));
     assert_eq!((ill.writes.len(), ill.addon.state), (1, AddonState::Ready));
+    assert_eq!(ill.next, Next::At(NOW.plus_ms(10_000)), "it may recover soon");
     let noted = apply(&ready(), Event::HealthNoted(Health::unhealthy("its container ended".into())));
     assert_eq!(noted.next, Next::Unchanged, "what the host sees plans nothing");
     assert_eq!(apply(&checked, Event::HealthNotOffered).next, Next::Rest);
