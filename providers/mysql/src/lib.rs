@@ -87,6 +87,10 @@ impl Database for Mysql {
         Tenant::of(addon)?.check(server)
     }
 
+    fn shut(addon: &Addon, server: &Server, generation: u32) -> Result<(), Failure> {
+        tenant::shut(addon, server, generation)
+    }
+
     fn end(addon: &Addon, server: &Server, generation: u32) -> Result<(), Failure> {
         tenant::end(addon, server, generation)
     }

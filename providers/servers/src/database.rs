@@ -118,7 +118,13 @@ pub trait Database: 'static {
     /// It does not work.
     fn check(addon: &Addon, server: &Server) -> Result<(), Failure>;
 
-    /// Ends the user of this generation, who may be gone already, and its sessions. What it made stays.
+    /// Sees to it that nobody logs in as the user of this generation any more, who may be gone already, and ends its sessions.
+    ///
+    /// # Errors
+    /// It did not work.
+    fn shut(addon: &Addon, server: &Server, generation: u32) -> Result<(), Failure>;
+
+    /// Removes the user of this generation, who is shut, unless something is in the way of that. What it made stays.
     ///
     /// # Errors
     /// It did not work.

@@ -58,6 +58,10 @@ impl Database for Tables {
         Ok(())
     }
 
+    fn shut(_: &Addon, _: &Server, _: u32) -> Result<(), Failure> {
+        Ok(())
+    }
+
     fn end(_: &Addon, _: &Server, _: u32) -> Result<(), Failure> {
         Ok(())
     }
