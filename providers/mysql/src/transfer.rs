@@ -8,12 +8,24 @@ use larder_servers::database::{AUTHORITY, Dump, Target};
 use crate::Mysql;
 use crate::tenant::Tenant;
 
-/// A snapshot of tables, views, triggers and routines. The password is in `MYSQL_PWD`.
-const EXPORT: &str = "set -o pipefail; \"$(command -v mariadb-dump || command -v mysqldump)\" --protocol=tcp --host=\"$SERVER\" \
-    --port=\"$PORT\" --user=\"$LOGIN\" $TLS --single-transaction --quick --no-tablespaces --routines --triggers --hex-blob \
-    --default-character-set=utf8mb4 \"$DATABASE\" | sed \"$WITHOUT_DEFINERS\"";
-const IMPORT: &str = "set -o pipefail; sed \"$WITHOUT_DEFINERS\" | \"$(command -v mariadb || command -v mysql)\" --protocol=tcp \
-    --host=\"$SERVER\" --port=\"$PORT\" --user=\"$LOGIN\" $TLS --batch --default-character-set=utf8mb4 \"$DATABASE\"";
+/// How both programs log in. The password is in `MYSQL_PWD`. The program bounds no statement: the server does.
+const LOGIN: &str = r#"
+    set -o pipefail
+    login=(--protocol=tcp --host="$SERVER" --port="$PORT" --user="$LOGIN" $TLS --default-character-set=utf8mb4)
+    client=("$(command -v mariadb || command -v mysql)" "${login[@]}" --max-allowed-packet=1G --batch)
+"#;
+/// A snapshot of tables, views, triggers and routines. A row is twice as long in a statement, at most: one for which the server would
+/// then have no room is not exported, or an import would have dropped the table when it finds out.
+const EXPORT: &str = r#"
+    most=$("${client[@]}" --skip-column-names --execute='SELECT greatest(@@max_allowed_packet, 262144) DIV 2 - 65536') || exit
+    dump() {
+        "$(command -v mariadb-dump || command -v mysqldump)" "${login[@]}" --max-allowed-packet="$most" --single-transaction --quick \
+            --no-tablespaces --routines --triggers --hex-blob "$DATABASE" && return
+        echo "(rows of more than $most bytes are not exported: that is half of the server's max_allowed_packet)" >&2
+        return 1
+    }
+    dump | sed "$WITHOUT_DEFINERS""#;
+const IMPORT: &str = r#"sed "$WITHOUT_DEFINERS" | "${client[@]}" "$DATABASE""#;
 /// Leaves out by whose rights something runs: those of whoever imports it, who may name no other. Dumps say it at the beginning of a
 /// line, where no data are.
 const WITHOUT_DEFINERS: &str = r"
@@ -46,7 +58,7 @@ fn client(container: Container, script: &str, target: &Target) -> Container {
         (None, _) => String::new(),
     };
     target
-        .run(container, &["bash", "-c", script])
+        .run(container, &["bash", "-c", &[LOGIN, script].concat()])
         .env("SERVER", &target.host)
         .env("PORT", &target.port.to_string())
         .env("LOGIN", &target.user)
