@@ -116,7 +116,8 @@ pub(super) fn manifest<D: Database>(options: &Options) -> Result<Manifest, Strin
         _ => servers.skip(1).fold(manifest, Manifest::request).request(keeping("data")),
     };
     let port = external.port(D::KIND);
-    let client = format!("{} memory={}MiB pids={}", image.under(options)?, transfer::MEMORY_MIB, transfer::PIDS);
+    let memory_mib = sizes.iter().map(transfer::memory_mib).max().unwrap_or_default();
+    let client = format!("{} memory={memory_mib}MiB pids={}", image.under(options)?, transfer::PIDS);
     let client = Request::optional("docker", &client, "To export and import databases by its clients");
     let places = [Some(external.hostname), external.network].into_iter().flatten();
     let manifest = places.fold(manifest, |manifest, place| {

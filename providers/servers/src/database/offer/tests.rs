@@ -18,7 +18,7 @@ impl Database for Tables {
         release_numbers: 1,
         sizes: &[
             Size { name: "small", memory_mib: 64, kept_mib: 16, connections: 10 },
-            Size { name: "large", memory_mib: 256, kept_mib: 64, connections: 20 },
+            Size { name: "large", memory_mib: 512, kept_mib: 64, connections: 20 },
         ],
         own_pids: 7,
         data: "/data",
@@ -85,7 +85,7 @@ fn containers_are_asked_for_with_room_for_a_common_server() {
     let manifest = made(&json!({ "image": "mine:2" }));
     // The administrator's connections, and those of four apps.
     let pids = 7 + 5 + 4 * 20;
-    let container = format!("mine:2 containers=1 memory=256MiB cpus=1 pids={pids}");
+    let container = format!("mine:2 containers=1 memory=512MiB cpus=1 pids={pids}");
     assert_eq!(requested(&manifest), [container.as_str(), "volumes=1"]);
     let plan = &manifest["services"][0]["plans"][0];
     assert_eq!(plan["description"], "64 MiB of memory, 1 CPU, 10 connections");
@@ -96,7 +96,7 @@ fn containers_are_asked_for_with_room_for_a_common_server() {
 fn a_server_that_is_there_takes_their_place() {
     let mut external = json!({ "hostname": "db.internal", "username": "u", "password": "p" });
     // Its clients run in containers while data are exported or imported, if that is granted.
-    let client = "tables:1 memory=128MiB pids=16";
+    let client = "tables:1 memory=256MiB pids=16";
     assert_eq!(requested(&made(&json!({ "external": external }))), ["tcp://db.internal:1234", client]);
     external["port"] = json!(5);
     external["network"] = json!("10.0.0.0/8");
