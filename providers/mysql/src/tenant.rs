@@ -28,7 +28,7 @@ pub(crate) struct Tenant {
 
 impl Tenant {
     pub(crate) fn of(addon: &Addon) -> Result<Self, Failure> {
-        let connections = Size::of(addon, Mysql::KIND)?.connections;
+        let connections = Size::of(addon, Mysql::KIND)?.connections_of_user();
         let generation = addon.generation();
         let password = secrets::password("user", generation, 40)?;
         Ok(Self { name: name(addon), user: user(addon, generation), password, connections })

@@ -61,7 +61,7 @@ impl Tenant {
             login: login(&name, generation),
             name,
             password: secrets::password("user", generation, 40)?,
-            connections: Size::of(addon, Postgres::KIND)?.connections,
+            connections: Size::of(addon, Postgres::KIND)?.connections_of_user(),
             extensions,
         })
     }

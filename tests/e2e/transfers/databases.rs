@@ -20,6 +20,28 @@ impl Server<'_> {
         self.kind.says(self.engine, &self.container, credentials, database, sql).unwrap()
     }
 
+    /// An app that has as many sessions as its plan gives it, none of which does anything.
+    async fn is_used_to_the_full(&self, credentials: &Value) {
+        let of = |key: &str| credentials[key].as_str().unwrap();
+        let (user, database) = (of("username"), of("database"));
+        let (variable, client, count) = match self.kind.service {
+            "postgres" => (
+                "PGPASSWORD",
+                format!("psql -h127.0.0.1 -U{user} -d{database} -c 'SELECT pg_sleep(600)'"),
+                "SELECT count(*) FROM pg_stat_activity WHERE usename = current_user AND query LIKE 'SELECT pg_sleep(%'",
+            ),
+            _ => (
+                "MYSQL_PWD",
+                format!("mariadb -h127.0.0.1 -u{user} -e 'SELECT sleep(600)' {database}"),
+                "SELECT count(*) FROM information_schema.processlist WHERE info LIKE 'SELECT sleep(%'",
+            ),
+        };
+        let password = format!("{variable}={}", of("password"));
+        let all = format!("for n in $(seq 20); do {client} & done; wait");
+        self.engine.docker(&["exec", "--detach", "--env", &password, &self.container, "sh", "-c", &all]);
+        until("all of the app's sessions", async || (self.says(credentials, count) == "20").then_some(())).await;
+    }
+
     /// One user's data are exported and taken in by another, who has data too: neither touches more than that.
     async fn brings_from_one_to_another(&self, host: &Host, [one, other]: [&str; 2]) {
         let (mine, others) = (host.credentials(one).await, host.credentials(other).await);
@@ -53,6 +75,7 @@ async fn on_a_common_server(test: &str, kind: &Kind) {
         (made(&host, asks(kind, "one", "communal")).await, made(&host, asks(kind, "other", "communal")).await);
     let parent = one["parent"].as_str().unwrap();
     let server = Server { engine: &engine, container: engine.containers(parent)[0].clone(), kind };
+    server.is_used_to_the_full(&host.credentials(id(&one)).await).await;
     server.brings_from_one_to_another(&host, [id(&one), id(&other)]).await;
     // Its user's program came to it in a network that was made for that, and is gone.
     let networks = &engine.describe(&server.container)["NetworkSettings"]["Networks"];

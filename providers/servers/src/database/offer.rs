@@ -15,6 +15,8 @@ const TENANTS: u16 = 4;
 const AUTHORITY_BYTES_MAX: u32 = 16 * 1024;
 /// Connections of the server's administrator's.
 const RESERVED: u16 = 5;
+/// Connections by which we log in as the app, beside its own: to see how its database does, while data flow out of it or into it.
+const OURS: u16 = 2;
 
 /// A size of a server, or of an app's part of one.
 #[derive(Debug)]
@@ -38,10 +40,16 @@ impl Size {
         find(kind.sizes, &addon.plan(), |size| size.name)
     }
 
+    /// How many connections a user has at once: the app's, and ours.
+    #[must_use]
+    pub const fn connections_of_user(&self) -> u16 {
+        self.connections + OURS
+    }
+
     /// How many connections a server of this size takes.
     #[must_use]
     pub fn connections_of(&self, role: Role) -> u16 {
-        RESERVED + self.connections * if matches!(role, Role::Server) { TENANTS } else { 1 }
+        RESERVED + self.connections_of_user() * if matches!(role, Role::Server) { TENANTS } else { 1 }
     }
 
     /// How many processes or threads: one for each connection.

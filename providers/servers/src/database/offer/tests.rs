@@ -83,8 +83,8 @@ fn requested(manifest: &Value) -> Vec<&str> {
 #[test]
 fn containers_are_asked_for_with_room_for_a_common_server() {
     let manifest = made(&json!({ "image": "mine:2" }));
-    // The administrator's connections, and those of four apps.
-    let pids = 7 + 5 + 4 * 20;
+    // The administrator's connections, and those of four apps, each with two of ours.
+    let pids = 7 + 5 + 4 * (20 + 2);
     let container = format!("mine:2 containers=1 memory=512MiB cpus=1 pids={pids}");
     assert_eq!(requested(&manifest), [container.as_str(), "volumes=1"]);
     let plan = &manifest["services"][0]["plans"][0];
@@ -114,6 +114,13 @@ fn images_of_other_releases_are_asked_for_too_and_those_that_do_not_do_are_refus
         let refused = manifest::<Tables>(&Options::parse(&options.to_string()).unwrap());
         assert_eq!(refused.err().as_deref(), Some("these are no tables"));
     }
+}
+
+#[test]
+fn an_app_that_has_all_its_connections_leaves_room_for_ours() {
+    let size = &Tables::KIND.sizes[0];
+    assert_eq!((size.connections, size.connections_of_user()), (10, 12));
+    assert_eq!((size.connections_of(Role::User), size.connections_of(Role::Server)), (5 + 12, 5 + 4 * 12));
 }
 
 #[test]
