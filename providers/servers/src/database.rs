@@ -149,9 +149,11 @@ impl<D: Database> Provider for Databases<D> {
     fn begin_provision(addon: &Addon) -> Result<String, Failure> {
         state::set(NEW, "yes")?;
         match Place::choose(addon, D::KIND)? {
-            Place::Container => begin::<D>(addon),
-            Place::External(_) | Place::Common => Ok("A database is made on a server that is there".to_owned()),
+            Place::Container => return begin::<D>(addon),
+            Place::External(_) => {}
+            Place::Common => Server::common_is_meant(addon, D::KIND)?,
         }
+        Ok("A database is made on a server that is there".to_owned())
     }
 
     fn provision_complete(addon: &Addon) -> Result<Progress, Failure> {
