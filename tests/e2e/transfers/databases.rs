@@ -81,8 +81,8 @@ async fn on_a_common_server(test: &str, kind: &Kind) {
     let networks = &engine.describe(&server.container)["NetworkSettings"]["Networks"];
     assert_eq!(networks.as_object().unwrap().len(), 1, "{networks}");
     if kind.service == "postgres" {
-        // In the server's own container nobody has to know a password. The file is somebody's, and is done as it says.
-        let way_in = "\\! psql -h 127.0.0.1 -U postgres -d postgres -c 'CREATE ROLE intruder SUPERUSER'\n";
+        // The file is somebody's, and is done as it says; but from outside the server's container, where everybody has to know a password.
+        let way_in = "\\! psql -h server -U postgres -d postgres -c 'CREATE ROLE intruder SUPERUSER'\n";
         import(&host, id(&one), way_in.into()).await.expect(200);
         let intruders = "SELECT count(*) FROM pg_roles WHERE rolname = 'intruder'";
         assert_eq!(server.says(&host.credentials(id(&one)).await, intruders), "0");
