@@ -111,7 +111,7 @@ pub(super) fn manifest<D: Database>(options: &Options) -> Result<Manifest, Strin
     let plans = sizes.iter().map(|size| D::plan(size.plan(external.is_some())));
     let service = plans.fold(in_every_way(D::service()), |service, plan| service.plan(plan));
     let manifest = Manifest::new(version, about).service(service).options(schema(D::KIND));
-    let images = release::images::<D>(options)?;
+    let images = release::images::<D>(options, external.is_some())?;
     let memory_mib = sizes.iter().map(|size| size.memory_mib).max().unwrap_or_default();
     let pids = own_pids + sizes.iter().map(|size| size.pids_of(Role::Server)).max().unwrap_or_default();
     let servers = images.iter().map(|image| running(image, memory_mib, pids));

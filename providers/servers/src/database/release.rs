@@ -16,12 +16,15 @@ struct Settings {
     earlier_images: Vec<String>,
 }
 
-/// The images that these options name, that of new addons first.
-pub(super) fn images<D: Database>(options: &Options) -> Result<Vec<String>, String> {
+/// The images that these options name, that of new addons first: where those are on a server elsewhere, it only has the client programs.
+pub(super) fn images<D: Database>(options: &Options, is_external: bool) -> Result<Vec<String>, String> {
     let Settings { earlier_images } = options.to()?;
-    let images: Vec<_> = [D::KIND.image.under(options)?].into_iter().chain(earlier_images).collect();
-    images.iter().try_for_each(|image| D::check_image(image))?;
-    Ok(images)
+    let image = D::KIND.image.under(options)?;
+    if !is_external {
+        D::check_image(&image)?;
+    }
+    earlier_images.iter().try_for_each(|image| D::check_image(image))?;
+    Ok([image].into_iter().chain(earlier_images).collect())
 }
 
 /// The image that the addon's server is to run from, which is remembered.

@@ -235,7 +235,10 @@ mod tests {
     #[test]
     fn who_is_refused_is_told_where_the_common_server_is_and_where_it_should_be() {
         let why = not_meant("small", None, Some("db.internal:5432"));
-        assert!(why.contains("plan small is in a container, and the provider's options lead to db.internal:5432"), "{why}");
+        assert!(
+            why.contains("plan small is in a container, and the provider's options lead to db.internal:5432"),
+            "{why}"
+        );
         assert!(not_meant("small", Some("db.internal:5432"), None).contains("is db.internal:5432, and"), "{why}");
     }
 }

@@ -117,6 +117,16 @@ fn images_of_other_releases_are_asked_for_too_and_those_that_do_not_do_are_refus
 }
 
 #[test]
+fn where_no_server_runs_from_it_any_image_with_the_clients_does() {
+    let external = json!({ "hostname": "db.internal", "username": "u", "password": "p" });
+    let asked = made(&json!({ "image": "chairs:1", "external": external }));
+    assert_eq!(requested(&asked), ["tcp://db.internal:1234", "chairs:1 memory=256MiB pids=16"]);
+    let options = json!({ "earlier_images": ["chairs:1"], "external": external });
+    let refused = manifest::<Tables>(&Options::parse(&options.to_string()).unwrap());
+    assert_eq!(refused.err().as_deref(), Some("these are no tables"));
+}
+
+#[test]
 fn an_app_that_has_all_its_connections_leaves_room_for_ours() {
     let size = &Tables::KIND.sizes[0];
     assert_eq!((size.connections, size.connections_of_user()), (10, 12));
