@@ -117,6 +117,8 @@ async fn on_an_existing_server(test: &str, kind: &Kind, administrator: &str, var
     let options = json!({ "image": image, "external": external }).to_string();
     host.provider(&["grant", kind.service, &format!("tcp://{gateway}:{port}")]);
     host.provider(&["options", kind.service, "--json-options", &options]);
+    // Its client programs, of an image that says less of its release than one that servers run from.
+    host.provider(&["grant", kind.service, "--all"]);
 
     let (one, other) =
         (made(&host, asks(kind, "one", "independent")).await, made(&host, asks(kind, "other", "independent")).await);
