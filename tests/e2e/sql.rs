@@ -133,6 +133,9 @@ async fn world_docker_an_existing_server_takes_the_place_of_containers() {
     let server = Postgres::start();
     let managed = made(&host, asks(&POSTGRES, "managed", "independent")).await["id"].as_str().unwrap().to_owned();
 
+    let part = made(&host, asks(&POSTGRES, "part", "communal")).await;
+    let (part, common) = (part["id"].as_str().unwrap(), part["parent"].as_str().unwrap());
+
     let wrong = external(&server, "battery staple");
     let destination = format!("tcp://127.0.0.1:{}", server.port);
     for words in [&["grant", "postgres", &destination][..], &["options", "postgres", "--json-options", &wrong]] {
@@ -147,6 +150,22 @@ async fn world_docker_an_existing_server_takes_the_place_of_containers() {
     assert_eq!(host.credentials(&there).await["port"], json!(server.port.to_string()));
     // What was made before goes on as it was.
     assert_eq!(engine.containers(&managed).len(), 1);
+    // So does a common server, on which nothing new is made by mistake.
+    let refused = host.create_and_wait(asks(&POSTGRES, "misled", "communal")).await.expect(200);
+    let why = refused["error"]["reason"].as_str().unwrap();
+    assert!(why.contains("is in a container") && why.contains(&format!("lead to 127.0.0.1:{}", server.port)), "{why}");
+    assert_eq!(refused["error"]["code"], "provider_rejected");
+    host.delete(&format!("/v1/addons/{part}")).await.expect(202);
+    host.cleaned_up(part).await;
+    until("the server to be deleted", async || {
+        (host.delete(&format!("/v1/addons/{common}")).await.status == 202).then_some(())
+    })
+    .await;
+    engine.is_rid_of(common).await;
+    let part = made(&host, asks(&POSTGRES, "again", "communal")).await;
+    assert_eq!(host.credentials(part["id"].as_str().unwrap()).await["port"], json!(server.port.to_string()));
+    host.delete(&format!("/v1/addons/{}", part["id"].as_str().unwrap())).await.expect(202);
+    host.cleaned_up(part["id"].as_str().unwrap()).await;
     for id in [&managed, &there] {
         host.delete(&format!("/v1/addons/{id}")).await.expect(202);
         engine.is_rid_of(id).await;

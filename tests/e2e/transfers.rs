@@ -217,14 +217,25 @@ async fn world_docker_mysql_is_exported_and_imported() {
     let Some(engine) = Engine::for_test("world_docker_mysql_is_exported_and_imported") else { return };
     let host = engine.host_with("mysql", "mariadb").await;
     let ids = [made(&host, "mysql", "one").await, made(&host, "mysql", "two").await];
-    import(&host, &ids[0], b"CREATE TABLE t (x text); INSERT INTO t VALUES ('row 1'), ('row 2');".to_vec())
-        .await
-        .expect(200);
+    // One of the rows is long, and twice as long in what is exported.
+    let sql = b"CREATE TABLE t (x text); INSERT INTO t VALUES ('row 1'), ('row 2');
+        CREATE TABLE long_ones (x longblob); INSERT INTO long_ones VALUES (repeat('long', 2500000));";
+    import(&host, &ids[0], sql.to_vec()).await.expect(200);
     let dump = export(&host, &ids[0]).await;
     assert_eq!(dump.status, 200, "{}", dump.text);
     import(&host, &ids[1], gzip(dump.text.as_bytes())).await.expect(200);
     let again = export(&host, &ids[1]).await;
-    assert!(again.text.contains("row 1") && again.text.contains("row 2"), "{}", again.text);
+    assert!(again.text.contains("row 1") && again.text.contains("row 2"));
+    // But for the moment at which it was made.
+    let data = |dump: &str| dump.lines().filter(|line| !line.starts_with("-- ")).map(str::to_owned).collect::<Vec<_>>();
+    assert!(again.text.len() > 20_000_000 && data(&dump.text) == data(&again.text), "{}", again.text.len());
+    // What could not be taken in again is not exported, or an import would drop the table and fail then.
+    let longer = b"INSERT INTO long_ones SELECT concat(x, x) FROM long_ones;";
+    import(&host, &ids[0], longer.to_vec()).await.expect(200);
+    let response = host.request(Method::POST, &format!("/v1/addons/{}/exports", ids[0])).send().await.unwrap();
+    assert!(response.error_for_status().unwrap().bytes().await.is_err(), "a part of it must not look like a whole");
+    let why = host.settled(&ids[0]).await["operation"]["error"]["reason"].clone();
+    assert!(why.as_str().unwrap().contains("rows of more than 12517376 bytes are not exported"), "{why}");
     for id in &ids {
         removed(&engine, &host, id).await;
     }

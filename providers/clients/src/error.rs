@@ -86,8 +86,9 @@ impl Refusal {
 
     fn is_transient(&self) -> bool {
         const REDIS: [&str; 5] = ["LOADING", "BUSY", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN"];
-        // Too many connections, a lock that was waited for, a deadlock, a server on its way down.
-        const MYSQL: [&str; 5] = ["1040", "1205", "1213", "1203", "1053"];
+        // Too many connections of all, of a user by the server's rule or by its own, a lock that was waited for, a deadlock, a server on
+        // its way down.
+        const MYSQL: [&str; 6] = ["1040", "1203", "1226", "1205", "1213", "1053"];
         // Broken connection, undone transaction, too few resources, in use, the operator is at work.
         const POSTGRES: [&str; 5] = ["08", "40", "53", "55006", "57P"];
         let code = self.code.as_str();

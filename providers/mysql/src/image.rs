@@ -15,7 +15,7 @@ mod tests {
 
     #[test]
     fn images_of_mysql_are_refused() {
-        for fit in ["mariadb:10.11", "here:5000/mysql/mariadb:11", "larder-test/mariadb:1"] {
+        for fit in ["mariadb:10.11", "here:5000/mysql/mariadb:11.4", "larder-test/mariadb:1.0"] {
             assert_eq!(check(fit), Ok(()));
         }
         for unfit in ["mysql:8", "here:5000/mysql@sha256:00", "percona/percona-server:8.0"] {

@@ -9,6 +9,8 @@ mod session;
 mod tenant;
 mod transfer;
 
+use std::ops::RangeInclusive;
+
 use larder_clients::Tls;
 use larder_sdk::docker::Container;
 use larder_sdk::{Addon, Config, Failure, Role, Service};
@@ -18,6 +20,10 @@ use larder_servers::database::{Database, Databases, Kind, Server, Size};
 use tenant::Tenant;
 
 const DATA: &str = "/var/lib/mysql";
+
+/// The longest statement, and so the longest row, in MiB. A server has one about five times in memory when it runs it, beside what it keeps
+/// of its data; so the smallest takes less than others.
+const PACKETS_MIB: RangeInclusive<u64> = 24..=256;
 
 struct Mysql;
 
@@ -57,6 +63,7 @@ impl Database for Mysql {
         let words = [
             format!("--max-connections={}", size.connections_of(role)),
             format!("--innodb-buffer-pool-size={}M", size.kept_mib),
+            format!("--max-allowed-packet={}M", packet_mib(size.memory_mib)),
             "--character-set-server=utf8mb4".to_owned(),
             "--skip-name-resolve".to_owned(),
             // What doesn't fit in memory is sorted here: a tmpfs would be memory again.
@@ -87,6 +94,10 @@ impl Database for Mysql {
         Tenant::of(addon)?.check(server)
     }
 
+    fn shut(addon: &Addon, server: &Server, generation: u32) -> Result<(), Failure> {
+        tenant::shut(addon, server, generation)
+    }
+
     fn end(addon: &Addon, server: &Server, generation: u32) -> Result<(), Failure> {
         tenant::end(addon, server, generation)
     }
@@ -94,6 +105,10 @@ impl Database for Mysql {
     fn remove(addon: &Addon, server: &Server) -> Result<(), Failure> {
         tenant::remove(addon, server)
     }
+}
+
+fn packet_mib(memory_mib: u64) -> u64 {
+    (memory_mib / 16).clamp(*PACKETS_MIB.start(), *PACKETS_MIB.end())
 }
 
 type Provider = Databases<Mysql>;

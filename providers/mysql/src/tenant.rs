@@ -28,7 +28,7 @@ pub(crate) struct Tenant {
 
 impl Tenant {
     pub(crate) fn of(addon: &Addon) -> Result<Self, Failure> {
-        let connections = Size::of(addon, Mysql::KIND)?.connections;
+        let connections = Size::of(addon, Mysql::KIND)?.connections_of_user();
         let generation = addon.generation();
         let password = secrets::password("user", generation, 40)?;
         Ok(Self { name: name(addon), user: user(addon, generation), password, connections })
@@ -67,7 +67,13 @@ impl Tenant {
     }
 }
 
-/// Ends the user of a generation, and its sessions.
+/// Ends that a generation's user logs in.
+pub(crate) fn shut(addon: &Addon, server: &Server, generation: u32) -> Result<(), Failure> {
+    let shut = mysql::shut_user(&mut session::administer(server)?, &user(addon, generation));
+    shut.map_err(|error| session::explain(server, &error))
+}
+
+/// Removes the user of a generation, or leaves it for what runs with its rights.
 pub(crate) fn end(addon: &Addon, server: &Server, generation: u32) -> Result<(), Failure> {
     let mut administrator = session::administer(server)?;
     let (ended, heir) = (user(addon, generation), user(addon, addon.generation()));

@@ -111,6 +111,10 @@ impl Database for Postgres {
         Tenant::of(addon)?.check(server)
     }
 
+    fn shut(addon: &Addon, server: &Server, generation: u32) -> Result<(), Failure> {
+        tenant::shut(addon, server, generation).map(drop)
+    }
+
     fn end(addon: &Addon, server: &Server, generation: u32) -> Result<(), Failure> {
         tenant::end(addon, server, generation)
     }

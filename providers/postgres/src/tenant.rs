@@ -61,7 +61,7 @@ impl Tenant {
             login: login(&name, generation),
             name,
             password: secrets::password("user", generation, 40)?,
-            connections: Size::of(addon, Postgres::KIND)?.connections,
+            connections: Size::of(addon, Postgres::KIND)?.connections_of_user(),
             extensions,
         })
     }
@@ -142,24 +142,42 @@ fn extend(session: &mut Session<HostStream>, extension: &str) -> Result<(), Fail
     }
 }
 
-/// Ends the role that logs in for a generation: first that it logs in, which nobody can keep from being done, and then the role. What it
-/// made of its own becomes the owner's, for which it takes the database itself.
+/// Ends that a generation's role logs in, which nobody can keep from being done. Tells whether there is a role to be removed.
+pub(crate) fn shut(addon: &Addon, server: &Server, generation: u32) -> Result<bool, Failure> {
+    let name = name(addon);
+    let shut = postgres::shut_login(&mut administrator(server)?, &name, &login(&name, generation));
+    shut.map_err(|error| session::explain(server, &error))
+}
+
+/// Removes a generation's role. What it made of its own becomes the owner's, for which it takes the database itself.
 pub(crate) fn end(addon: &Addon, server: &Server, generation: u32) -> Result<(), Failure> {
-    let (name, explain) = (name(addon), |error| session::explain(server, &error));
-    let login = login(&name, generation);
-    if postgres::shut_login(&mut administrator(server)?, &name, &login).map_err(explain)? {
-        postgres::drop_login(&mut session::administer(server, &name)?, &name, &login).map_err(explain)?;
+    if !shut(addon, server, generation)? {
+        return Ok(());
     }
+    let name = name(addon);
+    let login = login(&name, generation);
+    let dropped = postgres::drop_login(&mut session::administer(server, &name)?, &name, &login);
+    tell(dropped.map_err(|error| session::explain(server, &error))?, &login);
     Ok(())
 }
 
 pub(crate) fn remove(addon: &Addon, server: &Server) -> Result<(), Failure> {
     let name = name(addon);
     let dropped = postgres::drop_role_and_database(&mut administrator(server)?, &name);
-    if dropped.map_err(|error| session::explain(server, &error))? == Dropped::NotOurs {
-        log::warn(format!("the role {name} was not made here, and was left alone"));
-    }
+    tell(dropped.map_err(|error| session::explain(server, &error))?, &name);
     Ok(())
+}
+
+/// What an operator may want to see to.
+fn tell(dropped: Dropped, role: &str) {
+    match dropped {
+        Dropped::Gone => {}
+        Dropped::NotOurs => log::warn(format!("the role {role} was not made here, and was left alone")),
+        Dropped::Shut => log::warn(format!(
+            "the role {role}, or another one of this addon, can't be removed as long as something in another database names it, such \
+            as rights that somebody has given it there: it stays without a password, and nobody logs in as it"
+        )),
+    }
 }
 
 /// Who logs in, in a generation of credentials.

@@ -10,6 +10,8 @@ use crate::server::{ADMIN, Place};
 
 /// What an app may have on a common server. Each connection and each queue takes memory that is everybody's.
 const CONNECTIONS_MAX: u32 = 64;
+/// Connections by which we log in as the app, to see how it does.
+const OURS: u32 = 2;
 const QUEUES_MAX: u32 = 256;
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// How long to wait before a server is asked again that had no time.
@@ -38,7 +40,7 @@ pub(crate) fn make(place: &Place, vhost: &str, user: &str, password: &str, tags:
 
 /// Has a virtual host take no more than its part of a common server.
 pub(crate) fn bound(place: &Place, vhost: &str) -> Result<(), Failure> {
-    for (limit, most) in [("max-connections", CONNECTIONS_MAX), ("max-queues", QUEUES_MAX)] {
+    for (limit, most) in [("max-connections", CONNECTIONS_MAX + OURS), ("max-queues", QUEUES_MAX)] {
         let path = format!("vhost-limits/{}/{limit}", encoded(vhost));
         let answer = request(place, Method::Put, &path).json(&json!({ "value": most })).send()?;
         expect(&answer, &[200, 201, 204])?;

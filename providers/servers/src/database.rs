@@ -118,7 +118,13 @@ pub trait Database: 'static {
     /// It does not work.
     fn check(addon: &Addon, server: &Server) -> Result<(), Failure>;
 
-    /// Ends the user of this generation, who may be gone already, and its sessions. What it made stays.
+    /// Sees to it that nobody logs in as the user of this generation any more, who may be gone already, and ends its sessions.
+    ///
+    /// # Errors
+    /// It did not work.
+    fn shut(addon: &Addon, server: &Server, generation: u32) -> Result<(), Failure>;
+
+    /// Removes the user of this generation, who is shut, unless something is in the way of that. What it made stays.
     ///
     /// # Errors
     /// It did not work.
@@ -143,9 +149,11 @@ impl<D: Database> Provider for Databases<D> {
     fn begin_provision(addon: &Addon) -> Result<String, Failure> {
         state::set(NEW, "yes")?;
         match Place::choose(addon, D::KIND)? {
-            Place::Container => begin::<D>(addon),
-            Place::External(_) | Place::Common => Ok("A database is made on a server that is there".to_owned()),
+            Place::Container => return begin::<D>(addon),
+            Place::External(_) => {}
+            Place::Common => Server::common_is_meant(addon, D::KIND)?,
         }
+        Ok("A database is made on a server that is there".to_owned())
     }
 
     fn provision_complete(addon: &Addon) -> Result<Progress, Failure> {

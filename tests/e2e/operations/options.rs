@@ -73,7 +73,7 @@ async fn world_docker_an_addon_keeps_the_release_that_it_was_made_with() {
     assert_eq!(engine.docker(&["exec", &container, "sh", "-c", change]).trim(), "0");
     host.patch(&format!("/v1/addons/{id}"), json!({ "parameters": { "extensions": ["citext"] } })).await.expect(202);
     assert!(reason(&ended(&host, &id).await).contains("make it anew"));
-    for unfit in ["postgres:18", "postgres:16-alpine"] {
+    for unfit in ["postgres:18", "postgres:16-alpine", "postgres:latest"] {
         let (code, _, error) = host.cli(&["provider", "options", "postgres", &format!("image={unfit}")]);
         assert!(code != 0 && error.contains(&format!("{unfit} can't be run")), "{error}");
     }

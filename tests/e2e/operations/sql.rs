@@ -134,8 +134,21 @@ async fn world_docker_users_of_a_common_postgres_are_rotated() {
     let first = host.credentials(id).await;
     let of = |key: &str| first[key].as_str().unwrap();
     used.says(&first, &format!("ALTER DATABASE {} SET role = {}", of("database"), of("username"))).unwrap();
-    let (old, _) = rotated(&host, id, &used).await;
-    let (_, new) = rotated(&host, id, &used).await;
+    // And somebody else keeps each of its roles from being dropped, by rights that nobody asked for.
+    let strangers = made(&host, asks(kind, "stranger", "communal")).await["id"].as_str().unwrap().to_owned();
+    let stranger = host.credentials(&strangers).await;
+    used.says(&stranger, "CREATE TABLE bait (n int)").unwrap();
+    let bait = |role: &Value| {
+        used.says(&stranger, &format!("GRANT SELECT ON bait TO {}", role["username"].as_str().unwrap())).unwrap();
+    };
+    bait(&first);
+    let (old, second) = rotated(&host, id, &used).await;
+    bait(&second);
+    let (_, third) = rotated(&host, id, &used).await;
+    rotate(&host, id, 0).await;
+    succeeded(&host, id).await;
+    let new = host.credentials(id).await;
+    used.says(&third, "SELECT 1").unwrap_err();
     let refused = update(&host, id, json!({ "plan": "large" })).await;
     assert_eq!(refused["operation"]["error"]["code"], "provider_rejected", "{refused}");
     let extended = update(&host, id, json!({ "parameters": { "extensions": ["citext"] } })).await;
@@ -146,6 +159,10 @@ async fn world_docker_users_of_a_common_postgres_are_rotated() {
     for gone in [&old, &new] {
         used.says(gone, "SELECT 1").unwrap_err();
     }
+    let left = "SELECT count(*) FROM pg_roles WHERE rolcanlogin AND rolname LIKE 'a%'";
+    assert_eq!(used.says(&stranger, left).unwrap(), "1", "the stranger's own");
+    host.delete(&format!("/v1/addons/{strangers}")).await.expect(202);
+    host.cleaned_up(&strangers).await;
     host.delete(&format!("/v1/addons/{server}")).await.expect(202);
     engine.is_rid_of(server).await;
 }

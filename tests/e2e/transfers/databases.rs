@@ -20,6 +20,28 @@ impl Server<'_> {
         self.kind.says(self.engine, &self.container, credentials, database, sql).unwrap()
     }
 
+    /// An app that has as many sessions as its plan gives it, none of which does anything.
+    async fn is_used_to_the_full(&self, credentials: &Value) {
+        let of = |key: &str| credentials[key].as_str().unwrap();
+        let (user, database) = (of("username"), of("database"));
+        let (variable, client, count) = match self.kind.service {
+            "postgres" => (
+                "PGPASSWORD",
+                format!("psql -h127.0.0.1 -U{user} -d{database} -c 'SELECT pg_sleep(600)'"),
+                "SELECT count(*) FROM pg_stat_activity WHERE usename = current_user AND query LIKE 'SELECT pg_sleep(%'",
+            ),
+            _ => (
+                "MYSQL_PWD",
+                format!("mariadb -h127.0.0.1 -u{user} -e 'SELECT sleep(600)' {database}"),
+                "SELECT count(*) FROM information_schema.processlist WHERE info LIKE 'SELECT sleep(%'",
+            ),
+        };
+        let password = format!("{variable}={}", of("password"));
+        let all = format!("for n in $(seq 20); do {client} & done; wait");
+        self.engine.docker(&["exec", "--detach", "--env", &password, &self.container, "sh", "-c", &all]);
+        until("all of the app's sessions", async || (self.says(credentials, count) == "20").then_some(())).await;
+    }
+
     /// One user's data are exported and taken in by another, who has data too: neither touches more than that.
     async fn brings_from_one_to_another(&self, host: &Host, [one, other]: [&str; 2]) {
         let (mine, others) = (host.credentials(one).await, host.credentials(other).await);
@@ -53,13 +75,14 @@ async fn on_a_common_server(test: &str, kind: &Kind) {
         (made(&host, asks(kind, "one", "communal")).await, made(&host, asks(kind, "other", "communal")).await);
     let parent = one["parent"].as_str().unwrap();
     let server = Server { engine: &engine, container: engine.containers(parent)[0].clone(), kind };
+    server.is_used_to_the_full(&host.credentials(id(&one)).await).await;
     server.brings_from_one_to_another(&host, [id(&one), id(&other)]).await;
     // Its user's program came to it in a network that was made for that, and is gone.
     let networks = &engine.describe(&server.container)["NetworkSettings"]["Networks"];
     assert_eq!(networks.as_object().unwrap().len(), 1, "{networks}");
     if kind.service == "postgres" {
-        // In the server's own container nobody has to know a password. The file is somebody's, and is done as it says.
-        let way_in = "\\! psql -h 127.0.0.1 -U postgres -d postgres -c 'CREATE ROLE intruder SUPERUSER'\n";
+        // The file is somebody's, and is done as it says; but from outside the server's container, where everybody has to know a password.
+        let way_in = "\\! psql -h server -U postgres -d postgres -c 'CREATE ROLE intruder SUPERUSER'\n";
         import(&host, id(&one), way_in.into()).await.expect(200);
         let intruders = "SELECT count(*) FROM pg_roles WHERE rolname = 'intruder'";
         assert_eq!(server.says(&host.credentials(id(&one)).await, intruders), "0");
@@ -94,6 +117,8 @@ async fn on_an_existing_server(test: &str, kind: &Kind, administrator: &str, var
     let options = json!({ "image": image, "external": external }).to_string();
     host.provider(&["grant", kind.service, &format!("tcp://{gateway}:{port}")]);
     host.provider(&["options", kind.service, "--json-options", &options]);
+    // Its client programs, of an image that says less of its release than one that servers run from.
+    host.provider(&["grant", kind.service, "--all"]);
 
     let (one, other) =
         (made(&host, asks(kind, "one", "independent")).await, made(&host, asks(kind, "other", "independent")).await);

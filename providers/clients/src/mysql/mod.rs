@@ -10,7 +10,7 @@ mod tenants;
 #[cfg(test)]
 mod tests;
 
-pub use retire::{Retired, retire_user, users_like};
+pub use retire::{Retired, retire_user, shut_user, users_like};
 pub use tenants::{Tenant, create_user, create_user_and_database, drop_user, drop_user_and_database};
 
 use self::packets::Packets;

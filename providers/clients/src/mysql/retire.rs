@@ -17,6 +17,16 @@ pub enum Retired {
     Shut,
 }
 
+/// Sees to it that nobody can log in as a user, who may be gone, and ends its sessions.
+///
+/// # Errors
+/// The server refuses, or the name is none.
+pub fn shut_user<S: Stream>(session: &mut Session<S>, user: &str) -> Result<(), Error> {
+    check(session, user)?;
+    session.query(&account(Sql::new("ALTER USER IF EXISTS "), user, "%").then(" ACCOUNT LOCK"))?;
+    end_sessions(session, user)
+}
+
 /// Ends the use of a user, and its sessions. What goes on as another's goes on as that of the heir, who has the same rights.
 ///
 /// # Errors
@@ -28,13 +38,11 @@ pub fn retire_user<S: Stream>(
     heir: &str,
 ) -> Result<Retired, Error> {
     check(session, database)?;
-    check(session, user)?;
     check(session, heir)?;
+    shut_user(session, user)?;
     if !defines(session, database, user)? {
         return drop_user(session, user).map(|()| Retired::Gone);
     }
-    session.query(&account(Sql::new("ALTER USER IF EXISTS "), user, "%").then(" ACCOUNT LOCK"))?;
-    end_sessions(session, user)?;
     bequeath(session, database, user, heir)?;
     Ok(Retired::Shut)
 }

@@ -18,13 +18,16 @@ const LOGIN_BYTES_MAX: usize = 64 * 1024;
 const ROUNDS_MAX: u32 = 100_000;
 
 /// Whoever owns a database sets what is so in it at first: where things are searched for, so that their functions would run as us, or
-/// what keeps a session from being opened or from changing anything.
-const NOT_THEIRS: [(&str, &str); 5] = [
+/// what keeps a session from being opened, from changing anything or from going on.
+const NOT_THEIRS: [(&str, &str); 8] = [
     ("search_path", "pg_catalog"),
     ("local_preload_libraries", ""),
     ("default_transaction_read_only", "off"),
     ("statement_timeout", "0"),
     ("lock_timeout", "0"),
+    ("idle_session_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+    ("exit_on_error", "off"),
 ];
 
 pub(super) fn log_in<S: Stream>(session: &mut Session<S>, login: &Login<'_>) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! Further roles that log in for a tenant, so that an old and a new password both work while apps change over. Such a role is a member
 //! of the one that owns the database and acts as it from the first statement on: whatever it makes is the owner's and stays.
 
-use super::tenants::{drop_role, make_role, mark_of};
+use super::tenants::{Dropped, drop_role, make_role, mark_of};
 use super::{Session, Sql, Tenant, check_name};
 use crate::{Error, Stream};
 
@@ -48,11 +48,11 @@ pub fn shut_login<S: Stream>(session: &mut Session<S>, owner: &str, login: &str)
 /// Removes a further login that was shut.
 ///
 /// One that went back to being itself may have made things of its own. They become the owner's if this session is in the tenant's
-/// database; elsewhere, the server says that they are in the way.
+/// database; what is elsewhere is in the way, and the role stays.
 ///
 /// # Errors
 /// The server refuses.
-pub fn drop_login<S: Stream>(session: &mut Session<S>, owner: &str, login: &str) -> Result<(), Error> {
+pub fn drop_login<S: Stream>(session: &mut Session<S>, owner: &str, login: &str) -> Result<Dropped, Error> {
     check_name(owner)?;
     check_name(login)?;
     // The database's owner can have everybody act as itself there, who may not do this.

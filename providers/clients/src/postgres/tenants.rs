@@ -27,11 +27,13 @@ pub struct Tenant<'a> {
     pub connections_max: Option<u16>,
 }
 
-/// What became of a tenant.
+/// What became of a tenant, or of a further login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dropped {
     /// Nothing of it is there any more, or never was.
     Gone,
+    /// A role stays, without anything of its own, and nobody can log in as it: somebody has given it rights in another database.
+    Shut,
     /// A role of this name is there, but was not made here.
     NotOurs,
 }
@@ -48,7 +50,8 @@ pub fn create_role_and_database<S: Stream>(session: &mut Session<S>, tenant: &Te
     make_database(session, name)
 }
 
-/// Removes the database with everything in it, its role and all further logins, and ends their sessions.
+/// Removes the database with everything in it, its role and all further logins, and ends their sessions. A role that can't be removed is
+/// shut, and may be tried again.
 ///
 /// # Errors
 /// The server refuses.
@@ -67,11 +70,14 @@ pub fn drop_role_and_database<S: Stream>(session: &mut Session<S>, name: &str) -
     if owner_of(session, name)?.is_some_and(|owner| owner == name) {
         drop_database(session, name)?;
     }
+    let mut all = Dropped::Gone;
     for role in logins.iter().map(String::as_str).chain([name]) {
         end_sessions(session, role)?;
-        drop_role(session, role)?;
+        if drop_role(session, role)? == Dropped::Shut {
+            all = Dropped::Shut;
+        }
     }
-    Ok(Dropped::Gone)
+    Ok(all)
 }
 
 /// What the comment of a tenant's role says.
@@ -144,17 +150,24 @@ fn drop_database<S: Stream>(session: &mut Session<S>, name: &str) -> Result<(), 
     Ok(())
 }
 
-/// What a role still has elsewhere goes with it: privileges that somebody gave it, things that it made in this session's database.
-pub(super) fn drop_role<S: Stream>(session: &mut Session<S>, role: &str) -> Result<(), Error> {
-    let drop = Sql::new("DROP ROLE IF EXISTS ").name(role);
-    match session.query(&drop) {
-        Err(error) if error.code() == Some(DEPENDENT_OBJECTS) => {
-            session.query(&Sql::new("DROP OWNED BY ").name(role))?;
-            session.query(&drop)?;
-        }
-        dropped => std::mem::drop(dropped?),
+/// Drops a role that is shut. What it has in this session's database, or was given there or of the server's own, goes with it.
+///
+/// Whoever has a database gives rights in it to any role, again and again, and lets in whom they like: so what is in other databases is
+/// left to those, and the role stays as it is.
+pub(super) fn drop_role<S: Stream>(session: &mut Session<S>, role: &str) -> Result<Dropped, Error> {
+    if !is_in_the_way(session, role)? {
+        return Ok(Dropped::Gone);
     }
-    Ok(())
+    session.query(&Sql::new("DROP OWNED BY ").name(role))?;
+    Ok(if is_in_the_way(session, role)? { Dropped::Shut } else { Dropped::Gone })
+}
+
+/// Whether a role can't be dropped for what it has; otherwise it is gone.
+fn is_in_the_way<S: Stream>(session: &mut Session<S>, role: &str) -> Result<bool, Error> {
+    match session.query(&Sql::new("DROP ROLE IF EXISTS ").name(role)) {
+        Err(error) if error.code() == Some(DEPENDENT_OBJECTS) => Ok(true),
+        dropped => dropped.map(|_| false),
+    }
 }
 
 /// A role's comment, empty if it has none; none if there is no such role.

@@ -242,6 +242,9 @@ fn world_postgres_passwords_overlap_in_a_rotation() {
         "ALTER DATABASE ann SET local_preload_libraries = nothing",
         "ALTER DATABASE ann SET default_transaction_read_only = on",
         "ALTER DATABASE ann SET statement_timeout = 1",
+        "ALTER DATABASE ann SET idle_session_timeout = 1",
+        "ALTER DATABASE ann SET idle_in_transaction_session_timeout = 1",
+        "ALTER DATABASE ann SET exit_on_error = on",
         "REVOKE ALL ON DATABASE ann FROM ann",
     ] {
         ask(&mut newest, trap).unwrap();
@@ -253,13 +256,51 @@ fn world_postgres_passwords_overlap_in_a_rotation() {
     assert!(ask(&mut newer, "SELECT 1").is_err());
     assert!(NO_SUCH_LOGIN.contains(&refused(log_in(&server, "ann_2", "newer", "ann")).as_str()));
     // From elsewhere, what it made is in the way; from within, it becomes the owner's.
-    assert_eq!(refused(drop_login(&mut admin, "ann", "ann_2")), "2BP01");
+    assert_eq!(drop_login(&mut admin, "ann", "ann_2").unwrap(), Dropped::Shut);
     let mut within = log_in(&server, "postgres", ADMIN, "ann").unwrap();
-    drop_login(&mut within, "ann", "ann_2").unwrap();
+    ask(&mut admin, "SELECT pg_sleep(0.05)").unwrap();
+    assert_eq!(refused(ask(&mut within, "SELECT 1/0")), "22012");
+    assert_eq!(drop_login(&mut within, "ann", "ann_2").unwrap(), Dropped::Gone);
     drop(within);
     assert!(!shut_login(&mut admin, "ann", "ann_2").unwrap(), "it is gone");
     ask(&mut newest, "INSERT INTO s.own VALUES (1)").unwrap();
     assert_eq!(drop_role_and_database(&mut admin, "ann").unwrap(), Dropped::Gone);
+}
+
+/// Whoever has a database gives rights in it to any role, and nobody else takes them away.
+#[test]
+fn world_postgres_a_role_that_a_stranger_has_given_rights_is_shut_and_left() {
+    let test = "world_postgres_a_role_that_a_stranger_has_given_rights_is_shut_and_left";
+    let Some(server) = start(test) else { return };
+    let mut admin = admin(&server);
+    for name in ["ann", "bob"] {
+        create_role_and_database(&mut admin, &tenant(name)).unwrap();
+    }
+    create_login(&mut admin, "ann", &login("ann_2", "newer")).unwrap();
+    let mut bob = log_in(&server, "bob", "secret", "bob").unwrap();
+    ask(&mut bob, "CREATE TABLE public.t (id int); GRANT SELECT ON public.t TO ann, ann_2").unwrap();
+    let mut newer = log_in(&server, "ann_2", "newer", "ann").unwrap();
+    for _ in 0..2 {
+        assert!(shut_login(&mut admin, "ann", "ann_2").unwrap());
+        let mut within = log_in(&server, "postgres", ADMIN, "ann").unwrap();
+        assert_eq!(drop_login(&mut within, "ann", "ann_2").unwrap(), Dropped::Shut);
+    }
+    assert!(ask(&mut newer, "SELECT 1").is_err());
+    assert!(NO_SUCH_LOGIN.contains(&refused(log_in(&server, "ann_2", "newer", "ann")).as_str()));
+    for _ in 0..2 {
+        assert_eq!(drop_role_and_database(&mut admin, "ann").unwrap(), Dropped::Shut);
+    }
+    let left =
+        "SELECT string_agg(rolname || rolcanlogin, ' ' ORDER BY rolname) FROM pg_roles WHERE rolname LIKE 'ann%'";
+    assert_eq!(ask(&mut admin, left).unwrap().as_deref(), Some("annfalse ann_2false"));
+    let database = "SELECT count(*) FROM pg_database WHERE datname = 'ann'";
+    assert_eq!(ask(&mut admin, database).unwrap().as_deref(), Some("0"));
+    ask(&mut bob, "DROP TABLE public.t").unwrap();
+    assert_eq!(drop_role_and_database(&mut admin, "ann").unwrap(), Dropped::Gone);
+    assert_eq!(
+        ask(&mut admin, "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'ann%'").unwrap().as_deref(),
+        Some("0")
+    );
 }
 
 #[test]

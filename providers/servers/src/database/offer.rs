@@ -15,6 +15,8 @@ const TENANTS: u16 = 4;
 const AUTHORITY_BYTES_MAX: u32 = 16 * 1024;
 /// Connections of the server's administrator's.
 const RESERVED: u16 = 5;
+/// Connections by which we log in as the app, beside its own: to see how its database does, while data flow out of it or into it.
+const OURS: u16 = 2;
 
 /// A size of a server, or of an app's part of one.
 #[derive(Debug)]
@@ -38,10 +40,16 @@ impl Size {
         find(kind.sizes, &addon.plan(), |size| size.name)
     }
 
+    /// How many connections a user has at once: the app's, and ours.
+    #[must_use]
+    pub const fn connections_of_user(&self) -> u16 {
+        self.connections + OURS
+    }
+
     /// How many connections a server of this size takes.
     #[must_use]
     pub fn connections_of(&self, role: Role) -> u16 {
-        RESERVED + self.connections * if matches!(role, Role::Server) { TENANTS } else { 1 }
+        RESERVED + self.connections_of_user() * if matches!(role, Role::Server) { TENANTS } else { 1 }
     }
 
     /// How many processes or threads: one for each connection.
@@ -103,7 +111,7 @@ pub(super) fn manifest<D: Database>(options: &Options) -> Result<Manifest, Strin
     let plans = sizes.iter().map(|size| D::plan(size.plan(external.is_some())));
     let service = plans.fold(in_every_way(D::service()), |service, plan| service.plan(plan));
     let manifest = Manifest::new(version, about).service(service).options(schema(D::KIND));
-    let images = release::images::<D>(options)?;
+    let images = release::images::<D>(options, external.is_some())?;
     let memory_mib = sizes.iter().map(|size| size.memory_mib).max().unwrap_or_default();
     let pids = own_pids + sizes.iter().map(|size| size.pids_of(Role::Server)).max().unwrap_or_default();
     let servers = images.iter().map(|image| running(image, memory_mib, pids));
@@ -116,7 +124,8 @@ pub(super) fn manifest<D: Database>(options: &Options) -> Result<Manifest, Strin
         _ => servers.skip(1).fold(manifest, Manifest::request).request(keeping("data")),
     };
     let port = external.port(D::KIND);
-    let client = format!("{} memory={}MiB pids={}", image.under(options)?, transfer::MEMORY_MIB, transfer::PIDS);
+    let memory_mib = sizes.iter().map(transfer::memory_mib).max().unwrap_or_default();
+    let client = format!("{} memory={memory_mib}MiB pids={}", image.under(options)?, transfer::PIDS);
     let client = Request::optional("docker", &client, "To export and import databases by its clients");
     let places = [Some(external.hostname), external.network].into_iter().flatten();
     let manifest = places.fold(manifest, |manifest, place| {

@@ -3,6 +3,8 @@
 //! None of these servers knows two passwords of one user for sure, so each generation of credentials is a user of its own to log in
 //! by, and all of them reach the one database of the addon: see [`Database::make`]. The first is called as the database is.
 
+use std::ops::Range;
+
 use larder_sdk::{Addon, Failure, Health, HealthStatus, Progress, Role, Rotation, Update};
 
 use super::place::Place;
@@ -35,9 +37,9 @@ impl<D: Database> Rotation for Databases<D> {
             Err(why) => return Ok(why.into_patience()),
         };
         let generations = Generations::of(addon)?;
-        for generation in generations.old() {
-            D::end(addon, &server, generation)?;
-        }
+        // What is in the way of removing one must not keep another alive.
+        of_each(generations.old(), |generation| D::shut(addon, &server, generation))?;
+        of_each(generations.old(), |generation| D::end(addon, &server, generation))?;
         generations.ended()?;
         Ok(Progress::Done)
     }
@@ -54,5 +56,30 @@ impl<D: Database> Health for Databases<D> {
             Role::User => D::check(addon, &server),
         };
         Ok(used.into())
+    }
+}
+
+/// Does this to all of them, whatever becomes of some.
+///
+/// # Errors
+/// The first one.
+fn of_each(generations: Range<u32>, mut act: impl FnMut(u32) -> Result<(), Failure>) -> Result<(), Failure> {
+    let failures: Vec<_> = generations.filter_map(|generation| act(generation).err()).collect();
+    failures.into_iter().next().map_or(Ok(()), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_fails_keeps_none_of_the_others_from_being_ended() {
+        let mut asked = vec![];
+        let ended = of_each(3..6, |generation| {
+            asked.push(generation);
+            if generation < 5 { Err(Failure::failed(generation.to_string())) } else { Ok(()) }
+        });
+        assert_eq!((asked, ended), (vec![3, 4, 5], Err(Failure::failed("3"))));
+        assert_eq!(of_each(3..3, |_| Err(Failure::failed("nobody is there"))), Ok(()));
     }
 }

@@ -16,12 +16,29 @@ struct Settings {
     earlier_images: Vec<String>,
 }
 
-/// The images that these options name, that of new addons first.
-pub(super) fn images<D: Database>(options: &Options) -> Result<Vec<String>, String> {
+/// The images that these options name, that of new addons first: where those are on a server elsewhere, it only has the client programs.
+pub(super) fn images<D: Database>(options: &Options, is_external: bool) -> Result<Vec<String>, String> {
     let Settings { earlier_images } = options.to()?;
-    let images: Vec<_> = [D::KIND.image.under(options)?].into_iter().chain(earlier_images).collect();
-    images.iter().try_for_each(|image| D::check_image(image))?;
-    Ok(images)
+    let image = D::KIND.image.under(options)?;
+    if !is_external {
+        D::check_image(&image)?;
+        check_release(&image, D::KIND)?;
+    }
+    earlier_images.iter().try_for_each(|image| D::check_image(image))?;
+    Ok([image].into_iter().chain(earlier_images).collect())
+}
+
+/// A name that goes on to another release one day would take the addons along. Those that were made from one already keep it, as one of
+/// the earlier images.
+fn check_release(image: &str, kind: &Kind) -> Result<(), String> {
+    if image.contains('@') || Release::of(image, kind).is_some() {
+        return Ok(());
+    }
+    let (count, usual) = (kind.release_numbers, kind.image.usual);
+    Err(format!(
+        "{image} can't be run: it may come to mean another release, which could not read the addons' data; take a tag that begins with the \
+        version's first numbers ({count} or more), as {usual} does, or add a digest"
+    ))
 }
 
 /// The image that the addon's server is to run from, which is remembered.

@@ -81,6 +81,18 @@ impl Server {
         Ok(Self { kind, host, port, tls, authority: None, user, password, database, wait: None })
     }
 
+    /// Refuses to make anything new on a common server that is another one than the options mean: the host keeps one for a plan as long as
+    /// there is one.
+    pub(super) fn common_is_meant(addon: &Addon, kind: &'static Kind) -> Result<(), Failure> {
+        let server = Self::common(addon, kind)?;
+        let made_on = server.tls.map(|_| format!("{}:{}", server.host, server.port));
+        let meant = secrets::options::<Settings>()?.external.map(|external| external.address(kind));
+        if made_on == meant {
+            return Ok(());
+        }
+        Err(Failure::rejected(not_meant(&addon.plan(), made_on.as_deref(), meant.as_deref())))
+    }
+
     /// The same, which has so long to do what it is asked on each connection.
     pub(super) fn within(self, wait: Duration) -> Self {
         Self { wait: Some(wait), ..self }
@@ -187,6 +199,15 @@ impl Server {
     }
 }
 
+/// Why nothing is made on a common server that is somewhere else than it is meant to be; in a container, if no place is told.
+fn not_meant(plan: &str, made_on: Option<&str>, meant: Option<&str>) -> String {
+    let (made_on, meant) = (made_on.unwrap_or("in a container"), meant.unwrap_or("a container"));
+    format!(
+        "the common server of the plan {plan} is {made_on}, and the provider's options lead to {meant}: the operator has to delete the \
+        common server first (by its id, which its addons have as `parent`, and after them); the next one is made where the options lead"
+    )
+}
+
 /// Of the administrator of a server in a container.
 pub(super) fn password() -> Result<String, Failure> {
     secrets::password("server", 0, 40)
@@ -204,5 +225,20 @@ fn advice_on(error: &io::Error) -> &'static str {
             to `off` in the provider's options"
         }
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_refused_is_told_where_the_common_server_is_and_where_it_should_be() {
+        let why = not_meant("small", None, Some("db.internal:5432"));
+        assert!(
+            why.contains("plan small is in a container, and the provider's options lead to db.internal:5432"),
+            "{why}"
+        );
+        assert!(not_meant("small", Some("db.internal:5432"), None).contains("is db.internal:5432, and"), "{why}");
     }
 }

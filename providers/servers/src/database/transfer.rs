@@ -1,13 +1,15 @@
 //! An addon's database as a stream: the kind's own client programs, run where the server is, as the app's own user.
 
+use std::ops::RangeInclusive;
+
 use larder_clients::Tls;
 use larder_sdk::docker::Container;
 use larder_sdk::{Addon, Failure, Role, Stream, Transfer};
 
-use super::{Database, Databases, Server, release};
+use super::{Database, Databases, Server, Size, release};
 
-/// What the programs may use, in the place of a server of the addon's own.
-pub(super) const MEMORY_MIB: u64 = 128;
+/// What the programs may use: half as much memory as the plan's server, within these bounds. They have a row several times at once.
+const MEMORY_MIB: RangeInclusive<u64> = 128..=1024;
 pub(super) const PIDS: u32 = 16;
 
 /// Where a client program is to log in, and as whom.
@@ -71,7 +73,7 @@ pub trait Dump: Database {
 
 impl<D: Dump> Transfer for Databases<D> {
     fn begin_export(addon: &Addon) -> Result<Stream, Failure> {
-        let container = D::export(addon, container::<D>()?, &target::<D>(addon)?)?;
+        let container = D::export(addon, container::<D>(addon)?, &target::<D>(addon)?)?;
         Ok(Stream::through(container).of_type(D::FORM.0, D::FORM.1))
     }
 
@@ -82,14 +84,20 @@ impl<D: Dump> Transfer for Databases<D> {
         if server.is_ours() {
             D::administer(&server)?;
         }
-        let container = D::import(container::<D>()?, &target::<D>(addon)?);
+        let container = D::import(container::<D>(addon)?, &target::<D>(addon)?);
         Ok(Stream::through(container).of_type(D::FORM.0, D::FORM.1))
     }
 }
 
-fn container<D: Dump>() -> Result<Container, Failure> {
+/// How much memory the programs may use in a plan.
+pub(super) fn memory_mib(size: &Size) -> u64 {
+    (size.memory_mib / 2).clamp(*MEMORY_MIB.start(), *MEMORY_MIB.end())
+}
+
+fn container<D: Dump>(addon: &Addon) -> Result<Container, Failure> {
+    let memory_mib = memory_mib(Size::of(addon, D::KIND)?);
     let container = Container::new("transfer", &release::of_clients(D::KIND)?);
-    Ok(container.memory_mib(MEMORY_MIB).pids(PIDS).user("999:999").read_only().tmpfs("/tmp", 16))
+    Ok(container.memory_mib(memory_mib).pids(PIDS).user("999:999").read_only().tmpfs("/tmp", 16))
 }
 
 fn target<D: Dump>(addon: &Addon) -> Result<Target, Failure> {
@@ -100,4 +108,15 @@ fn target<D: Dump>(addon: &Addon) -> Result<Target, Failure> {
     let (user, password, database) = D::login(addon)?;
     let (host, port) = server.seen_from_beside(addon);
     Ok(Target { host, port, tls: server.tls, authority: server.authority, user, password, database })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_have_more_memory_in_larger_plans() {
+        let of = |server| memory_mib(&Size { name: "some", memory_mib: server, kept_mib: 1, connections: 1 });
+        assert_eq!([256, 320, 1024, 4096].map(of), [128, 160, 512, 1024]);
+    }
 }

@@ -18,7 +18,7 @@ impl Database for Tables {
         release_numbers: 1,
         sizes: &[
             Size { name: "small", memory_mib: 64, kept_mib: 16, connections: 10 },
-            Size { name: "large", memory_mib: 256, kept_mib: 64, connections: 20 },
+            Size { name: "large", memory_mib: 512, kept_mib: 64, connections: 20 },
         ],
         own_pids: 7,
         data: "/data",
@@ -58,6 +58,10 @@ impl Database for Tables {
         Ok(())
     }
 
+    fn shut(_: &Addon, _: &Server, _: u32) -> Result<(), Failure> {
+        Ok(())
+    }
+
     fn end(_: &Addon, _: &Server, _: u32) -> Result<(), Failure> {
         Ok(())
     }
@@ -79,9 +83,9 @@ fn requested(manifest: &Value) -> Vec<&str> {
 #[test]
 fn containers_are_asked_for_with_room_for_a_common_server() {
     let manifest = made(&json!({ "image": "mine:2" }));
-    // The administrator's connections, and those of four apps.
-    let pids = 7 + 5 + 4 * 20;
-    let container = format!("mine:2 containers=1 memory=256MiB cpus=1 pids={pids}");
+    // The administrator's connections, and those of four apps, each with two of ours.
+    let pids = 7 + 5 + 4 * (20 + 2);
+    let container = format!("mine:2 containers=1 memory=512MiB cpus=1 pids={pids}");
     assert_eq!(requested(&manifest), [container.as_str(), "volumes=1"]);
     let plan = &manifest["services"][0]["plans"][0];
     assert_eq!(plan["description"], "64 MiB of memory, 1 CPU, 10 connections");
@@ -92,7 +96,7 @@ fn containers_are_asked_for_with_room_for_a_common_server() {
 fn a_server_that_is_there_takes_their_place() {
     let mut external = json!({ "hostname": "db.internal", "username": "u", "password": "p" });
     // Its clients run in containers while data are exported or imported, if that is granted.
-    let client = "tables:1 memory=128MiB pids=16";
+    let client = "tables:1 memory=256MiB pids=16";
     assert_eq!(requested(&made(&json!({ "external": external }))), ["tcp://db.internal:1234", client]);
     external["port"] = json!(5);
     external["network"] = json!("10.0.0.0/8");
@@ -110,6 +114,23 @@ fn images_of_other_releases_are_asked_for_too_and_those_that_do_not_do_are_refus
         let refused = manifest::<Tables>(&Options::parse(&options.to_string()).unwrap());
         assert_eq!(refused.err().as_deref(), Some("these are no tables"));
     }
+}
+
+#[test]
+fn where_no_server_runs_from_it_any_image_with_the_clients_does() {
+    let external = json!({ "hostname": "db.internal", "username": "u", "password": "p" });
+    let asked = made(&json!({ "image": "chairs:1", "external": external }));
+    assert_eq!(requested(&asked), ["tcp://db.internal:1234", "chairs:1 memory=256MiB pids=16"]);
+    let options = json!({ "earlier_images": ["chairs:1"], "external": external });
+    let refused = manifest::<Tables>(&Options::parse(&options.to_string()).unwrap());
+    assert_eq!(refused.err().as_deref(), Some("these are no tables"));
+}
+
+#[test]
+fn an_app_that_has_all_its_connections_leaves_room_for_ours() {
+    let size = &Tables::KIND.sizes[0];
+    assert_eq!((size.connections, size.connections_of_user()), (10, 12));
+    assert_eq!((size.connections_of(Role::User), size.connections_of(Role::Server)), (5 + 12, 5 + 4 * 12));
 }
 
 #[test]

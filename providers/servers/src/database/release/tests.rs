@@ -36,3 +36,35 @@ fn an_addon_moves_within_its_release_only() {
         assert_eq!(after(kept, set), kept);
     }
 }
+
+#[test]
+fn new_addons_are_made_from_images_that_stay_with_their_release() {
+    let two = Kind { release_numbers: 2, ..*Tables::KIND };
+    for (kind, images) in [
+        (Tables::KIND, &["tables:16", "tables:16.4-slim", "here:5000/tables:16", "tables@sha256:00"][..]),
+        (&two, &["tables:10.11", "tables:10.11.6-slim", "tables:11@sha256:00"]),
+    ] {
+        for image in images {
+            assert_eq!(check_release(image, kind), Ok(()));
+        }
+    }
+    for (kind, images) in [
+        (Tables::KIND, &["tables", "tables:latest", "here:5000/tables", "tables:slim"][..]),
+        (&two, &["tables:11", "tables:lts", "tables:11-slim", "tables:11."]),
+    ] {
+        for image in images {
+            let refused = check_release(image, kind).unwrap_err();
+            assert!(refused.starts_with(&format!("{image} can't be run")) && refused.contains("digest"), "{refused}");
+        }
+    }
+}
+
+#[test]
+fn what_was_made_from_another_one_can_go_on() {
+    let images = |options: serde_json::Value, is_external| {
+        images::<Tables>(&Options::parse(&options.to_string()).unwrap(), is_external)
+    };
+    assert!(images(larder_sdk::json!({ "image": "tables:latest" }), false).is_err());
+    assert!(images(larder_sdk::json!({ "image": "tables:latest" }), true).is_ok());
+    assert!(images(larder_sdk::json!({ "image": "tables:2", "earlier_images": ["tables:latest"] }), false).is_ok());
+}
