@@ -41,6 +41,11 @@ const STOP_S: u32 = 30;
 const TRIES: u32 = 60;
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// Why a server that can't write down its users is no good, up to what would become of them.
+const NOT_WRITTEN: &str = "the server could not write down its users (is there room on the engine's disk?), and what";
+/// When it is asked to do so again.
+const WRITTEN_AFTER: Duration = Duration::from_secs(5);
+
 /// Has the addon's server made, or made anew if it differs. Its data stay.
 pub(crate) fn ensure(addon: &Addon) -> Result<(), Failure> {
     let size = Size::of(addon)?;
@@ -126,8 +131,9 @@ impl Server {
         };
         let newest = password(*self.generations.living().end())?;
         let mut session = log_in(&endpoint, &newest)?;
-        set_passwords(&mut session, &[newest])?;
+        let kept = redis::set_passwords(&mut session, USER, &[&newest])?;
         redis::end_sessions(&mut session, USER)?;
+        written_at_last(kept)?;
         self.generations.ended()?;
         Ok(Progress::Done)
     }
@@ -170,11 +176,25 @@ fn log_in(endpoint: &Endpoint, password: &str) -> Result<Session<HostStream>, Er
 
 fn set_passwords(session: &mut Session<HostStream>, passwords: &[String]) -> Result<(), Failure> {
     let passwords: Vec<&str> = passwords.iter().map(String::as_str).collect();
-    match redis::set_passwords(session, USER, &passwords)? {
+    written(redis::set_passwords(session, USER, &passwords)?)
+}
+
+/// Refuses to go on with a user, or a password, that is gone after a restart.
+pub(crate) fn written(kept: Kept) -> Result<(), Failure> {
+    match kept {
         Kept::OnDisk => Ok(()),
-        Kept::InMemory => {
-            Err(Failure::failed("the server has no file for its users: they would not outlive a restart"))
-        }
+        Kept::InMemory => Err(Failure::failed(format!("{NOT_WRITTEN} would be gone after a restart"))),
+    }
+}
+
+/// Likewise of one that is to go, and would be back. That it goes is not given up.
+pub(crate) fn written_at_last(kept: Kept) -> Result<(), Failure> {
+    match kept {
+        Kept::OnDisk => Ok(()),
+        Kept::InMemory => Err(Failure::retry_after(
+            WRITTEN_AFTER,
+            format!("{NOT_WRITTEN} has ended would work again after a restart"),
+        )),
     }
 }
 

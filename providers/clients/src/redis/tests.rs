@@ -113,6 +113,19 @@ fn names_that_mean_something_in_a_pattern_are_refused() {
 }
 
 #[test]
+fn users_that_could_not_be_written_to_their_file_are_not_kept_by_another() {
+    let not_written =
+        b"-ERR There was an error trying to save the ACLs. Please check the server logs for more information\r\n";
+    let no_file = b"-ERR This Redis instance is not configured to use an ACL file.\r\n";
+    for (says, kept) in [(&not_written[..], Kept::InMemory), (no_file, Kept::OnDisk)] {
+        // The last is about the file of settings.
+        let replies = vec![b":1\r\n".to_vec(), says.to_vec(), b"+OK\r\n".to_vec()];
+        let mut session = Session { wire: Wire::new(Peer::answering(b"", replies)) };
+        assert_eq!(acl_delete_user(&mut session, "ann").unwrap(), kept);
+    }
+}
+
+#[test]
 fn a_sweep_goes_on_where_it_stopped() {
     let batch = |cursor: &str| format!("*2\r\n${}\r\n{cursor}\r\n:3\r\n", cursor.len()).into_bytes();
     let peer = Peer::answering(b"", vec![batch("17"), batch("42"), batch("0")]);
