@@ -131,9 +131,11 @@ impl Server {
         };
         let newest = password(*self.generations.living().end())?;
         let mut session = log_in(&endpoint, &newest)?;
+        // In this order: nobody comes by an old one any more, nobody is there by it, and whoever they have made goes, with its connections.
         let kept = redis::set_passwords(&mut session, USER, &[&newest])?;
         redis::end_sessions(&mut session, USER)?;
-        written_at_last(kept)?;
+        let others_kept = redis::delete_other_users(&mut session, USER)?;
+        [kept, others_kept].into_iter().try_for_each(written_at_last)?;
         self.generations.ended()?;
         Ok(Progress::Done)
     }
@@ -170,8 +172,9 @@ pub(crate) fn session(addon: &Addon) -> Result<Session<HostStream>, Failure> {
     Ok(log_in(&endpoint, &password(addon.generation())?)?)
 }
 
+/// By the user's name: without it, a server that asks nobody for a password refuses whoever gives one.
 fn log_in(endpoint: &Endpoint, password: &str) -> Result<Session<HostStream>, Error> {
-    redis::login(connect(&endpoint.host, endpoint.published)?, None, Some(password))
+    redis::login(connect(&endpoint.host, endpoint.published)?, Some(USER), Some(password))
 }
 
 fn set_passwords(session: &mut Session<HostStream>, passwords: &[String]) -> Result<(), Failure> {

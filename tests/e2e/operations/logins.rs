@@ -1,8 +1,8 @@
-//! Who may log in to a Redis: what its server could not write down is not done.
+//! Who may log in to a Redis: what its server could not write down is not done, and who came by an old password leaves nobody behind.
 
 use serde_json::{Value, json};
 
-use super::{rotate, succeeded};
+use super::{delete, rotate, succeeded};
 use crate::support::{Engine, Host, Redis, until};
 
 fn communal(name: &str) -> Value {
@@ -83,4 +83,40 @@ async fn world_docker_a_user_of_a_common_redis_comes_and_goes_when_that_is_writt
     });
     refused.await;
     remove_server(&engine, &host, &server).await;
+}
+
+/// Whoever knows a password of a Redis of its own may do everything there: make a user that outlives the password, too.
+#[tokio::test]
+async fn world_docker_users_made_by_an_old_password_of_redis_end_with_it() {
+    let Some(engine) = Engine::for_test("world_docker_users_made_by_an_old_password_of_redis_end_with_it") else {
+        return;
+    };
+    let host = engine.host_with("redis", "redis").await;
+    let id = host.create_and_wait(json!({ "service": "redis", "name": "a", "attach_as": "a" })).await.id();
+    let old = url(&host, "A").await;
+    rotate(&host, &id, 3).await;
+    let new = url(&host, "A").await;
+    let mut thief = Redis::connect(&old).unwrap();
+    for name in ["x", "y", "a:b"] {
+        thief.say(&["ACL", "SETUSER", name, "on", ">p", "~*", "&*", "+@all"]).unwrap();
+    }
+    thief.say(&["ACL", "SETUSER", "default", "nopass"]).unwrap();
+    thief.say(&["ACL", "SAVE"]).unwrap();
+    let (_, place) = new.rsplit_once('@').unwrap();
+    let left = format!("redis://x:p@{place}");
+    let mut by_left = Redis::connect(&left).unwrap();
+    succeeded(&host, &id).await;
+    assert!(by_left.say(&["PING"]).is_err(), "its connection has ended");
+    let container = engine.containers(&id)[0].clone();
+    for _ in 0..2 {
+        until("the new one to work", async || Redis::connect(&new).ok()).await;
+        for url in [&left, &old] {
+            let refused = Redis::connect(url).unwrap_err();
+            assert!(refused.starts_with("WRONGPASS"), "{url}: {refused}");
+        }
+        let users = engine.docker(&["exec", &container, "cat", "/data/users.acl"]);
+        assert!(users.lines().count() == 1 && users.starts_with("user default "), "{users}");
+        engine.docker(&["restart", &container]);
+    }
+    delete(&engine, &host, &id).await;
 }

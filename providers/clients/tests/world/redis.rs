@@ -6,8 +6,8 @@ use std::process::Command;
 
 use larder_clients::Error;
 use larder_clients::redis::{
-    Kept, Scripts, Session, User, Value, acl_delete_user, acl_set_user, delete_keys, end_sessions, lets_anybody_in,
-    login, set_passwords,
+    Kept, Scripts, Session, User, Value, acl_delete_user, acl_set_user, delete_keys, delete_other_users, end_sessions,
+    lets_anybody_in, login, set_passwords,
 };
 use tempfile::TempDir;
 
@@ -263,6 +263,22 @@ fn world_redis_a_user_who_stays_gets_other_passwords() {
     assert!(old.ping().is_err());
     new.ping().unwrap();
     assert!(matches!(set_passwords(&mut new, "a user", &[second]), Err(Error::BadInput(_))));
+}
+
+#[test]
+fn world_redis_other_users_are_removed_with_their_connections() {
+    let Some(server) = start("world_redis_other_users_are_removed_with_their_connections", true) else { return };
+    let mut admin = login(server.connect(), None, Some("correct_horse")).unwrap();
+    for name in ["x", "a:b", "Jürgen"] {
+        admin.command(&[b"ACL", b"SETUSER", name.as_bytes(), b"on", b">p", b"+@all"]).unwrap();
+    }
+    let mut other = login(server.connect(), Some("x"), Some("p")).unwrap();
+    for _ in 0..2 {
+        assert_eq!(delete_other_users(&mut admin, "default").unwrap(), Kept::OnDisk);
+    }
+    assert!(other.ping().is_err());
+    let users = fs::read_to_string(server.dir.path().join("users")).unwrap();
+    assert!(users.lines().count() == 1 && users.starts_with("user default "), "{users}");
 }
 
 #[test]
