@@ -19,9 +19,15 @@ const DATA: &str = "data";
 const PORT: u16 = 6379;
 /// Who uses a server, or administers a common one.
 const USER: &str = "default";
-/// The file must be there before the first start. From then on it is the server's own.
-const WITH_USERS: &str = "umask 077; \
-    test -s /data/users.acl || printf 'user default on #%s ~* &* +@all\\n' \"$PASSWORD_DIGEST\" > /data/users.acl; \
+/// The file of users must be there before the first start; from then on it is the server's own. A server that does not persist leaves
+/// a mark that the log of changes, if there is one, ends there. One that persists and finds that mark, and no log that was written since,
+/// begins its log with the last snapshot: an update to no persistence was taken back.
+const START: &str = "umask 077; cd /data; \
+    test -s users.acl || printf 'user default on #%s ~* &* +@all\\n' \"$PASSWORD_DIGEST\" > users.acl; \
+    case $* in *'--appendonly no'*) touch unlogged ;; \
+    *) if [ -e unlogged ]; then \
+    if [ ! appendonlydir -nt unlogged ] && [ ! appendonly.aof -nt unlogged ] && [ -s dump.rdb ]; then \
+    rm -rf appendonlydir && mv -f dump.rdb appendonly.aof || exit 1; fi; rm -f unlogged; fi ;; esac; \
     case $(redis-server --version) in *v=6.*) CLIENTS= ;; esac; \
     exec redis-server --protected-mode no --aclfile /data/users.acl ${CLIENTS:+--maxmemory-clients \"$CLIENTS\"} \"$@\"";
 /// What one user of a common server may have it hold for a single command or connection. A value is made whole before Redis asks whether
@@ -50,7 +56,7 @@ const WRITTEN_AFTER: Duration = Duration::from_secs(5);
 pub(crate) fn ensure(addon: &Addon) -> Result<(), Failure> {
     let size = Size::of(addon)?;
     let container = Container::new(SERVER, &IMAGE.kept()?)
-        .entrypoint(["sh", "-c", WITH_USERS, "redis"])
+        .entrypoint(["sh", "-c", START, "redis"])
         .command(settings(addon, size)?)
         .env("CLIENTS", if addon.role() == Role::Server { OF_ALL_CLIENTS } else { "" })
         // For the first start.
