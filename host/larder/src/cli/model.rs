@@ -32,13 +32,16 @@ fn without_nulls(value: &Value) -> Value {
     }
 }
 
-/// Reads the entries of a list, `{"name": [...]}`.
+/// Reads the entries of a list, `{"name": [...]}`; one that is missing has none.
 pub(crate) fn read_list<T: DeserializeOwned>(value: &Value, name: &str) -> Result<Vec<T>> {
-    let entries = value.get(name).and_then(Value::as_array);
-    entries.into_iter().flatten().map(read).collect()
+    match value.get(name) {
+        None | Some(Value::Null) => Ok(vec![]),
+        Some(Value::Array(entries)) => entries.iter().map(read).collect(),
+        Some(_) => Err(unexpected(&format!("`{name}` is no list"))),
+    }
 }
 
-fn unexpected(error: &serde_json::Error) -> Failure {
+fn unexpected(error: &dyn std::fmt::Display) -> Failure {
     Failure::new(Kind::Failed, "bad_answer", format!("the server's answer is not as expected: {error}"))
         .or_help("compare `larder --version` with the server's, or use --json")
 }
