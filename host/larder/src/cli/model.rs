@@ -139,6 +139,16 @@ pub(crate) struct Cleanup {
     pub(crate) last_error: Option<String>,
 }
 
+impl Cleanup {
+    /// What is to be said of it, on one line.
+    pub(crate) fn remark(&self) -> String {
+        match &self.last_error {
+            Some(why) => format!("{}: {why}", self.state),
+            None => self.state.clone(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Provider {
@@ -328,6 +338,12 @@ impl Addon {
     /// How people call it: `APP/NAME`, which every command takes; without an app, its id.
     pub(crate) fn label(&self) -> String {
         self.app.as_ref().map_or_else(|| self.id.clone(), |app| format!("{app}/{}", self.name))
+    }
+
+    /// Whether nothing of it is left, nor ever will be.
+    pub(crate) fn is_removed(&self) -> bool {
+        matches!(self.state.as_str(), "deprovisioned" | "error")
+            && matches!(self.cleanup.state.as_str(), "" | "none" | "done")
     }
 
     /// Whether waiting for it makes no sense any more.

@@ -44,6 +44,8 @@ const COMMANDS: &[&str] = &[
     "larder addon rotate web/db --overlap 1h --timeout 0",
     "larder addon rotate web/db --overlap 7d",
     "larder addon delete web/cache web/other --force --now",
+    "larder addon delete web/cache --wait",
+    "larder addon delete web/cache web/other --wait 2m",
     "larder addon list --deleted --app web",
     "larder addon undelete web/cache",
     "larder addon undelete cache --app web --wait 2m",
