@@ -64,6 +64,10 @@ impl Drop for Reader<'_> {
     }
 }
 
+fn page() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/compose.md")).unwrap()
+}
+
 /// Compose as a plugin, or as the program that it once was.
 fn compose() -> &'static str {
     let plugin = Command::new("docker").args(["compose", "version"]).output();
@@ -73,9 +77,9 @@ fn compose() -> &'static str {
 #[tokio::test]
 async fn world_docker_a_db_of_a_compose_file_becomes_an_addon() {
     let Some(engine) = Engine::for_test("world_docker_a_db_of_a_compose_file_becomes_an_addon") else { return };
-    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/compose.md")).unwrap();
+    let page = page();
     let (files, scripts) = (blocks(&page, "yaml"), blocks(&page, "sh"));
-    let ([before, after], [grant, make, bring, begin]) = (&files[..], &scripts[..]) else {
+    let ([before, after], [grant, make, bring, begin, _cache]) = (&files[..], &scripts[..]) else {
         panic!("the page has other steps: {files:?} {scripts:?}")
     };
     let host = engine.host().await;
@@ -104,6 +108,28 @@ async fn world_docker_a_db_of_a_compose_file_becomes_an_addon() {
     assert!(listed.contains("brought along"), "{listed}");
     let own = reader.run("larder app detach shop; larder addon wait shop/db; larder config show shop --format docker");
     assert!(own.contains("@127.0.0.1:"), "{own}");
+}
+
+#[tokio::test]
+async fn world_docker_the_keys_of_a_compose_files_cache_come_along() {
+    let Some(engine) = Engine::for_test("world_docker_the_keys_of_a_compose_files_cache_come_along") else { return };
+    let host = engine.host_with("redis", "redis").await;
+    let shop = format!("shop{}c", std::process::id());
+    let reader = Reader { engine: &engine, host: &host, dir: TempDir::new().unwrap(), shop };
+    reader.write("services:\n  web:\n    image: shop:1\n  cache:\n    image: larder-test/redis:1\n");
+    reader.run("docker compose up --detach cache; larder app create shop");
+    let ask = "docker compose exec -T cache redis-cli --raw";
+    until("the old server", async || Some(reader.run(&format!("{ask} PING || true"))).filter(|said| said == "PONG\n"))
+        .await;
+    // Keys of any kind, with any bytes in them.
+    let fill = "redis.call('SET', 'a b' .. string.char(0, 10, 255), '1'); redis.call('SET', 'soon', '2', 'EX', '5000'); \
+        for n = 1, 2000 do redis.call('HSET', 'h', n, string.char(n % 256)) end";
+    reader.run(&format!("{ask} EVAL \"{fill}\" 0"));
+    reader.run(&blocks(&page(), "sh")[4]);
+    let look = "return {redis.call('DBSIZE'), redis.call('GET', 'a b' .. string.char(0, 10, 255)), \
+        redis.call('TTL', 'soon') > 4000, redis.call('TTL', 'h'), redis.call('HLEN', 'h'), redis.call('HGET', 'h', '65')}";
+    let client = "larder addon connect shop/cache --image larder-test/redis:1 -- --raw";
+    assert_eq!(reader.run(&format!("{client} EVAL \"{look}\" 0")), "3\n1\n1\n-1\n2000\nA\n");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod broker;
 mod dumps;
+mod logins;
 mod options;
 mod queue;
 mod redis;

@@ -71,6 +71,25 @@ async fn every_command_of_the_readme_works() {
     );
 }
 
+/// A provider that serves takes no options that it has no grants for.
+#[tokio::test]
+async fn an_external_server_is_told_to_a_provider_that_serves_as_the_page_has_it() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/databases.md")).unwrap();
+    let commands = blocks(&page, "sh").remove(0);
+    let host = Host::start(&["postgres"]).await;
+    host.provider(&["grant", "postgres", "--all"]);
+    let version = async || host.get("/v1/providers/postgres").await.expect(200)["versions"][0].clone();
+    assert_eq!(version().await["state"], "active");
+    let larder = Path::new(env!("CARGO_BIN_EXE_larder")).parent().unwrap().display();
+    let path = format!("{larder}:{}", std::env::var("PATH").unwrap());
+    let mut shell = Command::new("bash");
+    shell.args(["-euc", &commands]).env("PATH", path).env("LARDER_DATA_DIR", host.dir());
+    let output = shell.env_remove("LARDER_URL").env_remove("LARDER_TOKEN").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let asks = version().await["requests"].to_string();
+    assert!(asks.contains("tcp://db.internal:5432"), "it has taken the options: {asks}");
+}
+
 #[tokio::test]
 async fn the_provider_that_takes_its_time_works_as_the_page_has_it() {
     let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/providers.md")).unwrap();

@@ -8,7 +8,6 @@ mod patch;
 
 use std::time::Duration;
 
-use larder_domain::config::AddonConfig;
 use larder_domain::history::StoredEntry;
 use larder_domain::ports::store::{AddonFilter, StoredLog, Watcher};
 use larder_domain::{AddonId, AddonRecord};
@@ -19,7 +18,7 @@ pub(crate) use delete::{in_use, protected};
 pub use create::{CreateAddon, NewAddonState};
 pub use patch::PatchAddon;
 
-use crate::{Code, Control, ControlError};
+use crate::{Code, Control, ControlError, Reached};
 
 /// The longest that a request may wait for an addon, in milliseconds.
 pub const WAIT_MS_MAX: u64 = 60_000;
@@ -49,16 +48,20 @@ impl Control {
         Ok(self.store.addons(filter).await?)
     }
 
-    /// What an addon gives its app; none before it is provisioned, and none once it is terminal: what the store still has
-    /// then is kept for the cleanup alone.
+    /// What an addon gives its app, and where it is reached; nothing once it is terminal. What the store still has then is kept for the
+    /// cleanup alone.
     ///
     /// # Errors
     /// `unknown_addon`.
-    pub async fn addon_config(&self, id: AddonId) -> Result<Option<AddonConfig>, ControlError> {
+    pub async fn addon_config(&self, id: AddonId) -> Result<Reached, ControlError> {
         let config = self.store.addon_config(id).await?;
         // Looked at afterwards: an addon that is deleted meanwhile has nothing to give.
-        let is_over = self.addon(id).await?.addon.state.is_terminal();
-        Ok(config.filter(|_| !is_over))
+        let record = self.addon(id).await?;
+        if record.addon.state.is_terminal() {
+            return Ok(Reached::default());
+        }
+        let places = self.places_of(&record.spec, record.engine.as_ref()).await?;
+        Ok(Reached { config, places })
     }
 
     /// Waits until an addon is terminal, or ready with nothing under way that somebody waits for, or the time is over; the addon as

@@ -37,7 +37,7 @@ pub use control::Control;
 pub use doctor::{EngineReport, EngineState, Pruned};
 pub use environment::{EnvironmentVariable, SERVICES_VARIABLE};
 pub use error::{Code, ControlError};
-pub use networks::Place;
+pub use networks::{Place, Reached};
 pub use offers::{Offer, Offers};
 pub use providers::Uploaded;
 pub use sink::NoSink;

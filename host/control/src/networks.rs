@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use larder_domain::config::AddonConfig;
 use larder_domain::docker::name_in_networks;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::engine::EngineError;
 use larder_domain::ports::store::AddonFilter;
-use larder_domain::{AddonId, AddonRecord, AddonSpec, AppName, EngineName, NetworkName, ProvisionType};
+use larder_domain::{AddonId, AddonSpec, AppName, EngineName, NetworkName, ProvisionType};
 
 use crate::{Code, Control, ControlError};
 
@@ -25,6 +26,15 @@ pub struct Place {
     pub host: String,
     /// The port there.
     pub published: u16,
+}
+
+/// By what an addon is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reached {
+    /// What its provider gives its app; none before it is provisioned.
+    pub config: Option<AddonConfig>,
+    /// The ports of its containers, or of those of the server that it is a part of.
+    pub places: Vec<Place>,
 }
 
 impl Control {
@@ -89,15 +99,6 @@ impl Control {
         }
     }
 
-    /// Where an addon is reached: each port of its containers, or of those of the server that it or its owner is a part of, in an app's
-    /// network and from outside.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn places(&self, record: &AddonRecord) -> Result<Vec<Place>, ControlError> {
-        Ok(self.places_of(&record.spec, record.engine.as_ref()).await?)
-    }
-
     /// Where an addon's app is to connect to reach what this host reaches at a host and a port.
     pub(crate) async fn for_app(
         &self,
@@ -115,7 +116,13 @@ impl Control {
         Ok(place.map_or(outside, |place| (place.name, place.port)))
     }
 
-    async fn places_of(&self, spec: &AddonSpec, engine: Option<&EngineName>) -> Result<Vec<Place>, StoreError> {
+    /// Where an addon is reached: each port of its containers, or of those of the server that it or its owner is a part of, in an app's
+    /// network and from outside.
+    pub(crate) async fn places_of(
+        &self,
+        spec: &AddonSpec,
+        engine: Option<&EngineName>,
+    ) -> Result<Vec<Place>, StoreError> {
         let Some(Ok(engine)) = engine.map(|name| self.engines.get(name)) else { return Ok(vec![]) };
         let mut places = vec![];
         for addon in [Some(spec.id), spec.parent, self.owners_server(spec).await?].into_iter().flatten() {
@@ -131,6 +138,7 @@ impl Control {
         }
         Ok(places)
     }
+
     /// The common server that the owner of what an addon shares is a part of.
     async fn owners_server(&self, spec: &AddonSpec) -> Result<Option<AddonId>, StoreError> {
         match (spec.provision_type, spec.parent) {

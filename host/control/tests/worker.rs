@@ -201,7 +201,11 @@ async fn secrets_that_the_host_knows_are_blotted_out_of_all_that_is_said() {
     let id = host.create("gossip", "one").await.spec.id;
     assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
     host.control.delete_addon(id, false).await.unwrap();
-    assert_eq!(host.control.addon_config(id).await.unwrap(), None, "readable no more, though kept for the cleanup");
+    assert_eq!(
+        host.control.addon_config(id).await.unwrap().config,
+        None,
+        "readable no more, though kept for the cleanup"
+    );
     until("the failed cleanup", || async {
         matches!(host.control.addon(id).await.unwrap().addon.cleanup, Cleanup::Failing { .. }).then_some(())
     })

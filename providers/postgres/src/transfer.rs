@@ -8,7 +8,15 @@ use larder_servers::database::{AUTHORITY, Dump, Target};
 use crate::Postgres;
 use crate::tenant::Tenant;
 
+/// `psql` does this between the first and the last one, in one session.
+const BEGIN: &str = "--command=BEGIN";
+/// Can't be done within a transaction: so this fails, and all before it is undone, if the end has not been reached, be it that the data
+/// broke off or that they have an open end themselves.
+const IS_OVER: &str = "--command=DISCARD ALL";
+
 impl Dump for Postgres {
+    const END: &'static str = "\nCOMMIT;\n";
+
     fn login(addon: &Addon) -> Result<(String, String, String), Failure> {
         Ok(Tenant::of(addon)?.login())
     }
@@ -23,8 +31,7 @@ impl Dump for Postgres {
     }
 
     fn import(container: Container, target: &Target) -> Container {
-        let words =
-            ["--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--single-transaction", "--file=-"];
+        let words = ["--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", BEGIN, "--file=-", IS_OVER];
         client(container.command(words), "psql", target)
     }
 }

@@ -3,6 +3,8 @@
 //! It is made anew with its volume, and reads there what it is told to read: a log of all changes if it persists, else a snapshot,
 //! which it writes whenever it is stopped. So before it is told to read the log, there has to be one; and before it is told to read the
 //! snapshot, it has to have written a new one, since it may not come to that when it is stopped, and would read an old one then.
+//! If the change to no persistence fails afterwards, the host takes it back, and the log is an old one by then: `server` has the
+//! container see to it that the last snapshot is read.
 
 use std::time::Duration;
 

@@ -19,9 +19,15 @@ const DATA: &str = "data";
 const PORT: u16 = 6379;
 /// Who uses a server, or administers a common one.
 const USER: &str = "default";
-/// The file must be there before the first start. From then on it is the server's own.
-const WITH_USERS: &str = "umask 077; \
-    test -s /data/users.acl || printf 'user default on #%s ~* &* +@all\\n' \"$PASSWORD_DIGEST\" > /data/users.acl; \
+/// The file of users must be there before the first start; from then on it is the server's own. A server that does not persist leaves
+/// a mark that the log of changes, if there is one, ends there. One that persists and finds that mark, and no log that was written since,
+/// begins its log with the last snapshot: an update to no persistence was taken back.
+const START: &str = "umask 077; cd /data; \
+    test -s users.acl || printf 'user default on #%s ~* &* +@all\\n' \"$PASSWORD_DIGEST\" > users.acl; \
+    case $* in *'--appendonly no'*) touch unlogged ;; \
+    *) if [ -e unlogged ]; then \
+    if [ ! appendonlydir -nt unlogged ] && [ ! appendonly.aof -nt unlogged ] && [ -s dump.rdb ]; then \
+    rm -rf appendonlydir && mv -f dump.rdb appendonly.aof || exit 1; fi; rm -f unlogged; fi ;; esac; \
     case $(redis-server --version) in *v=6.*) CLIENTS= ;; esac; \
     exec redis-server --protected-mode no --aclfile /data/users.acl ${CLIENTS:+--maxmemory-clients \"$CLIENTS\"} \"$@\"";
 /// What one user of a common server may have it hold for a single command or connection. A value is made whole before Redis asks whether
@@ -41,11 +47,16 @@ const STOP_S: u32 = 30;
 const TRIES: u32 = 60;
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// Why a server that can't write down its users is no good, up to what would become of them.
+const NOT_WRITTEN: &str = "the server could not write down its users (is there room on the engine's disk?), and what";
+/// When it is asked to do so again.
+const WRITTEN_AFTER: Duration = Duration::from_secs(5);
+
 /// Has the addon's server made, or made anew if it differs. Its data stay.
 pub(crate) fn ensure(addon: &Addon) -> Result<(), Failure> {
     let size = Size::of(addon)?;
     let container = Container::new(SERVER, &IMAGE.kept()?)
-        .entrypoint(["sh", "-c", WITH_USERS, "redis"])
+        .entrypoint(["sh", "-c", START, "redis"])
         .command(settings(addon, size)?)
         .env("CLIENTS", if addon.role() == Role::Server { OF_ALL_CLIENTS } else { "" })
         // For the first start.
@@ -126,8 +137,11 @@ impl Server {
         };
         let newest = password(*self.generations.living().end())?;
         let mut session = log_in(&endpoint, &newest)?;
-        set_passwords(&mut session, &[newest])?;
+        // In this order: nobody comes by an old one any more, nobody is there by it, and whoever they have made goes, with its connections.
+        let kept = redis::set_passwords(&mut session, USER, &[&newest])?;
         redis::end_sessions(&mut session, USER)?;
+        let others_kept = redis::delete_other_users(&mut session, USER)?;
+        [kept, others_kept].into_iter().try_for_each(written_at_last)?;
         self.generations.ended()?;
         Ok(Progress::Done)
     }
@@ -164,17 +178,32 @@ pub(crate) fn session(addon: &Addon) -> Result<Session<HostStream>, Failure> {
     Ok(log_in(&endpoint, &password(addon.generation())?)?)
 }
 
+/// By the user's name: without it, a server that asks nobody for a password refuses whoever gives one.
 fn log_in(endpoint: &Endpoint, password: &str) -> Result<Session<HostStream>, Error> {
-    redis::login(connect(&endpoint.host, endpoint.published)?, None, Some(password))
+    redis::login(connect(&endpoint.host, endpoint.published)?, Some(USER), Some(password))
 }
 
 fn set_passwords(session: &mut Session<HostStream>, passwords: &[String]) -> Result<(), Failure> {
     let passwords: Vec<&str> = passwords.iter().map(String::as_str).collect();
-    match redis::set_passwords(session, USER, &passwords)? {
+    written(redis::set_passwords(session, USER, &passwords)?)
+}
+
+/// Refuses to go on with a user, or a password, that is gone after a restart.
+pub(crate) fn written(kept: Kept) -> Result<(), Failure> {
+    match kept {
         Kept::OnDisk => Ok(()),
-        Kept::InMemory => {
-            Err(Failure::failed("the server has no file for its users: they would not outlive a restart"))
-        }
+        Kept::InMemory => Err(Failure::failed(format!("{NOT_WRITTEN} would be gone after a restart"))),
+    }
+}
+
+/// Likewise of one that is to go, and would be back. That it goes is not given up.
+pub(crate) fn written_at_last(kept: Kept) -> Result<(), Failure> {
+    match kept {
+        Kept::OnDisk => Ok(()),
+        Kept::InMemory => Err(Failure::retry_after(
+            WRITTEN_AFTER,
+            format!("{NOT_WRITTEN} has ended would work again after a restart"),
+        )),
     }
 }
 

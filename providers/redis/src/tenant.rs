@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use larder_clients::HostStream;
-use larder_clients::redis::{self, Scripts, Session, User};
+use larder_clients::redis::{self, Kept, Scripts, Session, User};
 use larder_sdk::{Addon, Config, Failure, HealthStatus, Progress, docker, secrets, state};
 use larder_servers::{Generations, LOGIN_WAIT, name_of, told, told_port};
 
-use crate::server::connect;
+use crate::server::{connect, written, written_at_last};
 
 /// How many batches of keys one call removes.
 const BATCHES_MAX: u32 = 50;
@@ -56,17 +56,16 @@ impl Tenant {
     /// Makes the user, and tries it.
     pub(crate) fn make(&self) -> Result<Progress, Failure> {
         let living = self.generations.living().map(password).collect::<Result<Vec<_>, _>>()?;
-        self.set(&mut self.server.log_in()?, &living)?;
+        written(self.set(&mut self.server.log_in()?, &living)?)?;
         self.try_it(self.server.connect()?)?;
         Ok(Progress::Done)
     }
 
     /// The user with these passwords and no others. Whoever is logged in stays so.
-    fn set(&self, session: &mut Session<HostStream>, passwords: &[String]) -> Result<(), Failure> {
+    fn set(&self, session: &mut Session<HostStream>, passwords: &[String]) -> Result<Kept, Failure> {
         let passwords: Vec<&str> = passwords.iter().map(String::as_str).collect();
         let user = User { name: &self.name, passwords: &passwords, prefix: &self.name, scripts: Scripts::Denied };
-        redis::acl_set_user(session, &user)?;
-        Ok(())
+        Ok(redis::acl_set_user(session, &user)?)
     }
 
     fn try_it(&self, stream: HostStream) -> Result<(), Failure> {
@@ -81,8 +80,9 @@ impl Tenant {
     /// Lets in by the newest password only. Whoever came by another has to come again.
     pub(crate) fn end_old(&self) -> Result<Progress, Failure> {
         let mut session = self.server.log_in()?;
-        self.set(&mut session, std::slice::from_ref(&self.password))?;
+        let kept = self.set(&mut session, std::slice::from_ref(&self.password))?;
         redis::end_sessions(&mut session, &self.name)?;
+        written_at_last(kept)?;
         self.generations.ended()?;
         Ok(Progress::Done)
     }
@@ -103,11 +103,11 @@ impl Tenant {
     }
 }
 
-/// First the user, so that nobody makes new keys; then its keys.
+/// First the user, so that nobody makes new keys; then its keys. A user that would be back after a restart is not gone.
 pub(crate) fn remove(addon: &Addon) -> Result<Progress, Failure> {
     let name = name_of(addon);
     let mut session = Server::of(addon)?.log_in()?;
-    redis::acl_delete_user(&mut session, &name)?;
+    written_at_last(redis::acl_delete_user(&mut session, &name)?)?;
     let cursor = state::get_text(CURSOR)?;
     let sweep = redis::delete_keys(&mut session, &name, cursor.as_deref(), BATCHES_MAX)?;
     match sweep.cursor {

@@ -161,6 +161,53 @@ async fn world_docker_redis_does_not_stop_to_persist_before_it_has_a_snapshot() 
     delete(&engine, &host, &id).await;
 }
 
+/// What the host does with an update that failed: the container that was there before is made anew, over the data as they are by then.
+fn run_as_before(engine: &Engine, before: &Value) -> String {
+    let words = |field: &str| -> Vec<String> { serde_json::from_value(before["Config"][field].clone()).unwrap() };
+    let data = format!("{}:/data", before["Mounts"][0]["Name"].as_str().unwrap());
+    let mut run = ["run", "--detach", "--user", "999:999", "--read-only", "--tmpfs", "/tmp", "--volume", &data]
+        .map(str::to_owned)
+        .to_vec();
+    run.extend(words("Env").into_iter().flat_map(|pair| ["--env".to_owned(), pair]));
+    let entrypoint = words("Entrypoint");
+    run.extend(["--entrypoint".to_owned(), entrypoint[0].clone(), before["Config"]["Image"].as_str().unwrap().into()]);
+    run.extend(entrypoint.into_iter().skip(1).chain(words("Cmd")));
+    engine.docker(&run.iter().map(String::as_str).collect::<Vec<_>>()).trim().to_owned()
+}
+
+/// Its log of changes ends where it was told not to write one, and the app went on.
+#[tokio::test]
+async fn world_docker_a_redis_that_persists_after_all_has_what_was_written_meanwhile() {
+    let test = "world_docker_a_redis_that_persists_after_all_has_what_was_written_meanwhile";
+    let Some(engine) = Engine::for_test(test) else { return };
+    let host = engine.host_with("redis", "redis").await;
+    let id = host.create_and_wait(json!({ "service": "redis" })).await.id();
+    let url = url(&host, "REDIS_URL").await;
+    Redis::connect(&url).unwrap().say(&["SET", "a", "old"]).unwrap();
+    let before = engine.describe(&engine.containers(&id)[0]);
+    let updated = update(&host, &id, json!({ "parameters": { "persistence": false } })).await;
+    assert_eq!(updated["operation"]["state"], "succeeded", "{updated}");
+    let mut redis = Redis::connect(&url).unwrap();
+    for words in [&["SET", "a", "new"][..], &["SAVE"]] {
+        redis.say(words).unwrap();
+    }
+    let container = run_as_before(&engine, &before);
+    let password = url.split(['@', ':']).nth(2).unwrap();
+    let ask = |words: &[&str]| {
+        let client = ["exec", &container, "redis-cli", "--no-auth-warning", "-a", password];
+        engine.try_docker(&[&client[..], words].concat()).ok().map(|said| said.trim().to_owned())
+    };
+    let answers = async || ask(&["GET", "a"]).filter(|said| ["old", "new", "newer", ""].contains(&said.as_str()));
+    assert_eq!(until("it to have read its data", answers).await, "new");
+    // From then on it has its log again: there is no time for a snapshot.
+    ask(&["SET", "a", "newer"]).unwrap();
+    engine.docker(&["kill", &container]);
+    engine.docker(&["start", &container]);
+    assert_eq!(until("it to have read its log", answers).await, "newer");
+    engine.docker(&["rm", "--force", &container]);
+    delete(&engine, &host, &id).await;
+}
+
 /// Another image is for new addons: one that has data goes on with the one that it was made with.
 #[tokio::test]
 async fn world_docker_redis_keeps_the_image_that_it_was_made_with() {

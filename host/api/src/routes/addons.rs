@@ -158,8 +158,6 @@ pub(super) async fn config(
     InPath(id): InPath<AddonId>,
     _: NoQuery,
 ) -> Result<Response, Problem> {
-    let record = api.control.addon(id).await?;
-    let (config, places) =
-        (api.control.addon_config(id).await?.unwrap_or_default(), api.control.places(&record).await?);
-    Ok(Json(AddonConfigView::new(&config, &places)).into_response())
+    let reached = api.control.addon_config(id).await?;
+    Ok(Json(AddonConfigView::new(reached.config.as_ref(), &reached.places)).into_response())
 }

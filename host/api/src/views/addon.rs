@@ -148,15 +148,15 @@ struct CredentialView<'a> {
 }
 
 impl<'a> AddonConfigView<'a> {
-    pub(crate) fn new(config: &'a AddonConfig, places: &'a [Place]) -> Self {
+    pub(crate) fn new(config: Option<&'a AddonConfig>, places: &'a [Place]) -> Self {
         let place = |place: &'a Place| PlaceView {
             name: &place.name,
             port: place.port,
             host: &place.host,
             published: place.published,
         };
-        let variables = config.variables.iter();
-        let credentials = config.credentials.iter();
+        let variables = config.into_iter().flat_map(|config| &config.variables);
+        let credentials = config.into_iter().flat_map(|config| &config.credentials);
         Self {
             variables: variables
                 .map(|v| VariableView { name: v.name.as_str(), value: v.value.reveal(), secret: v.secret })

@@ -57,7 +57,7 @@ async fn a_deleted_addon_is_had_back_with_its_variables_and_its_provider_hears_o
     let grace = deleted.kept().unwrap();
     assert_eq!(grace.until, host.store.now().plus_ms(3_600_000));
     sink_has(&host, id, false).await;
-    assert_eq!((variables(&host).await, host.control.addon_config(id).await.unwrap()), (0, None));
+    assert_eq!((variables(&host).await, host.control.addon_config(id).await.unwrap().config), (0, None));
     assert_eq!(host.control.delete_addon(id, false).await.unwrap().addon.grace, Some(grace), "twice prolongs nothing");
 
     host.control.undelete_addon(id).await.unwrap();

@@ -92,7 +92,7 @@ async fn until_followed(host: &TestHost, id: AddonId) {
 async fn for_app(host: &TestHost, id: AddonId) -> (String, u16) {
     let call = host.script.last.lock().unwrap()[&Export::GetConfig].clone();
     assert_eq!(call.addon.id, id);
-    let outside = host.control.places(&host.control.addon(id).await.unwrap()).await.unwrap().remove(0);
+    let outside = host.control.addon_config(id).await.unwrap().places.remove(0);
     assert_eq!(call.context.for_app("db.example.com", 5432).await.unwrap(), ("db.example.com".to_owned(), 5432));
     call.context.for_app(&outside.host, outside.published).await.unwrap()
 }

@@ -3,46 +3,58 @@
 use std::time::Duration;
 
 use larder_domain::Grace;
+use larder_domain::operation::Operation;
 
-/// Nobody waits longer than that for one command.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// Nobody waits longer than that for one command, in milliseconds.
+const WAIT_MS_MAX: u64 = 24 * HOUR_MS;
+const HOUR_MS: u64 = 3_600_000;
+const DAY_MS: u64 = 24 * HOUR_MS;
 
 /// Reads how long to wait; a bare number counts seconds.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-    let read = read(text)?;
-    if read > LONGEST { Err("the longest wait is 24h".to_owned()) } else { Ok(read) }
+    at_most(WAIT_MS_MAX, "the longest wait is 24h", "60s, 5m or 1h30m", text)
+}
+
+/// Reads how long old credentials work beside the new ones.
+pub(crate) fn parse_overlap(text: &str) -> Result<Duration, String> {
+    at_most(Operation::OVERLAP_MS_MAX, "the longest overlap is 7d", IN_DAYS, text)
 }
 
 /// Reads how long deleted addons can be had back.
 pub(crate) fn parse_grace(text: &str) -> Result<Duration, String> {
-    let read = read(text)?;
-    let longest = Duration::from_millis(Grace::MS_MAX);
-    if read > longest { Err("the longest grace is 30d".to_owned()) } else { Ok(read) }
+    at_most(Grace::MS_MAX, "the longest grace is 30d", IN_DAYS, text)
 }
 
-fn read(text: &str) -> Result<Duration, String> {
-    let wrong = || "use a number of seconds, or a length of time like 60s, 5m or 1h30m".to_owned();
+/// What may be written where days make sense.
+const IN_DAYS: &str = "60s, 1h30m or 7d";
+
+fn at_most(longest_ms: u64, refusal: &str, examples: &str, text: &str) -> Result<Duration, String> {
+    let read = read(text).ok_or_else(|| format!("use a number of seconds, or a length of time like {examples}"))?;
+    if read > Duration::from_millis(longest_ms) { Err(refusal.to_owned()) } else { Ok(read) }
+}
+
+fn read(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.parse() {
-        return Ok(Duration::from_secs(seconds));
+        return Some(Duration::from_secs(seconds));
     }
     let mut rest = text;
     let mut total = Duration::ZERO;
     while !rest.is_empty() {
-        let (number, tail) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?);
+        let (number, tail) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
         let (unit, tail) = tail.split_at(tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len()));
-        let number: u64 = number.parse().map_err(|_| wrong())?;
+        let number: u64 = number.parse().ok()?;
         let unit_ms = match unit {
             "ms" => 1,
             "s" => 1_000,
             "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            _ => return Err(wrong()),
+            "h" => HOUR_MS,
+            "d" => DAY_MS,
+            _ => return None,
         };
         total = total.saturating_add(Duration::from_millis(number.saturating_mul(unit_ms)));
         rest = tail;
     }
-    if text.is_empty() { Err(wrong()) } else { Ok(total) }
+    (!text.is_empty()).then_some(total)
 }
 
 /// A length of time as people read it.
@@ -85,6 +97,22 @@ mod tests {
         assert_eq!((grace("0"), grace("7d"), grace("1d12h")), (Ok(0), Ok(604_800), Ok(129_600)));
         assert_eq!(grace("30d"), Ok(Grace::MS_MAX / 1000));
         assert!(grace("30d1s").unwrap_err().contains("30d") && grace("week").is_err());
+    }
+
+    #[test]
+    fn an_overlap_may_be_as_long_as_the_server_takes() {
+        let overlap = |text| parse_overlap(text).map(|duration| duration.as_millis());
+        assert_eq!((overlap("0"), overlap("36h")), (Ok(0), Ok(129_600_000)));
+        assert_eq!(overlap("7d"), Ok(u128::from(Operation::OVERLAP_MS_MAX)));
+        assert_eq!(overlap("7d1s"), Err("the longest overlap is 7d".to_owned()));
+    }
+
+    #[test]
+    fn a_refusal_names_what_would_be_taken() {
+        assert!(parse_overlap("week").unwrap_err().contains("7d") && parse_grace("week").unwrap_err().contains("7d"));
+        assert!(!parse("week").unwrap_err().contains("7d"), "nobody waits for days");
+        assert_eq!(parse("25h"), Err("the longest wait is 24h".to_owned()));
+        assert_eq!(parse_grace("31d"), Err("the longest grace is 30d".to_owned()));
     }
 
     #[test]

@@ -32,13 +32,16 @@ fn without_nulls(value: &Value) -> Value {
     }
 }
 
-/// Reads the entries of a list, `{"name": [...]}`.
+/// Reads the entries of a list, `{"name": [...]}`; one that is missing has none.
 pub(crate) fn read_list<T: DeserializeOwned>(value: &Value, name: &str) -> Result<Vec<T>> {
-    let entries = value.get(name).and_then(Value::as_array);
-    entries.into_iter().flatten().map(read).collect()
+    match value.get(name) {
+        None | Some(Value::Null) => Ok(vec![]),
+        Some(Value::Array(entries)) => entries.iter().map(read).collect(),
+        Some(_) => Err(unexpected(&format!("`{name}` is no list"))),
+    }
 }
 
-fn unexpected(error: &serde_json::Error) -> Failure {
+fn unexpected(error: &dyn std::fmt::Display) -> Failure {
     Failure::new(Kind::Failed, "bad_answer", format!("the server's answer is not as expected: {error}"))
         .or_help("compare `larder --version` with the server's, or use --json")
 }
@@ -134,6 +137,16 @@ pub(crate) struct Cleanup {
     pub(crate) state: String,
     pub(crate) attempts: Option<u64>,
     pub(crate) last_error: Option<String>,
+}
+
+impl Cleanup {
+    /// What is to be said of it, on one line.
+    pub(crate) fn remark(&self) -> String {
+        match &self.last_error {
+            Some(why) => format!("{}: {why}", self.state),
+            None => self.state.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -325,6 +338,12 @@ impl Addon {
     /// How people call it: `APP/NAME`, which every command takes; without an app, its id.
     pub(crate) fn label(&self) -> String {
         self.app.as_ref().map_or_else(|| self.id.clone(), |app| format!("{app}/{}", self.name))
+    }
+
+    /// Whether nothing of it is left, nor ever will be.
+    pub(crate) fn is_removed(&self) -> bool {
+        matches!(self.state.as_str(), "deprovisioned" | "error")
+            && matches!(self.cleanup.state.as_str(), "" | "none" | "done")
     }
 
     /// Whether waiting for it makes no sense any more.

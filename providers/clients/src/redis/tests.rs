@@ -113,6 +113,34 @@ fn names_that_mean_something_in_a_pattern_are_refused() {
 }
 
 #[test]
+fn users_that_could_not_be_written_to_their_file_are_not_kept_by_another() {
+    let not_written =
+        b"-ERR There was an error trying to save the ACLs. Please check the server logs for more information\r\n";
+    let no_file = b"-ERR This Redis instance is not configured to use an ACL file.\r\n";
+    for (says, kept) in [(&not_written[..], Kept::InMemory), (no_file, Kept::OnDisk)] {
+        // The last is about the file of settings.
+        let replies = vec![b":1\r\n".to_vec(), says.to_vec(), b"+OK\r\n".to_vec()];
+        let mut session = Session { wire: Wire::new(Peer::answering(b"", replies)) };
+        assert_eq!(acl_delete_user(&mut session, "ann").unwrap(), kept);
+    }
+}
+
+#[test]
+fn other_users_are_removed_until_there_are_none() {
+    let users = |names: &[&str]| {
+        let names: String = names.iter().map(|name| format!("${}\r\n{name}\r\n", name.len())).collect();
+        format!("*{}\r\n{names}", names.matches('$').count()).into_bytes()
+    };
+    let (removed, saved) = (b":1\r\n".to_vec(), b"+OK\r\n".to_vec());
+    let replies =
+        vec![users(&["default", "x"]), removed.clone(), users(&["y", "default"]), removed, users(&["default"]), saved];
+    let mut honest = Session { wire: Wire::new(Peer::answering(b"", replies)) };
+    assert_eq!(delete_other_users(&mut honest, "default").unwrap(), Kept::OnDisk);
+    let strange = delete_other_users(&mut session(b"*1\r\n:1\r\n"), "default");
+    assert!(matches!(strange, Err(Error::Protocol(_))));
+}
+
+#[test]
 fn a_sweep_goes_on_where_it_stopped() {
     let batch = |cursor: &str| format!("*2\r\n${}\r\n{cursor}\r\n:3\r\n", cursor.len()).into_bytes();
     let peer = Peer::answering(b"", vec![batch("17"), batch("42"), batch("0")]);

@@ -31,6 +31,9 @@ const BAD: &str = "-@dangerous -@admin -scan -randomkey -dbsize -move -copy -pub
 /// Scripts are held to the keys of the user who runs them, whatever they declare.
 const SCRIPTS: &str = "+eval +evalsha +script|load +script|exists";
 
+/// What a server says that has a file of users and could not write it. Its other file is not where it reads users from, then.
+const NOT_WRITTEN: &str = "trying to save the ACLs";
+
 /// A user of one addon.
 #[derive(Debug, Clone, Copy)]
 pub struct User<'a> {
@@ -53,12 +56,13 @@ pub enum Scripts {
     Allowed,
 }
 
-/// Whether users outlive a restart of the server.
+/// Whether what was said about users outlives a restart of the server: those that were made, and the end of those that were removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "what is in memory only is as it was before, once the server has been restarted"]
 pub enum Kept {
-    /// The server has written them to a file.
+    /// The server has written it to a file.
     OnDisk,
-    /// The server has no file for them. Make them again when a login fails.
+    /// The server has no file for it, or could not write it.
     InMemory,
 }
 
@@ -144,6 +148,7 @@ pub(super) fn keep<S: Stream>(session: &mut Session<S>) -> Result<Kept, Error> {
     for way in ways {
         match session.command(way) {
             Ok(Value::Simple(_)) => return Ok(Kept::OnDisk),
+            Err(Error::Refused(why)) if why.message.contains(NOT_WRITTEN) => return Ok(Kept::InMemory),
             // It has no such file, or does not let us.
             Ok(_) | Err(Error::Refused(_)) => {}
             Err(error) => return Err(error),

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use larder_clients::Error;
 use larder_clients::redis::{
-    Kept, Scripts, Session, User, Value, acl_delete_user, acl_set_user, delete_keys, end_sessions, lets_anybody_in,
-    login, set_passwords,
+    Kept, Scripts, Session, User, Value, acl_delete_user, acl_set_user, delete_keys, delete_other_users, end_sessions,
+    lets_anybody_in, login, set_passwords,
 };
 use tempfile::TempDir;
 
@@ -39,7 +39,7 @@ fn user(server: &Server, name: &str) -> Client {
 
 fn make(admin: &mut Client, name: &str, scripts: Scripts) {
     let user = User { name, passwords: &["secret"], prefix: name, scripts };
-    acl_set_user(admin, &user).unwrap();
+    assert_eq!(acl_set_user(admin, &user).unwrap(), Kept::InMemory);
 }
 
 fn ask(client: &mut Client, line: &str) -> Result<Value, Error> {
@@ -185,17 +185,17 @@ fn world_redis_users_are_made_rotated_and_removed_again() {
     let Some((server, mut admin, mut ann)) = two_users(test, Scripts::Denied) else { return };
     let rotated = User { name: "ann", passwords: &["secret", "new"], prefix: "ann", scripts: Scripts::Denied };
     for _ in 0..2 {
-        acl_set_user(&mut admin, &rotated).unwrap();
+        assert_eq!(acl_set_user(&mut admin, &rotated).unwrap(), Kept::InMemory);
     }
     ask(&mut ann, "SET ann:k 1").unwrap();
     user(&server, "ann");
     login(server.connect(), Some("ann"), Some("new")).unwrap_or_else(|error| panic!("{error}"));
-    acl_set_user(&mut admin, &User { passwords: &["new"], ..rotated }).unwrap();
+    assert_eq!(acl_set_user(&mut admin, &User { passwords: &["new"], ..rotated }).unwrap(), Kept::InMemory);
     let refused = login(server.connect(), Some("ann"), Some("secret")).map(drop);
     assert_eq!(refused.unwrap_err().code(), Some("WRONGPASS"));
 
     for _ in 0..2 {
-        acl_delete_user(&mut admin, "ann").unwrap();
+        assert_eq!(acl_delete_user(&mut admin, "ann").unwrap(), Kept::InMemory);
     }
     assert!(ask(&mut ann, "PING").is_err());
     assert_eq!(login(server.connect(), Some("ann"), Some("new")).map(drop).unwrap_err().code(), Some("WRONGPASS"));
@@ -252,7 +252,7 @@ fn world_redis_a_user_who_stays_gets_other_passwords() {
     let mut new = by(second).unwrap();
     by(first).map(drop).unwrap();
     for _ in 0..2 {
-        set_passwords(&mut new, "default", &[second]).unwrap();
+        assert_eq!(set_passwords(&mut new, "default", &[second]).unwrap(), Kept::OnDisk);
     }
     assert_eq!(by(first).map(drop).unwrap_err().code(), Some("WRONGPASS"));
     let users = fs::read_to_string(server.dir.path().join("users")).unwrap();
@@ -263,4 +263,35 @@ fn world_redis_a_user_who_stays_gets_other_passwords() {
     assert!(old.ping().is_err());
     new.ping().unwrap();
     assert!(matches!(set_passwords(&mut new, "a user", &[second]), Err(Error::BadInput(_))));
+}
+
+#[test]
+fn world_redis_other_users_are_removed_with_their_connections() {
+    let Some(server) = start("world_redis_other_users_are_removed_with_their_connections", true) else { return };
+    let mut admin = login(server.connect(), None, Some("correct_horse")).unwrap();
+    for name in ["x", "a:b", "Jürgen"] {
+        admin.command(&[b"ACL", b"SETUSER", name.as_bytes(), b"on", b">p", b"+@all"]).unwrap();
+    }
+    let mut other = login(server.connect(), Some("x"), Some("p")).unwrap();
+    for _ in 0..2 {
+        assert_eq!(delete_other_users(&mut admin, "default").unwrap(), Kept::OnDisk);
+    }
+    assert!(other.ping().is_err());
+    let users = fs::read_to_string(server.dir.path().join("users")).unwrap();
+    assert!(users.lines().count() == 1 && users.starts_with("user default "), "{users}");
+}
+
+#[test]
+fn world_redis_users_that_can_not_be_written_are_not_kept() {
+    let Some(server) = start("world_redis_users_that_can_not_be_written_are_not_kept", true) else { return };
+    let mut admin = login(server.connect(), None, Some("correct_horse")).unwrap();
+    let ann = User { name: "ann", passwords: &["secret"], prefix: "ann", scripts: Scripts::Denied };
+    // The new file can't take the place of a folder.
+    let users = server.dir.path().join("users");
+    fs::remove_file(&users).unwrap();
+    fs::create_dir(&users).unwrap();
+    assert_eq!(acl_set_user(&mut admin, &ann).unwrap(), Kept::InMemory);
+    assert_eq!(acl_delete_user(&mut admin, "ann").unwrap(), Kept::InMemory);
+    fs::remove_dir(&users).unwrap();
+    assert_eq!(acl_delete_user(&mut admin, "ann").unwrap(), Kept::OnDisk);
 }

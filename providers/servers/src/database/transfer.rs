@@ -55,6 +55,9 @@ pub trait Dump: Database {
     /// What such data are, as a media type and as the end of a file's name.
     const FORM: (&'static str, &'static str) = ("application/sql", "sql");
 
+    /// What the program that reads them has to be told when all have come, so that it takes nothing for the whole that broke off.
+    const END: &'static str = "";
+
     /// The app's user with its password, and its database, as they are now.
     ///
     /// # Errors
@@ -85,7 +88,7 @@ impl<D: Dump> Transfer for Databases<D> {
             D::administer(&server)?;
         }
         let container = D::import(container::<D>(addon)?, &target::<D>(addon)?);
-        Ok(Stream::through(container).of_type(D::FORM.0, D::FORM.1))
+        Ok(Stream::through(container).of_type(D::FORM.0, D::FORM.1).ended_by(D::END))
     }
 }
 

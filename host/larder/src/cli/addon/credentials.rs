@@ -40,7 +40,7 @@ impl Credentials {
             return Err(none(&addon));
         }
         // Servers of before did not tell them.
-        let places = model::read_list(&answer, "places").unwrap_or_default();
+        let places = model::read_list(&answer, "places")?;
         Ok(Self { places, ..Self::new(addon.label(), parts) })
     }
 

@@ -119,6 +119,11 @@ pub(crate) struct DeleteArgs {
     /// Keep nothing of them, also of those that are deleted already.
     #[arg(long)]
     now: bool,
+
+    /// Wait until what they held is removed, or kept where the server keeps it [without a value: 60s].
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(num_args = 0..=1, default_missing_value = "60s")]
+    wait: Option<Duration>,
 }
 
 /// What to have back.

@@ -18,8 +18,8 @@ pub(crate) struct RotateArgs {
     #[command(flatten)]
     which: WhichArgs,
 
-    /// How long the old credentials work beside the new ones [default: 10m].
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    /// How long the old credentials work beside the new ones, at most 7d [default: 10m].
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse_overlap)]
     overlap: Option<Duration>,
 
     /// How long to wait for the new ones at most; 0 to return at once.

@@ -1,4 +1,4 @@
-//! `larder addon wait`, and the waiting of `larder addon create --wait`.
+//! `larder addon wait`, and the waiting of `larder addon create --wait` and `larder addon delete --wait`.
 //!
 //! The server does the waiting, in calls that end when there is news. Somebody who looks at the spinner gets
 //! news every second; a script just waits. A server that restarts meanwhile is waited for, some seconds long.
@@ -18,6 +18,8 @@ use crate::cli::progress::Spinner;
 
 /// Between two calls at least, should the server not do the waiting.
 const PAUSE: Duration = Duration::from_millis(250);
+/// The same where the server has nothing to wait for: it looks at states only, and removal is none.
+const PAUSE_UNTIL_REMOVED: Duration = Duration::from_millis(500);
 /// For how many calls in a row the server may be away.
 const AWAY_MAX: u32 = 40;
 
@@ -42,8 +44,49 @@ pub(crate) fn report(context: &Context, answer: &Value, addon: &Addon, timeout: 
     context.out.done(&format!("`{}` is ready", addon.label()))
 }
 
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// That waiting for an addon to be ready makes no sense any more.
+    Settled,
+    /// That what a deleted one held is removed, or kept.
+    Removed,
+}
+
+impl Until {
+    fn is_over(self, addon: &Addon) -> bool {
+        match self {
+            Self::Settled => addon.is_settled(),
+            Self::Removed => addon.is_removed() || addon.kept_until.is_some(),
+        }
+    }
+
+    fn says(self, addon: &Addon) -> String {
+        match self {
+            Self::Settled => format!("{}  {}  {}", addon.label(), addon.state, addon.remark()),
+            Self::Removed => format!("{}  cleanup {}", addon.label(), addon.cleanup.remark()),
+        }
+    }
+
+    const fn pause(self) -> Duration {
+        match self {
+            Self::Settled => PAUSE,
+            Self::Removed => PAUSE_UNTIL_REMOVED,
+        }
+    }
+}
+
 /// The addon when waiting makes no sense any more, or when the time is over.
 pub(crate) async fn until_settled(context: &Context, id: &str, timeout: Duration) -> Result<(Value, Addon)> {
+    until(context, id, timeout, Until::Settled).await
+}
+
+/// The deleted addon when what it held is removed or kept, or when the time is over.
+pub(crate) async fn until_removed(context: &Context, id: &str, timeout: Duration) -> Result<(Value, Addon)> {
+    until(context, id, timeout, Until::Removed).await
+}
+
+async fn until(context: &Context, id: &str, timeout: Duration, until: Until) -> Result<(Value, Addon)> {
     let deadline = Instant::now() + timeout;
     let spinner = Spinner::start(context.out, "waiting");
     let mut away = 0;
@@ -56,10 +99,10 @@ pub(crate) async fn until_settled(context: &Context, id: &str, timeout: Duration
             Ok(answer) => {
                 away = 0;
                 let addon: Addon = model::read(&answer.body)?;
-                if addon.is_settled() || Instant::now() >= deadline {
+                if until.is_over(&addon) || Instant::now() >= deadline {
                     return Ok((answer.body, addon));
                 }
-                spinner.say(&format!("{}  {}  {}", addon.label(), addon.state, addon.remark()));
+                spinner.say(&until.says(&addon));
             }
             Err(failure) if failure.kind == Kind::Unreachable && away < AWAY_MAX && Instant::now() < deadline => {
                 away += 1;
@@ -67,7 +110,7 @@ pub(crate) async fn until_settled(context: &Context, id: &str, timeout: Duration
             }
             Err(failure) => return Err(failure),
         }
-        sleep(PAUSE.saturating_sub(began.elapsed())).await;
+        sleep(until.pause().saturating_sub(began.elapsed())).await;
     }
 }
 
@@ -98,6 +141,17 @@ pub(crate) fn outcome(addon: &Addon, timeout: Duration) -> Result<()> {
             Err(Failure::new(Kind::TimedOut, "timeout", detail).or_help(help))
         }
     }
+}
+
+/// Whether what a deleted addon held is removed or kept, after that was waited for.
+pub(crate) fn removal(addon: &Addon, timeout: Duration) -> Result<()> {
+    if Until::Removed.is_over(addon) {
+        return Ok(());
+    }
+    let (label, remark) = (addon.label(), addon.cleanup.remark());
+    let detail =
+        format!("what `{label}` held is not removed after {}: its cleanup is {remark}", duration::show(timeout));
+    Err(Failure::new(Kind::TimedOut, "timeout", detail).or_help(format!("it goes on; {}", look(&addon.id))))
 }
 
 fn look(id: &str) -> String {

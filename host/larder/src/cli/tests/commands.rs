@@ -176,6 +176,37 @@ async fn one_failure_does_not_stop_the_other_deletions() {
 }
 
 #[tokio::test]
+async fn a_deletion_is_waited_for_until_nothing_is_left_or_all_is_kept() {
+    let ids = ["0198a5a0-7c1e-7000-8000-00000000000a", "0198a5a0-7c1e-7000-8000-00000000000b"];
+    let deleted = |id: &str, cleanup: Value| {
+        let mut deleted = addon("db", id, "deprovisioned");
+        deleted["cleanup"] = cleanup;
+        deleted
+    };
+    let pending = |id| Reply::json(200, &deleted(id, json!({"state": "pending"})));
+    let done = |id| Reply::json(200, &deleted(id, json!({"state": "done"})));
+    let replies = [pending(ids[0]), pending(ids[1]), pending(ids[0]), done(ids[0]), done(ids[1])];
+    let server = Server::play(replies).await;
+    assert_eq!(run(&server, &["addon", "delete", ids[0], ids[1], "--wait", "20s"]).await, Ok(()));
+    let (delete, get) = (|id| format!("DELETE /v1/addons/{id}"), |id| format!("GET /v1/addons/{id}"));
+    assert_eq!(server.lines(), [delete(ids[0]), delete(ids[1]), get(ids[0]), get(ids[0]), get(ids[1])]);
+
+    // What is kept is not removed for days.
+    let mut kept = deleted(ids[0], json!({"state": "none"}));
+    kept["kept_until"] = json!("2026-01-02T03:04:05.678Z");
+    let server = Server::play([Reply::json(202, &kept), Reply::json(200, &kept)]).await;
+    assert_eq!(run(&server, &["addon", "delete", ids[0], "--wait"]).await, Ok(()));
+
+    let failing = deleted(ids[0], json!({"state": "failing", "attempts": 2, "last_error": "the disk is full"}));
+    let server = Server::play([Reply::problem(409, "protected"), pending(ids[0]), Reply::json(200, &failing)]).await;
+    let ended = run(&server, &["addon", "delete", ids[1], ids[0], "--wait", "0"]).await;
+    assert_eq!(exit(ended), (1, "protected".into()), "the first failure decides");
+    let server = Server::play([pending(ids[0]), Reply::json(200, &failing)]).await;
+    let failure = run(&server, &["addon", "delete", ids[0], "--wait", "0"]).await.unwrap_err();
+    assert_eq!((failure.kind, failure.detail.contains("the disk is full")), (Kind::TimedOut, true), "{failure:?}");
+}
+
+#[tokio::test]
 async fn a_broken_stream_is_taken_up_where_it_broke() {
     let stream = |text: &str| Reply::text(200, "text/event-stream", text);
     let replies = [

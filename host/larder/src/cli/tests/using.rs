@@ -106,6 +106,20 @@ async fn an_addon_without_a_client_is_told_apart() {
 }
 
 #[tokio::test]
+async fn places_that_are_not_understood_are_not_passed_over() {
+    let shown = || Reply::json(200, &addon(ID, "db", "ready"));
+    let told = |places: Value| {
+        let part = json!({"key": "uri", "value": "amqp://h:1", "secret": false});
+        Reply::json(200, &json!({"variables": [], "credentials": [part], "places": places}))
+    };
+    let (odd, no_list) = (told(json!([{"name": "server", "port": "many"}])), told(json!("here")));
+    let server = Server::play([shown(), odd, shown(), no_list, shown(), told(Value::Null)]).await;
+    for end in [(1, "bad_answer"), (1, "bad_answer"), (127, "no_client")] {
+        assert_eq!(of_addon(&server, &["connect", ID]).await, (end.0, end.1.to_owned()));
+    }
+}
+
+#[tokio::test]
 async fn a_tunnel_does_not_lead_to_itself_or_take_anothers_port() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = taken.local_addr().unwrap().port().to_string();

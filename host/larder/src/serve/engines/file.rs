@@ -5,8 +5,10 @@ mod registries;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
+use std::io;
 use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,6 +27,8 @@ use crate::cli::object::read_bounded;
 
 /// How many engines a host may use.
 const ENGINES_MAX: usize = 32;
+/// The longest file with a key or certificates, in bytes.
+const PROOF_BYTES_MAX: u64 = 1024 * 1024;
 /// What may be said of an engine.
 const KEYS: [&str; 8] = ["url", "advertise", "publish_at", "ports", "tls", "insecure", "labels", "weight"];
 
@@ -42,7 +46,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<NamedEngine>> {
 fn understand(text: &str, name: &str, folder: &Path) -> anyhow::Result<Vec<NamedEngine>> {
     let mut mistakes = Mistakes::default();
     let engines = match mistakes.keep(yaml::parse(text)) {
-        Some(root) => Reader { folder, mistakes: &mut mistakes }.root(&root),
+        Some(root) => Reader { folder, urls: BTreeSet::new(), mistakes: &mut mistakes }.root(&root),
         None => vec![],
     };
     mistakes
@@ -54,6 +58,8 @@ fn understand(text: &str, name: &str, folder: &Path) -> anyhow::Result<Vec<Named
 struct Reader<'a> {
     /// Where files are looked for that are not named from the root.
     folder: &'a Path,
+    /// Of the engines that were read.
+    urls: BTreeSet<String>,
     mistakes: &'a mut Mistakes,
 }
 
@@ -72,80 +78,92 @@ impl Reader<'_> {
         if !(1..=ENGINES_MAX).contains(&engines.entries().len()) {
             self.mistakes.add(key.line, format!("`engines` names {}; use 1 to {ENGINES_MAX}", engines.entries().len()));
         }
-        let mut urls = BTreeSet::new();
-        let mut read = vec![];
-        for (key, node) in engines.entries() {
-            let Some(engine) = self.engine(key, node, &logins) else { continue };
-            if !urls.insert(engine.settings().url.clone()) {
-                let what = format!("the engine `{}` has the url of another one: an engine has one name", key.text);
-                self.mistakes.add(key.line, what);
-            }
-            read.push(engine);
-        }
-        read
+        engines.entries().iter().filter_map(|(key, node)| self.engine(key, node, &logins)).collect()
     }
 
+    /// What can be read is, whatever is wrong with the rest: who corrects one mistake is not to find the next.
     fn engine(&mut self, key: &Key, node: &Node, logins: &Registries) -> Option<NamedEngine> {
         let what = format!("the engine `{}`", key.text);
         let name: Option<EngineName> = self.parsed(key.line, key.text.parse());
         let fields = Fields::of(node, &what, &KEYS, self.mistakes)?;
-        let url = fields.required("url", &what, key.line, self.mistakes)?;
-        let engine = self.parsed(key.line, DockerEngine::connect(&url).map_err(|error| format!("{what}: {error}")))?;
-        let engine = self.secured(engine, &fields, &what, key.line)?;
-        let settings = EngineSettings {
-            advertise: self.advertise(&engine, &fields)?,
-            publish_at: self.publish_at(&engine, &fields, &what, key.line),
-            ports: self.value(&fields, "ports", ports).unwrap_or(PORTS),
-            labels: self.labels(&fields),
-            weight: self.weight(&fields),
-            name: name?,
-            url,
+        let url = fields.required("url", &what, key.line, self.mistakes);
+        let engine = url.as_deref().and_then(|url| self.of_url(url, &what, key.line));
+        let tls = self.tls(&fields, &what);
+        self.check_way(engine.as_ref(), &fields, &what, key.line);
+        let advertise = self.advertise(engine.as_ref(), &fields);
+        let publish_at = self.publish_at(engine.as_ref(), &fields, &what, key.line);
+        let ports = self.value(&fields, "ports", ports).unwrap_or(PORTS);
+        let (labels, weight) = (self.labels(&fields), self.weight(&fields));
+        let engine = engine?.with_registries(logins.clone());
+        let engine = match tls {
+            Some(tls) => engine.secured(tls),
+            None => engine,
         };
-        Some(NamedEngine::new(Arc::new(engine.with_registries(logins.clone())), settings))
+        let settings =
+            EngineSettings { name: name?, url: url?, advertise: advertise?, publish_at, ports, labels, weight };
+        Some(NamedEngine::new(Arc::new(engine), settings))
     }
 
-    /// With TLS if there is some; without only where nobody is on the way, or somebody has said that this is meant.
-    fn secured(&mut self, engine: DockerEngine, fields: &Fields<'_>, what: &str, line: usize) -> Option<DockerEngine> {
+    fn of_url(&mut self, url: &str, what: &str, line: usize) -> Option<DockerEngine> {
+        if !self.urls.insert(url.to_owned()) {
+            self.mistakes.add(line, format!("{what} has the url of another one: an engine has one name"));
+        }
+        self.parsed(line, DockerEngine::connect(url).map_err(|error| format!("{what}: {error}")))
+    }
+
+    /// There is TLS on the way, or nobody, or somebody has said that this is meant.
+    fn check_way(&mut self, engine: Option<&DockerEngine>, fields: &Fields<'_>, what: &str, line: usize) {
         let is_insecure = fields.flag("insecure", self.mistakes);
-        let Some((key, node)) = fields.get("tls") else {
-            if engine.is_exposed() && !is_insecure {
+        let Some((key, _)) = fields.get("tls") else {
+            if engine.is_some_and(DockerEngine::is_exposed) && !is_insecure {
                 let what = format!(
                     "{what} is reached over the network without TLS, and whoever is on the way is root on that machine: \
                      add `tls`, or `insecure: true` if you mean it"
                 );
                 self.mistakes.add(line, what);
             }
-            return Some(engine);
+            return;
         };
         if is_insecure {
             self.mistakes.add(key.line, format!("{what} has `tls` and `insecure`: leave out one of them"));
         }
-        if engine.host().is_none() {
+        if engine.is_some_and(|engine| engine.host().is_none()) {
             let what = format!("{what} is a socket of this machine, which has no TLS: leave out `tls`, or use tcp://");
             self.mistakes.add(key.line, what);
         }
+    }
+
+    /// What is presented to the engine, and asked of it.
+    fn tls(&mut self, fields: &Fields<'_>, what: &str) -> Option<Tls> {
+        let (key, node) = fields.get("tls")?;
         let fields = Fields::of(node, "`tls`", &["ca", "cert", "key"], self.mistakes)?;
-        let mut file = |name| Some(self.folder.join(fields.required(name, "`tls`", key.line, self.mistakes)?));
+        let mut file = |name| {
+            let file = fields.required(name, "`tls`", key.line, self.mistakes)?;
+            let file = self.file(&file);
+            let opened = regular(&file, PROOF_BYTES_MAX).map_err(|why| {
+                format!("{what}, `tls`: `{name}` {} must be a readable file in PEM: {why}", file.display())
+            });
+            self.parsed(key.line, opened).map(|_| file)
+        };
         let (ca, cert, own) = (file("ca"), file("cert"), file("key"));
         let files = TlsFiles { ca: ca?, cert: cert?, key: own? };
-        let tls = self.parsed(key.line, Tls::from_files(&files).map_err(|error| format!("{what}, `tls`: {error}")))?;
-        Some(engine.secured(tls))
+        self.parsed(key.line, Tls::from_files(&files).map_err(|error| format!("{what}, `tls`: {error}")))
     }
 
     /// Where apps reach it: where this host does, unless that is said.
-    fn advertise(&mut self, engine: &DockerEngine, fields: &Fields<'_>) -> Option<Host> {
+    fn advertise(&mut self, engine: Option<&DockerEngine>, fields: &Fields<'_>) -> Option<Host> {
         let loopback = LOOPBACK.to_string();
-        let of_url = engine.host().filter(|_| !engine.is_local()).unwrap_or(&loopback);
+        let of_url = engine.filter(|engine| !engine.is_local()).and_then(DockerEngine::host).unwrap_or(&loopback);
         let line = fields.get("advertise").map_or(0, |(key, _)| key.line);
         let text = fields.text("advertise", self.mistakes);
         let read = Host::parse(text.as_deref().unwrap_or(of_url));
         self.parsed(line, read.map_err(|error| format!("`advertise`: {error}")))
     }
 
-    fn publish_at(&mut self, engine: &DockerEngine, fields: &Fields<'_>, what: &str, line: usize) -> IpAddr {
+    fn publish_at(&mut self, engine: Option<&DockerEngine>, fields: &Fields<'_>, what: &str, line: usize) -> IpAddr {
         let meant = "an address of the engine's own machine, like 10.0.0.2 or 0.0.0.0";
         let parse = |text: &str| text.parse::<IpAddr>().map_err(|_| format!("it is no IP address: write {meant}"));
-        if !engine.is_local() && fields.get("publish_at").is_none() {
+        if engine.is_some_and(|engine| !engine.is_local()) && fields.get("publish_at").is_none() {
             self.mistakes.add(line, format!("{what} is on another machine, and has no `publish_at`: add {meant}"));
         }
         self.value(fields, "publish_at", parse).unwrap_or(LOOPBACK)
@@ -191,5 +209,16 @@ impl Reader<'_> {
 
     fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
+    }
+}
+
+/// Opens a file that holds bytes: a pipe would be waited for, and who opens a device does something to it.
+fn regular(path: &Path, bytes_max: u64) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let found = file.metadata()?;
+    match found.is_file() {
+        false => Err(io::Error::other("it is no regular file")),
+        true if found.len() > bytes_max => Err(io::Error::other(format!("it is longer than {bytes_max} bytes"))),
+        true => Ok(file),
     }
 }

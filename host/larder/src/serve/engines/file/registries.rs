@@ -1,14 +1,14 @@
 //! Logins for registries. A password stands in a file of its own, so that the file of engines may be shown to anybody.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read as _};
+use std::path::Path;
 
 use larder_containers::{DEFAULT_REGISTRY, Login, Registries};
 use larder_domain::SecretString;
 use larder_domain::docker::Image;
 
-use super::Reader;
+use super::{Reader, regular};
 use crate::cli::apply::fields::Fields;
 use crate::cli::apply::yaml::{Key, Node};
 
@@ -57,9 +57,9 @@ fn is_registry(text: &str) -> bool {
 }
 
 /// The file's text, without the end of its line.
-fn password(path: &std::path::Path) -> io::Result<SecretString> {
+fn password(path: &Path) -> io::Result<SecretString> {
     let mut text = zeroize::Zeroizing::new(String::with_capacity(PASSWORD_BYTES_MAX + 1));
-    File::open(path)?.take(PASSWORD_BYTES_MAX as u64 + 1).read_to_string(&mut text)?;
+    regular(path, PASSWORD_BYTES_MAX as u64)?.take(PASSWORD_BYTES_MAX as u64 + 1).read_to_string(&mut text)?;
     if text.len() > PASSWORD_BYTES_MAX {
         return Err(io::Error::other(format!("it is longer than {PASSWORD_BYTES_MAX} bytes")));
     }

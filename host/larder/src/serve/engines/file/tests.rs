@@ -118,10 +118,7 @@ fn each_mistake_names_its_line_and_what_helps() {
         (&with("labels: {disk: SSD}"), "\"SSD\" is not the key or the value of a label"),
         (&with(tls), "has `tls` and `insecure`: leave out one of them"),
         (&with("tls: {ca: ca.pem}").replace("insecure: true", ""), "`tls` has no `cert`"),
-        (
-            &with("tls: {ca: missing.pem, cert: cert.pem, key: key.pem}").replace("insecure: true", ""),
-            "missing.pem must be a readable file with certificates in PEM",
-        ),
+        (&with("tls: {ca: missing.pem, cert: cert.pem, key: key.pem}").replace("insecure: true", ""), "`tls`: `ca` "),
         (&format!("engines:\n  a: {{url: unix:///a, {tls}}}"), "has no TLS: leave out `tls`, or use tcp://"),
     ] {
         let found = mistake(text);
@@ -156,4 +153,61 @@ fn a_login_needs_a_registry_a_name_and_a_password() {
     let many: Vec<String> =
         (0..65).map(|at| format!("r{at}.example.com: {{username: me, password_file: password}}")).collect();
     assert!(mistake(&with(&many.join("\n  "))).contains("more than 64"));
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let found = mistake(
+        "
+engines:
+  a: {url: http://a, ports: 9-1, weight: many, labels: {disk: SSD}, advertise: 'a b', publish_at: here, insecure: soon}
+  b: {ports: x, tls: {ca: missing.pem, cert: nowhere.pem}}
+  c: {url: unix:///c, weight: -1}
+  d: {url: unix:///c, ports: 1}
+registries:
+  registry.example.com: {password_file: nothing}
+  other.example.com: {username: [], password_file: missing}
+",
+    );
+    let expected = [
+        ":3: the engine `a`: ",
+        ":3: `ports`",
+        ":3: `weight`",
+        ":3: \"SSD\"",
+        ":3: `advertise`",
+        ":3: `publish_at`",
+        ":3: `insecure`",
+        ":4: the engine `b` has no `url`",
+        ":4: `ports`",
+        "missing.pem must be",
+        "nowhere.pem must be",
+        ":4: `tls` has no `key`",
+        ":5: `weight`",
+        ":6: the engine `d` has the url of another one",
+        ":6: `ports`",
+        ":8: the registry `registry.example.com` has no `username`",
+        ":8: the registry `registry.example.com`, `password_file` nothing: it is empty",
+        ":9: `username` has to be a text",
+        ":9: the registry `other.example.com`, `password_file` missing",
+    ];
+    for expected in expected {
+        assert!(found.contains(expected), "{expected}\n{found}");
+    }
+    assert_eq!(found.lines().count(), expected.len() + 1, "{found}");
+}
+
+/// The host would wait for who writes into it.
+#[test]
+fn a_pipe_is_no_password_and_no_key() {
+    let dir = folder();
+    let made = std::process::Command::new("mkfifo").arg(dir.path().join("pipe")).status().unwrap();
+    assert!(made.success());
+    let login = "engines: {a: {url: unix:///a}}\nregistries: {default: {username: me, password_file: pipe}}";
+    let tls = "engines: {a: {url: 'tcp://a:2376', publish_at: 10.0.0.1, tls: {ca: ca.pem, cert: cert.pem, key: pipe}}}";
+    for text in [login, tls] {
+        let file = dir.path().join("engines.yaml");
+        fs::write(&file, text).unwrap();
+        let Err(error) = read(&file) else { panic!("{text} was read") };
+        assert!(error.to_string().contains("it is no regular file"), "{error}");
+    }
 }

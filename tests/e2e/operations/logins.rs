@@ -1,0 +1,122 @@
+//! Who may log in to a Redis: what its server could not write down is not done, and who came by an old password leaves nobody behind.
+
+use serde_json::{Value, json};
+
+use super::{delete, rotate, succeeded};
+use crate::support::{Engine, Host, Redis, until};
+
+fn communal(name: &str) -> Value {
+    json!({ "service": "redis", "name": name, "attach_as": name, "provision_type": "communal" })
+}
+
+async fn url(host: &Host, name: &str) -> String {
+    host.variables().await[format!("{name}_REDIS_URL")].as_str().unwrap().to_owned()
+}
+
+async fn addon(host: &Host, id: &str) -> Value {
+    host.get(&format!("/v1/addons/{id}")).await.expect(200)
+}
+
+async fn remove_server(engine: &Engine, host: &Host, server: &str) {
+    let removed = async || (host.delete(&format!("/v1/addons/{server}")).await.status == 202).then_some(());
+    until("the server to be deleted", removed).await;
+    engine.is_rid_of(server).await;
+}
+
+#[tokio::test]
+async fn world_docker_a_password_of_a_common_redis_is_ended_when_that_is_written_down() {
+    let test = "world_docker_a_password_of_a_common_redis_is_ended_when_that_is_written_down";
+    let Some(engine) = Engine::for_test(test) else { return };
+    let host = engine.host_with("redis", "redis").await;
+    let made = host.create_and_wait(communal("a")).await;
+    let (id, server) = (made.id(), made.body["parent"].as_str().unwrap().to_owned());
+    let container = engine.containers(&server)[0].clone();
+    let old = url(&host, "A").await;
+    rotate(&host, &id, 2).await;
+    let new = url(&host, "A").await;
+    engine.docker(&["exec", &container, "chmod", "555", "/data"]);
+    let told = until("the server not to write it down", async || {
+        let operation = addon(&host, &id).await["operation"].clone();
+        let message = operation["message"].as_str().unwrap_or_default();
+        (operation["state"] != "running" || message.contains("write")).then_some(operation)
+    })
+    .await;
+    assert_eq!(told["state"], "running", "it goes on until the old password is gone: {told}");
+
+    engine.docker(&["exec", &container, "chmod", "755", "/data"]);
+    succeeded(&host, &id).await;
+    engine.docker(&["restart", &container]);
+    until("the new one to work after a restart", async || Redis::connect(&new).ok()).await;
+    let refused = Redis::connect(&old).unwrap_err();
+    assert!(refused.starts_with("WRONGPASS"), "{refused}");
+    host.delete(&format!("/v1/addons/{id}")).await.expect(202);
+    host.cleaned_up(&id).await;
+    remove_server(&engine, &host, &server).await;
+}
+
+#[tokio::test]
+async fn world_docker_a_user_of_a_common_redis_comes_and_goes_when_that_is_written_down() {
+    let test = "world_docker_a_user_of_a_common_redis_comes_and_goes_when_that_is_written_down";
+    let Some(engine) = Engine::for_test(test) else { return };
+    let host = engine.host_with("redis", "redis").await;
+    let made = host.create_and_wait(communal("a")).await;
+    let (id, server) = (made.id(), made.body["parent"].as_str().unwrap().to_owned());
+    let container = engine.containers(&server)[0].clone();
+    let old = url(&host, "A").await;
+    engine.docker(&["exec", &container, "chmod", "555", "/data"]);
+    let unmade = host.create_and_wait(communal("b")).await;
+    assert_eq!(unmade.body["error"]["code"], "provider_failed", "it would be gone after a restart: {}", unmade.text);
+    host.delete(&format!("/v1/addons/{id}")).await.expect(202);
+    let cleanup = until("a try of the cleanup", async || {
+        let cleanup = addon(&host, &id).await["cleanup"].clone();
+        (cleanup["state"] != "pending").then_some(cleanup)
+    })
+    .await;
+    assert_eq!(cleanup["state"], "failing", "the user would be back after a restart: {cleanup}");
+
+    engine.docker(&["exec", &container, "chmod", "755", "/data"]);
+    host.cleaned_up(&id).await;
+    host.cleaned_up(&unmade.id()).await;
+    engine.docker(&["restart", &container]);
+    let refused = until("the server to be back", async || {
+        Redis::connect(&old).err().filter(|refused| refused.starts_with("WRONGPASS"))
+    });
+    refused.await;
+    remove_server(&engine, &host, &server).await;
+}
+
+/// Whoever knows a password of a Redis of its own may do everything there: make a user that outlives the password, too.
+#[tokio::test]
+async fn world_docker_users_made_by_an_old_password_of_redis_end_with_it() {
+    let Some(engine) = Engine::for_test("world_docker_users_made_by_an_old_password_of_redis_end_with_it") else {
+        return;
+    };
+    let host = engine.host_with("redis", "redis").await;
+    let id = host.create_and_wait(json!({ "service": "redis", "name": "a", "attach_as": "a" })).await.id();
+    let old = url(&host, "A").await;
+    rotate(&host, &id, 3).await;
+    let new = url(&host, "A").await;
+    let mut thief = Redis::connect(&old).unwrap();
+    for name in ["x", "y", "a:b"] {
+        thief.say(&["ACL", "SETUSER", name, "on", ">p", "~*", "&*", "+@all"]).unwrap();
+    }
+    thief.say(&["ACL", "SETUSER", "default", "nopass"]).unwrap();
+    thief.say(&["ACL", "SAVE"]).unwrap();
+    let (_, place) = new.rsplit_once('@').unwrap();
+    let left = format!("redis://x:p@{place}");
+    let mut by_left = Redis::connect(&left).unwrap();
+    succeeded(&host, &id).await;
+    assert!(by_left.say(&["PING"]).is_err(), "its connection has ended");
+    let container = engine.containers(&id)[0].clone();
+    for _ in 0..2 {
+        until("the new one to work", async || Redis::connect(&new).ok()).await;
+        for url in [&left, &old] {
+            let refused = Redis::connect(url).unwrap_err();
+            assert!(refused.starts_with("WRONGPASS"), "{url}: {refused}");
+        }
+        let users = engine.docker(&["exec", &container, "cat", "/data/users.acl"]);
+        assert!(users.lines().count() == 1 && users.starts_with("user default "), "{users}");
+        engine.docker(&["restart", &container]);
+    }
+    delete(&engine, &host, &id).await;
+}
