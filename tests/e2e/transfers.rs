@@ -2,12 +2,15 @@
 
 mod databases;
 
+use std::convert::Infallible;
 use std::io::Write as _;
 use std::time::Duration;
 
 use flate2::Compression;
+use futures_util::{StreamExt as _, stream};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 use crate::support::{Answer, Engine, Host, Redis, until};
 
@@ -35,6 +38,20 @@ pub(crate) async fn export(host: &Host, id: &str) -> Answer {
 
 pub(crate) async fn import(host: &Host, id: &str, body: Vec<u8>) -> Answer {
     Answer::of(host.request(Method::POST, &format!("/v1/addons/{id}/imports")).body(body)).await
+}
+
+/// Has a program read the beginning of an import of which no more comes for now.
+async fn begins_to_import(
+    host: &Host,
+    id: &str,
+    beginning: &'static str,
+) -> JoinHandle<reqwest::Result<reqwest::Response>> {
+    let pieces = stream::once(async move { Ok::<_, Infallible>(beginning) }).chain(stream::pending());
+    let request = host.request(Method::POST, &format!("/v1/addons/{id}/imports"));
+    let asked = tokio::spawn(request.body(reqwest::Body::wrap_stream(pieces)).send());
+    let begun = || async { (operation(host, id).await["bytes"] == beginning.len()).then_some(()) };
+    until("the beginning to be read", begun).await;
+    asked
 }
 
 /// The containers of an addon's transfers.
@@ -191,7 +208,7 @@ async fn world_docker_a_crash_during_an_export_leaves_no_container() {
 #[tokio::test]
 async fn world_docker_postgres_is_exported_and_imported() {
     let Some(engine) = Engine::for_test("world_docker_postgres_is_exported_and_imported") else { return };
-    let host = engine.host_with("postgres", "postgres").await;
+    let mut host = engine.host_with("postgres", "postgres").await;
     let ids = [made(&host, "postgres", "one").await, made(&host, "postgres", "two").await];
     let sql = b"CREATE TABLE t (id serial PRIMARY KEY, x text); INSERT INTO t (x) SELECT 'row ' || n FROM generate_series(1, 1000) n;";
     import(&host, &ids[0], sql.to_vec()).await.expect(200);
@@ -207,6 +224,22 @@ async fn world_docker_postgres_is_exported_and_imported() {
     let why = import(&host, &ids[1], b"INSERT INTO t (x) VALUES ('kept?'); SELECT 1/0;".to_vec()).await;
     assert!(why.problem(502, "transfer_failed").contains("division by zero"));
     assert!(!export(&host, &ids[1]).await.text.contains("kept?"), "an import is one transaction");
+    let open = b"CREATE TABLE open_ended (x text); COPY open_ended FROM stdin;\nhalf".to_vec();
+    import(&host, &ids[1], open).await.problem(502, "transfer_failed");
+    for is_killed in [false, true] {
+        let asked =
+            begins_to_import(&host, &ids[1], "DROP TABLE t; CREATE TABLE t (x text); COPY t FROM stdin;\nhalf\n").await;
+        if is_killed {
+            host.kill();
+            host.restart();
+        } else {
+            asked.abort();
+        }
+        until("the end", || async { (operation(&host, &ids[1]).await["state"] == "failed").then_some(()) }).await;
+        no_streams(&engine, &ids[1]).await;
+        let kept = export(&host, &ids[1]).await.text;
+        assert!(kept.contains("row 1000") && !kept.contains("open_ended"), "what broke off is not the whole: {kept}");
+    }
     for id in &ids {
         removed(&engine, &host, id).await;
     }
