@@ -203,7 +203,7 @@ async fn whoever_shares_a_part_of_a_common_server_reaches_that_in_a_network_of_i
     let server = part.parent.unwrap();
     until_joined(&host, server, &[]).await;
 
-    let places = async |id| host.control.places(&host.control.addon(id).await.unwrap()).await.unwrap();
+    let places = async |id| host.control.addon_config(id).await.unwrap().places;
     assert_eq!(places(sharer.id).await, places(part.id).await);
     assert_eq!(places(sharer.id).await.len(), 1);
     attach(&host, Some("shop")).await.unwrap();
