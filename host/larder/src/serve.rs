@@ -138,8 +138,9 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
     if !stopped_in_time {
         tracing::info!("closing connections that are still open");
     }
-    engine_watch.abort();
-    worker.await.context("the worker broke down")
+    let worked = worker.await.context("the worker broke down");
+    engine_watch.await.context("the watch of the engines broke down")?;
+    worked
 }
 
 fn authorities(file: &Path) -> anyhow::Result<Roots> {

@@ -266,7 +266,13 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        let _gone = self.child.kill();
+        // One that stops in good order takes its network along, and an engine has room for few.
+        let pid = self.child.id().to_string();
+        let is_on_engine = self.arguments.iter().any(|argument| argument.to_string_lossy().starts_with("--engine"));
+        let is_asked = || Command::new("kill").args(["-TERM", &pid]).status().is_ok_and(|status| status.success());
+        if !(is_on_engine && matches!(self.child.try_wait(), Ok(None)) && is_asked()) {
+            let _gone = self.child.kill();
+        }
         let _reaped = self.child.wait();
     }
 }

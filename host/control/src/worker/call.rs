@@ -1,5 +1,6 @@
 //! What one call may reach of the host: its own addon's state and objects, as long as it holds the lease.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -25,6 +26,8 @@ pub(super) struct Context {
     pub(super) lease: Lease,
     /// What the addon's containers may know and are not to tell.
     pub(super) secrets: Vec<SecretString>,
+    /// The published ports that the call may connect to: those of containers that were there when it began.
+    pub(super) open: Option<BTreeSet<u16>>,
 }
 
 #[async_trait]
@@ -94,8 +97,13 @@ impl Context {
         let state = engine.ask(engine.engine.state(&full_name)).await.map_err(|error| engine_error(&error))?;
         Ok(match state {
             Some(ContainerState::Running) => {
-                let ports = self.control.store.published(self.addon()).await.map_err(context_error)?;
-                Status::Running { endpoints: ports.get(name).map(|ports| engine.published(ports)).unwrap_or_default() }
+                let ports = self.control.store.published(self.addon()).await.map_err(context_error)?.remove(name);
+                let ports = ports.unwrap_or_default();
+                if self.open.as_ref().is_some_and(|open| !ports.values().all(|port| open.contains(port))) {
+                    // It can't be reached in this call. The next one follows at once.
+                    return Ok(Status::Waiting { message: "it has just been started".to_owned() });
+                }
+                Status::Running { endpoints: engine.published(&ports) }
             }
             Some(ContainerState::Exited { code, out_of_memory }) => {
                 Status::Exited { code, out_of_memory, log: last_words(engine, &full_name, &self.secrets).await }

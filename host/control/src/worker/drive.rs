@@ -329,9 +329,10 @@ impl Drive {
             };
             let known = Known::of(&self.control, &self.record, at_hand).await?;
             let engine = self.engine(&offer).await?;
-            Ok((self.network(&offer, &engine).await?, server, known, engine))
+            let (network, open) = self.network(&offer, &engine).await?;
+            Ok((network, open, server, known, engine))
         };
-        let (network, server, known, engine) = match needed.await {
+        let (network, open, server, known, engine) = match needed.await {
             Ok(needed) => needed,
             Err(error) => return Called::not(StepFailure::Host(loaded::store_failed(&error))),
         };
@@ -341,6 +342,7 @@ impl Drive {
             engine,
             lease: self.lease.clone(),
             secrets: known.all.clone(),
+            open,
         };
         let (addon, previous) = self.as_wanted();
         let call = Call {

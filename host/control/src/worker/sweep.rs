@@ -16,7 +16,7 @@ use larder_domain::ports::store::{ObjectOwner, Phase, StoredObject};
 use larder_domain::{AddonId, EngineName, NetworkName};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::objects::{Unfinished, go_on};
 use crate::Control;
@@ -26,6 +26,8 @@ use crate::whose::{Strays, names};
 
 /// How often everything is looked at.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// How long an engine has to remove a network before the host stops all the same.
+const LEAVING_WAIT: Duration = Duration::from_secs(2);
 /// What engines say of a container that is no more.
 const REMOVED: &str = "destroy";
 /// Addons that are read in one go.
@@ -43,9 +45,10 @@ async fn watch_engine(control: Control, engine: Arc<NamedEngine>, mut shutdown: 
     let mut was_reached = true;
     loop {
         let watched = tokio::select! {
-            watched = follow(&control, &engine) => watched,
-            _ = shutdown.wait_for(|stop| *stop) => return,
+            watched = follow(&control, &engine) => Some(watched),
+            _ = shutdown.wait_for(|stop| *stop) => None,
         };
+        let Some(watched) = watched else { return leave(&control, &engine).await };
         if let Err(error) = watched
             && std::mem::replace(&mut was_reached, false)
         {
@@ -58,6 +61,12 @@ async fn watch_engine(control: Control, engine: Arc<NamedEngine>, mut shutdown: 
             _ = shutdown.wait_for(|stop| *stop) => return,
         }
     }
+}
+
+/// A network that nothing is in goes with the host, which may have been about to remove it. What stays is found at the next start.
+async fn leave(control: &Control, engine: &NamedEngine) {
+    let gone = timeout(LEAVING_WAIT, engine.give_up_network(&*control.store)).await;
+    tracing::debug!(?gone, engine = %engine.settings.name, "the engine is watched no more");
 }
 
 /// Follows events until they end. The look at everything comes after the stream is open, so that nothing falls between.

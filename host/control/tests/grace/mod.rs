@@ -163,7 +163,7 @@ async fn an_engine_that_is_slow_costs_nobody_their_addon() {
         })
         .await;
         let addon = host.control.addon(id).await.unwrap().addon;
-        assert_eq!(addon.state, AddonState::Provisioned);
+        assert!(!addon.state.is_terminal(), "after {tried} tries it is {}", addon.state);
         is_said |= addon.message.contains("server: no more processes");
     }
     assert!(is_said);

@@ -9,7 +9,7 @@ use larder_domain::operation::HealthState;
 use larder_domain::ports::Store as _;
 use larder_domain::ports::engine::{ContainerState, EngineError};
 use larder_domain::ports::runtime::{CallReport, Export};
-use larder_domain::ports::store::{ObjectStore as _, WorkStore as _};
+use larder_domain::ports::store::{ObjectStore as _, Phase, WorkStore as _};
 use larder_domain::{AddonRecord, AddonState, Cleanup, SecretString};
 use larder_store::{Clock, ManualClock, SystemClock};
 use serde_json::json;
@@ -346,4 +346,25 @@ async fn what_is_logged_of_an_engine_holds_no_secret() {
     assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
     let said = log.0.lock().unwrap().clone();
     assert!(said.contains("exec: ••••: not found; ••••") && !said.contains("hunter2"), "{said}");
+}
+
+#[tokio::test]
+async fn what_is_made_during_a_call_is_reached_in_the_next() {
+    let host = host().await;
+    let held = Arc::new(tokio::sync::Semaphore::new(1));
+    host.script.held.lock().unwrap().insert("db".into(), Arc::clone(&held));
+    let id = host.create("db", "one").await.spec.id;
+    until("the first look", || async { (host.calls("db", Export::ProvisionComplete) > 0).then_some(()) }).await;
+    host.engine.add_image(&image());
+    host.engine.say(id, "pull");
+    let is_made = || async {
+        let objects = host.store.objects(id).await.unwrap();
+        objects.iter().all(|object| object.phase == Phase::Made).then_some(())
+    };
+    until("the container", is_made).await;
+    held.add_permits(1_000);
+    assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
+    let history = host.control.history(Some(id), 0, 100).await.unwrap();
+    assert!(history.iter().any(|entry| entry.message.contains("just been started")));
+    assert!(host.calls("db", Export::ProvisionComplete) > 1);
 }

@@ -139,6 +139,6 @@ async fn a_server_that_never_answers_is_waited_for_as_long_as_the_guest_says() {
         let Ok(Err(failure)) = &report.outcome else { panic!("{report:?}") };
         assert!(format!("{failure:?}").contains(words), "{failure:?}");
         let took = began.elapsed();
-        assert!(took >= Duration::from_millis(DEADLINE_MS) && took < Duration::from_secs(4), "{took:?}");
+        assert!(took >= Duration::from_millis(DEADLINE_MS) && took < Duration::from_secs(20), "{took:?}");
     }
 }

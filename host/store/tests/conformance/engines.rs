@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use larder_domain::engines::{Candidate, Placement};
-use larder_domain::ports::store::{CreateRefusal, Created, Inhabited, Leased, NewAddon};
-use larder_domain::{AddonId, AddonRecord, EngineName, Event, ProvisionType, Role};
+use larder_domain::ports::store::{Change, CreateRefusal, Created, Desired, Fence, Inhabited, Leased, NewAddon};
+use larder_domain::{AddonId, AddonRecord, Digest, EngineName, Event, ProvisionType, Role};
 
-use crate::objects::{DATA, want};
-use crate::world::{Build, World, config, new_addon};
+use crate::objects::{DATA, objects, want};
+use crate::world::{Build, World, change, config, new_addon};
 
 fn placement(engines: &[(&str, u32)]) -> Placement {
     let candidates = engines.iter().map(|(name, weight)| Candidate { name: engine(name), weight: *weight });
@@ -194,8 +194,9 @@ pub(crate) async fn an_engine_is_forgotten_when_nobody_can_miss_it(world: World)
     let is_its = |leased: &Leased| matches!(leased, Leased::Addon { record, .. } if record.spec.id == other);
     let turn = crate::world::turn(leased.into_iter().find(is_its).unwrap());
     world.result(&turn.lease, Event::Begun { message: "begun".into() }).await.unwrap();
-    want(&world, &turn, &[DATA]).await;
-    world.result(&turn.lease, Event::Configured(Box::new(config(&[])))).await.unwrap();
+    let objects = Some(Desired { by: Digest([1; 32]), all: objects(&[DATA]) });
+    let configured = change(other, Event::Configured(Box::new(config(&[]))), Fence::Lease(turn.lease.clone()));
+    world.store.apply(Change { objects, ..configured }).await.unwrap();
     world.result(&turn.lease, Event::VariablesSet).await.unwrap();
     let forget = async || world.store.forget_engine(&engine("a")).await.unwrap();
     assert_eq!(forget().await, Err(Inhabited(1)), "one lives");

@@ -9,7 +9,7 @@ use larder_domain::{AddonId, AddonState, Digest, Event, ProvisionType, Role, Sec
 
 use crate::world::{Build, Turn, World, change, config, new_addon};
 
-fn objects(documents: &[&str]) -> Objects {
+pub(crate) fn objects(documents: &[&str]) -> Objects {
     let wanted = documents.iter().map(|document| Wanted::parse(SecretString::new(*document)).unwrap());
     wanted.map(|wanted| (wanted.spec.name().clone(), wanted)).collect()
 }

@@ -1,5 +1,6 @@
 //! What a call may reach beside what was granted: the addon's engine, and what is published there for it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use larder_domain::docker::LocalName;
@@ -23,14 +24,14 @@ impl Drive {
         }
     }
 
-    /// What the call may reach: what was granted, and the addon's own containers.
+    /// What the call may reach: what was granted, and the addon's own containers. And the ports of these, if it may have any.
     pub(super) async fn network(
         &self,
         offer: &Offer,
         engine: &Result<Arc<NamedEngine>, NoEngine>,
-    ) -> Result<Arc<Policy>, StoreError> {
+    ) -> Result<(Arc<Policy>, Option<BTreeSet<u16>>), StoreError> {
         let Some(engine) = engine.as_ref().ok().filter(|_| !offer.docker.is_empty()) else {
-            return Ok(Arc::clone(&offer.network));
+            return Ok((Arc::clone(&offer.network), None));
         };
         let (spec, addon) = (&self.record.spec, &self.record.addon);
         let is_used = matches!(addon.state, AddonState::Provisioned | AddonState::Ready) || addon.grace.is_some();
@@ -40,7 +41,8 @@ impl Drive {
             // Nobody has a part of a server that has never been ready.
             ports.extend(self.ports(server, |_| true).await?);
         }
-        Ok(Arc::new(offer.network.with(engine.endpoints(ports.iter()))))
+        let open = ports.iter().flat_map(PortMap::values).copied().collect();
+        Ok((Arc::new(offer.network.with(engine.endpoints(ports.iter()))), Some(open)))
     }
 
     /// The ports of an addon's containers that are there, and of those that are waited for and had theirs before: a port is given
