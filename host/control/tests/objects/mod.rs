@@ -350,13 +350,14 @@ async fn what_is_logged_of_an_engine_holds_no_secret() {
 
 #[tokio::test]
 async fn what_is_made_during_a_call_is_reached_in_the_next() {
-    let host = host().await;
+    let host = host_with_grant().await;
+    host.engine.add_image(&image());
+    // Long enough for the provider to be asked meanwhile.
+    host.engine.fail(Call::CreateContainer, 8, &EngineError::Failed("out of order".into()));
     let held = Arc::new(tokio::sync::Semaphore::new(1));
     host.script.held.lock().unwrap().insert("db".into(), Arc::clone(&held));
     let id = host.create("db", "one").await.spec.id;
     until("the first look", || async { (host.calls("db", Export::ProvisionComplete) > 0).then_some(()) }).await;
-    host.engine.add_image(&image());
-    host.engine.say(id, "pull");
     let is_made = || async {
         let objects = host.store.objects(id).await.unwrap();
         objects.iter().all(|object| object.phase == Phase::Made).then_some(())
