@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::time::Instant;
 
-use crate::support::{Engine, Host, Tripwire};
+use crate::support::{Engine, Host, Tripwire, until};
 
 use addons::Addon;
 use random::Random;
