@@ -103,7 +103,9 @@ impl Amqp {
     /// One of these methods and its arguments; anything else is an error in the server's words.
     fn receive(&mut self, expected: &[Name]) -> io::Result<(Name, Vec<u8>)> {
         let payload = self.read_frame()?;
-        let (name, arguments) = payload.split_first_chunk().unwrap();
+        // A heartbeat has none: the server lives, and has nothing to say.
+        let said = payload.split_first_chunk().ok_or_else(|| io::Error::other("nothing but a heartbeat"));
+        let (name, arguments) = said?;
         if expected.contains(name) {
             return Ok((*name, arguments.to_vec()));
         }
