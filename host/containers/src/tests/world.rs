@@ -293,7 +293,7 @@ async fn world_ends_are_told_apart() {
     (new.spec, new.full_name, new.network) = (&spec, world.name("lost"), "larder-absent".into());
     engine.create_container(new).await.unwrap();
     let error = engine.start(&world.name("lost")).await.unwrap_err();
-    assert!(matches!(&error, EngineError::Failed(text) if text.contains("larder-absent")), "{error:?}");
+    assert!(matches!(&error, EngineError::NetworkGone(text) if text.contains("larder-absent")), "{error:?}");
     world.end().await;
 }
 
