@@ -11,12 +11,14 @@ mod apps;
 mod audit;
 mod claims;
 mod clock;
+mod database;
 mod engines;
 mod error;
 mod migrations;
 mod networks;
 mod objects;
 mod open;
+mod postgres;
 mod providers;
 mod purge;
 mod readers;
@@ -34,6 +36,7 @@ use larder_domain::ports::{Sealer, Store};
 use larder_domain::{InstallationId, StoreTime, WallTime};
 
 pub use open::OpenError;
+pub use postgres::Time;
 
 /// A store in a data directory.
 pub struct SqliteStore {
@@ -44,7 +47,8 @@ pub struct SqliteStore {
     clock: clock::StoreClock,
     sealer: Arc<dyn Sealer>,
     installation: InstallationId,
-    _lock: File,
+    _lock: Option<File>,
+    _listener: Option<postgres::Listener>,
 }
 
 impl Store for SqliteStore {

@@ -29,6 +29,7 @@ use larder_domain::work::{Lease, Subject, Token, WorkKind};
 use larder_domain::{AddonId, AddonRecord, Event, Grace};
 
 use super::SqliteStore;
+use super::database::Conn;
 use super::tx::{Tx, find};
 use super::work::plan;
 use crate::{codec, places};
@@ -222,7 +223,7 @@ impl SqliteStore {
 
     /// A sealed column of an addon, opened.
     async fn detail(&self, sql: &'static str, id: AddonId, place: String) -> Result<Option<codec::Plain>, StoreError> {
-        let query = move |conn: &rusqlite::Connection| find(conn, sql, [id.0.as_bytes()], |row| row.take());
+        let query = move |conn: &Conn| find(conn, sql, [id.0.as_bytes()], |row| row.take());
         let sealed: Option<Vec<u8>> = self.readers.read(query).await?.flatten();
         Ok(sealed.map(|sealed| self.sealer.open(&place, &sealed)).transpose()?)
     }

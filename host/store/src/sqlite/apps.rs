@@ -8,8 +8,8 @@ use larder_domain::ports::store::{
     APP_VARIABLES_MAX, AppRefusal, AppStore, AppVariable, CASCADE_ADDONS_MAX, Cascade, ConfigPatch, PatchRefusal,
 };
 use larder_domain::{AddonId, AppName, VariableName};
-use rusqlite::Connection;
 
+use super::database::Conn;
 use super::error::{Result as Outcome, Stop};
 use super::rows::Columns;
 use super::tx::{Tx, find, list};
@@ -35,7 +35,7 @@ impl AppStore for SqliteStore {
     }
 
     async fn apps(&self, after: Option<AppName>, count_max: usize) -> Result<Vec<(AppName, u64)>, StoreError> {
-        let query = move |conn: &Connection| {
+        let query = move |conn: &Conn| {
             list(
                 conn,
                 "SELECT name, live_addons FROM app WHERE name > ? ORDER BY name LIMIT ?",
@@ -58,7 +58,7 @@ impl AppStore for SqliteStore {
     async fn app_config(&self, app: &AppName) -> Result<Option<Vec<AppVariable>>, StoreError> {
         let query = {
             let app = app.clone();
-            move |conn: &Connection| sealed_config(conn, &app)
+            move |conn: &Conn| sealed_config(conn, &app)
         };
         let Some(SealedConfig { own, of_addons }) = self.readers.read(query).await? else { return Ok(None) };
         let mut variables = vec![];
@@ -98,7 +98,7 @@ impl AppStore for SqliteStore {
 }
 
 /// The number of an app's live addons; none if there is no such app.
-fn live_addons(conn: &Connection, app: &AppName) -> Outcome<Option<u64>> {
+fn live_addons(conn: &Conn, app: &AppName) -> Outcome<Option<u64>> {
     find(conn, "SELECT live_addons FROM app WHERE name = ?", [app.as_str()], |row| row.take())
 }
 
@@ -121,7 +121,7 @@ struct SealedConfig {
     of_addons: Vec<(AddonId, Vec<u8>)>,
 }
 
-fn sealed_config(conn: &Connection, app: &AppName) -> Outcome<Option<SealedConfig>> {
+fn sealed_config(conn: &Conn, app: &AppName) -> Outcome<Option<SealedConfig>> {
     if live_addons(conn, app)?.is_none() {
         return Ok(None);
     }
@@ -129,7 +129,7 @@ fn sealed_config(conn: &Connection, app: &AppName) -> Outcome<Option<SealedConfi
         conn,
         "SELECT name, value FROM app_variable WHERE app = ? AND addon IS NULL",
         [app.as_str()],
-        |row: &mut Columns<'_, '_>| Ok((row.parsed("a variable's name")?, row.take()?)),
+        |row: &mut Columns<'_>| Ok((row.parsed("a variable's name")?, row.take()?)),
     )?;
     let of_addons = list(
         conn,
@@ -157,7 +157,7 @@ fn change_own(
         let key = (app.as_str(), variable.as_str());
         match value {
             Some(value) => tx.execute(
-                "INSERT INTO app_variable (app, name, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+                "INSERT INTO app_variable (app, name, value) VALUES (?, ?, ?) ON CONFLICT (app, name) DO UPDATE SET value = excluded.value",
                 (key.0, key.1, value),
             )?,
             None => tx.execute("DELETE FROM app_variable WHERE app = ? AND name = ?", key)?,

@@ -13,11 +13,10 @@ use super::rows::Columns;
 use super::tx::{Tx, list};
 
 pub(super) fn note(tx: &Tx<'_>, actor: Actor, action: Action, provider: &ProviderName, data: &Value) -> Result<()> {
-    tx.execute(
-        "INSERT INTO audit (at, actor, action, provider, data) VALUES (?, ?, ?, ?, ?)",
-        (tx.wall.0, actor.as_str(), action.as_str(), provider.as_str(), data.to_string()),
-    )?;
-    tx.execute("DELETE FROM audit WHERE id <= last_insert_rowid() - ?", [AUDIT_ENTRIES_MAX])?;
+    let sql = "INSERT INTO audit (at, actor, action, provider, data) VALUES (?, ?, ?, ?, ?) RETURNING id";
+    let entry = (tx.wall.0, actor.as_str(), action.as_str(), provider.as_str(), data.to_string());
+    let newest = tx.find(sql, entry, |row| row.uint())?.unwrap_or_default();
+    tx.execute("DELETE FROM audit WHERE id <= ?", [newest.saturating_sub(AUDIT_ENTRIES_MAX)])?;
     Ok(())
 }
 
@@ -30,7 +29,7 @@ impl AuditStore for SqliteStore {
         count_max: usize,
     ) -> std::result::Result<Vec<AuditEntry>, StoreError> {
         let sql = "SELECT id, at, actor, action, provider, data FROM audit
-            WHERE id < ?1 AND (?2 IS NULL OR provider = ?2) ORDER BY id DESC LIMIT ?3";
+            WHERE id < ?1 AND (CAST(?2 AS TEXT) IS NULL OR provider = ?2) ORDER BY id DESC LIMIT ?3";
         let before = before.map_or(i64::MAX, |id| i64::try_from(id).unwrap_or(i64::MAX));
         let count = i64::try_from(count_max).unwrap_or(i64::MAX);
         self.readers
@@ -39,7 +38,7 @@ impl AuditStore for SqliteStore {
     }
 }
 
-fn read(row: &mut Columns<'_, '_>) -> Result<AuditEntry> {
+fn read(row: &mut Columns<'_>) -> Result<AuditEntry> {
     let (id, at) = (row.uint()?, row.wall()?);
     let actor = row.named("an actor", Actor::from_name)?;
     let action = row.named("an action", Action::from_name)?;
@@ -56,6 +55,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::sqlite::database::Conn;
     use crate::sqlite::migrations;
     use crate::sqlite::tx::Memory;
 
@@ -67,10 +67,11 @@ mod tests {
             let sql = "INSERT INTO audit (id, at, actor, action, provider, data) VALUES (?, 0, 'host', 'accepted', 'pg', '{}')";
             conn.execute(sql, [id]).unwrap();
         }
+        let conn = Conn::Sqlite(conn);
         let mut memory = Memory::default();
         let tx = Tx { conn: &conn, now: StoreTime(0), wall: WallTime::default(), memory: &mut memory };
         note(&tx, Actor::Admin, Action::Removed, &"pg".parse().unwrap(), &json!({})).unwrap();
-        let left = list(&conn, "SELECT id FROM audit ORDER BY id", [], |row| row.uint()).unwrap();
+        let left = list(&conn, "SELECT id FROM audit ORDER BY id", (), |row| row.uint()).unwrap();
         assert_eq!(left, [2, AUDIT_ENTRIES_MAX, AUDIT_ENTRIES_MAX + 1]);
     }
 }

@@ -61,11 +61,13 @@ pub(super) fn holder(tx: &Tx<'_>, app: &str, variable: &VariableName) -> Result<
 /// Frees an addon's names but those that its service declares and these.
 pub(super) fn release_undeclared(tx: &Tx<'_>, addon: AddonId, names: &[&str]) -> Result<()> {
     // Of a service that sets any name, `declared` is the word "any" and no list.
-    tx.execute(
+    let sql = tx.conn.either(
         "DELETE FROM app_variable WHERE addon = ?1 AND name NOT IN (SELECT value FROM json_each(?2))
          AND EXISTS (SELECT 1 FROM addon_detail WHERE addon = ?1 AND declared = '\"any\"')",
-        (addon.0.as_bytes(), serde_json::json!(names).to_string()),
-    )?;
+        "DELETE FROM app_variable WHERE addon = ?1 AND name NOT IN (SELECT json_array_elements_text(CAST(CAST(?2 AS text) AS json)))
+         AND EXISTS (SELECT 1 FROM addon_detail WHERE addon = ?1 AND declared = '\"any\"')",
+    );
+    tx.execute(sql, (addon.0.as_bytes(), serde_json::json!(names).to_string()))?;
     Ok(())
 }
 

@@ -8,9 +8,9 @@ use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{EngineStore, Inhabited};
 use larder_domain::work::{Subject, WorkKind};
 use larder_domain::{AddonId, AppName, EngineName, NetworkName};
-use rusqlite::Connection;
 
 use super::addons::note;
+use super::database::Conn;
 use super::error::{Result as Outcome, Stop};
 use super::tx::{Tx, find, list};
 use super::work::plan;
@@ -32,7 +32,7 @@ impl EngineStore for SqliteStore {
                        AND (live OR EXISTS (SELECT 1 FROM docker_object WHERE docker_object.addon = addon.id))
                    GROUP BY engine ORDER BY engine";
         self.readers
-            .read(move |conn| list(conn, sql, [], |row| Ok((row.parsed("an engine's name")?, row.uint()?))))
+            .read(move |conn| list(conn, sql, (), |row| Ok((row.parsed("an engine's name")?, row.uint()?))))
             .await
     }
 
@@ -56,7 +56,7 @@ impl EngineStore for SqliteStore {
     async fn app_engine(&self, app: &AppName) -> Result<Option<EngineWish>, StoreError> {
         let app = app.clone();
         let sql = "SELECT engine FROM app WHERE name = ?";
-        let read = move |conn: &Connection| {
+        let read = move |conn: &Conn| {
             find(conn, sql, [app.as_str()], |row| row.parsed_or_null("a wish for an engine")).map(Option::flatten)
         };
         self.readers.read(read).await
@@ -107,7 +107,7 @@ struct Place {
     is_live: bool,
 }
 
-fn row(conn: &Connection, addon: AddonId) -> Outcome<Option<Place>> {
+fn row(conn: &Conn, addon: AddonId) -> Outcome<Option<Place>> {
     let sql = "SELECT engine, parent, live FROM addon_detail JOIN addon ON id = addon_detail.addon WHERE addon_detail.addon = ?";
     find(conn, sql, [addon.0.as_bytes()], |row| {
         let engine = row.parsed_or_null("an engine's name")?;
@@ -144,7 +144,7 @@ pub(super) fn choose(
     let Some(placement) = placement else { return Ok(None) };
     let live = |engine: &EngineName| {
         // A count that went wrong makes for a bad choice. It keeps nobody from creating addons.
-        let sql = "SELECT max(live, 0) FROM engine_tally WHERE engine = ?";
+        let sql = "SELECT CASE WHEN live > 0 THEN live ELSE 0 END FROM engine_tally WHERE engine = ?";
         Ok::<u64, super::error::Failure>(tx.find(sql, [engine.as_str()], |row| row.uint())?.unwrap_or_default())
     };
     Ok(placement.roomiest(live)?.cloned())
@@ -153,8 +153,8 @@ pub(super) fn choose(
 /// Counts an addon that has come to live or lives no more, if it is on an engine by itself and not as a part of another one.
 pub(super) fn count(tx: &Tx<'_>, addon: AddonId, live: i64) -> Outcome<()> {
     let sql = "INSERT INTO engine_tally (engine, live)
-               SELECT engine, ? FROM addon_detail WHERE addon = ? AND engine IS NOT NULL AND parent IS NULL
-               ON CONFLICT (engine) DO UPDATE SET live = live + excluded.live";
+               SELECT engine, CAST(? AS BIGINT) FROM addon_detail WHERE addon = ? AND engine IS NOT NULL AND parent IS NULL
+               ON CONFLICT (engine) DO UPDATE SET live = engine_tally.live + excluded.live";
     tx.execute(sql, (live, addon.0.as_bytes()))?;
     Ok(())
 }

@@ -18,6 +18,11 @@ impl Failure {
     pub(super) fn corrupt(what: impl Into<String>) -> Self {
         Self(StoreError::Corrupt(what.into()))
     }
+
+    /// The database can't do it.
+    pub(super) fn database(why: String) -> Self {
+        Self(StoreError::Database(why.into()))
+    }
 }
 
 impl From<rusqlite::Error> for Failure {
@@ -33,6 +38,12 @@ impl From<rusqlite::Error> for Failure {
             }
             _ => StoreError::Database(Box::new(error)),
         })
+    }
+}
+
+impl From<postgres::Error> for Failure {
+    fn from(error: postgres::Error) -> Self {
+        Self(StoreError::Database(Box::new(error)))
     }
 }
 

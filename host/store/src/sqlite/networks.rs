@@ -3,25 +3,25 @@
 use larder_domain::addon::ProvisionType;
 use larder_domain::ports::StoreError;
 use larder_domain::{AddonId, AddonSpec, AppName, NetworkName};
-use rusqlite::Connection;
 
 use super::addons::{line, outdate};
+use super::database::Conn;
 use super::error::Result;
 use super::objects;
 use super::tx::{Tx, find, list};
 
 /// The app's network; none if there is no such app.
-pub(super) fn of_app(conn: &Connection, app: &AppName) -> Result<Option<Option<NetworkName>>> {
+pub(super) fn of_app(conn: &Conn, app: &AppName) -> Result<Option<Option<NetworkName>>> {
     find(conn, "SELECT network FROM app WHERE name = ?", [app.as_str()], |row| row.parsed_or_null("a network's name"))
 }
 
 /// The networks of all apps that use the addon's containers: of its own, of those with parts of it, and of those that share these.
-pub(super) fn of_addon(conn: &Connection, addon: AddonId) -> Result<Vec<NetworkName>> {
+pub(super) fn of_addon(conn: &Conn, addon: AddonId) -> Result<Vec<NetworkName>> {
     let sql = "WITH part (id) AS (SELECT addon FROM addon_detail WHERE parent = ?1)
                SELECT network FROM app WHERE network IS NOT NULL AND name IN (
                    SELECT app FROM addon WHERE live AND id = ?1
-                   UNION SELECT app FROM addon WHERE live AND id IN part
-                   UNION SELECT app FROM addon WHERE live AND id IN (SELECT addon FROM addon_detail WHERE parent IN part))
+                   UNION SELECT app FROM addon WHERE live AND id IN (SELECT id FROM part)
+                   UNION SELECT app FROM addon WHERE live AND id IN (SELECT addon FROM addon_detail WHERE parent IN (SELECT id FROM part)))
                GROUP BY network ORDER BY network";
     list(conn, sql, [addon.0.as_bytes()], |row| row.parsed("a network's name"))
 }

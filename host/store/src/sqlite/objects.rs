@@ -14,6 +14,7 @@ use larder_domain::{AddonId, Digest, EngineName, ProviderName, StoreTime};
 
 use super::SqliteStore;
 use super::addons::note;
+use super::database::Conn;
 use super::error::Result as Outcome;
 use super::rows::Columns;
 use super::tx::{Tx, find, list};
@@ -54,7 +55,7 @@ impl ObjectStore for SqliteStore {
         let sql = "SELECT 1 FROM docker_object
                    LEFT JOIN addon_detail ON addon_detail.addon = docker_object.addon
                    WHERE wanted AND (engine IS NULL OR engine = ?) LIMIT 1";
-        let read = |row: &mut Columns<'_, '_>| row.take::<i64>();
+        let read = |row: &mut Columns<'_>| row.take::<i64>();
         Ok(self.readers.read(move |conn| find(conn, sql, [engine], read)).await?.is_some())
     }
 
@@ -63,7 +64,7 @@ impl ObjectStore for SqliteStore {
         let sql = "SELECT DISTINCT docker_object.addon, provider, engine FROM docker_object
                    LEFT JOIN addon_detail ON addon_detail.addon = docker_object.addon
                    WHERE docker_object.addon > ? ORDER BY docker_object.addon LIMIT ?";
-        let read = |row: &mut Columns<'_, '_>| {
+        let read = |row: &mut Columns<'_>| {
             let (addon, provider) = (AddonId(row.uuid()?), row.parsed("a provider's name")?);
             Ok(ObjectOwner { addon, provider, engine: row.parsed_or_null("an engine's name")? })
         };
@@ -178,7 +179,7 @@ pub(super) fn want(
     let (key, mut changes) = (addon.0.as_bytes(), 0);
     for old in rows(tx.conn, addon)?.iter().filter(|old| old.is_wanted) {
         if !objects.iter().any(|object| object.name == old.name) {
-            let sql = "UPDATE docker_object SET wanted = 0 WHERE addon = ? AND name = ?";
+            let sql = "UPDATE docker_object SET wanted = FALSE WHERE addon = ? AND name = ?";
             changes += tx.execute(sql, (key, old.name.as_str()))?;
         }
     }
@@ -186,8 +187,8 @@ pub(super) fn want(
         let Some(document) = &object.document else { continue };
         changes += tx.execute(
             "INSERT INTO docker_object (addon, name, provider, wanted, revision, digest, document, phase, message)
-             VALUES (?, ?, ?, 1, 1, ?, ?, ?, ?)
-             ON CONFLICT (addon, name) DO UPDATE SET wanted = 1, revision = revision + 1, digest = excluded.digest,
+             VALUES (?, ?, ?, TRUE, 1, ?, ?, ?, ?)
+             ON CONFLICT (addon, name) DO UPDATE SET wanted = TRUE, revision = docker_object.revision + 1, digest = excluded.digest,
                  document = excluded.document, phase = excluded.phase, message = excluded.message",
             (key, object.name.as_str(), provider.as_str(), &by.0, document, Phase::Waiting.as_str(), TO_BE_MADE),
         )?;
@@ -202,16 +203,16 @@ pub(super) fn want(
 pub(super) fn bring_back(tx: &mut Tx<'_>, addon: AddonId, provider: &ProviderName) -> Outcome<()> {
     let key = addon.0.as_bytes();
     tx.execute(
-        "UPDATE docker_object SET wanted = 0 WHERE addon = ?1 AND wanted
+        "UPDATE docker_object SET wanted = FALSE WHERE addon = ?1 AND wanted
          AND name NOT IN (SELECT name FROM operation_object WHERE addon = ?1)",
         [key],
     )?;
     tx.execute(
         "INSERT INTO docker_object (addon, name, provider, wanted, revision, digest, document, phase, message)
-         SELECT addon, name, ?2, 1, 1, digest, document, ?3, ?4 FROM operation_object WHERE addon = ?1
-         ON CONFLICT (addon, name) DO UPDATE SET wanted = 1, revision = revision + 1, digest = excluded.digest,
+         SELECT addon, name, ?2, TRUE, 1, digest, document, ?3, ?4 FROM operation_object WHERE addon = ?1
+         ON CONFLICT (addon, name) DO UPDATE SET wanted = TRUE, revision = docker_object.revision + 1, digest = excluded.digest,
              document = excluded.document, phase = excluded.phase, message = excluded.message
-             WHERE NOT wanted OR document <> excluded.document",
+             WHERE NOT docker_object.wanted OR docker_object.document <> excluded.document",
         (key, provider.as_str(), Phase::Waiting.as_str(), TO_BE_MADE),
     )?;
     // Also where nothing has changed: what ended meanwhile was the provider's to decide about, and no longer is.
@@ -230,7 +231,7 @@ pub(super) fn wake(tx: &mut Tx<'_>, addon: AddonId) -> Outcome<()> {
 }
 
 fn unwant(tx: &Tx<'_>, addon: AddonId) -> Outcome<u64> {
-    Ok(tx.execute("UPDATE docker_object SET wanted = 0 WHERE addon = ?", [addon.0.as_bytes()])? as u64)
+    Ok(tx.execute("UPDATE docker_object SET wanted = FALSE WHERE addon = ?", [addon.0.as_bytes()])? as u64)
 }
 
 fn forget(tx: &Tx<'_>, addon: AddonId, name: &LocalName, revision: u64) -> Outcome<()> {
@@ -251,7 +252,7 @@ fn provider(tx: &Tx<'_>, addon: AddonId) -> Outcome<Option<ProviderName>> {
     tx.find(sql, [addon.0.as_bytes()], |row| row.parsed("a provider's name"))
 }
 
-fn rows(conn: &rusqlite::Connection, addon: AddonId) -> Outcome<Vec<Row>> {
+fn rows(conn: &Conn, addon: AddonId) -> Outcome<Vec<Row>> {
     let sql = "SELECT name, wanted, digest, revision, document, phase, message,
                    (addon, name) IN (SELECT addon, name FROM operation_object)
                FROM docker_object WHERE addon = ? ORDER BY name";

@@ -7,13 +7,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use larder_domain::ports::{SealError, Sealer};
+use larder_domain::ports::{SealError, Sealer, StoreError};
 use larder_domain::{InstallationId, StoreTime};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::Connection;
 
 use super::clock::StoreClock;
+use super::database::Conn;
+use super::error::Failure;
 use super::readers::{READERS, Readers};
-use super::tx::Counters;
+use super::tx::{Counters, find};
 use super::watch::Pokes;
 use super::writer::{Committer, WRITER_QUEUE_JOBS_MAX, WRITER_QUEUE_WAIT_MAX, Writer};
 use super::{SqliteStore, migrations};
@@ -51,6 +53,9 @@ pub enum OpenError {
     /// The database can't be read or set up.
     #[error("the database can't be opened")]
     Database(#[from] rusqlite::Error),
+    /// What it holds can't be read.
+    #[error("the database can't be read")]
+    Store(#[source] StoreError),
     /// A newer version of Larder has been here.
     #[error(
         "the database has schema {found}, and this version knows {known}: start the version that wrote it, or a newer one"
@@ -64,6 +69,11 @@ pub enum OpenError {
     /// What it holds was sealed with another key.
     #[error(transparent)]
     Key(#[from] SealError),
+    /// The database's server can't be used.
+    #[error(
+        "the database's server can't be used: check the address, that it runs, and that the login may create tables"
+    )]
+    Server(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The writer's thread can't be started.
     #[error("the writer's thread can't be started")]
     Thread(#[source] io::Error),
@@ -79,9 +89,11 @@ impl SqliteStore {
         let file = directory::database_file(dir)?;
         let mut conn = connect::writer(&file)?;
         migrations::run(&mut conn)?;
-        let saved = saved(&conn, &*sealer)?;
         void_leases(&conn)?;
-        let readers = (0..READERS).map(|_| connect::reader(&file)).collect::<Result<_, _>>()?;
+        let conn = Conn::Sqlite(conn);
+        let saved = saved(&conn, &*sealer)?;
+        let readers =
+            (0..READERS).map(|_| Ok(Conn::Sqlite(connect::reader(&file)?))).collect::<rusqlite::Result<_>>()?;
 
         let clock = StoreClock::resume(clock, saved.time);
         let pokes = Pokes::default();
@@ -95,37 +107,46 @@ impl SqliteStore {
             clock,
             sealer,
             installation: saved.installation,
-            _lock: lock,
+            _lock: Some(lock),
+            _listener: None,
         })
     }
 }
 
+impl From<Failure> for OpenError {
+    fn from(Failure(error): Failure) -> Self {
+        Self::Store(error)
+    }
+}
+
 /// What the last run left.
-struct Saved {
-    installation: InstallationId,
-    time: StoreTime,
-    counters: Counters,
+pub(super) struct Saved {
+    pub(super) installation: InstallationId,
+    pub(super) time: StoreTime,
+    pub(super) counters: Counters,
 }
 
 /// Reads who this store is, or decides it. Fails unless the key is the right one.
-fn saved(conn: &Connection, sealer: &dyn Sealer) -> Result<Saved, OpenError> {
-    let found = conn
-        .query_row("SELECT id, key_check, clock_ms, last_token, last_entry, last_line FROM installation", [], |row| {
-            let installation = InstallationId(uuid::Uuid::from_bytes(row.get(0)?));
-            let counters = Counters { token: row.get(3)?, entry: row.get(4)?, line: row.get(5)? };
-            Ok((row.get::<_, Vec<u8>>(1)?, Saved { installation, time: StoreTime(row.get(2)?), counters }))
-        })
-        .optional()?;
+pub(super) fn saved(conn: &Conn, sealer: &dyn Sealer) -> Result<Saved, OpenError> {
+    let sql = "SELECT id, key_check, clock_ms, last_token, last_entry, last_line FROM installation";
+    let found = find(conn, sql, (), |row| {
+        let (installation, key_check, time) = (InstallationId(row.uuid()?), row.take::<Vec<u8>>()?, row.time()?);
+        let counters = Counters { token: row.uint()?, entry: row.uint()?, line: row.uint()? };
+        Ok((key_check, Saved { installation, time, counters }))
+    })?;
     if let Some((key_check, saved)) = found {
         sealer.open(places::KEY_CHECK, &key_check)?;
         return Ok(saved);
     }
     let installation = InstallationId::generate();
     let key_check = sealer.seal(places::KEY_CHECK, installation.0.as_bytes())?;
-    conn.execute(
-        "INSERT INTO installation (one, id, key_check, clock_ms, last_token, last_entry, last_line) VALUES (1, ?, ?, 0, 0, 0, 0)",
-        params![installation.0.as_bytes(), key_check],
-    )?;
+    let sql = conn.either(
+        "INSERT INTO installation (one, id, key_check, clock_ms, last_token, last_entry, last_line)
+         VALUES (1, ?, ?, 0, 0, 0, 0)",
+        "INSERT INTO installation (one, id, key_check, clock_ms, clock_zero_ms, last_token, last_entry, last_line)
+         VALUES (1, ?, ?, 0, CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT), 0, 0, 0)",
+    );
+    conn.execute(sql, (installation.0.as_bytes(), key_check))?;
     Ok(Saved { installation, time: StoreTime::default(), counters: Counters::default() })
 }
 

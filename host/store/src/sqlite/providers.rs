@@ -18,9 +18,9 @@ use larder_domain::ports::store::{CheckOutcome, ProviderStore, RemoveRefusal, Re
 use larder_domain::provider::Provider;
 use larder_domain::work::{Lease, WorkKind};
 use larder_domain::{ProviderName, SecretString};
-use rusqlite::Connection;
 use serde_json::json;
 
+use super::database::Conn;
 use super::error::{Result as Outcome, Stop};
 use super::rows::Columns;
 use super::tx::{Tx, find, list};
@@ -103,7 +103,7 @@ impl ProviderStore for SqliteStore {
     async fn provider(&self, name: &ProviderName) -> Result<Option<Provider>, StoreError> {
         let name = name.clone();
         let sql = concat!(select_providers!(), " WHERE name = ?");
-        let query = move |conn: &Connection| {
+        let query = move |conn: &Conn| {
             let found = find(conn, sql, [name.as_str()], alone)?;
             found.map(|provider| whole(conn, provider)).transpose()
         };
@@ -112,8 +112,8 @@ impl ProviderStore for SqliteStore {
 
     async fn providers(&self) -> Result<Vec<Provider>, StoreError> {
         let sql = concat!(select_providers!(), " ORDER BY name");
-        let query = move |conn: &Connection| {
-            let found = list(conn, sql, [], alone)?;
+        let query = move |conn: &Conn| {
+            let found = list(conn, sql, (), alone)?;
             found.into_iter().map(|provider| whole(conn, provider)).collect()
         };
         self.readers.read(query).await
@@ -123,7 +123,7 @@ impl ProviderStore for SqliteStore {
         let place = places::options(name);
         let name = name.clone();
         let sql = "SELECT options FROM provider WHERE name = ?";
-        let query = move |conn: &Connection| find(conn, sql, [name.as_str()], |row| row.take::<Option<Vec<u8>>>());
+        let query = move |conn: &Conn| find(conn, sql, [name.as_str()], |row| row.take::<Option<Vec<u8>>>());
         match self.readers.read(query).await?.ok_or(StoreError::Missing("provider"))? {
             Some(sealed) => codec::decode_text(&self.sealer.open(&place, &sealed)?),
             None => Ok(SecretString::new("{}")),
@@ -137,7 +137,7 @@ impl ProviderStore for SqliteStore {
 }
 
 /// The provider itself, without what stands in tables of its own.
-fn alone(row: &mut Columns<'_, '_>) -> Outcome<Provider> {
+fn alone(row: &mut Columns<'_>) -> Outcome<Provider> {
     Ok(Provider {
         name: row.parsed("a provider's name")?,
         kind: row.named("a component's kind", ComponentKind::from_name)?,
@@ -149,7 +149,7 @@ fn alone(row: &mut Columns<'_, '_>) -> Outcome<Provider> {
     })
 }
 
-fn whole(conn: &Connection, provider: Provider) -> Outcome<Provider> {
+fn whole(conn: &Conn, provider: Provider) -> Outcome<Provider> {
     let (versions, grants) = (versions::all(conn, &provider.name)?, grants::all(conn, &provider.name)?);
     Ok(Provider { versions, grants, ..provider })
 }

@@ -46,7 +46,7 @@ fn purge(tx: &Tx<'_>) -> Result<usize> {
 
 fn requests(tx: &Tx<'_>) -> Result<usize> {
     let expired_before = (tx.now.0 + 1).saturating_sub(IDEMPOTENCY_KEPT_MS);
-    let newest: u64 = tx.find("SELECT coalesce(max(id), 0) FROM idempotency", [], |row| row.take())?.unwrap_or(0);
+    let newest: u64 = tx.find("SELECT coalesce(max(id), 0) FROM idempotency", (), |row| row.take())?.unwrap_or(0);
     tx.execute(
         "DELETE FROM idempotency WHERE id IN (SELECT id FROM idempotency ORDER BY id LIMIT ?) AND (since < ? OR id <= ?)",
         (PURGE_ROWS_MAX, expired_before, newest.saturating_sub(IDEMPOTENCY_ROWS_MAX)),

@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
 use larder_domain::ports::StoreError;
-use rusqlite::Connection;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::database::{Conn, Step};
 use super::error::Result;
+use super::postgres::Connector;
 
 /// Connections for reading, and so reads at the same time.
 pub(super) const READERS: usize = 4;
@@ -18,25 +19,38 @@ const READER_WAIT_MAX: Duration = Duration::from_secs(5);
 pub(super) struct Readers {
     /// As many permits as connections.
     turns: Arc<Semaphore>,
-    connections: Arc<[Mutex<Connection>]>,
+    connections: Arc<[Mutex<Conn>]>,
+    /// Makes another connection for one that was lost.
+    connector: Option<Connector>,
 }
 
 impl Readers {
-    pub(super) fn new(connections: Vec<Connection>) -> Self {
+    pub(super) fn new(connections: Vec<Conn>) -> Self {
         let turns = Arc::new(Semaphore::new(connections.len()));
-        Self { turns, connections: connections.into_iter().map(Mutex::new).collect() }
+        Self { turns, connections: connections.into_iter().map(Mutex::new).collect(), connector: None }
+    }
+
+    /// The same over a network.
+    pub(super) fn remote(connections: Vec<Conn>, connector: Connector) -> Self {
+        Self { connector: Some(connector), ..Self::new(connections) }
     }
 
     /// Reads on a thread where waiting for the disk holds up nobody else.
     pub(super) async fn read<T: Send + 'static>(
         &self,
-        query: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+        query: impl FnOnce(&Conn) -> Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let turn = timeout(READER_WAIT_MAX, Arc::clone(&self.turns).acquire_owned()).await;
         let turn = turn.map_err(|_| StoreError::Busy)?.map_err(|_| StoreError::Busy)?;
-        let connections = Arc::clone(&self.connections);
+        let (connections, connector) = (Arc::clone(&self.connections), self.connector.clone());
         let reading = tokio::task::spawn_blocking(move || {
-            let answer = connections.iter().find_map(idle).map(|conn| in_one_state(&conn, query));
+            let read = |mut conn: MutexGuard<'_, Conn>| {
+                if let Some(connector) = connector.filter(|_| conn.is_lost()) {
+                    *conn = connector.reader()?;
+                }
+                in_one_state(&conn, query)
+            };
+            let answer = connections.iter().find_map(idle).map(read);
             drop(turn);
             answer.ok_or(StoreError::Busy)?.map_err(StoreError::from)
         });
@@ -44,8 +58,8 @@ impl Readers {
     }
 }
 
-/// The connection, unless somebody reads from it. One whose reader panicked is as good as any: its transaction has ended.
-fn idle(conn: &Mutex<Connection>) -> Option<MutexGuard<'_, Connection>> {
+/// The connection, unless somebody reads from it. One whose reader panicked is as good as any: its transaction is ended before the next one.
+fn idle(conn: &Mutex<Conn>) -> Option<MutexGuard<'_, Conn>> {
     match conn.try_lock() {
         Ok(conn) => Some(conn),
         Err(TryLockError::Poisoned(conn)) => Some(conn.into_inner()),
@@ -54,9 +68,12 @@ fn idle(conn: &Mutex<Connection>) -> Option<MutexGuard<'_, Connection>> {
 }
 
 /// All of a query's statements see the same state.
-fn in_one_state<T>(conn: &Connection, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-    let transaction = conn.unchecked_transaction()?;
-    let answer = query(&transaction);
-    transaction.finish()?;
+fn in_one_state<T>(conn: &Conn, query: impl FnOnce(&Conn) -> Result<T>) -> Result<T> {
+    if conn.is_in_transaction() {
+        conn.step(Step::RollBack)?;
+    }
+    conn.step(Step::BeginReading)?;
+    let answer = query(conn);
+    conn.step(Step::RollBack)?;
     answer
 }

@@ -1,30 +1,35 @@
-//! Values in and out of statements, in the order in which the statement names them: no column has a number that could be
-//! wrong, and what can't be read is named.
+//! Values out of rows, in the order in which the statement names them: no column has a number that could be wrong, and what can't
+//! be read is named.
 
 use std::str::FromStr;
 
 use larder_domain::{StoreTime, WallTime};
-use rusqlite::types::FromSql;
-use rusqlite::{CachedStatement, Row, ToSql};
 use uuid::Uuid;
 
+use super::database::{AnyRow, FromColumn, Value};
 use super::error::{Failure, Result};
 
 /// Takes a row's columns one after the other.
-pub(super) struct Columns<'r, 's> {
-    row: &'r Row<'s>,
+pub(super) struct Columns<'r> {
+    row: AnyRow<'r>,
     next: usize,
 }
 
-impl<'r, 's> Columns<'r, 's> {
-    pub(super) fn of(row: &'r Row<'s>) -> Self {
-        Self { row, next: 0 }
+impl<'r> Columns<'r> {
+    pub(super) fn of(row: impl Into<AnyRow<'r>>) -> Self {
+        Self { row: row.into(), next: 0 }
     }
 
-    pub(super) fn take<T: FromSql>(&mut self) -> Result<T> {
-        let value = self.row.get(self.next)?;
+    fn next(&mut self) -> Result<Value<'r>> {
+        let value = self.row.value(self.next)?;
         self.next += 1;
         Ok(value)
+    }
+
+    pub(super) fn take<T: FromColumn>(&mut self) -> Result<T> {
+        let at = self.next;
+        let value = T::from_column(self.next()?);
+        value.ok_or_else(|| Failure::corrupt(format!("a value of the wrong type (column {at})")))
     }
 
     pub(super) fn uint(&mut self) -> Result<u64> {
@@ -59,35 +64,11 @@ impl<'r, 's> Columns<'r, 's> {
     }
 
     fn text_with<T>(&mut self, what: &'static str, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>> {
-        let value = self.row.get_ref(self.next)?;
-        self.next += 1;
-        let Some(text) = value.as_str_or_null().map_err(|_| Failure::corrupt(format!("{what} that is no text")))?
-        else {
-            return Ok(None);
+        let text = match self.next()? {
+            Value::Null => return Ok(None),
+            Value::Text(text) => text,
+            _ => return Err(Failure::corrupt(format!("{what} that is no text"))),
         };
         read(text).map(Some).ok_or_else(|| Failure::corrupt(format!("{what} {text:?}")))
-    }
-}
-
-/// Binds a statement's parameters, each an unnumbered `?`, one after the other.
-pub(super) struct Values<'c> {
-    statement: CachedStatement<'c>,
-    next: usize,
-}
-
-impl<'c> Values<'c> {
-    pub(super) fn of(statement: CachedStatement<'c>) -> Self {
-        Self { statement, next: 1 }
-    }
-
-    pub(super) fn put(&mut self, value: impl ToSql) -> Result<&mut Self> {
-        self.statement.raw_bind_parameter(self.next, value)?;
-        self.next += 1;
-        Ok(self)
-    }
-
-    /// Runs the statement. The number of rows that it changed.
-    pub(super) fn execute(mut self) -> Result<usize> {
-        Ok(self.statement.raw_execute()?)
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn change(tx: &Tx<'_>, now: &Progress, before: Counts) -> Result<bool
     if (live, unfinished) != (0, 0) {
         tx.execute(
             "INSERT INTO provider_tally (provider, live, unfinished) VALUES (?, ?, ?) ON CONFLICT (provider)
-             DO UPDATE SET live = live + excluded.live, unfinished = unfinished + excluded.unfinished",
+             DO UPDATE SET live = provider_tally.live + excluded.live, unfinished = provider_tally.unfinished + excluded.unfinished",
             (now.provider.as_str(), live, unfinished),
         )?;
     }

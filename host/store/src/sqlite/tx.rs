@@ -3,8 +3,8 @@
 
 use larder_domain::work::Token;
 use larder_domain::{ProviderName, StoreTime, WallTime};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
 
+use super::database::{Binds, Conn};
 use super::error::Result;
 use super::rows::Columns;
 use super::watch::Poked;
@@ -12,7 +12,7 @@ use super::work::agenda::Agenda;
 
 /// One job's share of a group's transaction.
 pub(super) struct Tx<'a> {
-    pub(super) conn: &'a Connection,
+    pub(super) conn: &'a Conn,
     /// One moment for the whole group.
     pub(super) now: StoreTime,
     /// The same moment for people.
@@ -43,22 +43,18 @@ pub(super) struct Counters {
 
 impl Tx<'_> {
     /// Runs a statement. The number of rows that it changed.
-    pub(super) fn execute(&self, sql: &str, params: impl Params) -> Result<usize> {
-        Ok(self.prepare(sql)?.execute(params)?)
+    pub(super) fn execute(&self, sql: &str, binds: impl Binds) -> Result<usize> {
+        self.conn.execute(sql, binds)
     }
 
     /// The first row that a query finds.
     pub(super) fn find<T>(
         &self,
         sql: &str,
-        params: impl Params,
-        read: impl Fn(&mut Columns<'_, '_>) -> Result<T>,
+        binds: impl Binds,
+        read: impl Fn(&mut Columns<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
-        find(self.conn, sql, params, read)
-    }
-
-    pub(super) fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>> {
-        Ok(self.conn.prepare_cached(sql)?)
+        find(self.conn, sql, binds, read)
     }
 
     pub(super) fn next_token(&mut self) -> Token {
@@ -80,23 +76,30 @@ impl Tx<'_> {
 
 /// The first row that a query finds.
 pub(super) fn find<T>(
-    conn: &Connection,
+    conn: &Conn,
     sql: &str,
-    params: impl Params,
-    read: impl Fn(&mut Columns<'_, '_>) -> Result<T>,
+    binds: impl Binds,
+    read: impl Fn(&mut Columns<'_>) -> Result<T>,
 ) -> Result<Option<T>> {
-    let row = |row: &Row<'_>| Ok(read(&mut Columns::of(row)));
-    conn.prepare_cached(sql)?.query_row(params, row).optional()?.transpose()
+    let mut found = None;
+    conn.each_row(sql, binds, 1, |row| {
+        found = Some(read(row)?);
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 /// All rows that a query finds. Whoever asks sees to it that they are not too many.
 pub(super) fn list<T>(
-    conn: &Connection,
+    conn: &Conn,
     sql: &str,
-    params: impl Params,
-    read: impl Fn(&mut Columns<'_, '_>) -> Result<T>,
+    binds: impl Binds,
+    read: impl Fn(&mut Columns<'_>) -> Result<T>,
 ) -> Result<Vec<T>> {
-    let mut statement = conn.prepare_cached(sql)?;
-    let rows = statement.query_map(params, |row| Ok(read(&mut Columns::of(row))))?;
-    rows.map(|row| row?).collect()
+    let mut found = vec![];
+    conn.each_row(sql, binds, usize::MAX, |row| {
+        found.push(read(row)?);
+        Ok(())
+    })?;
+    Ok(found)
 }

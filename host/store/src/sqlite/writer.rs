@@ -24,7 +24,7 @@ use tokio::time::timeout;
 
 use super::error::{Result, Stop};
 use super::tx::Tx;
-pub(super) use group::{Committer, STATEMENTS_CACHED_MAX};
+pub(super) use group::{Committer, STATEMENTS_CACHED_MAX, Shared};
 use job::{Asked, Job};
 
 /// Jobs that may wait for the writer; whoever comes then waits outside.

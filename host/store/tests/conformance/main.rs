@@ -23,24 +23,33 @@ mod restart;
 mod sqlite;
 mod variables;
 mod world;
+mod world_postgres;
 
-/// Declares every test for a backend.
+/// Declares every test for each backend.
 macro_rules! conformance {
-    ($backend:ident; $($group:ident { $($test:ident),+ $(,)? })+) => {
+    ($($backend:ident),+; $groups:tt) => {
         mod on {
-            mod $backend {
-                $(mod $group {
-                    $(#[tokio::test]
-                    async fn $test() {
-                        crate::$group::$test(crate::$backend::world()).await;
-                    })+
-                })+
-            }
+            $(mod $backend {
+                crate::declare! { $backend; $groups }
+            })+
         }
     };
 }
 
-conformance! { sqlite;
+macro_rules! declare {
+    ($backend:ident; { $($group:ident { $($test:ident),+ $(,)? })+ }) => {
+        $(mod $group {
+            $(#[tokio::test]
+            async fn $test() {
+                let Some(world) = crate::$backend::world() else { return };
+                crate::$group::$test(world).await;
+            })+
+        })+
+    };
+}
+use declare;
+
+conformance! { sqlite, world_postgres; {
     create {
         an_addon_is_created_whole,
         nothing_is_stored_for_an_unknown_app,
@@ -170,4 +179,4 @@ conformance! { sqlite;
         the_clock_goes_on,
         old_rows_are_forgotten,
     }
-}
+}}

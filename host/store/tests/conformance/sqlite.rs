@@ -7,7 +7,7 @@ use larder_store::{KeyfileSealer, ManualClock, SqliteStore};
 
 use crate::world::World;
 
-pub(crate) fn world() -> World {
+pub(crate) fn world() -> Option<World> {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::default());
     let open = {
@@ -17,5 +17,5 @@ pub(crate) fn world() -> World {
             Arc::new(SqliteStore::open(dir.path(), sealer, clock.clone()).unwrap()) as Arc<dyn Store>
         }
     };
-    World::new(clock, Box::new(open))
+    Some(World::new(clock, Box::new(open)))
 }

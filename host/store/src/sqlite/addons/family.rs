@@ -4,11 +4,11 @@ use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{AppRefusal, Applied, Child, CreateRefusal, Fence, InUse, NewAddon, Unless};
 use larder_domain::work::{Subject, WorkKind};
 use larder_domain::{AddonId, AddonSpec, AddonState, AppName, Event, Grace, OperationId};
-use rusqlite::Connection;
 
 use super::apply::{Brought, apply, step};
 use super::progress::Progress;
 use super::record::SealedParts;
+use crate::sqlite::database::Conn;
 use crate::sqlite::error::{Result, Stop};
 use crate::sqlite::tx::{Tx, list};
 use crate::sqlite::work::plan;
@@ -26,7 +26,7 @@ pub(super) fn server(tx: &mut Tx<'_>, server: &NewAddon, parts: &SealedParts) ->
     super::create::create(tx, server, parts, None)?;
     tx.execute(
         "INSERT INTO communal_server (provider, service, plan, addon) VALUES (?, ?, ?, ?)
-         ON CONFLICT DO UPDATE SET addon = excluded.addon",
+         ON CONFLICT (provider, service, plan) DO UPDATE SET addon = excluded.addon",
         (key.0, key.1, key.2, id.0.as_bytes()),
     )?;
     Ok(*id)
@@ -89,7 +89,7 @@ pub(in crate::sqlite) fn delete_all_of(
 }
 
 /// The addons that are a part of this one: those that live, and those that can be had back.
-pub(super) fn children(conn: &Connection, parent: AddonId) -> Result<Vec<Child>> {
+pub(super) fn children(conn: &Conn, parent: AddonId) -> Result<Vec<Child>> {
     let sql = "SELECT id, live FROM addon_detail JOIN addon ON id = addon
                WHERE parent = ? AND (live OR grace_until IS NOT NULL) ORDER BY id";
     list(conn, sql, [parent.0.as_bytes()], |row| Ok(Child { id: AddonId(row.uuid()?), live: row.take()? }))

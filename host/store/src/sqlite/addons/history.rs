@@ -4,10 +4,10 @@ use larder_domain::AddonId;
 use larder_domain::history::{Entry, MILESTONES, StoredEntry};
 use larder_domain::ports::runtime::LogLine;
 use larder_domain::ports::store::StoredLog;
-use rusqlite::Connection;
 
 use super::progress::Progress;
 use crate::sqlite::PAGE_ROWS_MAX;
+use crate::sqlite::database::Conn;
 use crate::sqlite::error::{Failure, Result};
 use crate::sqlite::rows::Columns;
 use crate::sqlite::tx::{Tx, list};
@@ -26,11 +26,13 @@ pub(super) fn record(tx: &mut Tx<'_>, progress: &mut Progress, entry: &Entry) ->
     insert(tx, progress.addon.id, progress.entries, entry)?;
     if progress.entries > ENTRIES_PER_ADDON_MAX && progress.entries.is_multiple_of(ENTRIES_DROPPED_AT_ONCE) {
         let milestones = serde_json::to_string(&MILESTONES).map_err(|_| Failure::corrupt("kinds of entries"))?;
-        tx.execute(
+        let sql = tx.conn.either(
             "DELETE FROM history WHERE id IN (SELECT id FROM history WHERE addon = ?
                  AND kind NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?)",
-            (progress.addon.id.0.as_bytes(), milestones, ENTRIES_DROPPED_AT_ONCE),
-        )?;
+            "DELETE FROM history WHERE id IN (SELECT id FROM history WHERE addon = ?
+                 AND kind NOT IN (SELECT json_array_elements_text(CAST(CAST(? AS text) AS json))) ORDER BY id LIMIT ?)",
+        );
+        tx.execute(sql, (progress.addon.id.0.as_bytes(), milestones, ENTRIES_DROPPED_AT_ONCE))?;
     }
     Ok(())
 }
@@ -46,12 +48,7 @@ pub(super) fn insert(tx: &mut Tx<'_>, addon: AddonId, seq: u64, entry: &Entry) -
     Ok(())
 }
 
-pub(super) fn read(
-    conn: &Connection,
-    addon: Option<AddonId>,
-    after: u64,
-    count_max: usize,
-) -> Result<Vec<StoredEntry>> {
+pub(super) fn read(conn: &Conn, addon: Option<AddonId>, after: u64, count_max: usize) -> Result<Vec<StoredEntry>> {
     let (after, count_max) = (place(after), count_max.min(PAGE_ROWS_MAX));
     match addon {
         None => list(
@@ -74,7 +71,7 @@ const fn place(after: u64) -> u64 {
     if after > i64::MAX as u64 { i64::MAX as u64 } else { after }
 }
 
-fn read_entry(row: &mut Columns<'_, '_>) -> Result<StoredEntry> {
+fn read_entry(row: &mut Columns<'_>) -> Result<StoredEntry> {
     let (id, addon, seq, at) = (row.take()?, AddonId(row.uuid()?), row.take()?, row.wall()?);
     let (kind, message, data) = (row.take()?, row.take()?, row.take::<String>()?);
     let data = serde_json::from_str(&data).map_err(|_| Failure::corrupt(format!("data of history entry {id}")))?;
@@ -115,7 +112,7 @@ fn drop_oldest(tx: &Tx<'_>, progress: &mut Progress) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn read_log(conn: &Connection, addon: AddonId, after: u64, count_max: usize) -> Result<Vec<StoredLog>> {
+pub(super) fn read_log(conn: &Conn, addon: AddonId, after: u64, count_max: usize) -> Result<Vec<StoredLog>> {
     list(
         conn,
         "SELECT id, at, stream, text FROM log WHERE addon = ? AND id > ? ORDER BY id LIMIT ?",

@@ -3,10 +3,10 @@
 
 use larder_domain::AddonId;
 use larder_domain::operation::NewOperation;
-use rusqlite::Connection;
 
 use super::progress::Progress;
 use crate::sqlite::claims;
+use crate::sqlite::database::Conn;
 use crate::sqlite::error::{Failure, Result};
 use crate::sqlite::objects;
 use crate::sqlite::tx::{Tx, list};
@@ -57,8 +57,8 @@ pub(super) fn undo(tx: &mut Tx<'_>, of: &Progress) -> Result<()> {
 }
 
 /// The addons with one.
-pub(super) fn under_way(conn: &Connection) -> Result<Vec<AddonId>> {
-    list(conn, "SELECT addon FROM operation_detail ORDER BY addon", [], |row| Ok(AddonId(row.uuid()?)))
+pub(super) fn under_way(conn: &Conn) -> Result<Vec<AddonId>> {
+    list(conn, "SELECT addon FROM operation_detail ORDER BY addon", (), |row| Ok(AddonId(row.uuid()?)))
 }
 
 /// From here on the operation is not undone: what it has removed goes for good.

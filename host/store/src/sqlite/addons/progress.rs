@@ -5,8 +5,9 @@ use larder_domain::operation::Health;
 use larder_domain::{Addon, AddonId, AddonState, AppName, Cleanup, Grace, ProviderName, StoreTime, WallTime};
 use serde::de::DeserializeOwned;
 
+use crate::sqlite::database::Prepared;
 use crate::sqlite::error::{Failure, Result};
-use crate::sqlite::rows::{Columns, Values};
+use crate::sqlite::rows::Columns;
 use crate::sqlite::tx::Tx;
 
 /// The columns of [`Progress`], in the order in which [`Progress::read`] takes them.
@@ -47,7 +48,7 @@ impl Progress {
         tx.find(concat!("SELECT ", progress_columns!(), " FROM addon WHERE id = ?"), [id.0.as_bytes()], Self::read)
     }
 
-    pub(super) fn read(row: &mut Columns<'_, '_>) -> Result<Self> {
+    pub(super) fn read(row: &mut Columns<'_>) -> Result<Self> {
         let id = AddonId(row.uuid()?);
         Ok(Self {
             app: row.parsed_or_null("an app's name")?,
@@ -84,7 +85,7 @@ impl Progress {
         } else {
             SAVE
         };
-        let mut values = Values::of(tx.prepare(sql)?);
+        let mut values = tx.conn.prepare(sql)?;
         bind_progress(&mut values, self, tx)?;
         if moves {
             values.put(phase as u8)?;
@@ -140,7 +141,7 @@ const SAVE_PHASE: &str = save!(", phase = ?");
 const SAVE_END: &str = save!(", phase = ?, live = ?, kept_since = ?, grace_until = ?, grace_until_at = ?");
 
 /// Binds what every write of the row writes.
-pub(super) fn bind_progress(values: &mut Values<'_>, progress: &Progress, tx: &Tx<'_>) -> Result<()> {
+pub(super) fn bind_progress(values: &mut Prepared<'_>, progress: &Progress, tx: &Tx<'_>) -> Result<()> {
     let addon = &progress.addon;
     let (cleanup_attempts, last_error) = match &addon.cleanup {
         Cleanup::Failing { attempts, last_error } => (*attempts, Some(last_error)),
@@ -166,7 +167,7 @@ pub(super) fn bind_progress(values: &mut Values<'_>, progress: &Progress, tx: &T
     Ok(())
 }
 
-fn read_addon(row: &mut Columns<'_, '_>, id: AddonId) -> Result<Addon> {
+fn read_addon(row: &mut Columns<'_>, id: AddonId) -> Result<Addon> {
     Ok(Addon {
         id,
         state: row.named("an addon's state", AddonState::from_name)?,
@@ -195,17 +196,17 @@ fn read_addon(row: &mut Columns<'_, '_>, id: AddonId) -> Result<Addon> {
     })
 }
 
-fn read_json<T: DeserializeOwned>(row: &mut Columns<'_, '_>, what: &'static str) -> Result<Option<T>> {
+fn read_json<T: DeserializeOwned>(row: &mut Columns<'_>, what: &'static str) -> Result<Option<T>> {
     let text: Option<String> = row.take()?;
     text.map(|text| serde_json::from_str(&text)).transpose().map_err(|_| Failure::corrupt(what))
 }
 
-fn read_grace(row: &mut Columns<'_, '_>) -> Result<Option<Grace>> {
+fn read_grace(row: &mut Columns<'_>) -> Result<Option<Grace>> {
     let (until, shown) = (row.take::<Option<u64>>()?, row.take::<Option<i64>>()?);
     Ok(until.zip(shown).map(|(until, shown)| Grace { until: StoreTime(until), shown: WallTime(shown) }))
 }
 
-fn read_cleanup(row: &mut Columns<'_, '_>) -> Result<Cleanup> {
+fn read_cleanup(row: &mut Columns<'_>) -> Result<Cleanup> {
     let name: String = row.take()?;
     let (attempts, last_error) = (row.take()?, row.take::<Option<String>>()?);
     match name.as_str() {
@@ -217,7 +218,7 @@ fn read_cleanup(row: &mut Columns<'_, '_>) -> Result<Cleanup> {
     }
 }
 
-fn read_error(row: &mut Columns<'_, '_>) -> Result<Option<AddonError>> {
+fn read_error(row: &mut Columns<'_>) -> Result<Option<AddonError>> {
     let (code, reason) = (row.take::<Option<String>>()?, row.take::<Option<String>>()?);
     Ok(code.map(|code| AddonError { code, reason: reason.unwrap_or_default() }))
 }

@@ -8,13 +8,13 @@ use larder_domain::operation::PlanAndParameters;
 use larder_domain::ports::{Sealer, StoreError};
 use larder_domain::secret::{SecretString, Seed};
 use larder_domain::{AddonId, AddonRecord, AddonSpec, AppName, EngineName, PlanName, WallTime};
-use rusqlite::Connection;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::progress::{Phase, Progress, bind_progress, progress_columns};
+use crate::sqlite::database::Conn;
 use crate::sqlite::error::{Failure, Result};
-use crate::sqlite::rows::{Columns, Values};
+use crate::sqlite::rows::Columns;
 use crate::sqlite::tx::{Tx, find};
 use crate::{codec, places};
 
@@ -44,11 +44,11 @@ const SELECT: &str = concat!(
 );
 
 impl SealedRecord {
-    pub(in crate::sqlite) fn load(conn: &Connection, id: AddonId) -> Result<Option<Self>> {
+    pub(in crate::sqlite) fn load(conn: &Conn, id: AddonId) -> Result<Option<Self>> {
         find(conn, SELECT, [id.0.as_bytes()], Self::read)
     }
 
-    fn read(row: &mut Columns<'_, '_>) -> Result<Self> {
+    fn read(row: &mut Columns<'_>) -> Result<Self> {
         let progress = Progress::read(row)?;
         let mut spec = AddonSpec {
             id: progress.addon.id,
@@ -136,7 +136,7 @@ pub(super) fn insert(
 ) -> Result<bool> {
     let id = spec.id.0.as_bytes();
     let state = progress.addon.state;
-    let mut row = Values::of(tx.prepare(INSERT)?);
+    let mut row = tx.conn.prepare(INSERT)?;
     bind_progress(&mut row, progress, tx)?;
     row.put(id)?.put(spec.app.as_ref().map(AppName::as_str))?.put(spec.name.as_str())?.put(spec.provider.as_str())?;
     row.put(Phase::of(state) as u8)?.put(!state.is_terminal())?;
@@ -144,7 +144,7 @@ pub(super) fn insert(
         return Ok(false);
     }
     let declared = serde_json::to_string(&spec.variables).map_err(|_| Failure::corrupt("declared variables"))?;
-    let mut detail = Values::of(tx.prepare(INSERT_DETAIL)?);
+    let mut detail = tx.conn.prepare(INSERT_DETAIL)?;
     detail.put(id)?.put(spec.kind.as_str())?.put(spec.service.as_str())?.put(spec.plan.as_str())?;
     detail.put(spec.provision_type.as_str())?.put(spec.role.as_str())?;
     detail.put(spec.attach_as.clone().map(String::from))?.put(spec.protected)?.put(&spec.external_id)?;

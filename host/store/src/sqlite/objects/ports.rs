@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use larder_domain::AddonId;
 use larder_domain::docker::LocalName;
 use larder_domain::ports::store::{NoPort, PortMap, Publish};
-use rusqlite::Connection;
 
+use crate::sqlite::database::Conn;
 use crate::sqlite::error::{Result, Stop};
 use crate::sqlite::tx::{Tx, list};
 
@@ -74,7 +74,7 @@ fn free(tx: &Tx<'_>, publish: &Publish) -> Result<Option<u16>> {
 }
 
 /// The ports of an addon's containers.
-pub(super) fn of(conn: &Connection, addon: AddonId) -> Result<BTreeMap<LocalName, PortMap>> {
+pub(super) fn of(conn: &Conn, addon: AddonId) -> Result<BTreeMap<LocalName, PortMap>> {
     let sql = "SELECT object, container_port, port FROM docker_port WHERE addon = ?";
     let rows: Vec<(LocalName, u16, u16)> =
         list(conn, sql, [addon.0.as_bytes()], |row| Ok((row.parsed("an object's name")?, row.take()?, row.take()?)))?;

@@ -5,15 +5,15 @@ use larder_domain::audit::{Action, Actor};
 use larder_domain::grants::{Granted, Permission};
 use larder_domain::ports::store::RevisionChanged;
 use larder_domain::provider::VersionState;
-use rusqlite::Connection;
 use serde_json::json;
 
 use super::{revision, versions};
 use crate::sqlite::audit;
+use crate::sqlite::database::Conn;
 use crate::sqlite::error::{Result, Stop};
 use crate::sqlite::tx::{Tx, list};
 
-pub(super) fn all(conn: &Connection, provider: &ProviderName) -> Result<Vec<Granted>> {
+pub(super) fn all(conn: &Conn, provider: &ProviderName) -> Result<Vec<Granted>> {
     let sql = "SELECT capability, value, granted_at FROM provider_grant WHERE provider = ? ORDER BY capability, value";
     list(conn, sql, [provider.as_str()], |row| {
         Ok(Granted { capability: row.take()?, value: row.take()?, granted_at: row.wall()? })

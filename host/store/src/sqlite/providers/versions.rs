@@ -12,11 +12,11 @@ use larder_domain::ports::store::{CheckOutcome, RevisionChanged, UploadOutcome};
 use larder_domain::provider::{Version, VersionState};
 use larder_domain::work::{Lease, Subject, WorkKind};
 use larder_domain::{Addon, AddonId, AddonState, ProviderName};
-use rusqlite::Connection;
 use serde_json::json;
 
 use super::{grants, revision};
 use crate::sqlite::audit;
+use crate::sqlite::database::Conn;
 use crate::sqlite::error::{Failure, Result, Stop};
 use crate::sqlite::rows::Columns;
 use crate::sqlite::tx::{Tx, find, list};
@@ -29,7 +29,7 @@ macro_rules! select_versions {
 }
 
 /// A provider's versions, the newest first.
-pub(super) fn all(conn: &Connection, provider: &ProviderName) -> Result<Vec<Version>> {
+pub(super) fn all(conn: &Conn, provider: &ProviderName) -> Result<Vec<Version>> {
     list(conn, concat!(select_versions!(), " ORDER BY id DESC"), [provider.as_str()], read)
 }
 
@@ -37,7 +37,7 @@ fn one(tx: &Tx<'_>, provider: &ProviderName, digest: Digest) -> Result<Option<Ve
     find(tx.conn, concat!(select_versions!(), " AND digest = ?"), (provider.as_str(), &digest.0), read)
 }
 
-fn read(row: &mut Columns<'_, '_>) -> Result<Version> {
+fn read(row: &mut Columns<'_>) -> Result<Version> {
     let digest = Digest(row.take()?);
     let state = row.named("a version's state", VersionState::from_name)?;
     let (size_bytes, uploaded_at) = (row.take()?, row.wall()?);

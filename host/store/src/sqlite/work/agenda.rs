@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
 
 use larder_domain::{ProviderName, StoreTime};
-use rusqlite::Connection;
 
 use super::lease::next_head;
+use crate::sqlite::database::Conn;
 use crate::sqlite::error::Result;
 
 #[derive(Debug, Default)]
@@ -47,7 +47,7 @@ impl Agenda {
     /// The providers that may have due work, beginning after the one that was served last.
     pub(super) fn due(
         &mut self,
-        conn: &Connection,
+        conn: &Conn,
         now: StoreTime,
         served: Option<&ProviderName>,
     ) -> Result<impl Iterator<Item = &ProviderName>> {
@@ -65,7 +65,7 @@ impl Agenda {
 }
 
 /// One seek for each provider.
-fn read(conn: &Connection) -> Result<BTreeMap<ProviderName, StoreTime>> {
+fn read(conn: &Conn) -> Result<BTreeMap<ProviderName, StoreTime>> {
     let mut earliest = BTreeMap::new();
     let mut last = String::new();
     while let Some(head) = next_head(conn, &last)? {

@@ -10,10 +10,10 @@ use larder_domain::ports::StoreError;
 use larder_domain::work::{LEASE_MS, Lease, Subject, WorkKind};
 use larder_domain::{AddonId, Event, Next, StoreTime};
 use larder_domain::{ProviderName, ids::NodeId};
-use rusqlite::Connection;
 
 use super::plan;
 use crate::sqlite::addons::{Brought, SealedRecord, step};
+use crate::sqlite::database::Conn;
 use crate::sqlite::error::{Failure, Result};
 use crate::sqlite::rows::Columns;
 use crate::sqlite::tx::{Memory, Tx, find};
@@ -62,7 +62,7 @@ pub(super) fn lease_due(
 }
 
 /// When the earliest piece can be leased of all providers but the saturated ones.
-pub(super) fn next_due(conn: &Connection, saturated: &[ProviderName]) -> Result<Option<StoreTime>> {
+pub(super) fn next_due(conn: &Conn, saturated: &[ProviderName]) -> Result<Option<StoreTime>> {
     let (mut at, mut earliest) = (String::new(), None);
     while let Some(head) = next_head(conn, &at)? {
         at = head.provider.as_str().to_owned();
@@ -133,7 +133,7 @@ impl Round {
         let Head { provider, kind, subject, .. } = head;
         let (token, until) = (tx.next_token(), tx.now.plus_ms(LEASE_MS));
         tx.execute(
-            "UPDATE work SET lease_owner = ?1, lease_until = ?2, lease_token = ?3, token = ?3, poked = 0
+            "UPDATE work SET lease_owner = ?1, lease_until = ?2, lease_token = ?3, token = ?3, poked = FALSE
              WHERE subject = ?4 AND kind = ?5",
             (self.owner.0.as_bytes(), until.0, token.0, subject.to_string(), kind.as_str()),
         )?;
@@ -150,18 +150,19 @@ fn wake(tx: &mut Tx<'_>, id: AddonId) -> Result<(SealedRecord, Next)> {
 }
 
 /// The earliest piece of the first provider whose name comes after this one.
-pub(super) fn next_head(conn: &Connection, after: &str) -> Result<Option<Head>> {
-    let sql = "SELECT provider, open_at, kind, subject FROM work WHERE provider > ? ORDER BY provider, open_at LIMIT 1";
+pub(super) fn next_head(conn: &Conn, after: &str) -> Result<Option<Head>> {
+    let sql = "SELECT provider, open_at, kind, subject FROM work WHERE provider > ? ORDER BY provider, open_at, subject, kind LIMIT 1";
     find(conn, sql, [after], read_head)
 }
 
 /// The earliest piece of a provider.
-fn head_of(conn: &Connection, provider: &ProviderName) -> Result<Option<Head>> {
-    let sql = "SELECT provider, open_at, kind, subject FROM work WHERE provider = ? ORDER BY open_at LIMIT 1";
+fn head_of(conn: &Conn, provider: &ProviderName) -> Result<Option<Head>> {
+    let sql =
+        "SELECT provider, open_at, kind, subject FROM work WHERE provider = ? ORDER BY open_at, subject, kind LIMIT 1";
     find(conn, sql, [provider.as_str()], read_head)
 }
 
-fn read_head(row: &mut Columns<'_, '_>) -> Result<Head> {
+fn read_head(row: &mut Columns<'_>) -> Result<Head> {
     Ok(Head {
         provider: row.parsed("a provider's name")?,
         open_at: row.time()?,

@@ -10,10 +10,10 @@
 use larder_domain::ports::StoreError;
 use larder_domain::work::{Lease, Subject, Token, WorkKind};
 use larder_domain::{Next, ProviderName, StoreTime};
-use rusqlite::{Connection, OptionalExtension};
 
+use crate::sqlite::database::Conn;
 use crate::sqlite::error::Result;
-use crate::sqlite::tx::Tx;
+use crate::sqlite::tx::{Tx, find};
 
 /// Makes work due for a subject that has none.
 pub(in crate::sqlite) fn begin(
@@ -26,11 +26,9 @@ pub(in crate::sqlite) fn begin(
 }
 
 /// Whether a token is still the one under which the subject is driven.
-pub(in crate::sqlite) fn holds(conn: &Connection, kind: WorkKind, subject: &Subject, token: Token) -> Result<bool> {
-    let mut statement =
-        conn.prepare_cached("SELECT 1 FROM work WHERE subject = ?1 AND kind = ?2 AND token = ?3 AND lease_token = ?3")?;
-    let found = statement.query_row((subject.to_string(), kind.as_str(), token.0), |_| Ok(())).optional()?;
-    Ok(found.is_some())
+pub(in crate::sqlite) fn holds(conn: &Conn, kind: WorkKind, subject: &Subject, token: Token) -> Result<bool> {
+    let sql = "SELECT 1 FROM work WHERE subject = ?1 AND kind = ?2 AND token = ?3 AND lease_token = ?3";
+    Ok(find(conn, sql, (subject.to_string(), kind.as_str(), token.0), |_| Ok(()))?.is_some())
 }
 
 /// Fails unless the lease is about this subject and still lets its holder write. A lease that has run out still does
@@ -94,7 +92,8 @@ pub(in crate::sqlite) fn poke(
     subject: &Subject,
     provider: Option<&ProviderName>,
 ) -> Result<()> {
-    let sql = "UPDATE work SET due = min(due, ?), poked = lease_token IS NOT NULL WHERE subject = ? AND kind = ? RETURNING provider";
+    let sql = "UPDATE work SET due = CASE WHEN due < ?1 THEN due ELSE ?1 END, poked = lease_token IS NOT NULL
+               WHERE subject = ?2 AND kind = ?3 RETURNING provider";
     let poked = tx.find(sql, (tx.now.0, subject.to_string(), kind.as_str()), |row| {
         row.parsed::<ProviderName>("a provider's name")
     })?;
@@ -111,7 +110,7 @@ pub(in crate::sqlite) fn wish_all(tx: &mut Tx<'_>, kind: WorkKind, provider: &Pr
     let token = tx.next_token();
     may_be_due(tx, provider, tx.now);
     tx.execute(
-        "UPDATE work SET due = min(due, ?), token = ? WHERE provider = ? AND kind = ?",
+        "UPDATE work SET due = CASE WHEN due < ?1 THEN due ELSE ?1 END, token = ?2 WHERE provider = ?3 AND kind = ?4",
         (tx.now.0, token.0, provider.as_str(), kind.as_str()),
     )?;
     Ok(())
@@ -125,7 +124,7 @@ pub(in crate::sqlite) fn free(
     provider: &ProviderName,
     due: StoreTime,
 ) -> Result<()> {
-    let sql = "UPDATE work SET due = iif(poked, min(due, ?1), ?1), poked = 0, lease_owner = NULL, lease_until = NULL, lease_token = NULL
+    let sql = "UPDATE work SET due = CASE WHEN poked AND due < ?1 THEN due ELSE ?1 END, poked = FALSE, lease_owner = NULL, lease_until = NULL, lease_token = NULL
          WHERE subject = ?2 AND kind = ?3 RETURNING due";
     let planned = tx.find(sql, (due.0, subject.to_string(), kind.as_str()), |row| row.time())?;
     may_be_due(tx, provider, planned.unwrap_or(due));
@@ -137,7 +136,7 @@ pub(in crate::sqlite) fn release(tx: &mut Tx<'_>, lease: &Lease, due: StoreTime)
     // That plan may be of any time, so let somebody look.
     may_be_due(tx, &lease.provider, StoreTime::default());
     tx.execute(
-        "UPDATE work SET due = iif(token = lease_token AND NOT poked, ?1, min(due, ?1)), poked = 0, lease_owner = NULL,
+        "UPDATE work SET due = CASE WHEN due < ?1 AND (token <> lease_token OR poked) THEN due ELSE ?1 END, poked = FALSE, lease_owner = NULL,
              lease_until = NULL, lease_token = NULL
          WHERE subject = ?2 AND kind = ?3 AND lease_token = ?4",
         (due.0, lease.subject.to_string(), lease.kind.as_str(), lease.token.0),

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use larder_domain::{StoreTime, WallTime};
-use rusqlite::{Connection, params};
 
 use super::job::{Job, Uncommitted};
 use crate::sqlite::clock::{CLOCK_SAVE_MS, StoreClock};
+use crate::sqlite::database::{Conn, Step};
+use crate::sqlite::error::{Failure, Result};
+use crate::sqlite::postgres::{Connector, Time};
 use crate::sqlite::purge;
-use crate::sqlite::tx::{Counters, Memory, Tx};
+use crate::sqlite::tx::{Counters, Memory, Tx, find};
 use crate::sqlite::watch::Pokes;
 
 /// Prepared statements that are kept; more than this backend has.
@@ -19,25 +21,42 @@ type Moment = (StoreTime, WallTime);
 
 /// Owns the connection for writing.
 pub(in crate::sqlite) struct Committer {
-    conn: Connection,
+    conn: Conn,
     clock: StoreClock,
     pokes: Pokes,
     memory: Memory,
     /// As they stand in the database.
     saved: (StoreTime, Counters),
+    /// Only where there are other writers.
+    shared: Option<Shared>,
+}
+
+/// What a writer among those of other nodes has besides.
+pub(in crate::sqlite) struct Shared {
+    pub(in crate::sqlite) connector: Connector,
+    pub(in crate::sqlite) time: Time,
+    /// By which the node knows its own words again.
+    pub(in crate::sqlite) name: String,
+    /// The number of the last commit that this writer knows of.
+    pub(in crate::sqlite) commit: u64,
 }
 
 impl Committer {
-    pub(in crate::sqlite) fn new(conn: Connection, clock: StoreClock, pokes: Pokes, counters: Counters) -> Self {
+    pub(in crate::sqlite) fn new(conn: Conn, clock: StoreClock, pokes: Pokes, counters: Counters) -> Self {
         let saved = (clock.now(), counters);
-        Self { conn, clock, pokes, memory: Memory { counters, ..Memory::default() }, saved }
+        Self { conn, clock, pokes, memory: Memory { counters, ..Memory::default() }, saved, shared: None }
+    }
+
+    /// One that shares its database with those of other nodes.
+    pub(in crate::sqlite) fn among_others(self, shared: Shared) -> Self {
+        Self { shared: Some(shared), ..self }
     }
 
     /// Runs the jobs, commits them and answers them all. Leaves the group empty.
     pub(super) fn commit(&mut self, group: &mut Vec<Box<dyn Job>>) {
-        let committed = self.try_commit(group).map_err(|error| {
+        let committed = self.try_commit(group).map_err(|Failure(error)| {
             tracing::error!(%error, jobs = group.len(), "a group of jobs was not stored");
-            if let Err(error) = self.roll_back() {
+            if let Err(Failure(error)) = self.roll_back() {
                 tracing::error!(%error, "nor could it be rolled back");
             }
             Uncommitted(Arc::new(error))
@@ -51,12 +70,12 @@ impl Committer {
         }
     }
 
-    fn try_commit(&mut self, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
-        let moment = (self.clock.now(), self.clock.wall());
-        self.step("BEGIN IMMEDIATE")?;
+    fn try_commit(&mut self, group: &mut [Box<dyn Job>]) -> Result<()> {
+        let mut moment = self.begin()?;
+        let written = self.conn.changes();
         if !self.run_together(group, moment) {
             self.roll_back()?;
-            self.step("BEGIN IMMEDIATE")?;
+            moment = self.begin()?;
             for job in group {
                 self.in_savepoint(moment, |tx| job.run(tx))?;
             }
@@ -64,17 +83,66 @@ impl Committer {
         if moment.0 >= self.memory.purge_at {
             self.in_savepoint(moment, purge::expired)?;
         }
-        let saved = self.save(moment.0)?;
-        self.step("COMMIT")?;
+        let saved = match self.shared {
+            Some(_) => self.save_for_others(moment.0, self.conn.changes() > written)?,
+            None => self.save(moment.0)?,
+        };
+        self.conn.step(Step::Commit)?;
         self.saved = saved;
         Ok(())
+    }
+
+    /// Begins a group. Among other writers it waits here for its turn, and hears what they have done.
+    fn begin(&mut self) -> Result<Moment> {
+        let Some(shared) = &mut self.shared else {
+            self.conn.step(Step::BeginWriting)?;
+            return Ok((self.clock.now(), self.clock.wall()));
+        };
+        if self.conn.is_lost() {
+            self.conn = shared.connector.writer()?;
+        }
+        self.conn.step(Step::BeginWriting)?;
+        let sql = "SELECT clock_ms, last_token, last_entry, last_line, last_commit,
+                   CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) - clock_zero_ms FROM installation FOR UPDATE";
+        let (saved, counters, commit, servers) = find(&self.conn, sql, (), |row| {
+            let time = row.time()?;
+            let counters = Counters { token: row.uint()?, entry: row.uint()?, line: row.uint()? };
+            Ok((time, counters, row.uint()?, row.take::<i64>()?))
+        })?
+        .ok_or_else(|| Failure::corrupt("no word of whose it is"))?;
+        if commit != shared.commit {
+            // Somebody else has written since, or what was committed is not known.
+            (shared.commit, self.memory.counters) = (commit, counters);
+            self.memory.agenda.forget();
+        }
+        self.saved = (saved, counters);
+        if shared.time == Time::Servers {
+            self.clock.hear(saved.max(StoreTime(u64::try_from(servers).unwrap_or(0))));
+        }
+        Ok((self.clock.now().max(saved), self.clock.wall()))
+    }
+
+    /// Stores the time and the counters, and has other nodes hear of this group once it is committed.
+    fn save_for_others(&mut self, now: StoreTime, has_written: bool) -> Result<(StoreTime, Counters)> {
+        // Where the time is given, nobody else keeps it.
+        if let Some(shared) = self.shared.as_mut().filter(|shared| has_written || shared.time == Time::Given) {
+            let Counters { token, entry, line } = self.memory.counters;
+            let sql = "UPDATE installation SET clock_ms = ?, last_token = ?, last_entry = ?, last_line = ?, last_commit = last_commit + 1";
+            self.conn.execute(sql, (now.0, token, entry, line))?;
+            shared.commit += 1;
+        }
+        if let (Some(shared), Some(word)) = (&self.shared, self.memory.poked.word()) {
+            let word = format!("{} {word}", shared.name);
+            find(&self.conn, "SELECT pg_notify('larder', ?)", [word], |_| Ok(()))?;
+        }
+        Ok((now, self.memory.counters))
     }
 
     /// Runs the jobs without savepoints. False if one has written something that is not to be kept.
     fn run_together(&mut self, group: &mut [Box<dyn Job>], moment: Moment) -> bool {
         group.iter_mut().all(|job| {
-            let written = self.conn.total_changes();
-            self.run(moment, |tx| job.run(tx)) || (self.conn.total_changes() == written && !self.conn.is_autocommit())
+            let written = self.conn.changes();
+            self.run(moment, |tx| job.run(tx)) || (self.conn.changes() == written && self.conn.is_in_transaction())
         })
     }
 
@@ -84,49 +152,37 @@ impl Committer {
 
     /// Keeps what `run` wrote if it says so. Fails if SQLite could not go on and has rolled back the whole transaction
     /// (a full disk does that): then there is no savepoint to release.
-    fn in_savepoint(
-        &mut self,
-        moment: (StoreTime, WallTime),
-        run: impl FnOnce(&mut Tx<'_>) -> bool,
-    ) -> rusqlite::Result<()> {
-        self.step("SAVEPOINT job")?;
+    fn in_savepoint(&mut self, moment: (StoreTime, WallTime), run: impl FnOnce(&mut Tx<'_>) -> bool) -> Result<()> {
+        self.conn.step(Step::Save)?;
         if !self.run(moment, run) {
             self.memory.agenda.forget();
-            self.step("ROLLBACK TO job")?;
+            self.conn.step(Step::GoBack)?;
         }
-        self.step("RELEASE job")
+        self.conn.step(Step::Release)
     }
 
     /// Stores the time with whatever moved a counter, and now and then by itself.
-    fn save(&self, now: StoreTime) -> rusqlite::Result<(StoreTime, Counters)> {
+    fn save(&self, now: StoreTime) -> Result<(StoreTime, Counters)> {
         let (time, counters) = self.saved;
         if self.memory.counters == counters && now.since_ms(time) < CLOCK_SAVE_MS {
             return Ok(self.saved);
         }
         let Counters { token, entry, line } = self.memory.counters;
-        self.conn
-            .prepare_cached("UPDATE installation SET clock_ms = ?, last_token = ?, last_entry = ?, last_line = ?")?
-            .execute(params![now.0, token, entry, line])?;
+        let sql = "UPDATE installation SET clock_ms = ?, last_token = ?, last_entry = ?, last_line = ?";
+        self.conn.execute(sql, (now.0, token, entry, line))?;
         Ok((now, self.memory.counters))
     }
 
     /// Ends the transaction, unless SQLite has done so already because it could not go on.
-    fn roll_back(&mut self) -> rusqlite::Result<()> {
+    fn roll_back(&mut self) -> Result<()> {
         self.memory.agenda.forget();
-        if self.conn.is_autocommit() { Ok(()) } else { self.step("ROLLBACK") }
-    }
-
-    fn step(&self, sql: &str) -> rusqlite::Result<()> {
-        self.conn.prepare_cached(sql)?.execute([]).map(|_| ())
+        if self.conn.is_in_transaction() { self.conn.step(Step::RollBack) } else { Ok(()) }
     }
 
     /// Stores the time a last time, so that the next run goes on from here.
     pub(super) fn close(mut self) {
         self.saved.0 = StoreTime::default();
         self.commit(&mut Vec::new());
-        // SQLite moves the log into the database when the last connection goes.
-        if let Err((_, error)) = self.conn.close() {
-            tracing::warn!(%error, "the database was not closed cleanly");
-        }
+        self.conn.close();
     }
 }

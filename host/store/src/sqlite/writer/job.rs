@@ -22,7 +22,7 @@ pub(super) trait Job: Send {
 /// Why a whole group was not stored.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the transaction could not be committed")]
-pub(super) struct Uncommitted(#[source] pub(super) Arc<rusqlite::Error>);
+pub(super) struct Uncommitted(#[source] pub(super) Arc<StoreError>);
 
 type Answer<T, R> = Result<Result<T, R>, StoreError>;
 

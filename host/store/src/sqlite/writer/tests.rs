@@ -13,6 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::{Committer, Writer};
 use crate::ManualClock;
 use crate::sqlite::clock::StoreClock;
+use crate::sqlite::database::Conn;
 use crate::sqlite::error::{Failure, Result, Stop};
 use crate::sqlite::tx::{Counters, Tx};
 use crate::sqlite::watch::Pokes;
@@ -27,7 +28,7 @@ fn writer(queue_jobs_max: usize) -> Writer {
     )
     .unwrap();
     let clock = StoreClock::resume(Arc::new(ManualClock::default()), StoreTime(0));
-    let committer = Committer::new(conn, clock, Pokes::default(), Counters::default());
+    let committer = Committer::new(Conn::Sqlite(conn), clock, Pokes::default(), Counters::default());
     Writer::start(committer, queue_jobs_max, Duration::ZERO).unwrap()
 }
 
@@ -37,7 +38,7 @@ fn say(text: &'static str) -> impl FnMut(&mut Tx<'_>) -> Result<()> + Send {
 
 async fn said(writer: &Writer) -> Vec<String> {
     let all = |tx: &mut Tx<'_>| {
-        crate::sqlite::tx::list(tx.conn, "SELECT text FROM word ORDER BY rowid", [], |row| row.take())
+        crate::sqlite::tx::list(tx.conn, "SELECT text FROM word ORDER BY rowid", (), |row| row.take())
     };
     writer.run(all).await.unwrap()
 }
@@ -105,7 +106,7 @@ async fn a_job_that_fails_takes_back_only_what_it_wrote() {
 async fn a_group_that_is_not_committed_fails_for_every_job() {
     let writer = writer(16);
     let (mut gate, holds) = Gate::new();
-    let breaks_the_commit = |tx: &mut Tx<'_>| tx.execute("INSERT INTO echo VALUES ('of nothing')", []);
+    let breaks_the_commit = |tx: &mut Tx<'_>| tx.execute("INSERT INTO echo VALUES ('of nothing')", ());
     let refuses = |_: &mut Tx<'_>| Err::<(), _>(Stop::Refused("because of the first"));
     let (_, (first, broken, refused, ())) = join!(writer.run(holds), async {
         gate.reached().await;
@@ -122,9 +123,12 @@ async fn a_group_that_is_not_committed_fails_for_every_job() {
 async fn a_full_disk_fails_jobs_and_not_the_writer() {
     let writer = writer(16);
     writer.run(say("before")).await.unwrap();
-    let pages = |pages: u32| move |tx: &mut Tx<'_>| Ok(tx.conn.pragma_update(None, "max_page_count", pages)?);
+    let pages = |pages: u32| {
+        let sql = format!("PRAGMA max_page_count = {pages}");
+        move |tx: &mut Tx<'_>| tx.find(&sql, (), |row| row.uint())
+    };
     writer.run(pages(1)).await.unwrap();
-    let large = |tx: &mut Tx<'_>| tx.execute("INSERT INTO word VALUES (hex(zeroblob(1000000)))", []);
+    let large = |tx: &mut Tx<'_>| tx.execute("INSERT INTO word VALUES (hex(zeroblob(1000000)))", ());
     assert!(matches!(writer.run(large).await, Err(StoreError::Database(_))));
     writer.run(pages(1_000_000)).await.unwrap();
     writer.run(large).await.unwrap();

@@ -1,0 +1,124 @@
+//! A store in a database of a PostgreSQL server, which several nodes may have at once.
+//!
+//! Whoever writes has locked the one row of `installation`: over all nodes there is one writer at a time, which reads there how far
+//! clock and counters have come, and commits a group of jobs as in SQLite. So all that is written for one writer holds, and
+//! history is in order of commits. What a node remembers of due work it forgets when another one has written since.
+//!
+//! A node that is stopped or cut off in the middle of a group is thrown out by the server ([`GROUP_IDLE_MS_MAX`]), and its group never happened.
+
+mod listen;
+mod migrations;
+
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use larder_domain::ports::Sealer;
+use postgres::{Client, Config, NoTls};
+use uuid::Uuid;
+
+use super::SqliteStore;
+use super::clock::StoreClock;
+use super::database::{Conn, Session};
+use super::error::{Failure, Result};
+use super::open::{OpenError, saved};
+use super::readers::{READERS, Readers};
+use super::watch::Pokes;
+use super::writer::{Committer, Shared, WRITER_QUEUE_JOBS_MAX, WRITER_QUEUE_WAIT_MAX, Writer};
+use crate::Clock;
+pub(super) use listen::Listener;
+
+/// How long the server waits for the next statement of a group before it ends the session, in milliseconds.
+const GROUP_IDLE_MS_MAX: u64 = 5_000;
+/// How long a group waits for that of another node, in milliseconds.
+const TURN_WAIT_MS_MAX: u64 = 10_000;
+/// How long one statement may take, in milliseconds.
+const STATEMENT_MS_MAX: u64 = 30_000;
+/// How long a connection may take to be made.
+const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Whose clock says what is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Time {
+    /// The server's, which all nodes see alike.
+    Servers,
+    /// The one that is given: a test says what the time is.
+    Given,
+}
+
+impl SqliteStore {
+    /// Connects to the store in this database, and makes its tables if they are not there. `url` is a connection string of PostgreSQL
+    /// (its documentation, "Connection Strings").
+    ///
+    /// # Errors
+    /// The server can't be used, a newer version has been there, or what it holds was sealed with another key.
+    pub fn connect(url: &str, sealer: Arc<dyn Sealer>, clock: Arc<dyn Clock>, time: Time) -> Result<Self, OpenError> {
+        // A client of PostgreSQL waits on a runtime of its own, which can't be done where another one is at work.
+        let connecting = thread::scope(|scope| scope.spawn(|| Self::connected(url, sealer, clock, time)).join());
+        connecting.unwrap_or_else(|_| Err(OpenError::Server("the connection panicked".into())))
+    }
+
+    fn connected(url: &str, sealer: Arc<dyn Sealer>, clock: Arc<dyn Clock>, time: Time) -> Result<Self, OpenError> {
+        let connector = Connector::new(url)?;
+        let server = |Failure(error)| OpenError::Server(Box::new(error));
+        let (conn, saved) = migrations::run(&connector, |conn| saved(conn, &*sealer))?;
+        let readers = (0..READERS).map(|_| connector.reader()).collect::<Result<_>>().map_err(server)?;
+
+        let clock = StoreClock::resume(clock, saved.time);
+        let (pokes, name) = (Pokes::default(), Uuid::new_v4().simple().to_string());
+        let listener = Listener::start(connector.clone(), name.clone(), pokes.clone()).map_err(OpenError::Thread)?;
+        let shared = Shared { connector: connector.clone(), time, name, commit: 0 };
+        let committer = Committer::new(conn, clock.clone(), pokes.clone(), saved.counters).among_others(shared);
+        let writer =
+            Writer::start(committer, WRITER_QUEUE_JOBS_MAX, WRITER_QUEUE_WAIT_MAX).map_err(OpenError::Thread)?;
+        Ok(Self {
+            writer,
+            readers: Readers::remote(readers, connector),
+            pokes,
+            clock,
+            sealer,
+            installation: saved.installation,
+            _lock: None,
+            _listener: Some(listener),
+        })
+    }
+}
+
+/// Makes connections, also when one was lost.
+#[derive(Clone)]
+pub(super) struct Connector(Config);
+
+impl Connector {
+    fn new(url: &str) -> Result<Self, OpenError> {
+        let mut config = Config::from_str(url).map_err(|error| OpenError::Server(Box::new(error)))?;
+        config.application_name("larder").connect_timeout(CONNECT_WAIT_MAX);
+        config.tcp_user_timeout(Duration::from_millis(TURN_WAIT_MS_MAX)).keepalives_idle(Duration::from_secs(30));
+        Ok(Self(config))
+    }
+
+    /// A connection that writes.
+    pub(super) fn writer(&self) -> Result<Conn> {
+        self.session(&format!(
+            "SET idle_in_transaction_session_timeout = {GROUP_IDLE_MS_MAX}; SET lock_timeout = {TURN_WAIT_MS_MAX};
+             SET synchronous_commit = on"
+        ))
+    }
+
+    /// A connection that only reads.
+    pub(super) fn reader(&self) -> Result<Conn> {
+        self.session("SET default_transaction_read_only = on")
+    }
+
+    fn session(&self, set_up: &str) -> Result<Conn> {
+        let mut client = self.client()?;
+        client.batch_execute(&format!(
+            "SET client_min_messages = warning; SET statement_timeout = {STATEMENT_MS_MAX}; SET TimeZone = 'UTC'; {set_up}"
+        ))?;
+        Ok(Conn::Postgres(Box::new(Session::new(client))))
+    }
+
+    fn client(&self) -> Result<Client> {
+        Ok(self.0.connect(NoTls)?)
+    }
+}

@@ -1,0 +1,99 @@
+//! Worlds over PostgreSQL: one server for all tests of a run, in a container, and a database for each. Tests of another ring, since
+//! they need an engine.
+
+use std::env;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+
+use larder_domain::ports::Store;
+use larder_store::{KeyfileSealer, ManualClock, SqliteStore, Time};
+use postgres::{Client, NoTls};
+
+use crate::world::World;
+
+pub(crate) fn world() -> Option<World> {
+    let url = database()?;
+    let clock = Arc::new(ManualClock::default());
+    let open = {
+        let clock = Arc::clone(&clock);
+        move || {
+            let sealer = Arc::new(KeyfileSealer::from_key(&[7; 32]));
+            Arc::new(SqliteStore::connect(&url, sealer, clock.clone(), Time::Given).unwrap()) as Arc<dyn Store>
+        }
+    };
+    Some(World::new(clock, Box::new(open)))
+}
+
+/// A new database; none where there is no server to be had.
+pub(crate) fn database() -> Option<String> {
+    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let server = SERVER.get_or_init(Server::start).as_ref()?;
+    let name = format!("larder_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+    let (url, sql) = (server.url("postgres"), format!("CREATE DATABASE {name}"));
+    // Its client can't wait where a test does.
+    let made = thread::spawn(move || Client::connect(&url, NoTls).unwrap().batch_execute(&sql));
+    made.join().unwrap().unwrap();
+    Some(server.url(&name))
+}
+
+/// A server that ends with this process.
+struct Server {
+    port: u16,
+    /// Held open: what ends the server is that nobody holds its input any more, however this process ends.
+    _keeper: Child,
+}
+
+/// Removes a container when nobody is there any more.
+const KEEPER: &str = r#"read -r _; docker --host "$1" rm --force --volumes "$2" >/dev/null"#;
+
+impl Server {
+    fn start() -> Option<Self> {
+        let Some(engine) = env::var("LARDER_ENGINE").ok() else {
+            skip("there is no engine");
+            return None;
+        };
+        let docker = |words: &[&str]| {
+            let mut docker = Command::new("docker");
+            docker.args(["--host", &engine]).args(words);
+            docker
+        };
+        let mut run = docker(&["run", "--detach", "--publish", "127.0.0.1::5432", "--env", "POSTGRES_PASSWORD=larder"]);
+        let name = said(run.args(["larder-test/postgres:1", "-c", "fsync=off", "-c", "max_connections=400"]));
+        let keeper = Command::new("sh").args(["-c", KEEPER, "sh", &engine, &name]).stdin(Stdio::piped()).spawn();
+        let keeper = keeper.unwrap();
+        let mut logs = docker(&["logs", "--follow", &name]);
+        let mut logs = logs.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(logs.stderr.take().unwrap()).lines().map_while(Result::ok);
+        // What sets up the image may have said that it is ready, and could not be reached.
+        let mut lines = lines.skip_while(|line| !line.contains("listening on IPv4 address"));
+        assert!(lines.any(|line| line.contains("ready to accept connections")), "the server has ended");
+        logs.kill().unwrap();
+        logs.wait().unwrap();
+        let port = said(&mut docker(&["port", &name, "5432"]));
+        let port = port.rsplit(':').next().unwrap().parse().unwrap();
+        Some(Self { port, _keeper: keeper })
+    }
+
+    fn url(&self, database: &str) -> String {
+        format!("postgres://postgres:larder@127.0.0.1:{}/{database}", self.port)
+    }
+}
+
+fn said(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Notes that none of these tests can run here.
+fn skip(why: &str) {
+    if let Some(skips) = env::var_os("LARDER_TEST_SKIPS") {
+        let mut file = File::options().append(true).create(true).open(skips).unwrap();
+        file.write_all(format!("world_postgres: the store's conformance suite\t{why}\n").as_bytes()).unwrap();
+    }
+}
