@@ -27,10 +27,11 @@ pub fn redact(text: String, secrets: &[SecretString]) -> String {
 pub const END_MARGIN_BYTES: usize = 2 * 1024;
 
 /// The last `bytes_max` bytes of a text that was itself cut at its beginning, and is [`END_MARGIN_BYTES`] longer then. It is cut
-/// after secrets were replaced: of one that was cut at its beginning, the rest would not be known for what it is.
+/// after secrets were replaced: of one that was cut at its beginning, the rest would not be known for what it is. Replacing may
+/// shorten the text by more than the margin, so that its beginning is shown; what may be such a rest there is replaced, too.
 #[must_use]
 pub fn redact_end(text: String, secrets: &[SecretString], bytes_max: usize) -> String {
-    let text = redact(text, secrets);
+    let text = redact(without_rest(text, &known(secrets)), secrets);
     text[text.ceil_char_boundary(text.len().saturating_sub(bytes_max))..].to_owned()
 }
 
@@ -76,6 +77,27 @@ fn whole(text: String, known: &[&str]) -> String {
     known.iter().fold(text, |text, secret| if text.contains(secret) { text.replace(secret, BLOT) } else { text })
 }
 
+/// The text without the end of a secret at its beginning. That is looked for first: a shorter secret within it, once replaced, would
+/// have it look like nothing.
+fn without_rest(text: String, known: &[&str]) -> String {
+    // A character that was cut is shown as another one.
+    let said = text.trim_start_matches(char::REPLACEMENT_CHARACTER);
+    match known.iter().filter_map(|secret| ended(said, secret)).max() {
+        Some(bytes) => format!("{BLOT}{}", &said[bytes..]),
+        None => text,
+    }
+}
+
+/// How many bytes at the text's beginning are the end of the secret or all of it, if enough to tell it from chance.
+fn ended(text: &str, secret: &str) -> Option<usize> {
+    let longest = secret.len().min(text.len());
+    let is_end = |bytes: &usize| {
+        let end = secret.len() - bytes;
+        secret.is_char_boundary(end) && text.starts_with(&secret[end..])
+    };
+    (SECRET_BYTES_MIN..=longest).rev().find(is_end)
+}
+
 /// How many bytes at the text's end are the beginning of the secret, if enough to tell it from chance.
 fn begun(text: &str, secret: &str) -> Option<usize> {
     let longest = secret.len().saturating_sub(1).min(text.len());
@@ -95,6 +117,21 @@ mod tests {
         assert_eq!(end("rect-horse and so on"), "and so on");
         assert_eq!(end("a correct-horse é"), "•• é");
         assert_eq!(end("short"), "short");
+    }
+
+    #[test]
+    fn however_short_a_text_becomes_it_does_not_begin_with_the_rest_of_a_secret() {
+        let secret = "0123456789-correct-horse-battery-staple-0123456789-and-so-on-xyz";
+        let secrets = [SecretString::new(secret), SecretString::new("battery")];
+        let said = format!("{}{}", &secret[10..], format!("\n{secret}").repeat(93));
+        assert!(said.len() <= 4096 + END_MARGIN_BYTES, "as much as is kept");
+        let end = redact_end(said.clone(), &secrets, 4096);
+        assert_eq!(end, format!("{BLOT}{}", format!("\n{BLOT}").repeat(93)));
+        // Also where the cut went through a character.
+        assert_eq!(redact_end(format!("\u{fffd}\u{fffd}{said}"), &secrets, 4096), end);
+        let secrets = ["first-word", "word-and-another"].map(SecretString::new);
+        assert_eq!(redact_end("word-and-another one".into(), &secrets, 4096), "•••• one", "the longer one");
+        assert_eq!(redact_end("ord is short".into(), &secrets, 4096), "ord is short", "three letters may be anything");
     }
 
     #[test]
