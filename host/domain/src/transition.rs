@@ -321,8 +321,9 @@ fn woken(addon: &Addon, now: StoreTime) -> Transition {
     next.patience = addon.patience.tick(now, 0);
     match addon.state {
         AddonState::WaitingForProvision if next.patience.is_exhausted() => {
-            let reason =
-                format!("it was not ready after {} s, the plan's provision deadline", addon.patience.limit_ms / 1000);
+            // One that is had back has time of its own.
+            let whose = if addon.grace.is_none() { ", the plan's provision deadline" } else { "" };
+            let reason = format!("it was not ready after {} s{whose}", addon.patience.limit_ms / 1000);
             given_up(&next, "provision_deadline", reason, None, now)
         }
         AddonState::WaitingForProvision => {

@@ -9,6 +9,7 @@ use crate::addon::{Addon, AddonState, Cleanup, Patience};
 use crate::failure::StepFailure;
 use crate::grace::Grace;
 use crate::history::Entry;
+use crate::operation::NewOperation;
 use crate::retry::CALL_BACKOFF;
 use crate::time::StoreTime;
 
@@ -80,13 +81,19 @@ fn not_unset(addon: &Addon, grace: Grace, failure: &StepFailure, now: StoreTime)
 
 /// It is as it was before its variables were set. Where its configuration may have changed meanwhile, it is asked for again.
 fn undelete(addon: &Addon, anew: bool, now: StoreTime) -> Transition {
-    let message = "had back; setting variables";
+    // Whoever asks anew may have to wait until a server has recovered what it holds.
+    let (state, message, limit_ms) = match anew {
+        true => {
+            (AddonState::WaitingForProvision, "had back; it is asked what it gives now", NewOperation::FOLLOW_LIMIT_MS)
+        }
+        false => (AddonState::Provisioned, "had back; setting variables", Addon::SINK_LIMIT_MS),
+    };
     let addon = Addon {
-        state: if anew { AddonState::WaitingForProvision } else { AddonState::Provisioned },
+        state,
         cleanup: Cleanup::None,
         delete_wanted: false,
         message: message.into(),
-        patience: Patience::new(Addon::SINK_LIMIT_MS, now),
+        patience: Patience::new(limit_ms, now),
         ..undisturbed(addon)
     };
     let entry = Entry::new("undeleted", "had back at a user's wish");

@@ -42,7 +42,7 @@ fn situations() -> Vec<(&'static str, Addon)> {
         ("provisioned, had back, overdue", Addon { patience: overdue, ..back }),
         ("waiting, had back", anew.clone()),
         ("waiting, had back, last attempt", Addon { attempts: 2, ..anew.clone() }),
-        ("waiting, had back, overdue", Addon { patience: overdue, ..anew }),
+        ("waiting, had back, overdue", Addon { patience: over, ..anew }),
         ("ready", ready.clone()),
         ("ready, health is checked", Addon { health_every_ms: Some(60_000), ..ready.clone() }),
         ("ready, its app not told yet", Addon { outdated: Some(outdated), ..ready.clone() }),

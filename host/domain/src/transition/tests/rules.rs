@@ -125,6 +125,28 @@ fn waiting_for_containers_uses_up_no_time() {
 }
 
 #[test]
+fn an_addon_that_says_anew_what_it_gives_may_take_as_long_as_one_that_tells_its_app_anew() {
+    let kept = situations().into_iter().find(|(name, _)| *name == "deprovisioned, in its grace").unwrap().1;
+    let mut addon = apply(&kept, Event::UndeleteRequested { anew: true }).addon;
+    let minute = Pending::bounded(60_000, "the server recovers".into(), None);
+    let (mut now, mut minutes) = (NOW, 0);
+    while addon.state == AddonState::WaitingForProvision {
+        addon = transition(&addon, Event::StillPending(minute.clone()), now).unwrap().addon;
+        now = now.plus_ms(60_000);
+        addon = transition(&addon, Event::Woken, now).unwrap().addon;
+        minutes += 1;
+    }
+    assert_eq!((minutes, addon.state), (NewOperation::FOLLOW_LIMIT_MS / 60_000, AddonState::Deprovisioned));
+    assert!(addon.kept().is_some(), "nothing of it is lost");
+    let why = "it could not be had back: it was not ready after 900 s; what it holds";
+    assert!(addon.message.starts_with(why), "{}", addon.message);
+    // Its variables are set in the time that a sink has.
+    let back = apply(&kept, Event::UndeleteRequested { anew: true }).addon;
+    let provisioned = apply(&back, Event::Configured(Box::default())).addon;
+    assert_eq!(provisioned.patience.limit_ms, Addon::SINK_LIMIT_MS);
+}
+
+#[test]
 fn a_rotation_that_a_deletion_broke_off_ends_the_old_credentials_when_the_addon_is_back() {
     let grace = Grace { until: NOW.plus_ms(5), shown: WallTime(0) };
     for (name, ready) in situations().into_iter().filter(|(_, addon)| addon.running().is_some()) {
