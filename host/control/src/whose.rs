@@ -20,13 +20,24 @@ pub(crate) struct Strays {
 }
 
 impl Control {
-    /// Sorts what an engine has of an addon. What the addon's own work looks after is left out.
+    /// Sorts what an engine has of an addon. What the addon's own work looks after is left out, and so is all of an addon that can't be
+    /// read: nobody can say then whose it is.
     pub(crate) async fn strays(
         &self,
         engine: &NamedEngine,
         addon: AddonId,
         found: Vec<Found>,
     ) -> Result<Strays, StoreError> {
+        match self.sorted(engine, addon, found).await {
+            Err(error) if error.is_of_a_row() => {
+                tracing::warn!(%error, %addon, "objects are left alone, since their addon can't be read");
+                Ok(Strays::default())
+            }
+            sorted => sorted,
+        }
+    }
+
+    async fn sorted(&self, engine: &NamedEngine, addon: AddonId, found: Vec<Found>) -> Result<Strays, StoreError> {
         let Some(record) = self.store.addon(addon).await? else {
             return Ok(Strays { nobodys: found, ..Strays::default() });
         };

@@ -218,6 +218,10 @@ impl Drive {
     async fn deprovision(&self) -> Outcome {
         // First, since the app's variables are to go whatever the provider answers.
         let unset = self.unset_variables().await;
+        // Before the call, which could not be made otherwise.
+        if let Err(error) = objects::has_any(&self.control, self.record.spec.id).await {
+            return failed(Step::Deprovision, loaded::store_failed(&error));
+        }
         match self.has_nothing_of_its_own().await {
             Ok(true) if unset.is_ok() => return self.clean_up_alone().await.into(),
             Ok(_) => {}

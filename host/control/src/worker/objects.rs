@@ -64,10 +64,21 @@ pub(crate) enum Unfinished {
     Pause(u64),
 }
 
-/// What an engine can't remove now is tried again at the next look, and keeps nothing else waiting.
+impl Unfinished {
+    /// Whether it is about what was asked for alone, so that something else may still be done.
+    pub(super) const fn is_its_own(&self) -> bool {
+        match self {
+            Self::Engine(error) => !matches!(error, EngineError::Unreachable(_)),
+            Self::Store(error) => error.is_of_a_row(),
+            Self::NoEngine(_) | Self::NoPlace(_) | Self::Pause(_) => false,
+        }
+    }
+}
+
+/// What can't be removed now is tried again at the next look, and keeps nothing else waiting.
 pub(super) fn go_on(found: &Found, removed: Result<(), Unfinished>) -> Result<(), Unfinished> {
     match removed {
-        Err(Unfinished::Engine(error)) if !matches!(error, EngineError::Unreachable(_)) => {
+        Err(error) if error.is_its_own() => {
             tracing::warn!(%error, name = found.full_name, "an object can't be removed; it is tried again");
             Ok(())
         }
@@ -115,10 +126,23 @@ async fn in_trouble(control: &Control, addon: AddonId, error: Unfinished) -> u64
     }
 }
 
+/// Whether an addon that is over still has objects. If one of them can't be read, none is wanted any more, so that all of them can go:
+/// its provider could not be told of it either.
+pub(crate) async fn has_any(control: &Control, addon: AddonId) -> Result<bool, StoreError> {
+    match control.store.objects(addon).await {
+        Ok(objects) => Ok(!objects.is_empty()),
+        Err(error) if error.is_of_a_row() => {
+            tracing::error!(%error, %addon, "an addon that is over has an object that can't be read; they are removed");
+            Ok(control.store.unwant_objects(addon).await? > 0)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Removes all objects of an addon, for good.
 pub(crate) async fn remove_all(control: &Control, addon: AddonId) -> Result<(), Unfinished> {
     // Most addons have none, and a look costs the store's one writer nothing.
-    if control.store.objects(addon).await?.is_empty() {
+    if !has_any(control, addon).await? {
         return Ok(());
     }
     control.store.unwant_objects(addon).await?;

@@ -77,7 +77,7 @@ async fn follow(control: &Control, engine: &NamedEngine) -> Result<(), Unfinishe
     let mut events = opened?;
     let mut next_sweep = Instant::now();
     // When to see whether the container that was removed last was the last one.
-    let mut maybe_empty = None;
+    let (mut maybe_empty, mut failures) = (None, 0);
     loop {
         tokio::select! {
             event = events.next() => {
@@ -88,19 +88,44 @@ async fn follow(control: &Control, engine: &NamedEngine) -> Result<(), Unfinishe
                 }
             }
             () = sleep_until(maybe_empty.unwrap_or(next_sweep)), if maybe_empty.is_some() => {
-                maybe_empty = None;
-                engine.give_up_network(&*control.store).await?;
+                let again_ms = give_up_network(control, engine, &mut failures).await?;
+                maybe_empty = again_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
             }
             () = sleep_until(next_sweep) => {
-                sweep(control, engine).await?;
+                if sweep(control, engine).await? {
+                    maybe_empty = maybe_empty.or_else(|| Some(Instant::now()));
+                }
                 next_sweep = Instant::now() + SWEEP_EVERY;
             }
         }
     }
 }
 
-/// Compares all that the store wants with all that the engine has.
-async fn sweep(control: &Control, engine: &NamedEngine) -> Result<(), Unfinished> {
+/// Removes the installation's network if nothing needs it. In how many milliseconds to try again if the engine failed at that: it is
+/// watched all the same. It is told once in a row.
+async fn give_up_network(
+    control: &Control,
+    engine: &NamedEngine,
+    failures: &mut u32,
+) -> Result<Option<u64>, Unfinished> {
+    match engine.give_up_network(&*control.store).await {
+        Err(error) if error.is_its_own() => {
+            *failures = failures.saturating_add(1);
+            if *failures == 1 {
+                let engine = &engine.settings.name;
+                tracing::warn!(%error, %engine, "the installation's network can't be removed; it is tried again");
+            }
+            Ok(Some(control.pauses.failed.wait_ms(*failures)))
+        }
+        given_up => {
+            *failures = 0;
+            given_up.map(|()| None)
+        }
+    }
+}
+
+/// Compares all that the store wants with all that the engine has. Whether that is nothing.
+async fn sweep(control: &Control, engine: &NamedEngine) -> Result<bool, Unfinished> {
     let found = engine.engine.objects(control.store.installation(), None).await?;
     let has_none = found.is_empty();
     let mut by_addon: BTreeMap<AddonId, Vec<Found>> = BTreeMap::new();
@@ -117,27 +142,36 @@ async fn sweep(control: &Control, engine: &NamedEngine) -> Result<(), Unfinished
     }
     let own = network_name(control.store.installation());
     let owners = owners(control, &engine.settings.name).await?;
-    if has_none && owners.is_empty() {
-        // Of a transfer, or of a host that was killed.
-        engine.give_up_network(&*control.store).await?;
-    }
+    // There may be a network all the same: of a transfer, or of a host that was killed.
+    let is_empty = has_none && owners.is_empty();
     for addon in owners {
         let there = by_addon.remove(&addon).unwrap_or_default();
-        let (objects, networks) = (control.store.objects(addon).await?, control.store.networks(addon).await?);
-        let has_row = |found: &Found| objects.iter().any(|object| object.name == found.owner.name);
-        let is_known = |found: &Found| has_given_name(found) && has_row(found);
-        let (there, strays): (Vec<_>, Vec<_>) = there.into_iter().partition(is_known);
-        if !(is_settled(&objects, &there) && is_joined(&networks, &there, &own)) {
-            control.store.poke_objects(addon).await?;
-        }
-        if !strays.is_empty() {
-            by_addon.insert(addon, strays);
+        match compare(control, addon, there, &own).await {
+            Ok(strays) if strays.is_empty() => {}
+            Ok(strays) => drop(by_addon.insert(addon, strays)),
+            Err(error) if error.is_of_a_row() => {
+                tracing::warn!(%error, %addon, "an addon's objects can't be looked at, since it can't be read");
+            }
+            Err(error) => return Err(error.into()),
         }
     }
     for (addon, found) in by_addon {
         look_at_strays(control, engine, addon, found).await?;
     }
-    Ok(())
+    Ok(is_empty)
+}
+
+/// Compares what one addon wants with what there is of it, and has its work done if that differs. What the store knows nothing of is
+/// returned.
+async fn compare(control: &Control, addon: AddonId, there: Vec<Found>, own: &str) -> Result<Vec<Found>, StoreError> {
+    let (objects, networks) = (control.store.objects(addon).await?, control.store.networks(addon).await?);
+    let has_row = |found: &Found| objects.iter().any(|object| object.name == found.owner.name);
+    let is_known = |found: &Found| has_given_name(found) && has_row(found);
+    let (there, strays): (Vec<_>, Vec<_>) = there.into_iter().partition(is_known);
+    if !(is_settled(&objects, &there) && is_joined(&networks, &there, own)) {
+        control.store.poke_objects(addon).await?;
+    }
+    Ok(strays)
 }
 
 /// The addons with objects that are on this engine, or on none yet.

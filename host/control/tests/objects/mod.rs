@@ -185,9 +185,11 @@ async fn an_engine_that_fails_at_the_network_is_asked_again() {
     host.engine.add_image(&image());
     let record = host.create("db", "one").await;
     host.settled(record.spec.id).await;
-    host.engine.fail(Call::RemoveNetwork, 1, &EngineError::Failed("out of order".into()));
+    host.engine.fail(Call::RemoveNetwork, 3, &EngineError::Failed("out of order".into()));
+    let watches = host.engine.count(Call::Events);
     is_over(&host, &record).await;
     has_no_network(&host).await;
+    assert_eq!(host.engine.count(Call::Events), watches, "and is watched meanwhile");
 }
 
 #[tokio::test]

@@ -186,3 +186,27 @@ async fn what_can_not_be_removed_keeps_nothing_else_waiting() {
     until("the server to run again", || async { runs().then_some(()) }).await;
     assert_eq!(host.engine.count(Call::Events), watches, "and the engine is still watched");
 }
+
+#[tokio::test]
+async fn an_addon_whose_objects_can_not_be_read_keeps_no_other_waiting_and_can_be_removed() {
+    let host = host().await;
+    let (bad, good) = (ready(&host, "bad").await, ready(&host, "good").await);
+    host.sealer.break_all(&format!("addon/{bad}/object/"));
+    let foreign = format!("larder-{bad}-else");
+    add_container(&host, &foreign, owner(&host, bad, "else"), None).await;
+    swept(&host).await;
+    let (watches, server) = (host.engine.count(Call::Events), format!("larder-{good}-server"));
+    host.engine.exit(&server, 1, false, "");
+    let runs = || host.engine.container(&server).is_some_and(|it| it.state == ContainerState::Running);
+    until("the other's server to run again", || async { runs().then_some(()) }).await;
+    assert_eq!(unknown(&host).await, [""; 0], "nobody can say whose it is");
+    assert!(host.control.prune_engines().await.unwrap().removed.is_empty());
+    host.control.delete_addon_now(bad, false).await.unwrap();
+    until("its cleanup", || async {
+        (host.control.addon(bad).await.unwrap().addon.cleanup == Cleanup::Done).then_some(())
+    })
+    .await;
+    assert!(!has(&host.engine, bad) && has(&host.engine, good));
+    assert_eq!(host.engine.count(Call::Events), watches, "the engine was watched all the time");
+    assert_eq!(host.calls("db", Export::Deprovision), 1, "its provider was asked, too");
+}

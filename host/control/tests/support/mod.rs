@@ -20,7 +20,7 @@ use larder_domain::network::Host;
 use larder_domain::operation::Health;
 use larder_domain::ports::runtime::{Call, CallReport, Export, Interface, ProviderRuntime, Reply, Usage};
 use larder_domain::ports::store::ProviderStore as _;
-use larder_domain::ports::{AppSink, SinkError};
+use larder_domain::ports::{AppSink, SealError, Sealer, SinkError};
 use larder_domain::provider::{Refusal, Version, VersionState};
 use larder_domain::retry::Backoff;
 use larder_domain::{AddonId, AddonRecord, AppName, Digest, SecretString};
@@ -28,6 +28,7 @@ use larder_store::{Clock, KeyfileSealer, SqliteStore, SystemClock};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::{Notify, Semaphore, watch};
+use zeroize::Zeroizing;
 
 /// How often workers look whether something is due.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -213,6 +214,32 @@ impl AppSink for FakeSink {
     }
 }
 
+/// A sealer that does not open what a test has broken.
+pub(crate) struct Breakable {
+    sealer: KeyfileSealer,
+    broken: Mutex<Vec<String>>,
+}
+
+impl Breakable {
+    /// Nothing is opened any more of the places that begin so.
+    pub(crate) fn break_all(&self, places: &str) {
+        self.broken.lock().unwrap().push(places.to_owned());
+    }
+}
+
+impl Sealer for Breakable {
+    fn seal(&self, place: &str, plain: &[u8]) -> Result<Vec<u8>, SealError> {
+        self.sealer.seal(place, plain)
+    }
+
+    fn open(&self, place: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        match self.broken.lock().unwrap().iter().any(|broken| place.starts_with(broken)) {
+            true => Err(SealError),
+            false => self.sealer.open(place, sealed),
+        }
+    }
+}
+
 /// Nobody waits for long.
 const PAUSES: Pauses = Pauses { empty_network: Duration::ZERO, failed: Backoff { first_ms: 20, longest_ms: 200 } };
 
@@ -229,6 +256,7 @@ pub(crate) struct TestHost {
     pub(crate) script: Arc<Script>,
     pub(crate) sink: Arc<FakeSink>,
     pub(crate) store: Arc<SqliteStore>,
+    pub(crate) sealer: Arc<Breakable>,
     pub(crate) engine: Arc<FakeEngine>,
     stop: watch::Sender<bool>,
     _dir: TempDir,
@@ -284,13 +312,14 @@ impl TestHost {
         set_up: impl FnOnce(Control) -> Control,
     ) -> Self {
         let dir = TempDir::new().unwrap();
-        let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.path().join("key")).unwrap());
-        let store = Arc::new(SqliteStore::open(dir.path(), sealer, clock).unwrap());
+        let sealer = KeyfileSealer::from_file_or_create(&dir.path().join("key")).unwrap();
+        let sealer = Arc::new(Breakable { sealer, broken: Mutex::default() });
+        let store = Arc::new(SqliteStore::open(dir.path(), sealer.clone(), clock).unwrap());
         let (script, sink) = (Arc::new(Script::default()), Arc::new(FakeSink::default()));
         let control = Control::new(store.clone(), Arc::new(Scripted(Arc::clone(&script))), sink.clone());
         let control = set_up(control.with_pauses(PAUSES));
         let stop = run(&control);
-        let host = Self { control, script, sink, store, engine, stop, _dir: dir };
+        let host = Self { control, script, sink, store, sealer, engine, stop, _dir: dir };
         for name in providers {
             host.upload(name).await;
         }

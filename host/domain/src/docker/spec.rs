@@ -175,6 +175,14 @@ impl Wanted {
     pub fn parse(document: SecretString) -> Result<Self, InvalidSpec> {
         ObjectSpec::parse(document.reveal()).map(|spec| Self { document, spec })
     }
+
+    /// Reads a document that was checked when it came in: what is there already is not asked to keep rules that are younger than it.
+    ///
+    /// # Errors
+    /// It is no document of this kind.
+    pub fn stored(document: SecretString) -> Result<Self, InvalidSpec> {
+        ObjectSpec::read(document.reveal()).map(|spec| Self { document, spec })
+    }
 }
 
 /// All objects that an addon is to have.
@@ -194,11 +202,15 @@ impl ObjectSpec {
         if text.len() > SPEC_BYTES_MAX {
             return Err(InvalidSpec(format!("it has {} bytes; at most {SPEC_BYTES_MAX} are allowed", text.len())));
         }
-        let spec: Self = serde_json::from_str(text).map_err(|error| InvalidSpec(error.to_string()))?;
+        let spec = Self::read(text)?;
         if let Self::Container(container) = &spec {
             container.check().map_err(InvalidSpec)?;
         }
         Ok(spec)
+    }
+
+    fn read(text: &str) -> Result<Self, InvalidSpec> {
+        serde_json::from_str(text).map_err(|error| InvalidSpec(error.to_string()))
     }
 
     /// Its name among the addon's objects.

@@ -229,6 +229,16 @@ fn a_document_has_no_way_to_the_hosts_own() {
 }
 
 #[test]
+fn what_is_stored_keeps_no_rules_that_are_younger_than_it() {
+    let twice = json!({ "mounts": [{ "volume": "a", "path": "/d" }, { "volume": "b", "path": "/d" }] });
+    let document = || SecretString::new(container("a", &twice).to_string());
+    assert!(Wanted::parse(document()).is_err());
+    let stored = Wanted::stored(document()).unwrap();
+    assert_eq!((stored.spec.name().as_str(), stored.document), ("a", document()));
+    assert!(Wanted::stored(SecretString::new(r#"{"kind":"container"}"#)).is_err());
+}
+
+#[test]
 fn a_document_shows_no_secret_when_it_is_printed() {
     let wanted = objects(&[container("a", &json!({ "command": ["hunter2"], "env": { "P": "hunter2" } }))]);
     assert!(!format!("{wanted:?}").contains("hunter2"));

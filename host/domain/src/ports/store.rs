@@ -53,6 +53,14 @@ pub enum StoreError {
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+impl StoreError {
+    /// Whether it is about what stands in a row, and so says nothing about any other.
+    #[must_use]
+    pub const fn is_of_a_row(&self) -> bool {
+        matches!(self, Self::Seal(_) | Self::Corrupt(_))
+    }
+}
+
 /// Waits for commits.
 #[async_trait::async_trait]
 pub trait Watcher: Send {

@@ -160,9 +160,14 @@ impl SqliteStore {
 
     fn opened_object(&self, addon: AddonId, row: Row) -> Result<StoredObject, StoreError> {
         let Row { name, is_wanted, by, revision, document, phase, message, can_come_back } = row;
-        let plain = self.sealer.open(&places::document(addon, &name), &document)?;
-        let parse = |document| Wanted::parse(document).map_err(|error| StoreError::Corrupt(error.to_string()));
-        let wanted = is_wanted.then(|| codec::decode_text(&plain).and_then(parse)).transpose()?;
+        let open = || {
+            let plain = self.sealer.open(&places::document(addon, &name), &document)?;
+            // Not in the reader's words: they may quote what is secret.
+            let unread = |_| StoreError::Corrupt(format!("a document of the object `{name}`"));
+            Wanted::stored(codec::decode_text(&plain)?).map_err(unread)
+        };
+        // What is to go is not read: it goes also if nobody can.
+        let wanted = is_wanted.then(open).transpose()?;
         Ok(StoredObject { name, wanted, by, revision, phase, message, can_come_back })
     }
 }
