@@ -1,5 +1,7 @@
 //! A whole host without wasm: the real store and worker over a scripted runtime and sink.
 
+mod breakable;
+
 use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +22,7 @@ use larder_domain::network::Host;
 use larder_domain::operation::Health;
 use larder_domain::ports::runtime::{Call, CallReport, Export, Interface, ProviderRuntime, Reply, Usage};
 use larder_domain::ports::store::ProviderStore as _;
-use larder_domain::ports::{AppSink, SealError, Sealer, SinkError};
+use larder_domain::ports::{AppSink, SinkError};
 use larder_domain::provider::{Refusal, Version, VersionState};
 use larder_domain::retry::Backoff;
 use larder_domain::{AddonId, AddonRecord, AppName, Digest, SecretString};
@@ -28,7 +30,8 @@ use larder_store::{Clock, KeyfileSealer, SqliteStore, SystemClock};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::{Notify, Semaphore, watch};
-use zeroize::Zeroizing;
+
+pub(crate) use breakable::Breakable;
 
 /// How often workers look whether something is due.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -214,32 +217,6 @@ impl AppSink for FakeSink {
     }
 }
 
-/// A sealer that does not open what a test has broken.
-pub(crate) struct Breakable {
-    sealer: KeyfileSealer,
-    broken: Mutex<Vec<String>>,
-}
-
-impl Breakable {
-    /// Nothing is opened any more of the places that begin so.
-    pub(crate) fn break_all(&self, places: &str) {
-        self.broken.lock().unwrap().push(places.to_owned());
-    }
-}
-
-impl Sealer for Breakable {
-    fn seal(&self, place: &str, plain: &[u8]) -> Result<Vec<u8>, SealError> {
-        self.sealer.seal(place, plain)
-    }
-
-    fn open(&self, place: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
-        match self.broken.lock().unwrap().iter().any(|broken| place.starts_with(broken)) {
-            true => Err(SealError),
-            false => self.sealer.open(place, sealed),
-        }
-    }
-}
-
 /// Nobody waits for long.
 const PAUSES: Pauses = Pauses { empty_network: Duration::ZERO, failed: Backoff { first_ms: 20, longest_ms: 200 } };
 
@@ -313,7 +290,7 @@ impl TestHost {
     ) -> Self {
         let dir = TempDir::new().unwrap();
         let sealer = KeyfileSealer::from_file_or_create(&dir.path().join("key")).unwrap();
-        let sealer = Arc::new(Breakable { sealer, broken: Mutex::default() });
+        let sealer = Arc::new(Breakable::new(sealer));
         let store = Arc::new(SqliteStore::open(dir.path(), sealer.clone(), clock).unwrap());
         let (script, sink) = (Arc::new(Script::default()), Arc::new(FakeSink::default()));
         let control = Control::new(store.clone(), Arc::new(Scripted(Arc::clone(&script))), sink.clone());
