@@ -125,7 +125,7 @@ async fn settle(control: &Control, addon: AddonId) -> Result<(), Unfinished> {
     let engine = match control.engine_of(&record).await? {
         Ok(engine) => engine,
         Err(none) => {
-            say(control, addon, &objects, &none.to_string()).await?;
+            say(control, &record, &objects, &none.to_string()).await?;
             return Err(none.into());
         }
     };
@@ -141,7 +141,7 @@ async fn settle(control: &Control, addon: AddonId) -> Result<(), Unfinished> {
     let all = match looked {
         Ok(all) => all,
         Err(error) => {
-            say(control, addon, &objects, &error.to_string()).await?;
+            say(control, &record, &objects, &error.to_string()).await?;
             return Err(error.into());
         }
     };
@@ -167,11 +167,17 @@ async fn settle(control: &Control, addon: AddonId) -> Result<(), Unfinished> {
     settled
 }
 
-/// Says of objects that are to be made what they wait for, so that whoever inspects them can tell.
-async fn say(control: &Control, addon: AddonId, objects: &[StoredObject], why: &str) -> Result<(), StoreError> {
-    let waits = |object: &&StoredObject| object.wanted.is_some() && object.phase == Phase::Waiting;
+/// Says of objects that are to be made, or started with their addon, what they wait for, so that whoever inspects them can tell.
+async fn say(control: &Control, record: &AddonRecord, objects: &[StoredObject], why: &str) -> Result<(), StoreError> {
+    let is_kept = record.addon.kept().is_some();
+    let waits = |object: &&StoredObject| match object.phase {
+        Phase::Waiting => object.wanted.is_some(),
+        Phase::Stopped => object.wanted.is_some() && !is_kept,
+        Phase::Made | Phase::Failed => false,
+    };
     for object in objects.iter().filter(waits).filter(|object| object.message != why) {
-        control.store.note_object(addon, &object.name, object.revision, Phase::Waiting, why.to_owned()).await?;
+        let (id, phase, why) = (record.spec.id, object.phase, why.to_owned());
+        control.store.note_object(id, &object.name, object.revision, phase, why).await?;
     }
     Ok(())
 }
@@ -197,16 +203,27 @@ impl Settling<'_> {
 
     /// Makes what is missing: volumes first, and meanwhile what containers need beside them.
     async fn make(&self) -> Result<(), Unfinished> {
-        let (volumes, network, images) = tokio::join!(self.volumes(), self.network(), self.images());
-        volumes?;
-        let beside = Beside { network: network?, images: images? };
+        let beside = match self.beside().await {
+            Err(Unfinished::Engine(error)) => {
+                let why = self.blotted(error.to_string()).await?;
+                let containers: Vec<_> = self.containers().map(|(object, _)| object.clone()).collect();
+                say(self.control, &self.record, &containers, &why).await?;
+                return Err(error.into());
+            }
+            other => other?,
+        };
         let (mut pause, mut failed, mut all_run) = (None, None, true);
         for (object, spec) in self.containers().filter(|(object, _)| self.is_to_run(object)) {
             match self.container(object, spec, &beside).await {
                 Ok(runs) => all_run &= runs,
                 Err(Unfinished::Pause(ms)) => pause = Some(pause.map_or(ms, |least: u64| least.min(ms))),
-                // What can't be done about one is no reason to leave the others.
-                Err(Unfinished::Engine(error)) if !matches!(error, EngineError::Unreachable(_)) => {
+                Err(Unfinished::Engine(error)) => {
+                    self.stands_still(object, &error).await?;
+                    self.does_not_run(object, &error).await?;
+                    if matches!(error, EngineError::Unreachable(_)) {
+                        return Err(error.into());
+                    }
+                    // What can't be done about one is no reason to leave the others.
                     failed = failed.or(Some(error));
                 }
                 Err(error) => return Err(error),
@@ -220,12 +237,32 @@ impl Settling<'_> {
         }
     }
 
+    async fn beside(&self) -> Result<Beside, Unfinished> {
+        let (volumes, network, images) = tokio::join!(self.volumes(), self.network(), self.images());
+        volumes?;
+        Ok(Beside { network: network?, images: images? })
+    }
+
+    /// Says of an object what its engine said, whatever it has been noted to be by now: it is not what it is to be.
+    async fn stands_still(&self, object: &StoredObject, error: &EngineError) -> Result<(), Unfinished> {
+        let why = self.blotted(error.to_string()).await?;
+        let is_it = |now: &StoredObject| now.name == object.name && now.revision == object.revision;
+        match self.control.store.objects(self.addon).await?.into_iter().find(is_it) {
+            Some(now) if now.message != why => self.note(object, now.phase, why).await.map(drop),
+            _ => Ok(()),
+        }
+    }
+
     async fn volumes(&self) -> Result<(), Unfinished> {
         let is_volume = |object: &&StoredObject| {
             matches!(object.wanted.as_ref().map(|wanted| &wanted.spec), Some(ObjectSpec::Volume(_)))
         };
         for object in self.objects.iter().filter(is_volume) {
-            self.volume(object).await?;
+            let made = self.volume(object).await;
+            if let Err(Unfinished::Engine(error)) = &made {
+                self.stands_still(object, error).await?;
+            }
+            made?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use larder_domain::docker::{Objects, Wanted};
 use larder_domain::ports::Store as _;
 use larder_domain::ports::engine::{ContainerState, EngineError};
 use larder_domain::ports::runtime::{CallReport, Export};
+use larder_domain::ports::store::{ObjectStore as _, Phase, StoredObject};
 use larder_domain::{AddonId, AddonState, Cleanup, SecretString};
 use larder_store::{ManualClock, SystemClock};
 
@@ -221,4 +222,40 @@ async fn containers_stop_with_the_addon_and_run_again_with_it_at_the_same_addres
     assert!(fake.containers().is_empty() && fake.volumes().is_empty());
     until("the network to be gone", async || fake.networks().is_empty().then_some(())).await;
     assert_eq!(fake.count(Call::Start), 2, "it is not started to be removed");
+}
+
+#[tokio::test]
+async fn an_engine_that_starts_nothing_is_why_an_addon_is_not_had_back_yet() {
+    let clock = Arc::new(ManualClock::default());
+    let host = TestHost::start_with(&["docker"], clock.clone(), |control| control.with_delete_grace(HOUR)).await;
+    let fake = Arc::clone(&host.engine);
+    let id = with_container(&host).await;
+    let name = format!("larder-{id}-server");
+    let is_stopped = async || fake.container(&name).filter(|it| it.state != ContainerState::Running).map(drop);
+    let message = async |says: &str| {
+        until("the addon to say it", async || {
+            clock.advance_ms(500);
+            let addon = host.control.addon(id).await.unwrap().addon;
+            assert!(!addon.state.is_terminal(), "it is {}", addon.state);
+            (addon.message.contains(says)).then_some(())
+        })
+        .await;
+    };
+    host.control.delete_addon(id, false).await.unwrap();
+    until("the container", is_stopped).await;
+    fake.always_fail(Call::Start, &name, Some(&EngineError::Failed("no space left on device".into())));
+    host.control.undelete_addon(id).await.unwrap();
+    message("its containers are being started; server: the Docker engine failed: no space left on device").await;
+    // Deleted once more, it is stopped, and waits no more.
+    host.control.delete_addon(id, false).await.unwrap();
+    until("it to be noted", || async {
+        let objects = host.store.objects(id).await.unwrap();
+        let is_it = |object: &StoredObject| object.phase == Phase::Stopped && object.message.starts_with("stopped");
+        objects.iter().any(is_it).then_some(())
+    })
+    .await;
+    fake.always_fail(Call::Start, &name, None);
+    fake.fail(Call::Objects, 1_000, &EngineError::Unreachable("nobody is there".into()));
+    host.control.undelete_addon(id).await.unwrap();
+    message("nobody is there").await;
 }

@@ -339,6 +339,8 @@ impl Subscriber for Log {
 #[tokio::test]
 async fn what_is_logged_of_an_engine_holds_no_secret() {
     let log = Log::default();
+    // Of one subscriber alone, `tracing` takes what any thread thinks of a line for what all do, and others' threads have none.
+    let _other = tracing::Dispatch::new(Log::default());
     let _logging = tracing::subscriber::set_default(log.clone());
     let host = host().await;
     host.engine.add_image(&image());
@@ -370,4 +372,57 @@ async fn what_is_made_during_a_call_is_reached_in_the_next() {
     let history = host.control.history(Some(id), 0, 100).await.unwrap();
     assert!(history.iter().any(|entry| entry.message.contains("just been started")));
     assert!(host.calls("db", Export::ProvisionComplete) > 1);
+}
+
+#[tokio::test]
+async fn what_an_engine_says_is_told_whoever_looks_and_what_is_lost_is_told_once() {
+    let host = host().await;
+    host.engine.add_image(&image());
+    let id = host.create("db", "one").await.spec.id;
+    assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
+    let name = format!("larder-{id}-server");
+    let told = async |kind: &str| {
+        let history = host.control.history(Some(id), 0, 1_000).await.unwrap();
+        history.iter().filter(|entry| entry.kind == kind).count()
+    };
+    let runs = async || host.engine.container(&name).filter(|it| it.state == ContainerState::Running).map(drop);
+    let end: [(Call, &str, &dyn Fn()); 2] = [
+        (Call::CreateContainer, "container_lost", &|| host.engine.destroy(&name)),
+        (Call::Start, "container_ended", &|| host.engine.exit(&name, 1, false, "")),
+    ];
+    for (call, kind, end) in end {
+        let full = EngineError::Failed(format!("no space left on device for {IN_ITS_ENVIRONMENT}"));
+        host.engine.always_fail(call, &name, Some(&full));
+        let tries = host.engine.count(call);
+        end();
+        until("a fourth try", async || (host.engine.count(call) >= tries + 4).then_some(())).await;
+        let server = host.store.objects(id).await.unwrap().remove(0);
+        assert_eq!(server.phase, Phase::Waiting);
+        assert_eq!(server.message, "the Docker engine failed: no space left on device for ••••");
+        let health = host.control.addon(id).await.unwrap().addon.health;
+        let why = format!("the container server does not run: {}", server.message);
+        assert_eq!((health.state, health.reason), (HealthState::Unhealthy, Some(why)));
+        assert_eq!(told(kind).await, 1, "{kind}: once, not with each try");
+        host.engine.always_fail(call, &name, None);
+        until("it to run again", runs).await;
+        until("it to be noted", async || {
+            let server = host.store.objects(id).await.unwrap().remove(0);
+            (server.phase == Phase::Made && server.message == "there").then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn what_an_engine_says_beside_a_container_is_told_of_that() {
+    let host = host().await;
+    host.engine.add_image(&image());
+    let full = EngineError::Failed("all predefined address pools have been fully subnetted".into());
+    host.engine.fail(Call::EnsureNetwork, 1_000, &full);
+    let id = host.create("db", "one").await.spec.id;
+    until("it to be told", || async {
+        let server = host.store.objects(id).await.unwrap().pop()?;
+        (server.phase == Phase::Waiting && server.message.contains("fully subnetted")).then_some(())
+    })
+    .await;
 }

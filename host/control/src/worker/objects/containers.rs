@@ -10,7 +10,7 @@ use larder_domain::redact::{END_MARGIN_BYTES, redact_end};
 use larder_domain::{Addon, AddonState, SecretString};
 
 use super::joined::Lack;
-use super::{Settling, Unfinished};
+use super::{Settling, THERE, Unfinished};
 use crate::containers::{NamedEngine, REMOVAL_STOP, full_name, network_name};
 use crate::restarts::Due;
 
@@ -56,6 +56,8 @@ impl Settling<'_> {
             None => {
                 if object.phase == Phase::Made {
                     let message = format!("the container {} was gone; it is made anew", object.name);
+                    // Noted first: it is told once, however often making it fails.
+                    self.note(object, Phase::Waiting, message.clone()).await?;
                     self.is_ill(&message).await?;
                     self.record("container_lost", message).await?;
                 }
@@ -183,7 +185,7 @@ impl Settling<'_> {
         for _ in 0..PORT_ATTEMPTS_MAX {
             match self.launch(object, name).await? {
                 Ok(lack) => {
-                    self.made(object).await?;
+                    self.note(object, Phase::Made, THERE.to_owned()).await?;
                     // It may be asked at once whether it can be used.
                     self.tell_addon().await?;
                     return Ok(lack);
@@ -241,9 +243,14 @@ impl Settling<'_> {
             Due::Now => {}
             Due::In(ms) => return Err(Unfinished::Pause(ms)),
         }
+        // Noted first: it is told once, however often starting it fails.
+        self.note(object, Phase::Waiting, message.clone()).await?;
         self.record("container_ended", message).await?;
         match self.launch(object, name).await? {
-            Ok(lack) => self.tell_addon().await.map(|()| lack),
+            Ok(lack) => {
+                self.note(object, Phase::Made, THERE.to_owned()).await?;
+                self.tell_addon().await.map(|()| lack)
+            }
             Err(EngineError::AddressTaken(_)) => Err(self.address_taken(object).await?),
             Err(error) => Err(error.into()),
         }
@@ -277,6 +284,16 @@ impl Settling<'_> {
             }
             _ => Ok(false),
         }
+    }
+
+    /// Of a container that has just been lost, it is told once why it does not run again.
+    pub(super) async fn does_not_run(&self, object: &StoredObject, error: &EngineError) -> Result<(), Unfinished> {
+        let runs = |found: &Found| found.owner.name == object.name && found.running;
+        if object.phase != Phase::Made || self.found.iter().any(runs) {
+            return Ok(());
+        }
+        let why = self.blotted(format!("the container {} does not run: {error}", object.name)).await?;
+        self.is_ill(&why).await
     }
 
     /// What is known of a ready addon is at once that it does not work.

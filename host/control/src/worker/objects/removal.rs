@@ -14,6 +14,9 @@ use crate::Control;
 use crate::containers::full_name;
 use crate::transfers::end_left;
 
+/// What is said of a container that is not to run.
+const STOPPED: &str = "stopped until the addon is had back";
+
 /// What can't be removed now is tried again at the next look, and keeps nothing else waiting.
 pub(in crate::worker) fn go_on(found: &Found, removed: Result<(), Unfinished>) -> Result<(), Unfinished> {
     match removed {
@@ -122,9 +125,16 @@ impl Settling<'_> {
     /// missing is made when somebody wants the addon back.
     pub(super) async fn stop(&self) -> Result<(), Unfinished> {
         for (object, spec) in self.containers() {
-            if object.phase == Phase::Made {
+            let is_news = match object.phase {
+                Phase::Made => true,
+                Phase::Waiting => self.is_found(object),
+                // Somebody wanted the addon back, and an engine said why it could not be.
+                Phase::Stopped => object.message != STOPPED,
+                Phase::Failed => false,
+            };
+            if is_news {
                 // Noted first, so that whoever sees it stopped knows why.
-                self.note(object, Phase::Stopped, "stopped until the addon is had back".to_owned()).await?;
+                self.note(object, Phase::Stopped, STOPPED.to_owned()).await?;
             }
             let is_running = |found: &Found| found.owner.name == object.name && found.running;
             if self.found.iter().any(is_running) {
