@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use larder_domain::docker::Image;
 use larder_domain::ids::AddonId;
 use larder_domain::ports::engine::{ContainerState, EngineError, EngineEvent, ExecOutput};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use world::World;
 pub use world::{Call, FakeContainer, FakeProgram};
 
@@ -24,11 +24,12 @@ const EVENTS_MAX: usize = 1024;
 pub struct FakeEngine {
     world: Arc<Mutex<World>>,
     events: broadcast::Sender<Result<EngineEvent, EngineError>>,
+    removes: watch::Sender<bool>,
 }
 
 impl Default for FakeEngine {
     fn default() -> Self {
-        Self { world: Arc::default(), events: broadcast::Sender::new(EVENTS_MAX) }
+        Self { world: Arc::default(), events: broadcast::Sender::new(EVENTS_MAX), removes: watch::Sender::new(true) }
     }
 }
 
@@ -60,6 +61,11 @@ impl FakeEngine {
             Some(error) => drop(world.always.insert(key, error.clone())),
             None => drop(world.always.remove(&key)),
         }
+    }
+
+    /// Volumes are removed, or whoever asks for that waits until they are.
+    pub fn removes_volumes(&self, removes: bool) {
+        self.removes.send_replace(removes);
     }
 
     /// Containers of the image end as soon as they are started.

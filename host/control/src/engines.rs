@@ -58,9 +58,27 @@ impl Engines {
 
     /// A place among the work about the objects that a provider has on an engine; none if all are taken.
     pub(crate) fn place(&self, name: &EngineName, provider: &ProviderName) -> Option<OwnedSemaphorePermit> {
+        self.place_beside(name, provider, |_| 0)
+    }
+
+    /// The same for whoever has it while a provider is called: a quarter of them is left to those who make none wait.
+    pub(crate) fn place_for_long(&self, name: &EngineName, provider: &ProviderName) -> Option<OwnedSemaphorePermit> {
+        self.place_beside(name, provider, |of_each| of_each / 4)
+    }
+
+    fn place_beside(
+        &self,
+        name: &EngineName,
+        provider: &ProviderName,
+        kept_free: impl Fn(usize) -> usize,
+    ) -> Option<OwnedSemaphorePermit> {
         let (_, places) = self.0.iter().find(|(engine, _)| engine.settings.name == *name)?;
+        let kept_free = kept_free(places.of_each);
         let mut all = places.by_provider.lock().unwrap_or_else(PoisonError::into_inner);
         let own = all.entry(provider.clone()).or_insert_with(|| Arc::new(Semaphore::new(places.of_each)));
+        if own.available_permits() <= kept_free {
+            return None;
+        }
         Arc::clone(own).try_acquire_owned().ok()
     }
 

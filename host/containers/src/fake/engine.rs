@@ -235,9 +235,10 @@ impl Engine for FakeEngine {
     }
 
     async fn remove_volume(&self, full_name: &str) -> Result<(), EngineError> {
-        let mut world = self.world();
-        world.called(Call::RemoveVolume, full_name)?;
-        world.remove_volume(full_name)
+        self.world().called(Call::RemoveVolume, full_name)?;
+        // It does not end before this does.
+        let _ = self.removes.subscribe().wait_for(|removes| *removes).await;
+        self.world().remove_volume(full_name)
     }
 
     async fn exec(&self, full_name: &str, exec: Exec) -> Result<ExecOutput, EngineError> {

@@ -1,5 +1,6 @@
 //! One addon under one lease: perform a step, write what came of it, go on while the state machine says so.
 
+mod cleanup;
 mod reach;
 mod variables;
 
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use larder_domain::config::{self, AddonConfig};
 use larder_domain::docker::Objects;
-use larder_domain::failure::{GuestFailure, StepFailure, bounded_text};
+use larder_domain::failure::{GuestFailure, StepFailure};
 use larder_domain::grants::Denied;
 use larder_domain::history::Entry;
 use larder_domain::limits::CallLimits;
@@ -19,7 +20,7 @@ use larder_domain::ports::store::{Applied, Change, Fence};
 use larder_domain::retry::Backoff;
 use larder_domain::secret::{SecretString, Seed};
 use larder_domain::work::Lease;
-use larder_domain::{Addon, AddonRecord, AddonSpec, Cleanup, Event, Next, ProviderName, ProvisionType, Step};
+use larder_domain::{AddonRecord, AddonSpec, Event, Next, ProviderName, ProvisionType, Step};
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::sleep;
@@ -27,7 +28,7 @@ use tokio::time::sleep;
 use super::called::{Called, Outcome};
 use super::parent::Parent;
 use super::secrets::{AtHand, Known};
-use super::{GIVEN_BACK_WAIT_MS, Stop, call, give_back, loaded, objects};
+use super::{GIVEN_BACK_WAIT_MS, Stop, call, give_back, loaded};
 use crate::{Control, Offer};
 
 /// How often a result is written before the lease is left to run out.
@@ -83,8 +84,9 @@ impl Drive {
             // Dropping the step's future destroys the guest's store: nothing of a dropped call goes on.
             let outcome = tokio::select! {
                 outcome = self.perform(step) => outcome,
-                () = stop.notified() => break,
+                () = stop.notified() => None,
             };
+            let Some(outcome) = outcome else { break };
             if let Event::Configured(config) = &outcome.event {
                 self.configured = Some(AddonConfig::clone(config));
             }
@@ -131,18 +133,19 @@ impl Drive {
         None
     }
 
-    async fn perform(&self, step: Step) -> Outcome {
-        match step {
+    /// What came of a step. None if there is no room for it now.
+    async fn perform(&self, step: Step) -> Option<Outcome> {
+        Some(match step {
             Step::Begin => self.begin().await,
             Step::Complete => self.complete().await,
             Step::SetVariables => self.set_variables().await.into(),
             Step::UnsetVariables => self.take_variables().await.into(),
-            Step::Deprovision => self.deprovision().await,
+            Step::Deprovision => return self.deprovision().await,
             Step::CheckHealth => self.check_health().await,
             Step::BeginUpdate | Step::BeginRotation | Step::EndRotation | Step::BeginExport | Step::BeginImport => {
                 self.operate(step).await
             }
-        }
+        })
     }
 
     async fn begin(&self) -> Outcome {
@@ -213,69 +216,6 @@ impl Drive {
             }),
             _ => None,
         })
-    }
-
-    async fn deprovision(&self) -> Outcome {
-        // First, since the app's variables are to go whatever the provider answers.
-        let unset = self.unset_variables().await;
-        // Before the call, which could not be made otherwise.
-        if let Err(error) = objects::has_any(&self.control, self.record.spec.id).await {
-            return failed(Step::Deprovision, loaded::store_failed(&error));
-        }
-        match self.has_nothing_of_its_own().await {
-            Ok(true) if unset.is_ok() => return self.clean_up_alone().await.into(),
-            Ok(_) => {}
-            Err(error) => return failed(Step::Deprovision, loaded::store_failed(&error)),
-        }
-        let called = self.call(Export::Deprovision, Earlier::default()).await;
-        let (done, given_up) = (matches!(called.answer, Ok(Reply::Done)), self.is_given_up(&called));
-        let mut outcome = called.into_outcome(Step::Deprovision, |reply| match reply {
-            Reply::Done => Some(Event::CleanedUp),
-            Reply::Pending(pending) => Some(Event::CleanupPending(pending)),
-            _ => None,
-        });
-        let mut left = unset;
-        if done || given_up {
-            // Whatever the provider wanted last: an addon that is gone has no objects.
-            outcome.objects = None;
-            let removed = objects::remove_all(&self.control, self.record.spec.id).await;
-            left = left.and(removed.map_err(|error| format!("its containers and volumes: {error}")));
-        }
-        if done && let Err(reason) = left {
-            outcome.event = Event::Failed(Step::Deprovision, StepFailure::Host(bounded_text(reason)));
-        }
-        outcome
-    }
-
-    /// What is left to do without the provider.
-    async fn clean_up_alone(&self) -> Event {
-        match objects::remove_all(&self.control, self.record.spec.id).await {
-            Ok(()) => Event::CleanedUp,
-            Err(error) => {
-                let reason = bounded_text(format!("its containers and volumes: {error}"));
-                Event::Failed(Step::Deprovision, StepFailure::Host(reason))
-            }
-        }
-    }
-
-    /// Whether its resource is another one's, or went with the server that it was a part of.
-    async fn has_nothing_of_its_own(&self) -> Result<bool, StoreError> {
-        Ok(self.is_shared() || matches!(Parent::of(&self.control, &self.record).await?, Some(Parent::Over(_))))
-    }
-
-    /// Whether the host cleans up by itself what is its own to clean, since the provider does not.
-    fn is_given_up(&self, called: &Called) -> bool {
-        let attempts = match &self.record.addon.cleanup {
-            Cleanup::Failing { attempts, .. } => *attempts,
-            _ => 0,
-        };
-        let is_last = attempts.saturating_add(1) >= Addon::CLEANUP_ATTEMPTS_MAX;
-        match &called.answer {
-            Err(StepFailure::ProviderGone(_)) => true,
-            // That of the host is no attempt of the provider's.
-            Err(StepFailure::Host(_)) | Ok(_) => false,
-            Err(StepFailure::Guest(_) | StepFailure::Fault(_)) => is_last,
-        }
     }
 
     /// The addon as a call is to see it: during an update as it is to be, and beside that what it has been so far.

@@ -20,6 +20,8 @@ use larder_domain::redact::redact;
 use larder_domain::work::{Lease, Subject};
 use larder_domain::{AddonId, AddonRecord, Cleanup, EngineName, NetworkName};
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::{Stop, secrets};
 use crate::Control;
 use crate::containers::{NamedEngine, full_name, has_given_name};
@@ -29,8 +31,8 @@ use crate::turns::Turn;
 use containers::Beside;
 pub(super) use containers::last_words;
 pub(crate) use containers::{PROVIDER, PULL_WAIT};
+pub(super) use removal::Removal;
 pub(super) use removal::go_on;
-pub(crate) use removal::{has_any, remove_all};
 
 /// When an object is tried again that can't be made for an addon in use, in milliseconds.
 const IN_USE_AGAIN_MS: u64 = 30_000;
@@ -78,7 +80,7 @@ impl Unfinished {
 pub(super) async fn reconcile(control: Control, lease: Lease, stop: Stop) {
     if let Subject::Objects(addon) = lease.subject {
         let done = tokio::select! {
-            done = settle(&control, addon) => done,
+            done = settle(&control, addon, None) => done,
             // It lost its lease, or may have: whoever has it next goes on.
             () = stop.notified() => Err(Unfinished::Pause(0)),
         };
@@ -114,7 +116,8 @@ async fn in_trouble(control: &Control, addon: AddonId, error: Unfinished) -> u64
     }
 }
 
-async fn settle(control: &Control, addon: AddonId) -> Result<(), Unfinished> {
+/// Makes an addon's objects what they are to be, in a place among the work about their engine that somebody may have already.
+async fn settle(control: &Control, addon: AddonId, place: Option<OwnedSemaphorePermit>) -> Result<(), Unfinished> {
     let turn = control.turns.take(addon).await;
     // As long as it has objects, the store does not forget it.
     let Some(record) = control.store.addon(addon).await? else { return Ok(()) };
@@ -129,7 +132,8 @@ async fn settle(control: &Control, addon: AddonId) -> Result<(), Unfinished> {
             return Err(none.into());
         }
     };
-    let Some(_place) = control.engines.place(&engine.settings.name, &record.spec.provider) else {
+    let place = place.or_else(|| control.engines.place(&engine.settings.name, &record.spec.provider));
+    let Some(_place) = place else {
         return Err(Unfinished::NoPlace(engine.settings.name.clone()));
     };
     // Read again: with this in hand, what is wanted can't have been removed together with its network before it is looked at.

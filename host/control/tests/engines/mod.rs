@@ -168,6 +168,36 @@ async fn a_slow_engine_leaves_places_to_the_others() {
 }
 
 #[tokio::test]
+async fn cleanups_wait_for_a_place_before_their_provider_is_called() {
+    let (engine, count) = (Arc::new(FakeEngine::default()), 60);
+    let host = host(vec![named("a", "", engine.clone())]).await;
+    let mut all = vec![];
+    for at in 0..count {
+        let id = host.create("keeper", &format!("a{at}")).await.spec.id;
+        made(&engine, id).await;
+        assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
+        all.push(id);
+    }
+    engine.removes_volumes(false);
+    futures_util::future::join_all(all.iter().map(|id| host.control.delete_addon(*id, false))).await;
+    until("places to be taken", || async { (engine.count(Call::RemoveVolume) == 24).then_some(()) }).await;
+    // Others have some of them, and all of them their turn: whoever has looked for a place in vain is tried again by then.
+    let other = host.create("keeper", "other").await.spec.id;
+    made(&engine, other).await;
+    assert_eq!(host.calls("keeper", Export::Deprovision), 24);
+    engine.removes_volumes(true);
+    for id in all {
+        until("the cleanup", || async {
+            (host.control.addon(id).await.unwrap().addon.cleanup == Cleanup::Done).then_some(())
+        })
+        .await;
+        let history = host.control.history(Some(id), 0, 100).await.unwrap();
+        assert!(!history.iter().any(|entry| entry.data["outcome"] == "host_fault"), "{history:?}");
+    }
+    assert_eq!(host.calls("keeper", Export::Deprovision), count);
+}
+
+#[tokio::test]
 async fn a_slow_engine_leaves_places_to_its_providers_calls_and_to_other_providers() {
     let slow = Arc::new(Slow::default());
     let host = TestHost::start_on(&["keeper", "other"], vec![named("slow", "", slow.clone())]).await;

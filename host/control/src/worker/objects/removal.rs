@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use larder_domain::AddonId;
 use larder_domain::docker::{ObjectKind, ObjectSpec};
 use larder_domain::ports::StoreError;
 use larder_domain::ports::engine::{EngineError, Found};
 use larder_domain::ports::store::{Phase, StoredObject};
+use larder_domain::{AddonId, AddonRecord};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Settling, Unfinished, settle};
 use crate::Control;
@@ -30,7 +31,7 @@ pub(in crate::worker) fn go_on(found: &Found, removed: Result<(), Unfinished>) -
 
 /// Whether an addon that is over still has objects. If one of them can't be read, none is wanted any more, so that all of them can go:
 /// its provider could not be told of it either.
-pub(crate) async fn has_any(control: &Control, addon: AddonId) -> Result<bool, StoreError> {
+async fn has_any(control: &Control, addon: AddonId) -> Result<bool, StoreError> {
     match control.store.objects(addon).await {
         Ok(objects) => Ok(!objects.is_empty()),
         Err(error) if error.is_of_a_row() => {
@@ -41,19 +42,38 @@ pub(crate) async fn has_any(control: &Control, addon: AddonId) -> Result<bool, S
     }
 }
 
-/// Removes all objects of an addon, for good.
-pub(crate) async fn remove_all(control: &Control, addon: AddonId) -> Result<(), Unfinished> {
-    // Most addons have none, and a look costs the store's one writer nothing.
-    if !has_any(control, addon).await? {
-        return Ok(());
+/// What it takes to remove all objects of an addon that is over. It is had before its provider is called: who would have to wait for
+/// it afterwards has to call once more.
+pub(in crate::worker) struct Removal {
+    /// Among the work about their engine. None if there is nothing to be removed there, or nowhere to do so.
+    place: Option<OwnedSemaphorePermit>,
+}
+
+impl Removal {
+    /// None if others have all the places.
+    pub(in crate::worker) async fn of(control: &Control, record: &AddonRecord) -> Result<Option<Self>, StoreError> {
+        let engine = record.engine.as_ref().filter(|name| control.engines.get(name).is_ok());
+        let (true, Some(engine)) = (has_any(control, record.spec.id).await?, engine) else {
+            return Ok(Some(Self { place: None }));
+        };
+        let place = control.engines.place_for_long(engine, &record.spec.provider);
+        Ok(place.map(|place| Self { place: Some(place) }))
     }
-    control.store.unwant_objects(addon).await?;
-    let settled = settle(control, addon).await;
-    if settled.is_err() {
-        // Whoever called may ask again tomorrow.
-        control.store.poke_objects(addon).await?;
+
+    /// Removes them, for good.
+    pub(in crate::worker) async fn complete(self, control: &Control, addon: AddonId) -> Result<(), Unfinished> {
+        // Most addons have none, and a look costs the store's one writer nothing.
+        if !has_any(control, addon).await? {
+            return Ok(());
+        }
+        control.store.unwant_objects(addon).await?;
+        let settled = settle(control, addon, self.place).await;
+        if settled.is_err() {
+            // Whoever called may ask again tomorrow.
+            control.store.poke_objects(addon).await?;
+        }
+        settled
     }
-    settled
 }
 
 impl Settling<'_> {
