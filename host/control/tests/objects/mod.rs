@@ -1,15 +1,17 @@
 //! Addons with containers, over an engine that is none.
 
 use std::fmt::Debug;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use larder_domain::docker::{Image, Objects, Wanted};
 use larder_domain::network::Scheme;
-use larder_domain::operation::HealthState;
+use larder_domain::operation::{HealthState, Stage};
 use larder_domain::ports::Store as _;
 use larder_domain::ports::engine::{ContainerState, EngineError};
 use larder_domain::ports::runtime::{CallReport, Export};
 use larder_domain::ports::store::{ObjectStore as _, Phase, WorkStore as _};
+use larder_domain::provider::VersionState;
 use larder_domain::{AddonRecord, AddonState, Cleanup, SecretString};
 use larder_store::{Clock, ManualClock, SystemClock};
 use serde_json::json;
@@ -249,6 +251,31 @@ async fn a_container_that_somebody_has_paused_is_left_to_them() {
     host.engine.pause(&name, false);
     health(HealthState::Healthy).await;
     assert_eq!(host.engine.count(Call::Start), starts);
+}
+
+#[tokio::test]
+async fn what_runs_again_in_an_overlap_is_not_said_to_be_ill_until_that_ends() {
+    let host = host().await;
+    host.engine.add_image(&image());
+    host.script.tells_health.store(true, Ordering::SeqCst);
+    // In its trial there is no container to look at.
+    let looked_at = host.script.looks.lock().unwrap().remove("db").unwrap();
+    assert_eq!(host.upload_version("db", "tells how its addons do").await.state, VersionState::Active);
+    host.script.looks.lock().unwrap().insert("db".into(), looked_at);
+    let id = host.create("db", "one").await.spec.id;
+    assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
+    host.control.rotate_addon(id, 3_600_000).await.unwrap();
+    assert_eq!(host.settled(id).await.addon.operation.unwrap().stage, Stage::Overlap);
+    host.engine.exit(&format!("larder-{id}-server"), 1, false, "");
+    let health = until("it to be said", || async {
+        let history = host.control.history(Some(id), 0, 100).await.unwrap();
+        let was_ill = history.iter().any(|entry| entry.data["health"] == "unhealthy");
+        let health = host.control.addon(id).await.unwrap().addon.health;
+        (was_ill && health.state != HealthState::Unhealthy).then_some(health)
+    })
+    .await;
+    assert_eq!(health.state, HealthState::Unknown, "nobody has asked its provider");
+    assert!(host.control.addon(id).await.unwrap().addon.running().is_some());
 }
 
 /// Whether the last call of this function may connect to a port of the engine's.

@@ -58,6 +58,8 @@ pub(crate) struct Script {
     pub(crate) held: Mutex<HashMap<String, Arc<Semaphore>>>,
     /// Providers that say in `provision-complete` how this container is doing.
     pub(crate) looks: Mutex<HashMap<String, LocalName>>,
+    /// Whether versions that are uploaded from now on tell how addons do.
+    pub(crate) tells_health: AtomicBool,
     /// Each call that began: provider and function.
     pub(crate) calls: Mutex<Vec<(String, Export)>>,
     /// The last call of each function.
@@ -100,7 +102,8 @@ impl ProviderRuntime for Scripted {
     }
 
     fn exports(&self, _digest: Digest) -> Vec<Interface> {
-        vec![Interface::Update, Interface::Rotation, Interface::Transfer]
+        let health = self.0.tells_health.load(Ordering::SeqCst).then_some(Interface::Health);
+        [Interface::Update, Interface::Rotation, Interface::Transfer].into_iter().chain(health).collect()
     }
 
     fn unload(&self, _digest: Digest) {}

@@ -307,13 +307,22 @@ impl Settling<'_> {
     /// All containers run again. Whether the addon works then is its provider's to say, if it can.
     pub(super) async fn is_well(&self) -> Result<(), Unfinished> {
         let addon = &self.record.addon;
-        match (addon.state, addon.health_every_ms) {
-            // Somebody may have started a container again before this looked, so there is no knowing what has happened.
-            (AddonState::Ready, Some(_)) => self.tell_addon().await,
-            (AddonState::Ready, None) if addon.health.state == HealthState::Unhealthy => {
-                Ok(self.control.store.note_health(self.addon, Health::HEALTHY).await?)
+        let was_ill = addon.health.state == HealthState::Unhealthy;
+        match addon.health_every_ms {
+            _ if addon.state != AddonState::Ready => Ok(()),
+            Some(_) => {
+                // Its provider is not asked before the operation ends, which may be in days.
+                if was_ill && addon.running().is_some() {
+                    let reason =
+                        Some("its containers run; its provider is asked when the operation has ended".to_owned());
+                    let health = Health { state: HealthState::Unknown, reason };
+                    self.control.store.note_health(self.addon, health).await?;
+                }
+                // Somebody may have started a container again before this looked, so there is no knowing what has happened.
+                self.tell_addon().await
             }
-            _ => Ok(()),
+            None if was_ill => Ok(self.control.store.note_health(self.addon, Health::HEALTHY).await?),
+            None => Ok(()),
         }
     }
 
