@@ -186,6 +186,11 @@ async fn say(control: &Control, record: &AddonRecord, objects: &[StoredObject], 
     Ok(())
 }
 
+/// The sooner of two times to look again.
+fn sooner(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    one.into_iter().chain(other).min()
+}
+
 /// One addon's objects, as the store and the engine have them.
 struct Settling<'a> {
     control: &'a Control,
@@ -216,12 +221,19 @@ impl Settling<'_> {
             }
             other => other?,
         };
-        let (mut pause, mut failed, mut all_run) = (None, None, true);
+        let (mut again, mut failed, mut all_run) = (None, None, true);
         for (object, spec) in self.containers().filter(|(object, _)| self.is_to_run(object)) {
             match self.container(object, spec, &beside).await {
-                Ok(runs) => all_run &= runs,
-                Err(Unfinished::Pause(ms)) => pause = Some(pause.map_or(ms, |least: u64| least.min(ms))),
+                Ok((runs, again_ms)) => {
+                    all_run &= runs;
+                    again = sooner(again, again_ms);
+                }
+                Err(Unfinished::Pause(ms)) => {
+                    all_run = false;
+                    again = sooner(again, Some(ms));
+                }
                 Err(Unfinished::Engine(error)) => {
+                    all_run = false;
                     self.stands_still(object, &error).await?;
                     self.does_not_run(object, &error).await?;
                     if matches!(error, EngineError::Unreachable(_)) {
@@ -233,10 +245,13 @@ impl Settling<'_> {
                 Err(error) => return Err(error),
             }
         }
-        match (failed, pause) {
+        // What lacks a network may do so for days, and its provider is not to be asked each time.
+        if all_run && (again.is_none() || self.was_ill()) {
+            self.is_well().await?;
+        }
+        match (failed, again) {
             (Some(error), _) => Err(error.into()),
             (None, Some(ms)) => Err(Unfinished::Pause(ms)),
-            (None, None) if all_run => self.is_well().await,
             (None, None) => Ok(()),
         }
     }

@@ -8,7 +8,7 @@ use larder_containers::fake::Call;
 use larder_control::{Code, ControlError, CreateAddon};
 use larder_domain::addon::ProvisionType;
 use larder_domain::docker::{Image, Objects, Wanted, name_in_networks};
-use larder_domain::operation::{OperationKind, OperationState};
+use larder_domain::operation::{HealthState, OperationKind, OperationState};
 use larder_domain::ports::engine::{ContainerState, Engine as _, EngineError};
 use larder_domain::ports::runtime::{CallReport, Export};
 use larder_domain::{AddonId, AddonState, AppName, Digest, SecretString};
@@ -240,6 +240,15 @@ async fn one_apps_missing_network_keeps_nobody_else_from_a_common_server() {
     until("another container", || async { (host.engine.count(Call::CreateContainer) == 2).then_some(()) }).await;
     runs(&host, server).await;
     until_joined(&host, server, &["shop"]).await;
+    until("it to be well", || async {
+        let history = host.control.history(Some(server), 0, 100).await.unwrap();
+        let was_ill = history.iter().any(|entry| entry.data["health"] == "unhealthy");
+        let health = host.control.addon(server).await.unwrap().addon.health;
+        (was_ill && health.state == HealthState::Healthy).then_some(())
+    })
+    .await;
+    let told = kinds(&host, server).await;
+    assert_eq!(told.iter().filter(|kind| *kind == "network_missing").count(), 1, "{told:?}");
 }
 
 #[tokio::test]

@@ -33,13 +33,14 @@ pub(super) struct Beside {
 }
 
 impl Settling<'_> {
-    /// Makes a container be what it is to be, as far as that can be done now. Whether it runs.
+    /// Makes a container be what it is to be, as far as that can be done now. Whether it runs, and in how many milliseconds to look again
+    /// for what it lacks all the same.
     pub(super) async fn container(
         &self,
         object: &StoredObject,
         spec: &ContainerSpec,
         beside: &Beside,
-    ) -> Result<bool, Unfinished> {
+    ) -> Result<(bool, Option<u64>), Unfinished> {
         let name = full_name(self.addon, &object.name);
         // Asked one by one: an engine tells that a container has ended before its own list has it.
         let state = if self.is_found(object) { self.engine.engine.state(&name).await? } else { None };
@@ -62,15 +63,17 @@ impl Settling<'_> {
                     self.record("container_lost", message).await?;
                 }
                 if !self.create(object, spec, &name, beside).await? {
-                    return Ok(false);
+                    return Ok((false, None));
                 }
                 self.start(object, spec, &name, beside).await?
             }
         };
-        if let Some(why) = lack {
-            return Err(self.without_network(object, Phase::Made, &why).await?);
-        }
-        Ok(self.engine.engine.state(&name).await? == Some(ContainerState::Running))
+        let again_ms = match lack {
+            Some(why) => Some(self.without_network(object, Phase::Made, &why).await?),
+            None => None,
+        };
+        let runs = self.engine.engine.state(&name).await? == Some(ContainerState::Running);
+        Ok((runs, again_ms))
     }
 
     /// Makes a container, not started: its image first. False if there is none to be started; that was noted.
@@ -185,9 +188,7 @@ impl Settling<'_> {
         for _ in 0..PORT_ATTEMPTS_MAX {
             match self.launch(object, name).await? {
                 Ok(lack) => {
-                    self.note(object, Phase::Made, THERE.to_owned()).await?;
-                    // It may be asked at once whether it can be used.
-                    self.tell_addon().await?;
+                    self.started(object, &lack).await?;
                     return Ok(lack);
                 }
                 Err(EngineError::AddressTaken(_)) if self.may_move(object).await? => {
@@ -247,13 +248,16 @@ impl Settling<'_> {
         self.note(object, Phase::Waiting, message.clone()).await?;
         self.record("container_ended", message).await?;
         match self.launch(object, name).await? {
-            Ok(lack) => {
-                self.note(object, Phase::Made, THERE.to_owned()).await?;
-                self.tell_addon().await.map(|()| lack)
-            }
+            Ok(lack) => self.started(object, &lack).await.map(|()| lack),
             Err(EngineError::AddressTaken(_)) => Err(self.address_taken(object).await?),
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn started(&self, object: &StoredObject, lack: &Lack) -> Result<(), Unfinished> {
+        self.note(object, Phase::Made, lack.clone().unwrap_or_else(|| THERE.to_owned())).await?;
+        // It may be asked at once whether it can be used.
+        self.tell_addon().await
     }
 
     /// Whether somebody relies on the addon, and so on its addresses. While an operation may still be undone, it is its
@@ -304,15 +308,18 @@ impl Settling<'_> {
         Ok(())
     }
 
+    pub(super) fn was_ill(&self) -> bool {
+        self.record.addon.health.state == HealthState::Unhealthy
+    }
+
     /// All containers run again. Whether the addon works then is its provider's to say, if it can.
     pub(super) async fn is_well(&self) -> Result<(), Unfinished> {
         let addon = &self.record.addon;
-        let was_ill = addon.health.state == HealthState::Unhealthy;
         match addon.health_every_ms {
             _ if addon.state != AddonState::Ready => Ok(()),
             Some(_) => {
                 // Its provider is not asked before the operation ends, which may be in days.
-                if was_ill && addon.running().is_some() {
+                if self.was_ill() && addon.running().is_some() {
                     let reason =
                         Some("its containers run; its provider is asked when the operation has ended".to_owned());
                     let health = Health { state: HealthState::Unknown, reason };
@@ -321,7 +328,7 @@ impl Settling<'_> {
                 // Somebody may have started a container again before this looked, so there is no knowing what has happened.
                 self.tell_addon().await
             }
-            None if was_ill => Ok(self.control.store.note_health(self.addon, Health::HEALTHY).await?),
+            None if self.was_ill() => Ok(self.control.store.note_health(self.addon, Health::HEALTHY).await?),
             None => Ok(()),
         }
     }

@@ -81,24 +81,24 @@ impl Settling<'_> {
     async fn may_lack(&self, object: &StoredObject, lack: &Lack) -> Result<(), Unfinished> {
         match lack {
             Some(why) if !self.is_in_use() && self.record.spec.role == Role::User => {
-                Err(self.without_network(object, Phase::Waiting, why).await?)
+                Err(Unfinished::Pause(self.without_network(object, Phase::Waiting, why).await?))
             }
             _ => Ok(()),
         }
     }
 
-    /// Says that it waits for a network.
+    /// Says that it waits for a network. In how many milliseconds to look again.
     pub(super) async fn without_network(
         &self,
         object: &StoredObject,
         phase: Phase,
         why: &str,
-    ) -> Result<Unfinished, Unfinished> {
+    ) -> Result<u64, Unfinished> {
         if object.message != *why {
             self.note(object, phase, why.to_owned()).await?;
             self.record("network_missing", why.to_owned()).await?;
         }
-        Ok(Unfinished::Pause(NO_NETWORK_AGAIN_MS))
+        Ok(NO_NETWORK_AGAIN_MS)
     }
 
     /// A container was in a network that is gone, so that it will never start: it is made anew, with the volumes that it had.
