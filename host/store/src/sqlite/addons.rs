@@ -34,7 +34,7 @@ use super::tx::{Tx, find};
 use super::work::plan;
 use crate::{codec, places};
 pub(super) use apply::{Brought, note, step};
-pub(super) use family::{delete_all_of, line, outdate};
+pub(super) use family::{delete_all_of, hasten, line, outdate};
 pub(super) use progress::Progress;
 pub(super) use record::SealedRecord;
 

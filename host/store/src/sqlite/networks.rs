@@ -4,7 +4,7 @@ use larder_domain::addon::ProvisionType;
 use larder_domain::ports::StoreError;
 use larder_domain::{AddonId, AddonSpec, AppName, NetworkName};
 
-use super::addons::{line, outdate};
+use super::addons::{hasten, line, outdate};
 use super::database::Conn;
 use super::error::Result;
 use super::objects;
@@ -78,13 +78,11 @@ fn affected(tx: &Tx<'_>, app: &AppName) -> Result<Vec<(AddonId, ProvisionType)>>
     })
 }
 
-/// What the app is to be told anew is not put off any longer, where nothing else is under way.
+/// What the app is to be told anew is not put off any longer.
 fn tell_at_once(tx: &mut Tx<'_>, app: &AppName) -> Result<()> {
-    let sql = "SELECT id FROM addon LEFT JOIN operation_detail ON operation_detail.addon = id
-               WHERE app = ? AND live AND state = 'ready' AND outdated IS NOT NULL AND operation_detail.addon IS NULL
-               ORDER BY id";
+    let sql = "SELECT id FROM addon WHERE app = ? AND live AND state = 'ready' AND outdated IS NOT NULL ORDER BY id";
     for addon in list(tx.conn, sql, [app.as_str()], |row| Ok(AddonId(row.uuid()?)))? {
-        outdate(tx, addon)?;
+        hasten(tx, addon)?;
     }
     Ok(())
 }

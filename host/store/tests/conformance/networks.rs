@@ -138,6 +138,16 @@ pub(crate) async fn an_app_gets_a_network_whatever_is_under_way_and_is_told(worl
     assert!(set(&world, &app, Some("shop")).await);
     let world = world.restart();
     told_within(&world, id, overlaps).await;
+    // Nor for the next try, if somebody asks for the same once more.
+    assert!(set(&world, &app, Some("blue")).await);
+    let turn = world.turn().await.unwrap();
+    let no = StepFailure::Guest(GuestFailure::Rejected("not now".into()));
+    world.result(&turn.lease, Event::Failed(Step::Complete, no)).await.unwrap();
+    assert!(world.turn().await.is_none());
+    assert!(!set(&world, &app, Some("blue")).await);
+    told_within(&world, id, overlaps).await;
+    assert!(!set(&world, &app, Some("blue")).await);
+    assert!(world.turn().await.is_none(), "it was told");
     world.clock.advance_ms(HOUR_MS);
     let turn = world.turn().await.unwrap();
     assert_eq!(turn.step, Step::EndRotation);

@@ -147,6 +147,15 @@ fn let_sharers_follow(tx: &mut Tx<'_>, owner: AddonId) -> Result<()> {
     Ok(())
 }
 
+/// A ready addon that could not tell its app anew what it gives tries it again as soon as it can. One that tells it now goes on with that.
+pub(in crate::sqlite) fn hasten(tx: &mut Tx<'_>, addon: AddonId) -> Result<()> {
+    let outdated = Progress::load(tx, addon)?.and_then(|progress| progress.addon.outdated);
+    match outdated {
+        Some(outdated) if outdated.at > tx.now => outdate(tx, addon),
+        _ => Ok(()),
+    }
+}
+
 /// A live addon tells its app anew what it gives, as soon as it can.
 pub(in crate::sqlite) fn outdate(tx: &mut Tx<'_>, addon: AddonId) -> Result<()> {
     let progress = Progress::load(tx, addon)?.ok_or(StoreError::Missing("addon"))?;
