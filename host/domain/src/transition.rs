@@ -214,6 +214,8 @@ pub enum Write {
     KeepTransfer(SecretString),
     /// The provider's state and the wanted objects are again what they were when the operation began.
     UndoOperation,
+    /// The provider's state and the wanted objects stay what they are, whatever came with the event.
+    DropResults,
     /// What the operation needed.
     ForgetOperation,
 }

@@ -42,7 +42,7 @@ pub(super) fn outdated(addon: &Addon, operation: OperationId, now: StoreTime) ->
         (AddonState::Ready, None) => return begin(addon, outdated, now),
         // Whoever follows already follows what is given now, from the beginning.
         (AddonState::Ready, Some(operation)) if operation.kind == OperationKind::Follow => {
-            return begin(addon, outdated, now);
+            return begin_again(addon, operation, outdated, now);
         }
         (AddonState::Ready, Some(operation)) if operation.stage == Stage::Overlap => Next::At(now),
         _ => Next::Unchanged,
@@ -54,6 +54,15 @@ pub(super) fn outdated(addon: &Addon, operation: OperationId, now: StoreTime) ->
 pub(super) fn begin(addon: &Addon, outdated: Outdated, now: StoreTime) -> Transition {
     let addon = Addon { outdated: Some(outdated), ..addon.clone() };
     operation::requested(&addon, NewOperation::follow(outdated.operation), now)
+}
+
+/// Whoever tells its app begins once more. As long as that can be undone, it is what was there when it began first that comes back.
+fn begin_again(addon: &Addon, operation: &Operation, outdated: Outdated, now: StoreTime) -> Transition {
+    let mut begun = begin(addon, outdated, now);
+    if operation.can_be_undone() {
+        begun.writes.retain(|write| !matches!(write, Write::BeginOperation(_)));
+    }
+    begun
 }
 
 /// Whether the app is to be told now.
@@ -73,9 +82,11 @@ pub(super) fn left_by(operation: &Operation, outdated: Option<Outdated>, now: St
     }
 }
 
-/// What came of telling the app in an overlap, whose end waits for nothing.
+/// What came of telling the app in an overlap, whose end waits for nothing. There is nothing that one that fails could be undone to, so
+/// what its last call wrote is not kept.
 pub(super) fn in_overlap(addon: &Addon, outdated: Outdated, event: Event, now: StoreTime) -> Option<Transition> {
     let data = json!({ "operation": outdated.operation, "kind": OperationKind::Follow });
+    let mut writes = vec![];
     let (entry, outdated) = match event {
         Event::Configured(config) => {
             let call = Write::Record(Entry::call_ok(Step::Complete, "done"));
@@ -90,9 +101,11 @@ pub(super) fn in_overlap(addon: &Addon, outdated: Outdated, event: Event, now: S
             (Entry::call_failed(Step::Complete, &failure), Some(outdated.put_off(after_ms, now)))
         }
         Event::ConfigRefused { reason, .. } => {
+            writes.push(Write::DropResults);
             (Entry::with("operation_failed", reason, data), Some(outdated.again(now)))
         }
         Event::Failed(step @ (Step::Complete | Step::SetVariables), failure) => {
+            writes.push(Write::DropResults);
             let call = Entry::call_failed(step, &failure);
             (Entry::end("operation_failed", call.message.clone(), data, Some(call)), Some(outdated.again(now)))
         }
@@ -100,5 +113,6 @@ pub(super) fn in_overlap(addon: &Addon, outdated: Outdated, event: Event, now: S
     };
     // Whoever wakes it then sees which comes first, that or the end.
     let addon = Addon { outdated, ..addon.clone() };
-    Some(Transition { addon, writes: vec![Write::Record(entry)], next: Next::At(now) })
+    writes.push(Write::Record(entry));
+    Some(Transition { addon, writes, next: Next::At(now) })
 }

@@ -74,6 +74,8 @@ conformance! { sqlite, world_postgres; {
         an_addon_has_one_operation_at_a_time,
         sharers_follow_what_their_owner_gives,
         a_sharer_that_is_being_made_follows_as_soon_as_it_is_ready,
+        what_a_follow_changed_that_began_twice_is_brought_back,
+        what_a_follow_changed_that_failed_in_an_overlap_is_not_kept,
         a_transfer_is_kept_as_long_as_it_runs,
         health_is_noted_of_ready_addons_only,
     }

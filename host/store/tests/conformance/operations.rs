@@ -1,7 +1,7 @@
 //! What operations keep, adopt and bring back, and who follows whom.
 
 use larder_domain::docker::Wanted;
-use larder_domain::failure::{GuestFailure, StepFailure};
+use larder_domain::failure::{GuestFailure, Pending, StepFailure};
 use larder_domain::operation::{Health, NewOperation, OperationKind, OperationState, PlanAndParameters};
 use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::GuestState;
@@ -166,6 +166,77 @@ pub(crate) async fn a_sharer_that_is_being_made_follows_as_soon_as_it_is_ready(w
     let done = world.result(&following.lease, Event::VariablesSet).await.unwrap();
     assert!(done.addon.running().is_none(), "once");
     assert_eq!(world.sees(&app).await, ["SHARED=new", "URL=new"]);
+}
+
+pub(crate) async fn what_a_follow_changed_that_began_twice_is_brought_back(world: World) {
+    let id = ready(&world).await;
+    ask_to_follow(&world, id).await;
+    let first = turn(&world).await;
+    assert_eq!(first.step, Step::Complete);
+    let pending = Event::StillPending(Pending::bounded(1_000, "moving".into(), None));
+    let pending = change(id, pending, Fence::Lease(first.lease));
+    let pending = Change { objects: objects(2, &[LARGER]), state: Some(state("second")), ..pending };
+    world.store.apply(pending).await.unwrap();
+    assert_eq!(wanted(&world, id).await, [("server".to_owned(), 2, 2)]);
+    assert_eq!(coming_back(&world, id).await, [("data", true), ("server", true)].map(named));
+    ask_to_follow(&world, id).await;
+    assert_eq!(coming_back(&world, id).await, [("data", true), ("server", true)].map(named));
+    let second = turn(&world).await;
+    let no = StepFailure::Guest(GuestFailure::Failed("no".into()));
+    world.result(&second.lease, Event::Failed(Step::Complete, no)).await.unwrap();
+    assert_eq!(wanted(&world, id).await, [("data".to_owned(), 2, 1), ("server".to_owned(), 3, 1)]);
+    assert_eq!(world.store.guest_state(id).await.unwrap(), state("first"));
+
+    // When its app is told already, what was given then is what it comes back to.
+    ask_to_follow(&world, id).await;
+    let told = turn(&world).await;
+    let configured = change(id, Event::Configured(Box::new(config(&[]))), Fence::Lease(told.lease.clone()));
+    let configured = Change { objects: objects(2, &[LARGER]), state: Some(state("third")), ..configured };
+    world.store.apply(configured).await.unwrap();
+    ask_to_follow(&world, id).await;
+    world.store.release(&told.lease, world.store.now()).await.unwrap();
+    let again = turn(&world).await;
+    let no = StepFailure::Guest(GuestFailure::Failed("no".into()));
+    let failed = change(id, Event::Failed(Step::Complete, no), Fence::Lease(again.lease));
+    let failed = Change { objects: objects(2, &[MORE]), state: Some(state("fourth")), ..failed };
+    world.store.apply(failed).await.unwrap();
+    assert_eq!(wanted(&world, id).await, [("server".to_owned(), 5, 2)]);
+    assert_eq!(world.store.guest_state(id).await.unwrap(), state("third"));
+}
+
+pub(crate) async fn what_a_follow_changed_that_failed_in_an_overlap_is_not_kept(world: World) {
+    let id = ready(&world).await;
+    let Event::OperationRequested(mut rotate) = wish(OperationKind::Rotate) else { return };
+    rotate.overlap_ms = 600_000;
+    world.store.apply(change(id, Event::OperationRequested(rotate), Fence::User)).await.unwrap();
+    let rotating = turn(&world).await;
+    for event in
+        [Event::Begun { message: "begun".into() }, Event::Configured(Box::new(config(&[]))), Event::VariablesSet]
+    {
+        world.result(&rotating.lease, event).await.unwrap();
+    }
+    let before = wanted(&world, id).await;
+    let no = || StepFailure::Guest(GuestFailure::Failed("no".into()));
+    let refused = || Event::ConfigRefused { code: "invalid_config", reason: "undeclared".into() };
+    for event in [Event::Failed(Step::Complete, no()), refused()] {
+        ask_to_follow(&world, id).await;
+        let telling = turn(&world).await;
+        assert_eq!(telling.step, Step::Complete);
+        let failed = change(id, event, Fence::Lease(telling.lease));
+        let failed = Change { objects: objects(2, &[SERVER]), state: Some(state("second")), ..failed };
+        world.store.apply(failed).await.unwrap();
+        assert_eq!(
+            (wanted(&world, id).await, world.store.guest_state(id).await.unwrap()),
+            (before.clone(), state("first"))
+        );
+    }
+    ask_to_follow(&world, id).await;
+    let telling = turn(&world).await;
+    let told = change(id, Event::Configured(Box::new(config(&[]))), Fence::Lease(telling.lease));
+    let told = Change { objects: objects(2, &[SERVER]), state: Some(state("second")), ..told };
+    world.store.apply(told).await.unwrap();
+    assert_eq!(wanted(&world, id).await, [("server".to_owned(), 1, 1)]);
+    assert_eq!(world.store.guest_state(id).await.unwrap(), state("second"));
 }
 
 async fn ask_to_follow(world: &World, sharer: AddonId) {

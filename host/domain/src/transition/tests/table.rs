@@ -112,6 +112,7 @@ fn also(done: &Transition) -> String {
         Write::AdoptChange => Some("adopt plan and parameters"),
         Write::KeepTransfer(_) => Some("keep transfer"),
         Write::UndoOperation => Some("undo operation"),
+        Write::DropResults => Some("drop what it wrote"),
         Write::ForgetOperation => Some("forget operation"),
     });
     effects.collect::<Vec<_>>().join(", ")

@@ -72,14 +72,15 @@ pub(in crate::sqlite) fn step(
 ) -> Result<(Progress, Next)> {
     let Transition { addon, writes, next } = decide(tx, before, event)?;
     let mut after = Progress { addon, ..before.clone() };
+    let is_kept = !writes.contains(&Write::DropResults);
     // Before the writes, one of which may be to forget it.
-    if let Some(state) = &brought.state {
+    if let Some(state) = brought.state.as_ref().filter(|_| is_kept) {
         keep_state(tx, after.addon.id, state)?;
     }
     if let Some(issued) = &brought.issued {
         tx.execute("UPDATE addon_detail SET issued = ? WHERE addon = ?", (issued, after.addon.id.0.as_bytes()))?;
     }
-    if let Some((by, wanted)) = &brought.objects {
+    if let Some((by, wanted)) = brought.objects.as_ref().filter(|_| is_kept) {
         objects::want(tx, after.addon.id, &after.provider, *by, wanted)?;
     }
     for note in &brought.notes {
@@ -160,6 +161,8 @@ fn perform(tx: &mut Tx<'_>, after: &mut Progress, write: Write, brought: &Brough
             operation::go_on(tx, id)?;
         }
         Write::UndoOperation => operation::undo(tx, after)?,
+        // They were not written.
+        Write::DropResults => {}
         Write::ForgetOperation => operation::forget(tx, id)?,
     }
     Ok(())
