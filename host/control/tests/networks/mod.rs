@@ -11,6 +11,7 @@ use larder_domain::docker::{Image, Objects, Wanted, name_in_networks};
 use larder_domain::operation::{HealthState, OperationKind, OperationState};
 use larder_domain::ports::engine::{ContainerState, Engine as _, EngineError};
 use larder_domain::ports::runtime::{CallReport, Export};
+use larder_domain::ports::store::ObjectStore as _;
 use larder_domain::{AddonId, AddonState, AppName, Digest, SecretString};
 use larder_store::SystemClock;
 use serde_json::json;
@@ -278,6 +279,38 @@ async fn a_network_without_room_keeps_nothing_from_running() {
     host.engine.say(id, "connect");
     until_joined(&host, id, &["shop"]).await;
     assert_eq!(host.engine.count(Call::CreateContainer), 1);
+}
+
+#[tokio::test]
+async fn a_full_network_of_the_installations_own_is_not_laid_to_the_app() {
+    let host = host().await;
+    let waits = async |id: AddonId| {
+        let tries = host.engine.count(Call::Start);
+        until("some tries", || async { (host.engine.count(Call::Start) >= tries + 3).then_some(()) }).await;
+        until("it to be said", || async {
+            let server = host.store.objects(id).await.unwrap().pop()?;
+            server.message.contains("it is the installation's own: delete addons").then_some(())
+        })
+        .await;
+        assert!(!kinds(&host, id).await.contains(&"network_missing".to_owned()));
+    };
+    let one = ready(&host, "one").await;
+    let name = |id: AddonId| format!("larder-{id}-server");
+    let full = |network: &str| EngineError::NetworkFull(format!("no available IPv4 addresses on {network}"));
+    host.engine.always_fail(Call::Start, &name(one), Some(&full("a network")));
+    host.engine.exit(&name(one), 1, false, "");
+    waits(one).await;
+    // The app has one by now, and an engine that says which it means.
+    attach(&host, Some("shop")).await.unwrap();
+    let own = host.engine.networks().remove(0);
+    let other = host.create("db", "two").await.spec.id;
+    host.engine.always_fail(Call::Start, &name(other), Some(&full(&own)));
+    waits(other).await;
+    for id in [one, other] {
+        host.engine.always_fail(Call::Start, &name(id), None);
+        runs(&host, id).await;
+        until_joined(&host, id, &["shop"]).await;
+    }
 }
 
 #[tokio::test]

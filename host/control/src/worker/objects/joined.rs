@@ -43,9 +43,13 @@ impl Settling<'_> {
         Ok((!lacks.is_empty()).then(|| format!("{}: {}", object.name, lacks.join("; "))))
     }
 
+    fn own_network(&self) -> String {
+        network_name(self.control.store.installation())
+    }
+
     /// The networks that a container is in, beside the installation's own.
     fn others<'f>(&self, found: Option<&'f Found>) -> impl Iterator<Item = &'f str> {
-        let own = network_name(self.control.store.installation());
+        let own = self.own_network();
         let networks = found.into_iter().flat_map(|found| &found.networks);
         networks.map(String::as_str).filter(move |network| *network != own)
     }
@@ -63,6 +67,9 @@ impl Settling<'_> {
         match engine.start(full_name).await {
             Ok(()) => Ok(Ok(lack)),
             Err(EngineError::NetworkGone(why)) => Err(self.out_of_network(object, full_name, &why).await?),
+            Err(EngineError::NetworkFull(why)) if self.networks.is_empty() || why.contains(&self.own_network()) => {
+                Ok(Err(own_is_full(&why)))
+            }
             Err(EngineError::NetworkFull(why)) => {
                 // An engine gives out addresses when a container starts, and starts none that is to be where there is none left.
                 let known_as = name_in_networks(self.addon, &object.name);
@@ -71,7 +78,11 @@ impl Settling<'_> {
                 }
                 let lack = Some(format!("{}: {why}; give the app a larger network", object.name));
                 self.may_lack(object, &lack).await?;
-                Ok(engine.start(full_name).await.map(|()| lack))
+                match engine.start(full_name).await {
+                    // It is in no other any more.
+                    Err(EngineError::NetworkFull(why)) => Ok(Err(own_is_full(&why))),
+                    started => Ok(started.map(|()| lack)),
+                }
             }
             Err(error) => Ok(Err(error)),
         }
@@ -114,4 +125,11 @@ impl Settling<'_> {
         self.record("network_lost", message).await?;
         Ok(Unfinished::Pause(0))
     }
+}
+
+/// That no app can help it: the network is full that all of the installation's containers on an engine are in.
+fn own_is_full(why: &str) -> EngineError {
+    EngineError::NetworkFull(format!(
+        "{why}; it is the installation's own: delete addons that nobody needs there, or have new ones on another engine"
+    ))
 }
