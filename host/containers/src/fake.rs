@@ -154,7 +154,7 @@ impl FakeEngine {
     }
 
     /// Something happens to an object of the addon.
-    pub fn say(&self, addon: AddonId, action: &str) {
+    fn say(&self, addon: AddonId, action: &str) {
         let _ = self.events.send(Ok(EngineEvent { addon, action: action.to_owned() }));
     }
 

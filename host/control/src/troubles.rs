@@ -16,6 +16,8 @@ const REMEMBERED_MAX: usize = 10_000;
 pub struct Pauses {
     /// The installation's network when nothing is in it: who comes meanwhile need not wait for another one.
     pub empty_network: Duration,
+    /// An app's network that there was not, in milliseconds: engines say nothing of those that are not Larder's own.
+    pub no_network_ms: u64,
     /// What failed on an engine.
     pub failed: Backoff,
 }
@@ -23,7 +25,7 @@ pub struct Pauses {
 impl Default for Pauses {
     fn default() -> Self {
         let failed = Backoff { first_ms: 2_000, longest_ms: 30_000 };
-        Self { empty_network: Duration::from_secs(5), failed }
+        Self { empty_network: Duration::from_secs(5), no_network_ms: 5_000, failed }
     }
 }
 

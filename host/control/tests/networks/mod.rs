@@ -154,7 +154,6 @@ async fn what_waits_for_a_network_says_so_and_goes_on_when_it_is_there() {
     .await;
     assert_eq!(host.control.addon(id).await.unwrap().addon.state, AddonState::WaitingForProvision);
     host.engine.add_network("shop");
-    host.engine.say(id, "connect");
     assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
     until_joined(&host, id, &["shop"]).await;
 }
@@ -199,7 +198,6 @@ async fn what_ran_before_runs_again_without_its_apps_network() {
     until("it to be said", || async { kinds(&host, id).await.contains(&"network_missing".to_owned()).then_some(()) })
         .await;
     host.engine.add_network("shop");
-    host.engine.say(id, "connect");
     until_joined(&host, id, &["shop"]).await;
     assert_eq!(host.engine.count(Call::CreateContainer), 2, "it joins as it runs");
 }
@@ -276,7 +274,6 @@ async fn a_network_without_room_keeps_nothing_from_running() {
     until("it to be said", || async { kinds(&host, id).await.contains(&"network_missing".to_owned()).then_some(()) })
         .await;
     runs(&host, id).await;
-    host.engine.say(id, "connect");
     until_joined(&host, id, &["shop"]).await;
     assert_eq!(host.engine.count(Call::CreateContainer), 1);
 }
@@ -326,7 +323,6 @@ async fn what_a_person_has_connected_is_theirs_and_said() {
     })
     .await;
     host.engine.leave_network(&name, "shop", "by-hand").await.unwrap();
-    host.engine.say(id, "disconnect");
     until_joined(&host, id, &["shop"]).await;
 }
 

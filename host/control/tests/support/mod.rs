@@ -221,7 +221,8 @@ impl AppSink for FakeSink {
 }
 
 /// Nobody waits for long.
-const PAUSES: Pauses = Pauses { empty_network: Duration::ZERO, failed: Backoff { first_ms: 20, longest_ms: 200 } };
+const PAUSES: Pauses =
+    Pauses { empty_network: Duration::ZERO, no_network_ms: 50, failed: Backoff { first_ms: 20, longest_ms: 200 } };
 
 fn engine_settings() -> EngineSettings {
     let address = Ipv4Addr::LOCALHOST;

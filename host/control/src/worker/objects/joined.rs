@@ -11,9 +11,6 @@ use larder_domain::ports::store::{Phase, StoredObject};
 use super::{Settling, Unfinished};
 use crate::containers::{REMOVAL_STOP, network_name};
 
-/// When it is looked again for a network that there was not, in milliseconds.
-const NO_NETWORK_AGAIN_MS: u64 = 5_000;
-
 /// What keeps a container from a network that it is to be in; none if it is in all of them.
 pub(super) type Lack = Option<String>;
 
@@ -109,7 +106,7 @@ impl Settling<'_> {
             self.note(object, phase, why.to_owned()).await?;
             self.record("network_missing", why.to_owned()).await?;
         }
-        Ok(NO_NETWORK_AGAIN_MS)
+        Ok(self.control.pauses.no_network_ms)
     }
 
     /// A container was in a network that is gone, so that it will never start: it is made anew, with the volumes that it had.
