@@ -26,16 +26,23 @@ pub(crate) async fn close_left(control: &Control, engine: &NamedEngine) -> Resul
 }
 
 /// Ends the transfers that the process before this one had begun, so that their addons are free for something else. A container that
-/// one of them had is found by its label.
+/// one of them had is found by its label. One that can't be ended runs out by itself, and keeps no other from being ended.
 pub(crate) async fn end_all_left(control: &Control) -> Result<(), StoreError> {
     for addon in control.store.operating().await? {
-        let record = control.store.addon(addon).await?;
-        let operation = record.as_ref().and_then(|record| record.addon.running());
-        if let Some(operation) = operation.filter(|it| it.kind.is_transfer() && !control.transfers.has(it.id)) {
-            end(control, addon, operation.id, operation.bytes).await?;
+        if let Err(error) = end_transfer_of(control, addon).await {
+            tracing::warn!(%error, %addon, "a transfer that broke off is not ended yet; it runs out by itself");
         }
     }
     Ok(())
+}
+
+async fn end_transfer_of(control: &Control, addon: AddonId) -> Result<(), StoreError> {
+    let record = control.store.addon(addon).await?;
+    let operation = record.as_ref().and_then(|record| record.addon.running());
+    match operation.filter(|it| it.kind.is_transfer() && !control.transfers.has(it.id)) {
+        Some(operation) => end(control, addon, operation.id, operation.bytes).await,
+        None => Ok(()),
+    }
 }
 
 /// Removes the container, if nobody here looks after its operation, and ends that.

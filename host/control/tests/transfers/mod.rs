@@ -312,10 +312,14 @@ async fn a_client_that_takes_nothing_is_given_up() {
 
 /// An export as a process that is gone had begun it.
 async fn begun_by_nobody(world: &World) -> OperationId {
+    begun_on(world, world.id).await
+}
+
+async fn begun_on(world: &World, addon: AddonId) -> OperationId {
     let id = OperationId::generate();
     let wish =
         NewOperation { id, kind: OperationKind::Export, deadline_ms: 60_000, overlap_ms: 0, change: None, after: None };
-    let change = Change::new(world.id, Event::OperationRequested(Box::new(wish)), Fence::User);
+    let change = Change::new(addon, Event::OperationRequested(Box::new(wish)), Fence::User);
     world.host.store.apply(change).await.unwrap();
     id
 }
@@ -339,6 +343,29 @@ async fn a_transfer_that_a_crash_broke_off_without_a_container_is_ended_at_the_n
         let ended = world.ended().await;
         assert_eq!(ended.error.unwrap().reason, "the host stopped while data flowed");
     }
+}
+
+#[tokio::test]
+async fn a_transfer_that_can_not_be_read_keeps_no_other_from_being_ended_at_the_next_start() {
+    let mut world = World::new(FakeProgram::default()).await;
+    let other = world.host.create("pipes", "two").await.spec.id;
+    assert_eq!(world.host.settled(other).await.addon.state, AddonState::Ready);
+    for id in [world.id, other] {
+        begun_on(&world, id).await;
+        until("it to be begun", || async {
+            let operation = world.host.control.addon(id).await.unwrap().addon.operation.unwrap();
+            (operation.stage == Stage::Stream).then_some(())
+        })
+        .await;
+    }
+    assert_eq!(world.host.store.operating().await.unwrap(), [world.id, other], "the one that can't be read is first");
+    world.host.sealer.break_all(&format!("addon/{}/", world.id));
+    world.host.over_to(vec![]);
+    until("the other to be ended", || async {
+        let operation = world.host.control.addon(other).await.unwrap().addon.operation.unwrap();
+        operation.error.filter(|error| error.reason == "the host stopped while data flowed").map(drop)
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -278,7 +278,8 @@ pub trait AddonStore: Send + Sync + 'static {
     /// Where the data of the transfer under way come from or go, as its provider described it.
     async fn transfer(&self, id: AddonId) -> Result<Option<SecretString>, StoreError>;
 
-    /// The addons with an operation under way.
+    /// The addons with an operation under way of which something is kept: all but a rotation that only has its old credentials to end,
+    /// since its addon was deleted and had back.
     async fn operating(&self) -> Result<Vec<AddonId>, StoreError>;
 
     /// Stores what the host has seen of how a ready addon does; of others nothing is stored.
