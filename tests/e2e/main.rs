@@ -15,6 +15,7 @@ mod cli;
 mod communal;
 mod compile;
 mod compose;
+mod database;
 mod docker;
 mod engines;
 mod events;

@@ -49,7 +49,11 @@ async fn an_addon_in_every_state_goes_on_after_a_kill() {
 
 #[tokio::test]
 async fn kills_at_random_moments_lose_no_addon_and_change_no_secret() {
-    let mut host = Host::start(&["chameleon"]).await;
+    kill_again_and_again(Host::start(&["chameleon"]).await).await;
+}
+
+/// Kills a host with an app `demo` and a chameleon, wherever it keeps what it has.
+pub(crate) async fn kill_again_and_again(mut host: Host) {
     let mut accepted = vec![];
     for round in 0..6 {
         for number in 0..4 {

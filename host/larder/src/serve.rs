@@ -2,6 +2,7 @@
 //!
 //! This is the only place that knows every concrete type.
 
+mod database;
 mod engines;
 mod files;
 mod http;
@@ -22,7 +23,7 @@ use larder_api::{ApiConfig, Tokens, UploadLimits};
 use larder_control::worker::watch_engines;
 use larder_control::{Control, NoSink, Worker, WorkerConfig};
 use larder_sandbox::{ArtefactDir, Compile, Roots, Sandbox, SandboxConfig};
-use larder_store::{KeyfileSealer, SqliteStore, SystemClock};
+use larder_store::KeyfileSealer;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -50,12 +51,14 @@ pub(crate) struct ServeArgs {
     /// Host names beside the listen address by which clients may call this server
     #[arg(long, value_name = "NAME")]
     pub(crate) allow_host: Vec<String>,
-    /// Authorities in PEM that providers' TLS connections trust beside the platform's
+    /// Authorities in PEM that TLS connections of providers, and to the database, trust beside the platform's
     #[arg(long, value_name = "FILE", env = "LARDER_CA_FILE")]
     pub(crate) ca_file: Option<PathBuf>,
     /// How long what a deleted addon holds is kept, and the addon can be had back: like 24h or 7d, at most 30d; 0 for not at all
     #[arg(long, value_name = "DURATION", env = "LARDER_DELETE_GRACE", default_value = "0", value_parser = duration::parse_grace)]
     pub(crate) delete_grace: Duration,
+    #[command(flatten)]
+    pub(crate) database: database::DatabaseArgs,
     #[command(flatten)]
     pub(crate) engine: engines::EngineArgs,
     #[command(flatten)]
@@ -86,15 +89,14 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
     dir.refuse_lost_key()?;
     let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.key_file())?);
     let artefacts = ArtefactDir { path: dir.artefacts(), key: sealer.derived_key("artefacts")? };
-    // Locks the directory: from here on it is this process's alone.
-    let store = Arc::new(SqliteStore::open(dir.path(), sealer, Arc::new(SystemClock::new()))?);
-    let token = dir.admin_token()?;
     // This very program, even if its file has been replaced since.
     let itself = Compile::InChild(PathBuf::from("/proc/self/exe"));
     let roots = args.ca_file.as_deref().map(authorities).transpose()?.unwrap_or_default();
+    let opened = database::open(args.database, &dir, &roots, sealer)?;
+    let token = dir.admin_token()?;
     let config = SandboxConfig { artefacts: Some(artefacts), roots, ..SandboxConfig::compiling(itself) };
     let sandbox = Arc::new(Sandbox::new(config)?);
-    let control = Control::new(store, sandbox, Arc::new(NoSink)).with_engines(engines);
+    let control = Control::new(Arc::clone(&opened.store), sandbox, Arc::new(NoSink)).with_engines(engines);
     let control = control.with_delete_grace(args.delete_grace);
     let control = control.with_transfers(args.transfers.limits());
 

@@ -1,8 +1,8 @@
 //! Where everything lives that must survive: the [`Store`](larder_domain::ports::Store) port over a database.
 //!
-//! [`sqlite`] is the embedded default, for one process. A second backend stands beside it under the same file names and
-//! shares what is here: how values are sealed ([`KeyfileSealer`]), to which place each belongs (`places`), and how
-//! they look inside (`codec`). `tests/conformance` holds for every backend.
+//! [`sqlite`] is all of it: on SQLite, the embedded default, or on PostgreSQL, in the same statements. Beside it stands how values are
+//! sealed ([`KeyfileSealer`]), to which place each belongs (`places`), and how they look inside (`codec`). `tests/conformance` holds
+//! for both databases.
 
 mod clock;
 mod codec;
@@ -12,4 +12,4 @@ pub mod sqlite;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use sealer::{KeyError, KeyfileSealer};
-pub use sqlite::{OpenError, SqliteStore, Time};
+pub use sqlite::{OpenError, Server, SqliteStore, Time, claim};

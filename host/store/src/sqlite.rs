@@ -1,4 +1,5 @@
-//! The embedded backend: one SQLite file in a data directory that one process has to itself.
+//! The store: on SQLite, one file in a data directory that one process has to itself, or in a database of a PostgreSQL server
+//! ([`postgres`]). Statements are written in the SQL that both understand ([`database::Conn`]).
 //!
 //! All writes go through one thread ([`writer`]) that commits them in groups; reads have connections of their own
 //! ([`readers`]). A call of the port is answered once it is on the disk, so whoever was answered reads what they wrote.
@@ -35,8 +36,8 @@ use std::sync::Arc;
 use larder_domain::ports::{Sealer, Store};
 use larder_domain::{InstallationId, StoreTime, WallTime};
 
-pub use open::OpenError;
-pub use postgres::Time;
+pub use open::{OpenError, claim};
+pub use postgres::{Server, Time};
 
 /// A store in a data directory.
 pub struct SqliteStore {

@@ -68,6 +68,15 @@ impl Postgres {
         String::from_utf8(said.stdout).unwrap().trim().to_owned()
     }
 
+    /// All that a database holds, as SQL.
+    pub(crate) fn dump(&self, database: &str) -> String {
+        let mut dump = Command::new(binaries().join("pg_dump"));
+        dump.args(["--host=127.0.0.1", "--port", &self.port.to_string(), "-Upostgres", database]);
+        let said = dump.env("PGPASSWORD", PASSWORD).output().unwrap();
+        assert!(said.status.success(), "{said:?}");
+        String::from_utf8(said.stdout).unwrap()
+    }
+
     /// Who vouches for its certificate.
     pub(crate) fn authority(&self) -> PathBuf {
         self.dir.path().join("authority.pem")

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 
 use larder_domain::Illegal;
 use larder_domain::ports::{SealError, StoreError};
+use postgres::error::SqlState;
 use rusqlite::ErrorCode;
 
 /// A statement, or a job made of several, that failed.
@@ -43,7 +44,11 @@ impl From<rusqlite::Error> for Failure {
 
 impl From<postgres::Error> for Failure {
     fn from(error: postgres::Error) -> Self {
-        Self(StoreError::Database(Box::new(error)))
+        Self(match error.code() {
+            // Somebody else has what it waits for, and for long.
+            Some(&SqlState::LOCK_NOT_AVAILABLE) => StoreError::Busy,
+            _ => StoreError::Database(Box::new(error)),
+        })
     }
 }
 

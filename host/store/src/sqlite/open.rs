@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use larder_domain::ports::{SealError, Sealer, StoreError};
 use larder_domain::{InstallationId, StoreTime};
-use rusqlite::Connection;
 
 use super::clock::StoreClock;
 use super::database::Conn;
@@ -20,6 +19,7 @@ use super::watch::Pokes;
 use super::writer::{Committer, WRITER_QUEUE_JOBS_MAX, WRITER_QUEUE_WAIT_MAX, Writer};
 use super::{SqliteStore, migrations};
 use crate::{Clock, places};
+pub use directory::claim;
 
 /// The store can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +69,9 @@ pub enum OpenError {
     /// What it holds was sealed with another key.
     #[error(transparent)]
     Key(#[from] SealError),
+    /// Another process has the database.
+    #[error("the database is in use by another server: stop that one, or give this one a database of its own")]
+    Taken,
     /// The database's server can't be used.
     #[error(
         "the database's server can't be used: check the address, that it runs, and that the login may create tables"
@@ -85,12 +88,12 @@ impl SqliteStore {
     /// # Errors
     /// Another process has it, its files can't be used, a newer version wrote it, or it was sealed with another key.
     pub fn open(dir: &Path, sealer: Arc<dyn Sealer>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        let lock = directory::claim(dir)?;
+        let lock = claim(dir)?;
         let file = directory::database_file(dir)?;
         let mut conn = connect::writer(&file)?;
         migrations::run(&mut conn)?;
-        void_leases(&conn)?;
         let conn = Conn::Sqlite(conn);
+        void_leases(&conn)?;
         let saved = saved(&conn, &*sealer)?;
         let readers =
             (0..READERS).map(|_| Ok(Conn::Sqlite(connect::reader(&file)?))).collect::<rusqlite::Result<_>>()?;
@@ -151,10 +154,9 @@ pub(super) fn saved(conn: &Conn, sealer: &dyn Sealer) -> Result<Saved, OpenError
 }
 
 /// This process alone has the database, so whoever held a lease is gone.
-fn void_leases(conn: &Connection) -> Result<(), OpenError> {
-    conn.execute(
-        "UPDATE work SET lease_owner = NULL, lease_until = NULL, lease_token = NULL WHERE lease_until IS NOT NULL",
-        [],
-    )?;
+pub(super) fn void_leases(conn: &Conn) -> Result<(), OpenError> {
+    let sql =
+        "UPDATE work SET lease_owner = NULL, lease_until = NULL, lease_token = NULL WHERE lease_until IS NOT NULL";
+    conn.execute(sql, ())?;
     Ok(())
 }

@@ -14,15 +14,18 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use larder_domain::SecretString;
 use larder_domain::ports::Sealer;
-use postgres::{Client, Config, NoTls};
+use postgres::{Client, Config};
+use rustls::ClientConfig;
+use tokio_postgres_rustls::MakeRustlsConnect;
 use uuid::Uuid;
 
 use super::SqliteStore;
 use super::clock::StoreClock;
 use super::database::{Conn, Session};
 use super::error::{Failure, Result};
-use super::open::{OpenError, saved};
+use super::open::{OpenError, saved, void_leases};
 use super::readers::{READERS, Readers};
 use super::watch::Pokes;
 use super::writer::{Committer, Shared, WRITER_QUEUE_JOBS_MAX, WRITER_QUEUE_WAIT_MAX, Writer};
@@ -35,6 +38,8 @@ const GROUP_IDLE_MS_MAX: u64 = 5_000;
 const TURN_WAIT_MS_MAX: u64 = 10_000;
 /// How long one statement may take, in milliseconds.
 const STATEMENT_MS_MAX: u64 = 30_000;
+/// The lock of whoever has the database: a number that nobody else is likely to use ("larder").
+const PLACE: i64 = 0x6c61_7264_6572;
 /// How long a connection may take to be made.
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
 
@@ -47,23 +52,38 @@ pub enum Time {
     Given,
 }
 
+/// Where a database is, and how it is reached.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// A connection string (PostgreSQL's documentation, "Connection Strings"). `sslmode` is heeded; what has a certificate must have one
+    /// that `tls` trusts.
+    pub url: SecretString,
+    /// How connections over TLS are secured.
+    pub tls: ClientConfig,
+    /// Whose time it is.
+    pub time: Time,
+}
+
 impl SqliteStore {
-    /// Connects to the store in this database, and makes its tables if they are not there. `url` is a connection string of PostgreSQL
-    /// (its documentation, "Connection Strings").
+    /// Connects to the store in a server's database, and makes its tables if they are not there. Nobody else may have it.
     ///
     /// # Errors
-    /// The server can't be used, a newer version has been there, or what it holds was sealed with another key.
-    pub fn connect(url: &str, sealer: Arc<dyn Sealer>, clock: Arc<dyn Clock>, time: Time) -> Result<Self, OpenError> {
+    /// The server can't be used, somebody else has the database, a newer version has been there, or what it holds was sealed with another
+    /// key.
+    pub fn connect(server: Server, sealer: Arc<dyn Sealer>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         // A client of PostgreSQL waits on a runtime of its own, which can't be done where another one is at work.
-        let connecting = thread::scope(|scope| scope.spawn(|| Self::connected(url, sealer, clock, time)).join());
+        let connecting = thread::scope(|scope| scope.spawn(|| Self::connected(server, sealer, clock)).join());
         connecting.unwrap_or_else(|_| Err(OpenError::Server("the connection panicked".into())))
     }
 
-    fn connected(url: &str, sealer: Arc<dyn Sealer>, clock: Arc<dyn Clock>, time: Time) -> Result<Self, OpenError> {
-        let connector = Connector::new(url)?;
-        let server = |Failure(error)| OpenError::Server(Box::new(error));
-        let (conn, saved) = migrations::run(&connector, |conn| saved(conn, &*sealer))?;
-        let readers = (0..READERS).map(|_| connector.reader()).collect::<Result<_>>().map_err(server)?;
+    fn connected(server: Server, sealer: Arc<dyn Sealer>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let (time, connector) = (server.time, Connector::new(server)?);
+        let failed = |Failure(error)| OpenError::Server(Box::new(error));
+        let (conn, saved) = migrations::run(&connector, |conn| {
+            void_leases(conn)?;
+            saved(conn, &*sealer)
+        })?;
+        let readers = (0..READERS).map(|_| connector.reader()).collect::<Result<_>>().map_err(failed)?;
 
         let clock = StoreClock::resume(clock, saved.time);
         let (pokes, name) = (Pokes::default(), Uuid::new_v4().simple().to_string());
@@ -87,22 +107,28 @@ impl SqliteStore {
 
 /// Makes connections, also when one was lost.
 #[derive(Clone)]
-pub(super) struct Connector(Config);
+pub(super) struct Connector {
+    config: Config,
+    tls: MakeRustlsConnect,
+}
 
 impl Connector {
-    fn new(url: &str) -> Result<Self, OpenError> {
-        let mut config = Config::from_str(url).map_err(|error| OpenError::Server(Box::new(error)))?;
+    fn new(server: Server) -> Result<Self, OpenError> {
+        let mut config = Config::from_str(server.url.reveal()).map_err(|error| OpenError::Server(Box::new(error)))?;
         config.application_name("larder").connect_timeout(CONNECT_WAIT_MAX);
         config.tcp_user_timeout(Duration::from_millis(TURN_WAIT_MS_MAX)).keepalives_idle(Duration::from_secs(30));
-        Ok(Self(config))
+        Ok(Self { config, tls: MakeRustlsConnect::new(server.tls) })
     }
 
-    /// A connection that writes.
+    /// A connection that writes. While there is one, nobody else is let in.
     pub(super) fn writer(&self) -> Result<Conn> {
-        self.session(&format!(
+        let conn = self.session(&format!(
             "SET idle_in_transaction_session_timeout = {GROUP_IDLE_MS_MAX}; SET lock_timeout = {TURN_WAIT_MS_MAX};
              SET synchronous_commit = on"
-        ))
+        ))?;
+        // The server may take a moment to see that whoever was there before is gone.
+        conn.run_all(&format!("SELECT pg_advisory_lock({PLACE})"))?;
+        Ok(conn)
     }
 
     /// A connection that only reads.
@@ -119,6 +145,6 @@ impl Connector {
     }
 
     fn client(&self) -> Result<Client> {
-        Ok(self.0.connect(NoTls)?)
+        Ok(self.config.connect(self.tls.clone())?)
     }
 }

@@ -9,9 +9,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
+use larder_domain::SecretString;
 use larder_domain::ports::Store;
-use larder_store::{KeyfileSealer, ManualClock, SqliteStore, Time};
+use larder_store::{KeyfileSealer, ManualClock, Server, SqliteStore, Time};
 use postgres::{Client, NoTls};
+use rustls::{ClientConfig, RootCertStore};
 
 use crate::world::World;
 
@@ -22,17 +24,24 @@ pub(crate) fn world() -> Option<World> {
         let clock = Arc::clone(&clock);
         move || {
             let sealer = Arc::new(KeyfileSealer::from_key(&[7; 32]));
-            Arc::new(SqliteStore::connect(&url, sealer, clock.clone(), Time::Given).unwrap()) as Arc<dyn Store>
+            let server = Server { url: SecretString::new(&url), tls: tls(), time: Time::Given };
+            Arc::new(SqliteStore::connect(server, sealer, clock.clone()).unwrap()) as Arc<dyn Store>
         }
     };
     Some(World::new(clock, Box::new(open)))
 }
 
+/// The server has no certificate, so nobody is trusted.
+fn tls() -> ClientConfig {
+    let _already_installed = rustls::crypto::ring::default_provider().install_default();
+    ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth()
+}
+
 /// A new database; none where there is no server to be had.
 pub(crate) fn database() -> Option<String> {
-    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+    static SERVER: OnceLock<Option<Container>> = OnceLock::new();
     static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let server = SERVER.get_or_init(Server::start).as_ref()?;
+    let server = SERVER.get_or_init(Container::start).as_ref()?;
     let name = format!("larder_{}", COUNT.fetch_add(1, Ordering::Relaxed));
     let (url, sql) = (server.url("postgres"), format!("CREATE DATABASE {name}"));
     // Its client can't wait where a test does.
@@ -42,7 +51,7 @@ pub(crate) fn database() -> Option<String> {
 }
 
 /// A server that ends with this process.
-struct Server {
+struct Container {
     port: u16,
     /// Held open: what ends the server is that nobody holds its input any more, however this process ends.
     _keeper: Child,
@@ -51,7 +60,7 @@ struct Server {
 /// Removes a container when nobody is there any more.
 const KEEPER: &str = r#"read -r _; docker --host "$1" rm --force --volumes "$2" >/dev/null"#;
 
-impl Server {
+impl Container {
     fn start() -> Option<Self> {
         let Some(engine) = env::var("LARDER_ENGINE").ok() else {
             skip("there is no engine");

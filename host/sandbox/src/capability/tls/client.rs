@@ -53,6 +53,19 @@ impl Roots {
         }
         Ok(Self(found))
     }
+
+    /// Settings for connections to whoever proves their name to these authorities or to the platform's.
+    ///
+    /// # Errors
+    /// There is no version of TLS that can be spoken.
+    pub fn client_config(&self) -> io::Result<ClientConfig> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider);
+        let builder = builder.with_safe_default_protocol_versions().map_err(io::Error::other)?;
+        let mut roots = platform_roots();
+        roots.add_parsable_certificates(self.0.iter().cloned());
+        Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    }
 }
 
 /// The settings of all TLS connections of guests.
@@ -83,12 +96,7 @@ impl Tls {
         if let Some(config) = self.config.get() {
             return Ok(config);
         }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider);
-        let builder = builder.with_safe_default_protocol_versions().map_err(io::Error::other)?;
-        let mut roots = platform_roots();
-        roots.add_parsable_certificates(self.roots.0.iter().cloned());
-        let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+        let mut config = self.roots.client_config()?;
         // A session that one guest began would tell the server that it is the same host when another one goes on with it.
         config.resumption = Resumption::disabled();
         Ok(self.config.get_or_init(|| Arc::new(config)))

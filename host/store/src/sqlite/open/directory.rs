@@ -10,8 +10,11 @@ use super::OpenError;
 const DATABASE: &str = "larder.db";
 const LOCK: &str = "lock";
 
-/// Makes the directory if need be, closes it to others, and claims it for as long as the returned file is open.
-pub(super) fn claim(dir: &Path) -> Result<File, OpenError> {
+/// Makes a data directory if need be, closes it to others, and claims it for as long as the returned file is open.
+///
+/// # Errors
+/// Somebody else has it, or it can't be made or locked.
+pub fn claim(dir: &Path) -> Result<File, OpenError> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed("made", dir))?;
     // A mounted volume may belong to somebody else and refuse this; the files in it are closed to others in any case.
     if let Err(error) = fs::set_permissions(dir, Permissions::from_mode(0o700)) {

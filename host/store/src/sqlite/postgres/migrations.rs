@@ -1,4 +1,6 @@
-//! Brings a database to the schema that this version works with. However many nodes start at once, one does it and the others wait.
+//! Brings a database to the schema that this version works with.
+
+use larder_domain::ports::StoreError;
 
 use super::super::database::Conn;
 use super::super::error::{Failure, Result};
@@ -8,30 +10,29 @@ use super::{Connector, STATEMENT_MS_MAX};
 
 const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/postgres/0001_tables.sql")];
 
-/// The lock that a node holds meanwhile: a number that nobody else is likely to use ("larder").
-const LOCK: i64 = 0x6c61_7264_6572;
-
-/// Runs what has not run yet, and then `then`, before another node may.
+/// Runs what has not run yet, and then `then`.
 pub(super) fn run<T>(
     connector: &Connector,
     then: impl FnOnce(&Conn) -> Result<T, OpenError>,
 ) -> Result<(Conn, T), OpenError> {
-    let server = |Failure(error)| OpenError::Server(Box::new(error));
-    let conn = connector.writer().map_err(server)?;
-    // Others may have much to do before it is this one's turn.
-    conn.run_all(&format!("SET statement_timeout = 0; SELECT pg_advisory_lock({LOCK})")).map_err(server)?;
-    let done = schema(&conn).map_err(server)?;
+    let failed = |Failure(error)| OpenError::Server(Box::new(error));
+    let conn = connector.writer().map_err(|failure| match failure {
+        Failure(StoreError::Busy) => OpenError::Taken,
+        failure => failed(failure),
+    })?;
+    let done = schema(&conn).map_err(failed)?;
     if done > MIGRATIONS.len() {
         return Err(OpenError::Newer { found: done, known: MIGRATIONS.len() });
     }
+    // They may have much to do.
+    conn.run_all("SET statement_timeout = 0").map_err(failed)?;
     for (at, sql) in MIGRATIONS.iter().enumerate().skip(done) {
         let number = at + 1;
         let all = format!("BEGIN; {sql}; UPDATE schema_version SET version = {number}; COMMIT");
-        conn.run_all(&all).map_err(server)?;
+        conn.run_all(&all).map_err(failed)?;
     }
+    conn.run_all(&format!("SET statement_timeout = {STATEMENT_MS_MAX}")).map_err(failed)?;
     let then = then(&conn)?;
-    let unlock = format!("SELECT pg_advisory_unlock({LOCK}); SET statement_timeout = {STATEMENT_MS_MAX}");
-    conn.run_all(&unlock).map_err(server)?;
     Ok((conn, then))
 }
 

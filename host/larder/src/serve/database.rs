@@ -1,0 +1,51 @@
+//! Where the store is: in a file in the data directory, or in a database of a PostgreSQL server.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use larder_domain::SecretString;
+use larder_domain::ports::{Sealer, Store};
+use larder_sandbox::Roots;
+use larder_store::{Server, SqliteStore, SystemClock, Time, claim};
+
+use super::files::DataDir;
+
+/// What can be said of the store.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DatabaseArgs {
+    /// Keep everything in a database of a PostgreSQL server, like postgres://larder:PASSWORD@db.internal/larder, and not in the data directory
+    #[arg(long, value_name = "URL", env = "LARDER_DATABASE", hide_env_values = true, value_parser = secret)]
+    database: Option<SecretString>,
+}
+
+fn secret(text: &str) -> Result<SecretString, String> {
+    match text.is_empty() {
+        true => Err("an address is expected; leave the option out to use the data directory".into()),
+        false => Ok(SecretString::new(text)),
+    }
+}
+
+/// A store, and the claim on the data directory where the store itself has none.
+pub(super) struct Opened {
+    pub(super) store: Arc<dyn Store>,
+    _claim: Option<File>,
+}
+
+/// Opens the store. From here on the data directory is this process's alone.
+pub(super) fn open(
+    args: DatabaseArgs,
+    dir: &DataDir,
+    roots: &Roots,
+    sealer: Arc<dyn Sealer>,
+) -> anyhow::Result<Opened> {
+    let clock = Arc::new(SystemClock::new());
+    let Some(url) = args.database else {
+        return Ok(Opened { store: Arc::new(SqliteStore::open(dir.path(), sealer, clock)?), _claim: None });
+    };
+    let claim = claim(dir.path())?;
+    let tls = roots.client_config().context("TLS can't be spoken")?;
+    let store = SqliteStore::connect(Server { url, tls, time: Time::Servers }, sealer, clock)?;
+    Ok(Opened { store: Arc::new(store), _claim: Some(claim) })
+}
