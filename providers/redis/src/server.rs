@@ -137,11 +137,8 @@ impl Server {
         };
         let newest = password(*self.generations.living().end())?;
         let mut session = log_in(&endpoint, &newest)?;
-        // In this order: nobody comes by an old one any more, nobody is there by it, and whoever they have made goes, with its connections.
-        let kept = redis::set_passwords(&mut session, USER, &[&newest])?;
-        redis::end_sessions(&mut session, USER)?;
-        let others_kept = redis::delete_other_users(&mut session, USER)?;
-        [kept, others_kept].into_iter().try_for_each(written_at_last)?;
+        // Whoever came by an old one may have made users, and slipped in more passwords; nobody is left who could do so.
+        written_at_last(redis::leave_only(&mut session, USER, &newest)?)?;
         self.generations.ended()?;
         Ok(Progress::Done)
     }
