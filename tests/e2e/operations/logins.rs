@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{delete, rotate, succeeded};
+use super::{delete, ended, rotate, succeeded, update};
 use crate::support::{Engine, Host, Redis, until};
 
 fn communal(name: &str) -> Value {
@@ -121,5 +121,33 @@ async fn world_docker_users_made_by_an_old_password_of_redis_end_with_it() {
         assert!(users.lines().count() == 1 && users.starts_with("user default "), "{users}");
         engine.docker(&["restart", &container]);
     }
+    delete(&engine, &host, &id).await;
+}
+
+/// Whoever has a password of a Redis of its own can keep the end of a rotation from being reached, but not keep that password.
+#[tokio::test]
+async fn world_docker_a_password_of_redis_that_has_ended_is_not_brought_back() {
+    let test = "world_docker_a_password_of_redis_that_has_ended_is_not_brought_back";
+    let Some(engine) = Engine::for_test(test) else { return };
+    let host = engine.host_with("redis", "redis").await;
+    let id = host.create_and_wait(json!({ "service": "redis", "name": "a", "attach_as": "a" })).await.id();
+    let old = url(&host, "A").await;
+    rotate(&host, &id, 3).await;
+    let new = url(&host, "A").await;
+    let may_list = |may: &str| {
+        Redis::connect(&new).unwrap().say(&["ACL", "SETUSER", "default", &format!("{may}acl|users")]).unwrap();
+    };
+    may_list("-");
+    let failed = ended(&host, &id).await;
+    assert_eq!(failed["operation"]["state"], "failed", "{failed}");
+    assert!(failed["operation"]["error"]["reason"].as_str().unwrap().contains("NOPERM"), "{failed}");
+    may_list("+");
+    let refused = || Redis::connect(&old).err().filter(|refused| refused.starts_with("WRONGPASS"));
+    assert!(refused().is_some());
+
+    let updated = update(&host, &id, json!({ "plan": "medium" })).await;
+    assert_eq!(updated["operation"]["state"], "succeeded", "{updated}");
+    until("the new one to work after the update", async || Redis::connect(&new).ok()).await;
+    assert!(refused().is_some());
     delete(&engine, &host, &id).await;
 }
