@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{delete, ended, update};
 use crate::sql::{POSTGRES, asks, external, made};
 use crate::support::{Engine, Host, Postgres, until};
+use crate::transfers::export;
 
 fn reason(addon: &Value) -> String {
     addon["operation"]["error"]["reason"].as_str().unwrap_or_else(|| panic!("{addon}")).to_owned()
@@ -52,6 +53,8 @@ async fn world_docker_an_addon_keeps_the_release_that_it_was_made_with() {
     let Some(engine) = Engine::for_test(test) else { return };
     let host = engine.host_with("postgres", "postgres").await;
     let id = made(&host, asks(&POSTGRES, "own", "independent")).await["id"].as_str().unwrap().to_owned();
+    let part = made(&host, asks(&POSTGRES, "part", "communal")).await;
+    let (part, server) = (part["id"].as_str().unwrap(), part["parent"].as_str().unwrap());
     // Nobody has that image, and nobody needs it.
     let (kept, next) = ("larder-test/postgres:1", "larder-test/postgres:2");
     host.provider(&["grant", "postgres", &format!("{next} memory=4GiB pids=512")]);
@@ -61,6 +64,11 @@ async fn world_docker_an_addon_keeps_the_release_that_it_was_made_with() {
     assert_eq!(updated["operation"]["state"], "succeeded", "{updated}");
     let container = engine.containers(&id)[0].clone();
     assert_eq!(engine.describe(&container)["Config"]["Image"], kept);
+    // The programs that read and write data are of the server's release, too.
+    for id in [id.as_str(), part] {
+        let dump = export(&host, id).await;
+        assert_eq!(dump.status, 200, "{}", dump.text);
+    }
 
     host.provider(&["options", "postgres", "--json-options", &json!({ "image": next }).to_string()]);
     let refused = update(&host, &id, json!({ "plan": "large" })).await;
@@ -78,6 +86,10 @@ async fn world_docker_an_addon_keeps_the_release_that_it_was_made_with() {
         assert!(code != 0 && error.contains(&format!("{unfit} can't be run")), "{error}");
     }
     delete(&engine, &host, &id).await;
+    host.delete(&format!("/v1/addons/{part}")).await.expect(202);
+    host.cleaned_up(part).await;
+    host.delete(&format!("/v1/addons/{server}")).await.expect(202);
+    engine.is_rid_of(server).await;
 }
 
 /// What the app has put in its database is not to be run by the administrator.

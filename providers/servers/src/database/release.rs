@@ -1,13 +1,13 @@
 //! Which image an addon's server runs from. A server can't read the files of any other release, or could not be taken back: so an addon
 //! keeps the release that it was made with, whatever the options name by now, and takes another image of that with its next update.
 
-use larder_sdk::{Failure, Options, secrets, state};
+use larder_sdk::{Addon, Failure, Options, ProvisionType, Role, secrets, state};
 use serde::Deserialize;
 
 use super::{Database, Kind};
 
-/// Where the image is remembered that the addon's server was last wanted from.
-const IMAGE: &str = "image";
+/// Where the image is remembered that the addon's server was last wanted from; a common server tells it under this name, too.
+pub(super) const IMAGE: &str = "image";
 
 /// What the operator sets, beside the image for new addons.
 #[derive(Default, Deserialize)]
@@ -43,7 +43,7 @@ fn check_release(image: &str, kind: &Kind) -> Result<(), String> {
 
 /// The image that the addon's server is to run from, which is remembered.
 pub(super) fn choose(kind: &Kind) -> Result<String, Failure> {
-    let image = chosen(kind, state::get_text(IMAGE)?, kind.image.now()?);
+    let image = chosen(kind, kept()?, kind.image.now()?);
     let Settings { earlier_images } = secrets::options()?;
     if image != kind.image.now()? && !earlier_images.contains(&image) {
         return Err(Failure::rejected(format!(
@@ -55,12 +55,18 @@ pub(super) fn choose(kind: &Kind) -> Result<String, Failure> {
     Ok(image)
 }
 
-/// The image whose client programs fit the addon's server: its own, or of a server elsewhere that of new addons.
-pub(super) fn of_clients(kind: &Kind) -> Result<String, Failure> {
-    Ok(match state::get_text(IMAGE)? {
-        Some(image) => image,
-        None => kind.image.now()?,
-    })
+/// The image that the addon's own server was last wanted from.
+pub(super) fn kept() -> Result<Option<String>, Failure> {
+    Ok(state::get_text(IMAGE)?)
+}
+
+/// The image whose client programs fit the server: its own release's, or of a server elsewhere those of the image for new addons.
+pub(super) fn of_clients(addon: &Addon, kind: &Kind) -> Result<String, Failure> {
+    let of_server = match (addon.provision_type(), addon.role()) {
+        (ProvisionType::Communal, Role::User) => addon.server_value(IMAGE),
+        _ => kept()?,
+    };
+    Ok(chosen(kind, of_server, kind.image.now()?))
 }
 
 fn chosen(kind: &Kind, kept: Option<String>, set: String) -> String {
