@@ -74,6 +74,10 @@ async fn world_docker_an_addon_keeps_the_release_that_it_was_made_with() {
     let refused = update(&host, &id, json!({ "plan": "large" })).await;
     assert!(reason(&refused).contains("add it to `earlier_images`"), "{refused}");
     assert_eq!(refused["operation"]["error"]["code"], "provider_rejected");
+    for id in [id.as_str(), part] {
+        let refused = export(&host, id).await.problem(409, "not_supported");
+        assert!(refused.contains(&format!("is of {kept}")) && refused.contains("`earlier_images`"), "{refused}");
+    }
 
     // Somebody who has changed the administrator's password, or a first start that was cut off before there was one.
     host.provider(&["options", "postgres", "--json-options", &options]);
