@@ -4,7 +4,7 @@
 //! the owner and acts as it from the first statement on (`ALTER ROLE … SET role`), so that whatever is made by old or new credentials
 //! belongs to the owner. The owner stays when its own password has been ended, and nobody logs in as it any more.
 
-use larder_clients::postgres::{self, Dropped, Session, Sql};
+use larder_clients::postgres::{self, Dropped, Session, Shut, Sql};
 use larder_clients::{Error, HostStream, Tls};
 use larder_sdk::{Addon, Config, Failure, ProvisionType, log, secrets};
 use larder_servers::database::{Database as _, Server, Size};
@@ -142,11 +142,19 @@ fn extend(session: &mut Session<HostStream>, extension: &str) -> Result<(), Fail
     }
 }
 
-/// Ends that a generation's role logs in, which nobody can keep from being done. Tells whether there is a role to be removed.
+/// Ends that a generation's role logs in, which nobody can keep from being done, and that others come to the database. Tells whether there
+/// is a role to be removed.
 pub(crate) fn shut(addon: &Addon, server: &Server, generation: u32) -> Result<bool, Failure> {
     let name = name(addon);
     let shut = postgres::shut_login(&mut administrator(server)?, &name, &login(&name, generation));
-    shut.map_err(|error| session::explain(server, &error))
+    let Shut { is_to_be_dropped, others } = shut.map_err(|error| session::explain(server, &error))?;
+    if !others.is_empty() {
+        let others = Vec::from_iter(others).join(", ");
+        log::warn(format!(
+            "with the old credentials ended what these could do in the addon's database: {others}; grant it again to those who are to have it"
+        ));
+    }
+    Ok(is_to_be_dropped)
 }
 
 /// Removes a generation's role. What it made of its own becomes the owner's, for which it takes the database itself.
