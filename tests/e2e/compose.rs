@@ -199,6 +199,5 @@ async fn world_docker_apps_in_networks_reach_their_parts_of_a_common_server() {
     until("the common server to have left", left).await;
     host.delete(&format!("/v1/addons/{id}")).await.expect(202);
     host.cleaned_up(id).await;
-    host.delete(&format!("/v1/addons/{server}")).await.expect(202);
-    engine.is_rid_of(server).await;
+    engine.remove_server(&host, server).await;
 }

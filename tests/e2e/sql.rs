@@ -98,11 +98,7 @@ async fn users_of_one_server(test: &str, kind: &Kind) {
     assert!(kind.says(&engine, &container, &mine, my_database, "SELECT 1").is_err());
     kind.says(&engine, &container, &others, others_database, "SELECT 1").unwrap();
     host.delete(&format!("/v1/addons/{others_id}")).await.expect(202);
-    until("the server to be deleted", async || {
-        (host.delete(&format!("/v1/addons/{server}")).await.status == 202).then_some(())
-    })
-    .await;
-    engine.is_rid_of(server).await;
+    engine.remove_server(&host, server).await;
 }
 
 #[tokio::test]
@@ -165,11 +161,7 @@ async fn world_docker_an_existing_server_takes_the_place_of_containers() {
     assert_eq!(refused["error"]["code"], "provider_rejected");
     host.delete(&format!("/v1/addons/{part}")).await.expect(202);
     host.cleaned_up(part).await;
-    until("the server to be deleted", async || {
-        (host.delete(&format!("/v1/addons/{common}")).await.status == 202).then_some(())
-    })
-    .await;
-    engine.is_rid_of(common).await;
+    engine.remove_server(&host, common).await;
     let part = made(&host, asks(&POSTGRES, "again", "communal")).await;
     assert_eq!(host.credentials(part["id"].as_str().unwrap()).await["port"], json!(server.port.to_string()));
     host.delete(&format!("/v1/addons/{}", part["id"].as_str().unwrap())).await.expect(202);

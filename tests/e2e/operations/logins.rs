@@ -17,10 +17,25 @@ async fn addon(host: &Host, id: &str) -> Value {
     host.get(&format!("/v1/addons/{id}")).await.expect(200)
 }
 
-async fn remove_server(engine: &Engine, host: &Host, server: &str) {
-    let removed = async || (host.delete(&format!("/v1/addons/{server}")).await.status == 202).then_some(());
-    until("the server to be deleted", removed).await;
-    engine.is_rid_of(server).await;
+/// A user of a common server, and where that runs.
+struct Part {
+    id: String,
+    server: String,
+    container: String,
+    url: String,
+}
+
+impl Part {
+    async fn made(engine: &Engine, host: &Host) -> Self {
+        let made = host.create_and_wait(communal("a")).await;
+        let (id, server) = (made.id(), made.body["parent"].as_str().unwrap().to_owned());
+        Self { id, container: engine.containers(&server)[0].clone(), server, url: url(host, "A").await }
+    }
+}
+
+/// Whether the server can write down who may log in.
+fn may_write(engine: &Engine, container: &str, may: bool) {
+    engine.docker(&["exec", container, "chmod", if may { "755" } else { "555" }, "/data"]);
 }
 
 #[tokio::test]
@@ -28,13 +43,10 @@ async fn world_docker_a_password_of_a_common_redis_is_ended_when_that_is_written
     let test = "world_docker_a_password_of_a_common_redis_is_ended_when_that_is_written_down";
     let Some(engine) = Engine::for_test(test) else { return };
     let host = engine.host_with("redis", "redis").await;
-    let made = host.create_and_wait(communal("a")).await;
-    let (id, server) = (made.id(), made.body["parent"].as_str().unwrap().to_owned());
-    let container = engine.containers(&server)[0].clone();
-    let old = url(&host, "A").await;
+    let Part { id, server, container, url: old } = Part::made(&engine, &host).await;
     rotate(&host, &id, 2).await;
     let new = url(&host, "A").await;
-    engine.docker(&["exec", &container, "chmod", "555", "/data"]);
+    may_write(&engine, &container, false);
     let told = until("the server not to write it down", async || {
         let operation = addon(&host, &id).await["operation"].clone();
         let message = operation["message"].as_str().unwrap_or_default();
@@ -43,7 +55,7 @@ async fn world_docker_a_password_of_a_common_redis_is_ended_when_that_is_written
     .await;
     assert_eq!(told["state"], "running", "it goes on until the old password is gone: {told}");
 
-    engine.docker(&["exec", &container, "chmod", "755", "/data"]);
+    may_write(&engine, &container, true);
     succeeded(&host, &id).await;
     engine.docker(&["restart", &container]);
     until("the new one to work after a restart", async || Redis::connect(&new).ok()).await;
@@ -51,7 +63,7 @@ async fn world_docker_a_password_of_a_common_redis_is_ended_when_that_is_written
     assert!(refused.starts_with("WRONGPASS"), "{refused}");
     host.delete(&format!("/v1/addons/{id}")).await.expect(202);
     host.cleaned_up(&id).await;
-    remove_server(&engine, &host, &server).await;
+    engine.remove_server(&host, &server).await;
 }
 
 #[tokio::test]
@@ -59,11 +71,8 @@ async fn world_docker_a_user_of_a_common_redis_comes_and_goes_when_that_is_writt
     let test = "world_docker_a_user_of_a_common_redis_comes_and_goes_when_that_is_written_down";
     let Some(engine) = Engine::for_test(test) else { return };
     let host = engine.host_with("redis", "redis").await;
-    let made = host.create_and_wait(communal("a")).await;
-    let (id, server) = (made.id(), made.body["parent"].as_str().unwrap().to_owned());
-    let container = engine.containers(&server)[0].clone();
-    let old = url(&host, "A").await;
-    engine.docker(&["exec", &container, "chmod", "555", "/data"]);
+    let Part { id, server, container, url: old } = Part::made(&engine, &host).await;
+    may_write(&engine, &container, false);
     let unmade = host.create_and_wait(communal("b")).await;
     assert_eq!(unmade.body["error"]["code"], "provider_failed", "it would be gone after a restart: {}", unmade.text);
     host.delete(&format!("/v1/addons/{id}")).await.expect(202);
@@ -74,7 +83,7 @@ async fn world_docker_a_user_of_a_common_redis_comes_and_goes_when_that_is_writt
     .await;
     assert_eq!(cleanup["state"], "failing", "the user would be back after a restart: {cleanup}");
 
-    engine.docker(&["exec", &container, "chmod", "755", "/data"]);
+    may_write(&engine, &container, true);
     host.cleaned_up(&id).await;
     host.cleaned_up(&unmade.id()).await;
     engine.docker(&["restart", &container]);
@@ -82,7 +91,7 @@ async fn world_docker_a_user_of_a_common_redis_comes_and_goes_when_that_is_writt
         Redis::connect(&old).err().filter(|refused| refused.starts_with("WRONGPASS"))
     });
     refused.await;
-    remove_server(&engine, &host, &server).await;
+    engine.remove_server(&host, &server).await;
 }
 
 /// Whoever knows a password of a Redis of its own may do everything there: make a user that outlives the password, too.

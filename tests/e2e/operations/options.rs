@@ -92,8 +92,7 @@ async fn world_docker_an_addon_keeps_the_release_that_it_was_made_with() {
     delete(&engine, &host, &id).await;
     host.delete(&format!("/v1/addons/{part}")).await.expect(202);
     host.cleaned_up(part).await;
-    host.delete(&format!("/v1/addons/{server}")).await.expect(202);
-    engine.is_rid_of(server).await;
+    engine.remove_server(&host, server).await;
 }
 
 /// What the app has put in its database is not to be run by the administrator.
