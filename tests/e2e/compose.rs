@@ -21,6 +21,8 @@ struct Reader<'a> {
     dir: TempDir,
     /// The app, its network and its image on the page are called `shop`; others may be at it on the same engine.
     shop: String,
+    /// The addon that is made, of that app.
+    addon: &'static str,
 }
 
 impl Reader<'_> {
@@ -28,7 +30,9 @@ impl Reader<'_> {
         let image = format!("image: {}:1", self.shop);
         let web = serde_json::to_string(&["sh", "-c", WEB]).unwrap();
         let file = file.replace("image: shop:1", &image).replace("name: shop", &format!("name: {}", self.shop));
-        let file = file.replace(&image, &format!("image: {POSTGRES}\n    entrypoint: {web}"));
+        // It has no volume that nobody has named, and that nobody removes.
+        let web = format!("image: {POSTGRES}\n    entrypoint: {web}\n    tmpfs: /var/lib/postgresql/data");
+        let file = file.replace(&image, &web);
         let file = file.replace("image: postgres:16", &format!("image: {POSTGRES}")).replace("shop.env", &self.env());
         std::fs::write(self.dir.path().join("docker-compose.yml"), format!("version: '3.5'\n{file}")).unwrap();
     }
@@ -55,12 +59,37 @@ impl Reader<'_> {
         assert!(output.status.success(), "{script}: {error}");
         String::from_utf8(output.stdout).unwrap()
     }
+
+    /// Leaves the engine as it was. The page's second file knows nothing of what the first one had made.
+    fn leaves(&self) {
+        self.shell(&format!("larder addon delete shop/{} --now --wait", self.addon));
+        self.shell("docker compose down --volumes --remove-orphans --timeout 1");
+        self.shell("docker volume rm --force shop_data");
+        self.shell("docker network rm shop");
+    }
+
+    /// What is left on the engine of the page's services.
+    fn left(&self) -> String {
+        let of_project = "--filter label=com.docker.compose.project=shop";
+        self.run(&format!("docker ps --all --quiet {of_project}; docker volume ls --quiet {of_project}"))
+    }
+
+    fn has_left_nothing(&self, addon: &str) {
+        self.leaves();
+        assert_eq!(self.left(), "", "of the services");
+        assert_eq!((self.engine.containers(addon), self.engine.volumes(addon)), (vec![], vec![]), "of the addon");
+    }
+
+    /// The addon's id.
+    fn id(&self) -> String {
+        let shown = self.run(&format!("larder addon show shop/{} --json", self.addon));
+        serde_json::from_str::<serde_json::Value>(&shown).unwrap()["id"].as_str().unwrap().to_owned()
+    }
 }
 
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
-        self.shell("docker compose down --volumes --timeout 1");
-        self.shell("docker network rm shop");
+        self.leaves();
     }
 }
 
@@ -85,7 +114,7 @@ async fn world_docker_a_db_of_a_compose_file_becomes_an_addon() {
     let host = engine.host().await;
     engine.install(&host, "postgres", "postgres").await;
     let shop = format!("shop{}", std::process::id());
-    let reader = Reader { engine: &engine, host: &host, dir: TempDir::new().unwrap(), shop };
+    let reader = Reader { engine: &engine, host: &host, dir: TempDir::new().unwrap(), shop, addon: "db" };
     reader.write(before);
     reader.run("docker compose up --detach");
     let sql = "CREATE TABLE notes (note text); INSERT INTO notes VALUES (''brought along'')".replace("''", "'");
@@ -108,6 +137,7 @@ async fn world_docker_a_db_of_a_compose_file_becomes_an_addon() {
     assert!(listed.contains("brought along"), "{listed}");
     let own = reader.run("larder app detach shop; larder addon wait shop/db; larder config show shop --format docker");
     assert!(own.contains("@127.0.0.1:"), "{own}");
+    reader.has_left_nothing(&reader.id());
 }
 
 #[tokio::test]
@@ -115,7 +145,7 @@ async fn world_docker_the_keys_of_a_compose_files_cache_come_along() {
     let Some(engine) = Engine::for_test("world_docker_the_keys_of_a_compose_files_cache_come_along") else { return };
     let host = engine.host_with("redis", "redis").await;
     let shop = format!("shop{}c", std::process::id());
-    let reader = Reader { engine: &engine, host: &host, dir: TempDir::new().unwrap(), shop };
+    let reader = Reader { engine: &engine, host: &host, dir: TempDir::new().unwrap(), shop, addon: "cache" };
     reader.write("services:\n  web:\n    image: shop:1\n  cache:\n    image: larder-test/redis:1\n");
     reader.run("docker compose up --detach cache; larder app create shop");
     let ask = "docker compose exec -T cache redis-cli --raw";
@@ -130,6 +160,7 @@ async fn world_docker_the_keys_of_a_compose_files_cache_come_along() {
         redis.call('TTL', 'soon') > 4000, redis.call('TTL', 'h'), redis.call('HLEN', 'h'), redis.call('HGET', 'h', '65')}";
     let client = "larder addon connect shop/cache --image larder-test/redis:1 -- --raw";
     assert_eq!(reader.run(&format!("{client} EVAL \"{look}\" 0")), "3\n1\n1\n-1\n2000\nA\n");
+    reader.has_left_nothing(&reader.id());
 }
 
 #[tokio::test]
@@ -168,6 +199,5 @@ async fn world_docker_apps_in_networks_reach_their_parts_of_a_common_server() {
     until("the common server to have left", left).await;
     host.delete(&format!("/v1/addons/{id}")).await.expect(202);
     host.cleaned_up(id).await;
-    host.delete(&format!("/v1/addons/{server}")).await.expect(202);
-    engine.is_rid_of(server).await;
+    engine.remove_server(&host, server).await;
 }

@@ -20,7 +20,7 @@ const OPERATION_MAX: Duration = Duration::from_secs(180);
 const HEALTH_MAX: Duration = Duration::from_secs(150);
 
 /// Asks for another plan or other parameters, and waits until that has succeeded or failed: the addon.
-async fn update(host: &Host, id: &str, body: Value) -> Value {
+pub(crate) async fn update(host: &Host, id: &str, body: Value) -> Value {
     let asked = host.patch(&format!("/v1/addons/{id}"), body).await;
     assert!(matches!(asked.status, 200 | 202), "{}", asked.text);
     ended(host, id).await

@@ -178,8 +178,7 @@ async fn world_docker_users_of_one_rabbitmq_do_not_meet() {
     others.publish("letters", "still here").unwrap();
     host.delete(&format!("/v1/addons/{}", id(&other))).await.expect(202);
     host.cleaned_up(id(&other)).await;
-    host.delete(&format!("/v1/addons/{server}")).await.expect(202);
-    engine.is_rid_of(server).await;
+    engine.remove_server(&host, server).await;
 }
 
 /// Where a common server's management can be reached.

@@ -4,6 +4,7 @@ mod imports;
 
 use serde_json::{Value, json};
 
+use crate::operations::update;
 use crate::support::{Engine, Host, Postgres, until};
 
 /// A kind of database, and how its client is called within the server's container.
@@ -97,11 +98,7 @@ async fn users_of_one_server(test: &str, kind: &Kind) {
     assert!(kind.says(&engine, &container, &mine, my_database, "SELECT 1").is_err());
     kind.says(&engine, &container, &others, others_database, "SELECT 1").unwrap();
     host.delete(&format!("/v1/addons/{others_id}")).await.expect(202);
-    until("the server to be deleted", async || {
-        (host.delete(&format!("/v1/addons/{server}")).await.status == 202).then_some(())
-    })
-    .await;
-    engine.is_rid_of(server).await;
+    engine.remove_server(&host, server).await;
 }
 
 #[tokio::test]
@@ -150,6 +147,13 @@ async fn world_docker_an_existing_server_takes_the_place_of_containers() {
     assert_eq!(host.credentials(&there).await["port"], json!(server.port.to_string()));
     // What was made before goes on as it was.
     assert_eq!(engine.containers(&managed).len(), 1);
+    // And can be changed only as long as its image is named for servers, be it the one that programs are of.
+    let mut same: Value = serde_json::from_str(&right).unwrap();
+    same["image"] = json!("larder-test/postgres:1");
+    host.provider(&["options", "postgres", "--json-options", &same.to_string()]);
+    let refused = update(&host, &managed, json!({ "plan": "medium" })).await;
+    let why = refused["operation"]["error"]["reason"].as_str().unwrap_or_default();
+    assert!(why.contains("add it to `earlier_images` and grant it"), "{refused}");
     // So does a common server, on which nothing new is made by mistake.
     let refused = host.create_and_wait(asks(&POSTGRES, "misled", "communal")).await.expect(200);
     let why = refused["error"]["reason"].as_str().unwrap();
@@ -157,11 +161,7 @@ async fn world_docker_an_existing_server_takes_the_place_of_containers() {
     assert_eq!(refused["error"]["code"], "provider_rejected");
     host.delete(&format!("/v1/addons/{part}")).await.expect(202);
     host.cleaned_up(part).await;
-    until("the server to be deleted", async || {
-        (host.delete(&format!("/v1/addons/{common}")).await.status == 202).then_some(())
-    })
-    .await;
-    engine.is_rid_of(common).await;
+    engine.remove_server(&host, common).await;
     let part = made(&host, asks(&POSTGRES, "again", "communal")).await;
     assert_eq!(host.credentials(part["id"].as_str().unwrap()).await["port"], json!(server.port.to_string()));
     host.delete(&format!("/v1/addons/{}", part["id"].as_str().unwrap())).await.expect(202);

@@ -13,14 +13,18 @@ const NO_DATABASE: &str = "3D000";
 /// Logs in to a database as the administrator. On a server of our own it sees to it that nobody else gets in as that, unless it is in a
 /// database of somebody's, who may have it act as another there.
 pub(crate) fn administer(server: &Server, database: &str) -> Result<Session<HostStream>, Failure> {
-    let connected = connect(server, &server.user, &server.password, database);
-    let strict = connected.and_then(|mut session| {
+    let strict = enter(server, database).and_then(|mut session| {
         if server.is_ours() && database == server.database {
             postgres::demand_passwords(&mut session)?;
         }
         Ok(session)
     });
     strict.map_err(|error| explain(server, &error))
+}
+
+/// Logs in to a database of somebody's as the administrator, and gives the server's own words if that does not work.
+pub(crate) fn enter(server: &Server, database: &str) -> Result<Session<HostStream>, Error> {
+    connect(server, &server.user, &server.password, database)
 }
 
 /// Logs in as an app.

@@ -4,7 +4,7 @@
 //! the owner and acts as it from the first statement on (`ALTER ROLE … SET role`), so that whatever is made by old or new credentials
 //! belongs to the owner. The owner stays when its own password has been ended, and nobody logs in as it any more.
 
-use larder_clients::postgres::{self, Dropped, Session, Sql};
+use larder_clients::postgres::{self, Dropped, Session, Shut, Sql};
 use larder_clients::{Error, HostStream, Tls};
 use larder_sdk::{Addon, Config, Failure, ProvisionType, log, secrets};
 use larder_servers::database::{Database as _, Server, Size};
@@ -142,23 +142,42 @@ fn extend(session: &mut Session<HostStream>, extension: &str) -> Result<(), Fail
     }
 }
 
-/// Ends that a generation's role logs in, which nobody can keep from being done. Tells whether there is a role to be removed.
+/// Ends that a generation's role logs in, which nobody can keep from being done, and that others come to the database. Tells whether there
+/// is a role to be removed.
 pub(crate) fn shut(addon: &Addon, server: &Server, generation: u32) -> Result<bool, Failure> {
     let name = name(addon);
     let shut = postgres::shut_login(&mut administrator(server)?, &name, &login(&name, generation));
-    shut.map_err(|error| session::explain(server, &error))
+    let Shut { is_to_be_dropped, others } = shut.map_err(|error| session::explain(server, &error))?;
+    if !others.is_empty() {
+        let others = Vec::from_iter(others).join(", ");
+        log::warn(format!(
+            "with the old credentials ended what these could do in the addon's database: {others}; grant it again to those who are to have it"
+        ));
+    }
+    Ok(is_to_be_dropped)
 }
 
-/// Removes a generation's role. What it made of its own becomes the owner's, for which it takes the database itself.
+/// Removes a generation's role, which is shut. What it made of its own becomes the owner's, for which it takes the database itself.
 pub(crate) fn end(addon: &Addon, server: &Server, generation: u32) -> Result<(), Failure> {
     if !shut(addon, server, generation)? {
         return Ok(());
     }
     let name = name(addon);
     let login = login(&name, generation);
-    let dropped = postgres::drop_login(&mut session::administer(server, &name)?, &name, &login);
-    tell(dropped.map_err(|error| session::explain(server, &error))?, &login);
+    match session::enter(server, &name).and_then(|mut within| postgres::drop_login(&mut within, &name, &login)) {
+        Err(error) if is_kept_out(&error) => log::warn(format!(
+            "the role {login} can't be removed from within the addon's database: {error}; it stays without a password, and nobody logs in \
+            as it"
+        )),
+        dropped => tell(dropped.map_err(|error| session::explain(server, &error))?, &login),
+    }
     Ok(())
+}
+
+/// Whoever has a database can see to it that nothing is done in there, such as by a `transaction_timeout` of next to nothing. What is
+/// shut is shut all the same.
+fn is_kept_out(error: &Error) -> bool {
+    matches!(error, Error::Refused(_)) && !error.is_transient()
 }
 
 pub(crate) fn remove(addon: &Addon, server: &Server) -> Result<(), Failure> {
@@ -188,4 +207,22 @@ fn login(name: &str, generation: u32) -> String {
 /// The name of the owner and of the database.
 fn name(addon: &Addon) -> String {
     format!("a{}", name_of(addon))
+}
+
+#[cfg(test)]
+mod tests {
+    use larder_clients::Refusal;
+
+    use super::*;
+
+    #[test]
+    fn what_a_tenant_has_set_in_its_database_does_not_keep_a_rotation_from_its_end() {
+        let refused = |code: &str| Error::Refused(Refusal { code: code.to_owned(), message: "no".to_owned() });
+        for (code, is_lasting) in
+            [("25P04", true), ("42501", true), ("28000", true), ("57P03", false), ("40001", false)]
+        {
+            assert_eq!(is_kept_out(&refused(code)), is_lasting, "{code}");
+        }
+        assert!(!is_kept_out(&Error::Protocol("what?".to_owned())));
+    }
 }

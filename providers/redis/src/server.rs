@@ -117,15 +117,13 @@ impl Server {
         soon(TRIES, PAUSE, || self.let_in(&endpoint))
     }
 
-    /// Lets in by all passwords that are to work, if one of them does. Even if the newest does, an earlier call may have ended before
-    /// the server had written that down.
+    /// Lets in by all passwords that are to work and by no other, if one of them does. Even if the newest does, an earlier call may have
+    /// ended before the server had written that down, or before it was told that an old one does not work any more.
     fn let_in(&self, endpoint: &Endpoint) -> Result<bool, Failure> {
         let living = self.generations.living().map(password).collect::<Result<Vec<_>, _>>()?;
         let working = living.iter().rev().find_map(|password| log_in(endpoint, password).ok());
         let Some(mut session) = working else { return Ok(false) };
-        if living.len() > 1 {
-            set_passwords(&mut session, &living)?;
-        }
+        set_passwords(&mut session, &living)?;
         Ok(true)
     }
 
@@ -137,12 +135,11 @@ impl Server {
         };
         let newest = password(*self.generations.living().end())?;
         let mut session = log_in(&endpoint, &newest)?;
-        // In this order: nobody comes by an old one any more, nobody is there by it, and whoever they have made goes, with its connections.
-        let kept = redis::set_passwords(&mut session, USER, &[&newest])?;
-        redis::end_sessions(&mut session, USER)?;
-        let others_kept = redis::delete_other_users(&mut session, USER)?;
-        [kept, others_kept].into_iter().try_for_each(written_at_last)?;
+        // First of all, no old one works any more; and whatever fails from then on, none is brought back by what is done to the addon later.
+        let _written_again: Kept = redis::set_passwords(&mut session, USER, &[&newest])?;
         self.generations.ended()?;
+        // Whoever came by an old one may have made users, and slipped in more passwords; nobody is left who could do so.
+        written_at_last(redis::leave_only(&mut session, USER, &newest)?)?;
         Ok(Progress::Done)
     }
 
@@ -196,7 +193,7 @@ pub(crate) fn written(kept: Kept) -> Result<(), Failure> {
     }
 }
 
-/// Likewise of one that is to go, and would be back. That it goes is not given up.
+/// Likewise of one that is to go, and would be back. It is tried again for as long as the host asks: for an hour.
 pub(crate) fn written_at_last(kept: Kept) -> Result<(), Failure> {
     match kept {
         Kept::OnDisk => Ok(()),

@@ -81,9 +81,10 @@ impl Tenant {
     pub(crate) fn end_old(&self) -> Result<Progress, Failure> {
         let mut session = self.server.log_in()?;
         let kept = self.set(&mut session, std::slice::from_ref(&self.password))?;
+        // No old one works any more; and whatever fails from then on, none is brought back by what is done to the addon later.
+        self.generations.ended()?;
         redis::end_sessions(&mut session, &self.name)?;
         written_at_last(kept)?;
-        self.generations.ended()?;
         Ok(Progress::Done)
     }
 

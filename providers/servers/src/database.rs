@@ -179,7 +179,7 @@ impl<D: Database> Provider for Databases<D> {
     fn get_config(addon: &Addon) -> Result<Config, Failure> {
         let server = Server::of(addon, D::KIND)?;
         match addon.role() {
-            Role::Server => Ok(server.config()),
+            Role::Server => Ok(server.config(release::kept()?)),
             Role::User => D::config(addon, &server),
         }
     }

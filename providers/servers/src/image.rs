@@ -5,6 +5,7 @@
 
 use larder_sdk::{Failure, Options, json, secrets, state};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 /// An image, and what it is to hold.
@@ -25,6 +26,8 @@ const KEPT: &str = "image";
 struct Settings {
     image: Option<String>,
     earlier_images: Vec<String>,
+    /// A server that is there already: then new addons have none, and are asked for no images of servers.
+    external: Option<IgnoredAny>,
 }
 
 impl Image {
@@ -34,6 +37,14 @@ impl Image {
     /// It is no text.
     pub fn under(&self, options: &Options) -> Result<String, String> {
         Ok(self.or_usual(options.to()?))
+    }
+
+    /// Those that older addons still run from, as these options tell.
+    ///
+    /// # Errors
+    /// One of them is no text.
+    pub(crate) fn earlier_under(options: &Options) -> Result<Vec<String>, String> {
+        Ok(options.to::<Settings>()?.earlier_images)
     }
 
     /// The one that these options name for new addons, and those that older ones still run from.
@@ -52,13 +63,31 @@ impl Image {
     /// The one that the addon's server is to run from for ever, which is that of new addons if there is none yet.
     ///
     /// # Errors
-    /// The options no longer name it.
+    /// The options do not name it any more.
     pub fn kept(&self) -> Result<String, Failure> {
-        let settings: Settings = secrets::options()?;
-        let (kept, earlier) = (state::get_text(KEPT)?, settings.earlier_images.clone());
-        let image = choose(kept, self.or_usual(settings), &earlier)?;
+        let image = match state::get_text(KEPT)? {
+            Some(kept) => self.named(kept)?,
+            None => self.now()?,
+        };
         state::set(KEPT, &image)?;
         Ok(image)
+    }
+
+    /// The same image, if the options name it for servers: only then there is a grant to be had for it.
+    ///
+    /// # Errors
+    /// They do not.
+    pub(crate) fn named(&self, image: String) -> Result<String, Failure> {
+        self.named_in(&secrets::options()?, image)
+    }
+
+    /// The one that new servers are to be run from; none if there are none, since the operator has one.
+    ///
+    /// # Errors
+    /// The options can't be read.
+    pub(crate) fn of_new_servers(&self) -> Result<Option<String>, Failure> {
+        let settings: Settings = secrets::options()?;
+        Ok(settings.external.is_none().then(|| self.or_usual(settings)))
     }
 
     /// The one that is to be run now.
@@ -97,16 +126,16 @@ impl Image {
     fn or_usual(&self, settings: Settings) -> String {
         settings.image.unwrap_or_else(|| self.usual.to_owned())
     }
-}
 
-fn choose(kept: Option<String>, of_new_ones: String, earlier: &[String]) -> Result<String, Failure> {
-    match kept {
-        Some(kept) if kept != of_new_ones && !earlier.contains(&kept) => Err(Failure::rejected(format!(
-            "the addon's server is of {kept}, which the provider's options no longer name: add it to `earlier_images` and grant it, or \
-            bring the data over to a new addon"
-        ))),
-        Some(kept) => Ok(kept),
-        None => Ok(of_new_ones),
+    fn named_in(&self, settings: &Settings, image: String) -> Result<String, Failure> {
+        let is_of_new_ones = settings.external.is_none() && image == *settings.image.as_deref().unwrap_or(self.usual);
+        if is_of_new_ones || settings.earlier_images.contains(&image) {
+            return Ok(image);
+        }
+        Err(Failure::rejected(format!(
+            "the addon's server is of {image}, which the provider's options do not name for servers in containers: add it to \
+            `earlier_images` and grant it, or bring the data over to a new addon"
+        )))
     }
 }
 
@@ -115,16 +144,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_addon_keeps_the_one_that_it_was_made_with() {
-        let chosen = |kept: Option<&str>, earlier: &[&str]| {
-            let earlier: Vec<String> = earlier.iter().map(|&image| image.to_owned()).collect();
-            choose(kept.map(str::to_owned), "redis:8".to_owned(), &earlier)
-        };
-        assert_eq!(chosen(None, &["redis:7"]).unwrap(), "redis:8");
-        assert_eq!(chosen(Some("redis:8"), &[]).unwrap(), "redis:8");
-        assert_eq!(chosen(Some("redis:7"), &["redis:6.2", "redis:7"]).unwrap(), "redis:7");
-        let refused = chosen(Some("redis:7"), &["redis:6.2"]).unwrap_err().to_string();
-        assert!(refused.contains("is of redis:7") && refused.contains("`earlier_images`"), "{refused}");
+    fn an_image_is_had_as_long_as_it_is_named_for_servers() {
+        let image = Image { usual: "redis:7", of: "Redis" };
+        let named =
+            |options: Value, name: &str| image.named_in(&serde_json::from_value(options).unwrap(), name.to_owned());
+        let external = json!({ "hostname": "db.internal" });
+        for options in [
+            json!({}),
+            json!({ "image": "redis:7", "external": null }),
+            json!({ "image": "redis:8", "earlier_images": ["redis:6.2", "redis:7"] }),
+            json!({ "earlier_images": ["redis:7"], "external": external }),
+        ] {
+            assert_eq!(named(options, "redis:7").unwrap(), "redis:7");
+        }
+        for options in [
+            json!({ "image": "redis:8" }),
+            json!({ "image": "redis:8", "earlier_images": ["redis:6.2"] }),
+            // Of those servers there are no new ones any more.
+            json!({ "external": external }),
+            json!({ "image": "redis:7", "earlier_images": ["redis:6.2"], "external": external }),
+        ] {
+            let refused = named(options, "redis:7").unwrap_err().to_string();
+            assert!(refused.contains("is of redis:7") && refused.contains("add it to `earlier_images`"), "{refused}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{delete, ended, update};
 use crate::sql::{POSTGRES, asks, external, made};
 use crate::support::{Engine, Host, Postgres, until};
+use crate::transfers::export;
 
 fn reason(addon: &Value) -> String {
     addon["operation"]["error"]["reason"].as_str().unwrap_or_else(|| panic!("{addon}")).to_owned()
@@ -52,6 +53,8 @@ async fn world_docker_an_addon_keeps_the_release_that_it_was_made_with() {
     let Some(engine) = Engine::for_test(test) else { return };
     let host = engine.host_with("postgres", "postgres").await;
     let id = made(&host, asks(&POSTGRES, "own", "independent")).await["id"].as_str().unwrap().to_owned();
+    let part = made(&host, asks(&POSTGRES, "part", "communal")).await;
+    let (part, server) = (part["id"].as_str().unwrap(), part["parent"].as_str().unwrap());
     // Nobody has that image, and nobody needs it.
     let (kept, next) = ("larder-test/postgres:1", "larder-test/postgres:2");
     host.provider(&["grant", "postgres", &format!("{next} memory=4GiB pids=512")]);
@@ -61,11 +64,20 @@ async fn world_docker_an_addon_keeps_the_release_that_it_was_made_with() {
     assert_eq!(updated["operation"]["state"], "succeeded", "{updated}");
     let container = engine.containers(&id)[0].clone();
     assert_eq!(engine.describe(&container)["Config"]["Image"], kept);
+    // The programs that read and write data are of the server's release, too.
+    for id in [id.as_str(), part] {
+        let dump = export(&host, id).await;
+        assert_eq!(dump.status, 200, "{}", dump.text);
+    }
 
     host.provider(&["options", "postgres", "--json-options", &json!({ "image": next }).to_string()]);
     let refused = update(&host, &id, json!({ "plan": "large" })).await;
     assert!(reason(&refused).contains("add it to `earlier_images`"), "{refused}");
     assert_eq!(refused["operation"]["error"]["code"], "provider_rejected");
+    for id in [id.as_str(), part] {
+        let refused = export(&host, id).await.problem(409, "not_supported");
+        assert!(refused.contains(&format!("is of {kept}")) && refused.contains("`earlier_images`"), "{refused}");
+    }
 
     // Somebody who has changed the administrator's password, or a first start that was cut off before there was one.
     host.provider(&["options", "postgres", "--json-options", &options]);
@@ -78,6 +90,9 @@ async fn world_docker_an_addon_keeps_the_release_that_it_was_made_with() {
         assert!(code != 0 && error.contains(&format!("{unfit} can't be run")), "{error}");
     }
     delete(&engine, &host, &id).await;
+    host.delete(&format!("/v1/addons/{part}")).await.expect(202);
+    host.cleaned_up(part).await;
+    engine.remove_server(&host, server).await;
 }
 
 /// What the app has put in its database is not to be run by the administrator.

@@ -294,11 +294,7 @@ async fn world_docker_a_user_of_a_common_redis_is_rotated_and_stays_where_it_is(
     assert_eq!(refused["operation"]["error"]["code"], "provider_rejected", "{refused}");
     holds(&new, &key, "1").await;
     delete(&engine, &host, &id).await;
-    until("the server to be deleted", async || {
-        (host.delete(&format!("/v1/addons/{server}")).await.status == 202).then_some(())
-    })
-    .await;
-    engine.is_rid_of(&server).await;
+    engine.remove_server(&host, &server).await;
 }
 
 #[tokio::test]

@@ -119,8 +119,7 @@ async fn world_docker_what_an_old_user_of_mysql_has_made_goes_on() {
     };
     let end = &id.replace('-', "")[10..];
     assert_eq!(root(&format!("SELECT count(*) FROM mysql.user WHERE user LIKE '%{end}'")), "0");
-    host.delete(&format!("/v1/addons/{server}")).await.expect(202);
-    engine.is_rid_of(server).await;
+    engine.remove_server(&host, server).await;
 }
 
 #[tokio::test]
@@ -163,8 +162,7 @@ async fn world_docker_users_of_a_common_postgres_are_rotated() {
     assert_eq!(used.says(&stranger, left).unwrap(), "1", "the stranger's own");
     host.delete(&format!("/v1/addons/{strangers}")).await.expect(202);
     host.cleaned_up(&strangers).await;
-    host.delete(&format!("/v1/addons/{server}")).await.expect(202);
-    engine.is_rid_of(server).await;
+    engine.remove_server(&host, server).await;
 }
 
 #[tokio::test]

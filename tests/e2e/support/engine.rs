@@ -133,6 +133,13 @@ impl Engine {
         serde_json::from_str::<Value>(&self.docker(&["inspect", container])).unwrap()[0].clone()
     }
 
+    /// Deletes a common server as soon as its addons have left it, and waits until nothing of it is left.
+    pub(crate) async fn remove_server(&self, host: &Host, server: &str) {
+        let deleted = async || (host.delete(&format!("/v1/addons/{server}")).await.status == 202).then_some(());
+        until("the server to be deleted", deleted).await;
+        self.is_rid_of(server).await;
+    }
+
     /// Waits until nothing of an addon is left.
     pub(crate) async fn is_rid_of(&self, addon: &str) {
         let gone = async || (self.containers(addon).is_empty() && self.volumes(addon).is_empty()).then_some(());

@@ -93,11 +93,7 @@ async fn on_a_common_server(test: &str, kind: &Kind) {
     for addon in [&one, &other] {
         host.delete(&format!("/v1/addons/{}", id(addon))).await.expect(202);
     }
-    until("the server to be deleted", async || {
-        (host.delete(&format!("/v1/addons/{parent}")).await.status == 202).then_some(())
-    })
-    .await;
-    engine.is_rid_of(parent).await;
+    engine.remove_server(&host, parent).await;
 }
 
 /// The server is a container as well, which is nothing that the host knows of.
@@ -182,9 +178,5 @@ async fn world_docker_a_part_of_a_common_redis_is_neither_exported_nor_imported(
         assert_eq!(host.settled(addon).await["state"], "ready");
     }
     host.delete(&format!("/v1/addons/{}", id(&part))).await.expect(202);
-    until("the server to be deleted", async || {
-        (host.delete(&format!("/v1/addons/{parent}")).await.status == 202).then_some(())
-    })
-    .await;
-    engine.is_rid_of(parent).await;
+    engine.remove_server(&host, parent).await;
 }

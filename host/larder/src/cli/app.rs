@@ -118,10 +118,18 @@ async fn attach(context: &Context, app: &str, network: Option<&str>) -> Result<(
     if context.out.json {
         return context.out.json(&answer.body);
     }
-    context.out.done(&match network {
-        Some(network) => format!("`{app}` is in the network `{network}`; its addons are reached there"),
-        None => format!("`{app}` is in no network; its addons are reached where their engines publish them"),
-    })
+    context.out.done(&in_network(app, network))
+}
+
+/// The network is noted; addons that are there are told one after the other.
+fn in_network(app: &str, network: Option<&str>) -> String {
+    let tell = match network {
+        Some(network) => {
+            format!("is in the network `{network}`; its variables tell in a moment how its addons are reached there")
+        }
+        None => "is in no network; its variables tell in a moment where the engines publish its addons".to_owned(),
+    };
+    format!("`{app}` {tell}: wait with `larder addon wait {app}/ADDON`")
 }
 
 async fn list(context: &Context) -> Result<()> {
@@ -167,3 +175,6 @@ async fn delete(context: &Context, args: &DeleteArgs) -> Result<()> {
     result.map_err(|failure| failure.help_for("app_in_use", IN_USE))?;
     context.out.done(&format!("deleted app `{app}`"))
 }
+
+#[cfg(test)]
+mod tests;

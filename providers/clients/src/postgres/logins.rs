@@ -1,6 +1,9 @@
 //! Further roles that log in for a tenant, so that an old and a new password both work while apps change over. Such a role is a member
 //! of the one that owns the database and acts as it from the first statement on: whatever it makes is the owner's and stays.
 
+use std::collections::BTreeSet;
+
+use super::others::shut_out_others;
 use super::tenants::{Dropped, drop_role, make_role, mark_of};
 use super::{Session, Sql, Tenant, check_name};
 use crate::{Error, Stream};
@@ -19,19 +22,27 @@ pub fn create_login<S: Stream>(session: &mut Session<S>, owner: &str, login: &Te
     open_database(session, owner)
 }
 
-/// Ends the use of a login, and its sessions. Tells whether there is a role to be removed by [`drop_login`]: the owner itself is kept,
-/// without a password.
+/// What came of the end of a login.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shut {
+    /// Whether there is a role to be removed by [`drop_login`]: the owner itself is kept, without a password.
+    pub is_to_be_dropped: bool,
+    /// Who else had come to the database, or to the owner's role; `PUBLIC` stands for everybody. They have lost that.
+    pub others: BTreeSet<String>,
+}
+
+/// Ends the use of a login, its sessions, and what others have been given by it, or by any other: who gave it the server does not tell.
 ///
 /// Ask for this in a database of the administrator's: what somebody does in the tenant's must not be able to keep its login alive.
 ///
 /// # Errors
 /// The server refuses, or the login is not one that was made here.
-pub fn shut_login<S: Stream>(session: &mut Session<S>, owner: &str, login: &str) -> Result<bool, Error> {
+pub fn shut_login<S: Stream>(session: &mut Session<S>, owner: &str, login: &str) -> Result<Shut, Error> {
     check_name(owner)?;
     check_name(login)?;
     let is_further = owner != login;
     match mark_of(session, login)? {
-        None if is_further => return Ok(false),
+        None if is_further => return Ok(Shut::default()),
         Some(mark) if is_further && mark != login_mark(owner) => {
             return Err(Error::Foreign(format!("a role `{login}`")));
         }
@@ -42,7 +53,7 @@ pub fn shut_login<S: Stream>(session: &mut Session<S>, owner: &str, login: &str)
     if is_further {
         open_database(session, owner)?;
     }
-    Ok(is_further)
+    Ok(Shut { is_to_be_dropped: is_further, others: shut_out_others(session, owner)? })
 }
 
 /// Removes a further login that was shut.
@@ -88,6 +99,6 @@ pub(super) fn logins_of<S: Stream>(session: &mut Session<S>, owner: &str) -> Res
 }
 
 /// What the comment of a further login says.
-fn login_mark(owner: &str) -> String {
+pub(super) fn login_mark(owner: &str) -> String {
     format!("Larder: logs in for {owner}")
 }

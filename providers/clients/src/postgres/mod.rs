@@ -4,13 +4,14 @@ mod access;
 mod login;
 mod logins;
 mod message;
+mod others;
 mod rows;
 mod tenants;
 #[cfg(test)]
 mod tests;
 
 pub use access::{demand_passwords, open_to_all, shut_out_the_public};
-pub use logins::{create_login, drop_login, shut_login};
+pub use logins::{Shut, create_login, drop_login, shut_login};
 pub use tenants::{Dropped, Tenant, create_role_and_database, drop_role_and_database};
 
 use postgres_protocol::escape;

@@ -17,7 +17,11 @@ fn authentication(kind: u32, body: &[u8]) -> Vec<u8> {
 }
 
 fn welcome() -> Vec<u8> {
-    let version = message(b'S', b"server_version\x0015.18 (Debian)\0");
+    welcome_of("15.18 (Debian)")
+}
+
+fn welcome_of(version: &str) -> Vec<u8> {
+    let version = message(b'S', format!("server_version\0{version}\0").as_bytes());
     [authentication(0, b""), version, message(b'K', &[0; 8]), READY.to_vec()].concat()
 }
 
@@ -192,6 +196,42 @@ fn lengths_are_not_believed() {
     assert!(matches!(ask(&wide), Err(Error::Protocol(_))));
     assert!(matches!(ask(&message(b'G', &[0; 3])), Err(Error::Protocol(_))));
     assert!(matches!(connect(vec![b"HTTP/1.1 400 Bad Request\r\n".to_vec()]), Err(Error::Protocol(_))));
+}
+
+/// What is revoked on a server of this version, on which a tenant has let in others.
+fn revoked(version: &str) -> Vec<String> {
+    let welcome = welcome_of(version);
+    let mut revoked = vec![];
+    let peer = Peer::new(b"", |bytes, _| {
+        let said = String::from_utf8_lossy(bytes).into_owned();
+        let rows = match () {
+            () if said.contains("client_encoding") => return welcome.clone(),
+            () if said.contains("FROM pg_auth_members") => vec![row(&[Some("bob"), Some("ann_2"), Some("ann")])],
+            () if said.contains("aclexplode") => {
+                vec![row(&[Some("it's"), Some("f")]), row(&[None, Some("f")]), row(&[None, Some("t")])]
+            }
+            () => vec![],
+        };
+        revoked.extend(said.find("REVOKE").map(|at| said[at..].trim_end_matches('\0').to_owned()));
+        [rows.concat(), READY.to_vec()].concat()
+    });
+    let mut session = Session::connect(peer, &LOGIN).unwrap();
+    let others = others::shut_out_others(&mut session, "ann").unwrap();
+    assert_eq!(Vec::from_iter(others), ["PUBLIC", "bob", "it's"]);
+    drop(session);
+    revoked
+}
+
+#[test]
+fn whom_a_tenant_has_let_in_is_shut_out_by_the_words_of_the_servers_version() {
+    let of_database =
+        [r#"REVOKE ALL ON DATABASE "ann" FROM "it's" CASCADE"#, r#"REVOKE ALL ON DATABASE "ann" FROM PUBLIC CASCADE"#];
+    for (version, of_role) in [
+        ("15.18", r#"REVOKE "ann_2" FROM "bob" CASCADE"#),
+        ("16.1", r#"REVOKE "ann_2" FROM "bob" GRANTED BY "ann" CASCADE"#),
+    ] {
+        assert_eq!(revoked(version), [&[of_role][..], &of_database].concat());
+    }
 }
 
 #[test]

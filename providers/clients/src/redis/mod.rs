@@ -2,13 +2,15 @@
 
 mod passwords;
 mod reply;
+mod snapshots;
 mod sweep;
 #[cfg(test)]
 mod tests;
 mod users;
 
-pub use passwords::{delete_other_users, end_sessions, set_passwords};
+pub use passwords::{end_sessions, leave_only, set_passwords};
 pub use reply::Value;
+pub use snapshots::{Snapshot, write_log, write_snapshot};
 pub use sweep::{Sweep, delete_keys};
 pub use users::{Kept, Scripts, User, acl_delete_user, acl_set_user, digest, lets_anybody_in};
 

@@ -1,10 +1,10 @@
 //! Another password for a user who stays what it is, and the end of what was opened, or made, by an old one.
 
-use super::users::{by, check, keep};
+use super::users::{by, check, digest, keep};
 use super::{Kept, Session, Value};
 use crate::{Error, Stream};
 
-/// How often users are looked for that others have made while they were themselves being removed.
+/// How often users are looked for that others have made before they were themselves removed.
 const ROUNDS_MAX: u32 = 20;
 
 /// Lets a user in by these passwords and by no others. Only their digests are sent. Whoever is logged in stays so.
@@ -31,26 +31,64 @@ pub fn end_sessions<S: Stream>(session: &mut Session<S>, user: &str) -> Result<(
     Ok(())
 }
 
-/// Removes all users but this one, and closes their connections: whoever may do everything on a server makes users there whose passwords
-/// nobody else knows. Close that one's own connections first, or they make more.
+/// Leaves nobody on a server but one user, who gets in by this password and by no other, and no connection but this one: whoever may do
+/// everything there makes users whose passwords nobody else knows, and gives more of them to this user.
+///
+/// A round of it happens at one moment, so that nobody is there meanwhile who takes a part of it back. Users that nobody has told of
+/// before it take another one.
 ///
 /// # Errors
-/// The server refuses, or the name is not to be had.
-pub fn delete_other_users<S: Stream>(session: &mut Session<S>, user: &str) -> Result<Kept, Error> {
+/// The server refuses, the name is not to be had, or users are made there as fast as they are removed.
+pub fn leave_only<S: Stream>(session: &mut Session<S>, user: &str, password: &str) -> Result<Kept, Error> {
     check(user)?;
+    let mut others = vec![];
     for _ in 0..ROUNDS_MAX {
-        let Value::Array(users) = session.command(&[b"ACL", b"USERS"])? else { return Err(not_understood()) };
-        let names = users.iter().map(name).collect::<Result<Vec<_>, _>>()?;
-        let others: Vec<&[u8]> = names.into_iter().filter(|name| *name != user.as_bytes()).collect();
+        others = round(session, user, password, &others)?;
         if others.is_empty() {
             return keep(session);
         }
-        session.command(&[&[&b"ACL"[..], b"DELUSER"], &others[..]].concat())?;
     }
     Err(Error::protocol("users are made there as fast as they are removed"))
 }
 
-fn name(user: &Value) -> Result<&[u8], Error> {
+/// Removes these others, and tells which ones there are then.
+fn round<S: Stream>(
+    session: &mut Session<S>,
+    user: &str,
+    password: &str,
+    others: &[Vec<u8>],
+) -> Result<Vec<Vec<u8>>, Error> {
+    let (name, rule) = (user.as_bytes(), format!("#{}", digest(password)));
+    let set: [&[u8]; 5] = [b"ACL", b"SETUSER", name, b"resetpass", rule.as_bytes()];
+    let end: [&[u8]; 6] = [b"CLIENT", b"KILL", b"USER", name, b"SKIPME", b"yes"];
+    let remove: Vec<&[u8]> =
+        [b"ACL".as_slice(), b"DELUSER"].into_iter().chain(others.iter().map(Vec::as_slice)).collect();
+    let list: [&[u8]; 2] = [b"ACL", b"USERS"];
+    let commands: &[&[&[u8]]] = if others.is_empty() { &[&set, &end, &list] } else { &[&set, &end, &remove, &list] };
+    let Some(Value::Array(users)) = at_once(session, commands)?.pop() else { return Err(not_understood()) };
+    let names = users.into_iter().map(named).collect::<Result<Vec<_>, _>>()?;
+    Ok(names.into_iter().filter(|other| other != name).collect())
+}
+
+/// Has the server do all of this at one moment, with nothing of anybody else's in between. Gives its answers.
+fn at_once<S: Stream>(session: &mut Session<S>, commands: &[&[&[u8]]]) -> Result<Vec<Value>, Error> {
+    session.command(&[b"MULTI"])?;
+    for words in commands {
+        if let Err(refused) = session.command(words) {
+            // It does nothing of it any more, and would go on to collect.
+            let _told = session.command(&[b"DISCARD"]);
+            return Err(refused);
+        }
+    }
+    let Value::Array(answers) = session.command(&[b"EXEC"])? else { return Err(not_understood()) };
+    let done = |answer| match answer {
+        Value::Error(refusal) => Err(Error::Refused(refusal)),
+        answer => Ok(answer),
+    };
+    answers.into_iter().map(done).collect()
+}
+
+fn named(user: Value) -> Result<Vec<u8>, Error> {
     match user {
         Value::Bytes(name) => Ok(name),
         _ => Err(not_understood()),
@@ -60,3 +98,6 @@ fn name(user: &Value) -> Result<&[u8], Error> {
 fn not_understood() -> Error {
     Error::protocol("a list of users is something else than it should be")
 }
+
+#[cfg(test)]
+mod tests;

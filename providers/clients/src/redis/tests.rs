@@ -126,21 +126,6 @@ fn users_that_could_not_be_written_to_their_file_are_not_kept_by_another() {
 }
 
 #[test]
-fn other_users_are_removed_until_there_are_none() {
-    let users = |names: &[&str]| {
-        let names: String = names.iter().map(|name| format!("${}\r\n{name}\r\n", name.len())).collect();
-        format!("*{}\r\n{names}", names.matches('$').count()).into_bytes()
-    };
-    let (removed, saved) = (b":1\r\n".to_vec(), b"+OK\r\n".to_vec());
-    let replies =
-        vec![users(&["default", "x"]), removed.clone(), users(&["y", "default"]), removed, users(&["default"]), saved];
-    let mut honest = Session { wire: Wire::new(Peer::answering(b"", replies)) };
-    assert_eq!(delete_other_users(&mut honest, "default").unwrap(), Kept::OnDisk);
-    let strange = delete_other_users(&mut session(b"*1\r\n:1\r\n"), "default");
-    assert!(matches!(strange, Err(Error::Protocol(_))));
-}
-
-#[test]
 fn a_sweep_goes_on_where_it_stopped() {
     let batch = |cursor: &str| format!("*2\r\n${}\r\n{cursor}\r\n:3\r\n", cursor.len()).into_bytes();
     let peer = Peer::answering(b"", vec![batch("17"), batch("42"), batch("0")]);

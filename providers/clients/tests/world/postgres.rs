@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use larder_clients::Error;
 use larder_clients::postgres::{
-    Dropped, Login, Session, Sql, Tenant, create_login, create_role_and_database, demand_passwords, drop_login,
+    Dropped, Login, Session, Shut, Sql, Tenant, create_login, create_role_and_database, demand_passwords, drop_login,
     drop_role_and_database, open_to_all, shut_login, shut_out_the_public,
 };
 use tempfile::TempDir;
@@ -83,6 +83,10 @@ fn tenant(name: &'static str) -> Tenant<'static> {
 
 fn login(name: &'static str, password: &'static str) -> Tenant<'static> {
     Tenant { name, password, connections_max: Some(2) }
+}
+
+fn shut(is_to_be_dropped: bool, others: &[&str]) -> Shut {
+    Shut { is_to_be_dropped, others: others.iter().map(|&other| other.to_owned()).collect() }
 }
 
 fn ask(client: &mut Client, sql: &'static str) -> Result<Option<String>, Error> {
@@ -228,8 +232,23 @@ fn world_postgres_passwords_overlap_in_a_rotation() {
     // It may well insist on being itself.
     ask(&mut newer, "RESET ROLE; SET ROLE ann; CREATE SCHEMA s; GRANT ALL ON SCHEMA s TO ann_2; SET ROLE ann_2; CREATE TABLE s.own (id int)").unwrap();
 
-    assert!(!shut_login(&mut admin, "ann", "ann").unwrap());
+    // And lets in somebody else, for later.
+    create_role_and_database(&mut admin, &tenant("bob")).unwrap();
+    let lets_in = "GRANT CONNECT ON DATABASE ann TO bob WITH GRANT OPTION; GRANT SELECT ON public.new TO bob";
+    ask(&mut ann, lets_in).unwrap();
+    ask(&mut admin, "GRANT ann TO bob WITH ADMIN OPTION").unwrap();
+    let mut guest = log_in(&server, "bob", "secret", "ann").unwrap();
+    assert_eq!(ask(&mut guest, "SELECT id FROM public.new").unwrap().as_deref(), Some("1"));
+    let mut as_ann = log_in(&server, "bob", "secret", "bob").unwrap();
+    ask(&mut as_ann, "SET ROLE ann").unwrap();
+
+    assert_eq!(shut_login(&mut admin, "ann", "ann").unwrap(), shut(false, &["bob"]));
     assert!(ask(&mut ann, "SELECT 1").is_err());
+    assert!(ask(&mut guest, "SELECT 1").is_err() && ask(&mut as_ann, "SELECT 1").is_err());
+    assert_eq!(refused(log_in(&server, "bob", "secret", "ann")), "42501");
+    let mut bob = log_in(&server, "bob", "secret", "bob").unwrap();
+    assert_eq!(refused(ask(&mut bob, "SET ROLE ann")), "42501");
+    ask(&mut newer, "SELECT 1").unwrap();
     assert!(NO_SUCH_LOGIN.contains(&refused(log_in(&server, "ann", "secret", "ann")).as_str()));
     create_login(&mut admin, "ann", &login("ann_3", "newest")).unwrap();
 
@@ -246,15 +265,17 @@ fn world_postgres_passwords_overlap_in_a_rotation() {
         "ALTER DATABASE ann SET idle_in_transaction_session_timeout = 1",
         "ALTER DATABASE ann SET exit_on_error = on",
         "REVOKE ALL ON DATABASE ann FROM ann",
+        "GRANT CONNECT ON DATABASE ann TO PUBLIC",
     ] {
         ask(&mut newest, trap).unwrap();
     }
     let mut outside = log_in(&server, "ann_3", "newest", "postgres").unwrap();
     ask(&mut outside, "SET ROLE ann; ALTER DATABASE ann ALLOW_CONNECTIONS false CONNECTION LIMIT 0").unwrap();
     // Whatever becomes of the role, it logs in no more.
-    assert!(shut_login(&mut admin, "ann", "ann_2").unwrap());
+    assert_eq!(shut_login(&mut admin, "ann", "ann_2").unwrap(), shut(true, &["PUBLIC"]));
     assert!(ask(&mut newer, "SELECT 1").is_err());
     assert!(NO_SUCH_LOGIN.contains(&refused(log_in(&server, "ann_2", "newer", "ann")).as_str()));
+    assert_eq!(refused(log_in(&server, "bob", "secret", "ann")), "42501");
     // From elsewhere, what it made is in the way; from within, it becomes the owner's.
     assert_eq!(drop_login(&mut admin, "ann", "ann_2").unwrap(), Dropped::Shut);
     let mut within = log_in(&server, "postgres", ADMIN, "ann").unwrap();
@@ -262,7 +283,7 @@ fn world_postgres_passwords_overlap_in_a_rotation() {
     assert_eq!(refused(ask(&mut within, "SELECT 1/0")), "22012");
     assert_eq!(drop_login(&mut within, "ann", "ann_2").unwrap(), Dropped::Gone);
     drop(within);
-    assert!(!shut_login(&mut admin, "ann", "ann_2").unwrap(), "it is gone");
+    assert_eq!(shut_login(&mut admin, "ann", "ann_2").unwrap(), shut(false, &[]), "it is gone");
     ask(&mut newest, "INSERT INTO s.own VALUES (1)").unwrap();
     assert_eq!(drop_role_and_database(&mut admin, "ann").unwrap(), Dropped::Gone);
 }
@@ -281,7 +302,7 @@ fn world_postgres_a_role_that_a_stranger_has_given_rights_is_shut_and_left() {
     ask(&mut bob, "CREATE TABLE public.t (id int); GRANT SELECT ON public.t TO ann, ann_2").unwrap();
     let mut newer = log_in(&server, "ann_2", "newer", "ann").unwrap();
     for _ in 0..2 {
-        assert!(shut_login(&mut admin, "ann", "ann_2").unwrap());
+        assert_eq!(shut_login(&mut admin, "ann", "ann_2").unwrap(), shut(true, &[]));
         let mut within = log_in(&server, "postgres", ADMIN, "ann").unwrap();
         assert_eq!(drop_login(&mut within, "ann", "ann_2").unwrap(), Dropped::Shut);
     }
@@ -319,7 +340,12 @@ fn world_postgres_an_administrator_need_not_be_a_superuser() {
     let mut newer = log_in(&server, "ann_2", "newer", "ann").unwrap();
     ask(&mut newer, "INSERT INTO public.t VALUES (1)").unwrap();
     ask(&mut ann, "REVOKE ALL ON DATABASE ann FROM ann").unwrap();
-    assert!(shut_login(&mut keeper, "ann", "ann_2").unwrap());
+    create_role_and_database(&mut keeper, &tenant("bob")).unwrap();
+    ask(&mut admin(&server), "GRANT ann TO bob; GRANT CONNECT ON DATABASE ann TO bob").unwrap();
+    let mut guest = log_in(&server, "bob", "secret", "ann").unwrap();
+    assert_eq!(shut_login(&mut keeper, "ann", "ann_2").unwrap(), shut(true, &["bob"]));
+    assert!(ask(&mut guest, "SELECT 1").is_err());
+    assert_eq!(refused(log_in(&server, "bob", "secret", "ann")), "42501");
     drop_login(&mut log_in(&server, "keeper", "k", "ann").unwrap(), "ann", "ann_2").unwrap();
     assert_eq!(drop_role_and_database(&mut keeper, "ann").unwrap(), Dropped::Gone);
     assert_eq!(drop_role_and_database(&mut keeper, "postgres").unwrap(), Dropped::NotOurs);

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use larder_clients::Error;
 use larder_clients::redis::{
-    Kept, Scripts, Session, User, Value, acl_delete_user, acl_set_user, delete_keys, delete_other_users, end_sessions,
+    Kept, Scripts, Session, User, Value, acl_delete_user, acl_set_user, delete_keys, end_sessions, leave_only,
     lets_anybody_in, login, set_passwords,
 };
 use tempfile::TempDir;
@@ -266,19 +266,30 @@ fn world_redis_a_user_who_stays_gets_other_passwords() {
 }
 
 #[test]
-fn world_redis_other_users_are_removed_with_their_connections() {
-    let Some(server) = start("world_redis_other_users_are_removed_with_their_connections", true) else { return };
+fn world_redis_nobody_is_left_but_who_has_the_one_password() {
+    let Some(server) = start("world_redis_nobody_is_left_but_who_has_the_one_password", true) else { return };
     let mut admin = login(server.connect(), None, Some("correct_horse")).unwrap();
     for name in ["x", "a:b", "Jürgen"] {
         admin.command(&[b"ACL", b"SETUSER", name.as_bytes(), b"on", b">p", b"+@all"]).unwrap();
     }
+    let mut by_old = login(server.connect(), None, Some("correct_horse")).unwrap();
     let mut other = login(server.connect(), Some("x"), Some("p")).unwrap();
+    // Whoever is there lets themselves in again until they are cut off.
+    let mut thief = login(server.connect(), Some("x"), Some("p")).unwrap();
+    let robs = std::thread::spawn(move || while ask(&mut thief, "ACL SETUSER default >evil").is_ok() {});
     for _ in 0..2 {
-        assert_eq!(delete_other_users(&mut admin, "default").unwrap(), Kept::OnDisk);
+        assert_eq!(leave_only(&mut admin, "default", "battery_staple").unwrap(), Kept::OnDisk);
     }
-    assert!(other.ping().is_err());
+    robs.join().unwrap();
+    assert!(by_old.ping().is_err() && other.ping().is_err());
+    for password in ["correct_horse", "evil"] {
+        let refused = login(server.connect(), None, Some(password)).map(drop).unwrap_err();
+        assert_eq!(refused.code(), Some("WRONGPASS"));
+    }
+    login(server.connect(), None, Some("battery_staple")).map(drop).unwrap();
     let users = fs::read_to_string(server.dir.path().join("users")).unwrap();
     assert!(users.lines().count() == 1 && users.starts_with("user default "), "{users}");
+    assert_eq!(users.matches('#').count(), 1, "{users}");
 }
 
 #[test]

@@ -1,24 +1,17 @@
 //! Which image an addon's server runs from. A server can't read the files of any other release, or could not be taken back: so an addon
 //! keeps the release that it was made with, whatever the options name by now, and takes another image of that with its next update.
 
-use larder_sdk::{Failure, Options, secrets, state};
-use serde::Deserialize;
+use larder_sdk::{Addon, Failure, Options, ProvisionType, Role, state};
 
 use super::{Database, Kind};
+use crate::Image;
 
-/// Where the image is remembered that the addon's server was last wanted from.
-const IMAGE: &str = "image";
-
-/// What the operator sets, beside the image for new addons.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Settings {
-    earlier_images: Vec<String>,
-}
+/// Where the image is remembered that the addon's server was last wanted from; a common server tells it under this name, too.
+pub(super) const IMAGE: &str = "image";
 
 /// The images that these options name, that of new addons first: where those are on a server elsewhere, it only has the client programs.
 pub(super) fn images<D: Database>(options: &Options, is_external: bool) -> Result<Vec<String>, String> {
-    let Settings { earlier_images } = options.to()?;
+    let earlier_images = Image::earlier_under(options)?;
     let image = D::KIND.image.under(options)?;
     if !is_external {
         D::check_image(&image)?;
@@ -43,24 +36,34 @@ fn check_release(image: &str, kind: &Kind) -> Result<(), String> {
 
 /// The image that the addon's server is to run from, which is remembered.
 pub(super) fn choose(kind: &Kind) -> Result<String, Failure> {
-    let image = chosen(kind, state::get_text(IMAGE)?, kind.image.now()?);
-    let Settings { earlier_images } = secrets::options()?;
-    if image != kind.image.now()? && !earlier_images.contains(&image) {
-        return Err(Failure::rejected(format!(
-            "the addon's data are of {image}, which the provider's options no longer name: add it to `earlier_images` and grant it, \
-            or bring the data over to a new addon"
-        )));
-    }
+    let image = match (kept()?, kind.image.of_new_servers()?) {
+        // The image that the options name now is for programs only.
+        (Some(kept), None) => kept,
+        (kept, Some(set)) => chosen(kind, kept, set),
+        (None, None) => kind.image.now()?,
+    };
+    let image = kind.image.named(image)?;
     state::set(IMAGE, &image)?;
     Ok(image)
 }
 
-/// The image whose client programs fit the addon's server: its own, or of a server elsewhere that of new addons.
-pub(super) fn of_clients(kind: &Kind) -> Result<String, Failure> {
-    Ok(match state::get_text(IMAGE)? {
-        Some(image) => image,
-        None => kind.image.now()?,
-    })
+/// The image that the addon's own server was last wanted from.
+pub(super) fn kept() -> Result<Option<String>, Failure> {
+    Ok(state::get_text(IMAGE)?)
+}
+
+/// The image whose client programs fit the server: its own release's, or of a server elsewhere those of the image for new addons.
+pub(super) fn of_clients(addon: &Addon, kind: &Kind) -> Result<String, Failure> {
+    let of_server = match (addon.provision_type(), addon.role()) {
+        (ProvisionType::Communal, Role::User) => addon.server_value(IMAGE),
+        _ => kept()?,
+    };
+    let now = kind.image.now()?;
+    match chosen(kind, of_server, now.clone()) {
+        // With a server elsewhere, too, it is asked for, if only for its programs.
+        image if image == now => Ok(image),
+        image => kind.image.named(image),
+    }
 }
 
 fn chosen(kind: &Kind, kept: Option<String>, set: String) -> String {

@@ -9,6 +9,7 @@ use larder_sdk::{Addon, Config, Failure, ProvisionType, Stream, secrets};
 
 use super::offer::{External, Settings};
 use super::place::Place;
+use super::release::IMAGE;
 use super::{Kind, SERVER};
 use crate::{told, told_port};
 
@@ -124,8 +125,8 @@ impl Server {
         }
     }
 
-    /// What those need who get a part of it.
-    pub(super) fn config(self) -> Config {
+    /// What those need who get a part of it; and the image that it runs from, if it is in a container.
+    pub(super) fn config(self, image: Option<String>) -> Config {
         let config = Config::new()
             .credential("protocol", self.kind.protocol)
             .credential("hostname", self.host)
@@ -136,10 +137,10 @@ impl Server {
             Some(_) => config.credential("database", self.database),
             None => config,
         };
-        match self.tls {
-            Some(tls) => config.credential("tls", tls.as_str()),
-            None => config,
-        }
+        let told = [("tls", self.tls.map(|tls| tls.as_str().to_owned())), (IMAGE, image)];
+        told.into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
+            .fold(config, |config, (key, value)| config.credential(key, value))
     }
 
     /// What an app needs to use a database as this user. The query ends its URL.

@@ -99,7 +99,7 @@ pub(super) fn memory_mib(size: &Size) -> u64 {
 
 fn container<D: Dump>(addon: &Addon) -> Result<Container, Failure> {
     let memory_mib = memory_mib(Size::of(addon, D::KIND)?);
-    let container = Container::new("transfer", &release::of_clients(D::KIND)?);
+    let container = Container::new("transfer", &release::of_clients(addon, D::KIND)?);
     Ok(container.memory_mib(memory_mib).pids(PIDS).user("999:999").read_only().tmpfs("/tmp", 16))
 }
 
