@@ -7,10 +7,12 @@
 //! are written often are narrow, what is needed seldom stands apart, and what rests has no row in `work`.
 
 mod addons;
+mod adopt;
 mod apps;
 mod audit;
 mod claims;
 mod clock;
+mod copy;
 mod database;
 mod engines;
 mod error;
@@ -22,6 +24,7 @@ mod postgres;
 mod providers;
 mod purge;
 mod readers;
+mod reseal;
 mod rows;
 mod tally;
 mod tx;
@@ -35,8 +38,10 @@ use std::sync::Arc;
 use larder_domain::ports::{Sealer, Store};
 use larder_domain::{InstallationId, StoreTime, WallTime};
 
+pub use adopt::{AdoptError, adopt_database, check_database};
 pub use open::OpenError;
 pub use postgres::Time;
+pub use reseal::Resealing;
 
 /// A store in a data directory.
 pub struct SqliteStore {
@@ -49,6 +54,14 @@ pub struct SqliteStore {
     installation: InstallationId,
     _lock: Option<File>,
     _listener: Option<postgres::Listener>,
+}
+
+impl SqliteStore {
+    /// Whether the database is this process's alone, in a directory: then this process copies it, and seals it anew.
+    #[must_use]
+    pub const fn is_embedded(&self) -> bool {
+        self._lock.is_some()
+    }
 }
 
 impl Store for SqliteStore {
