@@ -7,6 +7,7 @@ mod support;
 mod transfers;
 
 mod addons;
+mod backup;
 mod bad_input;
 mod broken_uploads;
 mod broker;
@@ -24,6 +25,7 @@ mod grace;
 mod grants;
 mod isolation;
 mod javascript;
+mod keys;
 mod operations;
 mod operators;
 mod postgres;

@@ -3,11 +3,13 @@
 mod addons;
 mod apps;
 mod audit;
+mod backups;
 mod catalog;
 mod config;
 mod engines;
 mod events;
 mod health;
+mod key;
 mod metrics;
 mod providers;
 mod transfers;
@@ -50,6 +52,9 @@ pub(crate) fn v1() -> Router<Shared> {
         .route("/v1/addons/{id}/logs", get(events::logs))
         .route("/v1/events", get(events::of_all))
         .route("/v1/audit", get(audit::list))
+        .route("/v1/backups", post(backups::make))
+        .route("/v1/key", get(key::show))
+        .route("/v1/key/rotate", post(key::rotate))
         .route("/v1/engines", get(engines::list))
         .route("/v1/engines/{engine}", delete(engines::forget))
         .route("/v1/engines/prune", post(engines::prune))

@@ -6,6 +6,7 @@ mod audit;
 mod catalog;
 mod engine;
 mod history;
+mod key;
 mod provider;
 
 pub(crate) use addon::{AddonConfigView, AddonView, AddonsView};
@@ -14,4 +15,5 @@ pub(crate) use audit::AuditView;
 pub(crate) use catalog::CatalogView;
 pub(crate) use engine::{EngineView, PrunedView};
 pub(crate) use history::{EventView, EventsView, LogView};
+pub(crate) use key::KeyView;
 pub(crate) use provider::{ProviderView, ProvidersView, VersionView};

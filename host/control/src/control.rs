@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use larder_domain::Grace;
-use larder_domain::ports::{AppSink, ProviderRuntime, Store};
+use larder_domain::ports::{AppSink, Keys, ProviderRuntime, Store};
 
+use crate::backups::BackupPlace;
 use crate::checks::Checks;
 use crate::containers::NamedEngine;
 use crate::engines::Engines;
@@ -39,6 +40,8 @@ pub struct Control {
     /// How long what a deleted addon holds is kept, in milliseconds.
     pub(crate) delete_grace_ms: u64,
     pub(crate) transfers: Arc<Transfers>,
+    pub(crate) backups: BackupPlace,
+    pub(crate) keys: Option<Arc<dyn Keys>>,
 }
 
 impl Control {
@@ -61,6 +64,8 @@ impl Control {
             pauses: Pauses::default(),
             delete_grace_ms: 0,
             transfers: Arc::new(Transfers::new(TransferLimits::default())),
+            backups: BackupPlace::default(),
+            keys: None,
         }
     }
 
@@ -87,6 +92,12 @@ impl Control {
     #[must_use]
     pub fn with_transfers(self, limits: TransferLimits) -> Self {
         Self { transfers: Arc::new(Transfers::new(limits)), ..self }
+    }
+
+    /// The same, with somebody who keeps the sealing key.
+    #[must_use]
+    pub fn with_keys(self, keys: Arc<dyn Keys>) -> Self {
+        Self { keys: Some(keys), ..self }
     }
 
     /// Does something to its end, even if whoever asked for it goes away meanwhile.

@@ -6,6 +6,7 @@
 mod activate;
 mod addons;
 mod apps;
+mod backups;
 mod checks;
 mod containers;
 mod control;
@@ -15,6 +16,7 @@ mod environment;
 mod error;
 mod grants;
 mod health;
+mod keys;
 mod metrics;
 mod networks;
 mod offers;
@@ -32,6 +34,7 @@ pub mod worker;
 
 pub use addons::{CreateAddon, NewAddonState, PatchAddon, WAIT_MS_MAX};
 pub use apps::check_own_value;
+pub use backups::BackupStream;
 pub use containers::{EngineSettings, NamedEngine};
 pub use control::Control;
 pub use doctor::{EngineReport, EngineState, Pruned};

@@ -1,5 +1,5 @@
-//! The audit log: what was done to providers, and what opens the way to deleting an addon; when, and by whom. For whoever has to
-//! answer for an installation.
+//! The audit log: what was done to providers and to the installation as a whole, and what opens the way to deleting an addon; when,
+//! and by whom. For whoever has to answer for an installation.
 //!
 //! What a provider was refused at run time stands in its addon's history, which is bounded for each addon: here, a hostile one
 //! could push out the very grants that it lives by.
@@ -48,6 +48,14 @@ named! {
         Protected = "protected",
         /// It is no longer.
         Unprotected = "unprotected",
+        /// A copy of everything was asked for.
+        BackedUp = "backed_up",
+        /// What follows goes on from a backup.
+        Restored = "restored",
+        /// Everything is to be sealed with a new key.
+        KeyAdded = "key_added",
+        /// Nothing needs the keys of before any more, and they are gone.
+        KeyRotated = "key_rotated",
     }
 }
 
@@ -62,8 +70,8 @@ pub struct AuditEntry {
     pub actor: Actor,
     /// What.
     pub action: Action,
-    /// To which provider. It may be gone by now.
-    pub provider: ProviderName,
+    /// To which provider; none for what was done to the installation. It may be gone by now.
+    pub provider: Option<ProviderName>,
     /// The particulars: an object.
     pub data: Value,
 }

@@ -3,8 +3,10 @@
 //! [`serve`] is the server and wires everything together. All other commands live in [`cli`]; they know
 //! the server by its HTTP API only, as any client does. The server also starts this program to compile a component.
 
+mod backup;
 mod cli;
 mod data_dir;
+mod keys;
 mod serve;
 
 use std::process::ExitCode;

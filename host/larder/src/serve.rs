@@ -30,7 +30,9 @@ use tokio::time::timeout;
 
 use files::DataDir;
 
+use crate::backup::DataSource;
 use crate::cli::duration;
+use crate::keys::KeyKeeper;
 
 /// How long open connections may go on after a shutdown was asked for.
 const CONNECTION_GRACE: Duration = Duration::from_secs(2);
@@ -92,11 +94,13 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
     // This very program, even if its file has been replaced since.
     let itself = Compile::InChild(PathBuf::from("/proc/self/exe"));
     let roots = args.ca_file.as_deref().map(authorities).transpose()?.unwrap_or_default();
-    let opened = database::open(args.database, &dir, &roots, sealer)?;
+    let opened = database::open(args.database, &dir, &roots, sealer.clone())?;
     let token = dir.admin_token()?;
     let config = SandboxConfig { artefacts: Some(artefacts), roots, ..SandboxConfig::compiling(itself) };
     let sandbox = Arc::new(Sandbox::new(config)?);
-    let control = Control::new(Arc::clone(&opened.store), sandbox, Arc::new(NoSink)).with_engines(engines);
+    let store = Arc::clone(&opened.store);
+    let control = Control::new(store.clone(), sandbox, Arc::new(NoSink)).with_engines(engines);
+    let control = with_upkeep(control, &dir, store, sealer).await?;
     let control = control.with_delete_grace(args.delete_grace);
     let control = control.with_transfers(args.transfers.limits());
 
@@ -143,6 +147,22 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
     let worked = worker.await.context("the worker broke down");
     engine_watch.await.context("the watch of the engines broke down")?;
     worked
+}
+
+/// What is done about the data directory as a whole.
+async fn with_upkeep(
+    control: Control,
+    dir: &DataDir,
+    store: Arc<SqliteStore>,
+    sealer: Arc<KeyfileSealer>,
+) -> anyhow::Result<Control> {
+    if !store.is_embedded() {
+        return Ok(control);
+    }
+    let backups = Arc::new(DataSource::new(dir.path(), Arc::clone(&store), Arc::clone(&sealer)));
+    let keys = KeyKeeper::new(dir.path(), dir.key_file(), store, sealer);
+    keys.go_on().await?;
+    Ok(control.with_backups(backups).with_keys(Arc::new(keys)))
 }
 
 fn authorities(file: &Path) -> anyhow::Result<Roots> {

@@ -2,79 +2,91 @@
 //! associated data.
 //!
 //! A sealed value is `format (1) ‖ key id (4) ‖ nonce (24) ‖ ciphertext ‖ tag (16)`. The nonce is long enough to be drawn at
-//! random for ever. The key id tells a wrong key from a changed value, and will let several keys stand side by side.
+//! random for ever. The key id tells a wrong key from a changed value, and lets several keys stand side by side: the first one
+//! seals, and the others open what is still sealed with them, while a rotation is under way ([`rotation`]).
 
 mod keyfile;
+mod ring;
+mod rotation;
 
-use chacha20poly1305::aead::{Aead, Payload};
-use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
+use std::sync::{Arc, PoisonError, RwLock};
+
 use larder_domain::ports::{SealError, Sealer};
-use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 pub use keyfile::KeyError;
+use ring::{Key, Ring};
 
 /// The bytes of a key.
 const KEY_BYTES: usize = 32;
 const FORMAT: u8 = 1;
 const KEY_ID_BYTES: usize = 4;
 const NONCE_BYTES: usize = 24;
+const TAG_BYTES: usize = 16;
+/// What every value sealed with one key begins with: format and key id.
+pub(crate) const PREFIX_BYTES: usize = 1 + KEY_ID_BYTES;
+/// The shortest sealed value.
+pub(crate) const SEALED_BYTES_MIN: usize = PREFIX_BYTES + NONCE_BYTES + TAG_BYTES;
 
 /// Seals with one key, which stands in a file that only its owner can read.
 pub struct KeyfileSealer {
-    cipher: XChaCha20Poly1305,
-    key_id: [u8; KEY_ID_BYTES],
+    /// Changed by a rotation alone.
+    ring: RwLock<Arc<Ring>>,
 }
 
 impl KeyfileSealer {
     /// Seals with this key. The cipher's own copy is wiped when it is dropped.
     #[must_use]
     pub fn from_key(key: &[u8; KEY_BYTES]) -> Self {
-        let cipher = XChaCha20Poly1305::new(key.into());
-        let key_id = key_id(&cipher);
-        Self { cipher, key_id }
+        Self::of(Ring::new(Key::new(Zeroizing::new(*key)), vec![]))
     }
 
-    /// A key for another purpose, which tells nothing about this one and is always the same: what the cipher's stream has at
-    /// a nonce of that purpose's own.
+    fn of(ring: Ring) -> Self {
+        Self { ring: RwLock::new(Arc::new(ring)) }
+    }
+
+    fn ring(&self) -> Arc<Ring> {
+        Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The same with the keys that it has now, whatever becomes of them.
+    #[must_use]
+    pub fn as_it_is(&self) -> Self {
+        Self { ring: RwLock::new(self.ring()) }
+    }
+
+    /// Names the key that it seals with, and tells nothing about it.
+    #[must_use]
+    pub fn key_id(&self) -> String {
+        self.ring().current.name()
+    }
+
+    /// Names the keys that it opens with: the one that it seals with, and then those of before.
+    #[must_use]
+    pub fn key_ids(&self) -> Vec<String> {
+        self.ring().keys().map(Key::name).collect()
+    }
+
+    /// A key for another purpose, which tells nothing about this one and is the same for as long as that is: what the cipher's
+    /// stream has at a nonce of that purpose's own.
     ///
     /// # Errors
     /// The cipher failed.
     pub fn derived_key(&self, purpose: &str) -> Result<Zeroizing<[u8; KEY_BYTES]>, SealError> {
-        let digest: [u8; 32] = Sha256::digest([b"larder derived key\0", purpose.as_bytes()].concat()).into();
-        let nonce: [u8; NONCE_BYTES] = *digest.first_chunk().ok_or(SealError)?;
-        let stream =
-            Zeroizing::new(self.cipher.encrypt(&XNonce::from(nonce), &[0; KEY_BYTES][..]).map_err(|_| SealError)?);
-        Ok(Zeroizing::new(*stream.first_chunk().ok_or(SealError)?))
+        self.ring().current.derived(purpose)
     }
-}
-
-/// Names a key without telling anything about it: the beginning of what it makes of a fixed text. The zero nonce is
-/// used for this alone.
-fn key_id(cipher: &XChaCha20Poly1305) -> [u8; KEY_ID_BYTES] {
-    let nothing = Payload { msg: &[], aad: b"larder key id" };
-    let tag = cipher.encrypt(&XNonce::from([0; NONCE_BYTES]), nothing).unwrap_or_default();
-    tag.first_chunk().copied().unwrap_or_default()
 }
 
 impl Sealer for KeyfileSealer {
     fn seal(&self, place: &str, plain: &[u8]) -> Result<Vec<u8>, SealError> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|_| SealError)?;
-        let payload = Payload { msg: plain, aad: place.as_bytes() };
-        let ciphertext = self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| SealError)?;
-        Ok([&[FORMAT], &self.key_id[..], &nonce, &ciphertext].concat())
+        self.ring().current.seal(place, plain, nonce)
     }
 
     fn open(&self, place: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
-        let (&format, rest) = sealed.split_first().ok_or(SealError)?;
-        let (key_id, rest) = rest.split_first_chunk::<KEY_ID_BYTES>().ok_or(SealError)?;
-        let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(SealError)?;
-        if format != FORMAT || *key_id != self.key_id {
-            return Err(SealError);
-        }
-        let payload = Payload { msg: ciphertext, aad: place.as_bytes() };
-        self.cipher.decrypt(&XNonce::from(*nonce), payload).map(Zeroizing::new).map_err(|_| SealError)
+        let ring = self.ring();
+        ring.keys().find(|key| sealed.starts_with(&key.prefix())).ok_or(SealError)?.open(place, sealed)
     }
 }
 

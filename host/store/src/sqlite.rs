@@ -8,10 +8,12 @@
 //! are written often are narrow, what is needed seldom stands apart, and what rests has no row in `work`.
 
 mod addons;
+mod adopt;
 mod apps;
 mod audit;
 mod claims;
 mod clock;
+mod copy;
 mod database;
 mod engines;
 mod error;
@@ -23,6 +25,7 @@ mod postgres;
 mod providers;
 mod purge;
 mod readers;
+mod reseal;
 mod rows;
 mod tally;
 mod tx;
@@ -36,10 +39,12 @@ use std::sync::Arc;
 use larder_domain::ports::{Sealer, Store};
 use larder_domain::{InstallationId, StoreTime, WallTime};
 
+pub use adopt::{AdoptError, adopt_database, check_database};
 pub use open::{OpenError, claim};
 pub use postgres::{Server, Time};
+pub use reseal::Resealing;
 
-/// A store in a data directory.
+/// A store in a data directory, or in a database of a server.
 pub struct SqliteStore {
     // Dropped in this order: the last connection to go is the writer's, which tidies up; then the directory is free.
     readers: readers::Readers,
@@ -50,6 +55,14 @@ pub struct SqliteStore {
     installation: InstallationId,
     _lock: Option<File>,
     _listener: Option<postgres::Listener>,
+}
+
+impl SqliteStore {
+    /// Whether the database is this process's alone, in a directory: then this process copies it, and seals it anew.
+    #[must_use]
+    pub const fn is_embedded(&self) -> bool {
+        self._lock.is_some()
+    }
 }
 
 impl Store for SqliteStore {

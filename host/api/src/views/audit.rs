@@ -1,5 +1,6 @@
-//! What was done to providers.
+//! What was done to providers, and to the installation.
 
+use larder_domain::ProviderName;
 use larder_domain::audit::AuditEntry;
 use serde::Serialize;
 use serde_json::Value;
@@ -13,7 +14,7 @@ struct AuditEntryView<'a> {
     at: Timestamp,
     actor: &'static str,
     action: &'static str,
-    provider: &'a str,
+    provider: Option<&'a str>,
     data: &'a Value,
 }
 
@@ -33,7 +34,7 @@ impl<'a> AuditView<'a> {
             at: entry.at.into(),
             actor: entry.actor.as_str(),
             action: entry.action.as_str(),
-            provider: entry.provider.as_str(),
+            provider: entry.provider.as_ref().map(ProviderName::as_str),
             data: &entry.data,
         };
         Self { entries: entries.iter().map(view).collect(), next }

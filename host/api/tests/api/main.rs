@@ -4,6 +4,7 @@
 
 mod addons;
 mod apps;
+mod backups;
 mod bodies;
 mod catalog;
 mod config;

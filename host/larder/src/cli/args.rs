@@ -8,13 +8,16 @@ use super::addon::AddonCommand;
 use super::app::AppCommand;
 use super::apply::ApplyArgs;
 use super::audit::AuditArgs;
+use super::backup::BackupArgs;
 use super::completions::CompletionsArgs;
 use super::config::ConfigCommand;
 use super::doctor::DoctorArgs;
 use super::engine::EngineCommand;
 use super::experiment::ExperimentCommand;
+use super::key::KeyCommand;
 use super::out::Out;
 use super::provider::ProviderCommand;
+use super::restore::RestoreArgs;
 use super::run::RunArgs;
 use crate::serve::ServeArgs;
 
@@ -106,8 +109,15 @@ pub(crate) enum Command {
     Engine(EngineCommand),
     /// Look for what is wrong with the server and its Docker engines.
     Doctor(DoctorArgs),
-    /// Show what was done to providers, when and by whom.
+    /// Show what was done to providers and to the installation, when and by whom.
     Audit(AuditArgs),
+    /// Write everything that the server keeps to a file, while it runs.
+    Backup(BackupArgs),
+    /// Make a data directory of a backup.
+    Restore(RestoreArgs),
+    /// Look after the key that seals what the server keeps.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Print a script that completes commands and names in your shell.
     Completions(CompletionsArgs),
 }

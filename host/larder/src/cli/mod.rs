@@ -2,7 +2,7 @@
 //!
 //! A command parses its arguments, makes one or a few calls through [`api::Api`], and prints either the
 //! API's JSON (`--json`) or a table. Nothing here reads the store, so that a command works alike beside the
-//! server and across a network.
+//! server and across a network. Only `restore` makes a data directory, for which there is no server yet.
 //!
 //! * [`args`] has the top of the command tree; each noun keeps its arguments beside its commands.
 //! * [`settings`] finds the server and the token; a token is only sent where it belongs.
@@ -24,6 +24,7 @@ mod api;
 mod app;
 mod args;
 mod audit;
+mod backup;
 mod catalog;
 mod config;
 mod context;
@@ -33,14 +34,17 @@ mod engine;
 mod exec;
 mod experiment;
 mod failure;
+mod key;
 mod model;
 mod out;
 mod progress;
 mod provider;
+mod restore;
 mod run;
 mod spelling;
 mod status;
 mod table;
+mod target_file;
 mod text;
 
 #[cfg(test)]
@@ -74,6 +78,7 @@ fn dispatch(global: &Global, command: Command) -> Result<()> {
     match command {
         Command::Serve(args) => run_server(global, args),
         Command::Completions(args) => completions::print(&args),
+        Command::Restore(args) => restore::run(global, &args),
         Command::Provider(ProviderCommand::New(args)) => provider::new::run(global.out(), &args),
         Command::Provider(ProviderCommand::Build(args)) => provider::build::run(global.out(), &args),
         command => runtime(Builder::new_current_thread())?.block_on(ask_server(global, command)),
@@ -96,7 +101,9 @@ async fn ask_server(global: &Global, command: Command) -> Result<()> {
         Command::Engine(command) => engine::run(&context, command).await,
         Command::Doctor(args) => doctor::run(&context, &args).await,
         Command::Audit(args) => audit::run(&context, &args).await,
-        Command::Serve(_) | Command::Completions(_) => Ok(()),
+        Command::Backup(args) => backup::run(&context, &args).await,
+        Command::Key(command) => key::run(&context, &command).await,
+        Command::Serve(_) | Command::Completions(_) | Command::Restore(_) => Ok(()),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Args;
 use larder_domain::SecretString;
-use larder_domain::ports::{Sealer, Store};
+use larder_domain::ports::Sealer;
 use larder_sandbox::Roots;
 use larder_store::{Server, SqliteStore, SystemClock, Time, claim};
 
@@ -29,7 +29,7 @@ fn secret(text: &str) -> Result<SecretString, String> {
 
 /// A store, and the claim on the data directory where the store itself has none.
 pub(super) struct Opened {
-    pub(super) store: Arc<dyn Store>,
+    pub(super) store: Arc<SqliteStore>,
     _claim: Option<File>,
 }
 

@@ -1,4 +1,5 @@
-//! The key's file: 64 hexadecimal digits, mode 0600, made at the first start and never changed.
+//! The key's file: 64 hexadecimal digits, mode 0600, made at the first start and changed by a rotation alone. While that is under
+//! way, the new key stands above those of before, each on a line of its own.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -7,9 +8,12 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use super::ring::{Key, Ring};
 use super::{KEY_BYTES, KeyfileSealer};
 
-/// Far more than a key needs; whoever names a wrong file need not wait until it is read.
+/// Keys in a file. A rotation has two, and goes on with the same two if it is broken off.
+const KEYS_MAX: usize = 8;
+/// Far more than they need; whoever names a wrong file need not wait until it is read.
 const FILE_BYTES_MAX: u64 = 1024;
 
 /// The key can't be had.
@@ -26,14 +30,29 @@ pub enum KeyError {
         source: io::Error,
     },
     /// The file holds something else.
-    #[error("the key file {} holds no key: it must be 64 hexadecimal digits; restore it from a backup", path.display())]
+    #[error("the key file {} holds no key: it must be 64 hexadecimal digits (while keys are rotated, on each line); restore it from a backup", path.display())]
     Malformed {
         /// Which file.
         path: PathBuf,
     },
 }
 
+impl KeyError {
+    /// There was no randomness to make it of.
+    pub(super) fn made(path: &Path, error: getrandom::Error) -> Self {
+        Self::File { what: "made", path: path.to_owned(), source: io::Error::other(error.to_string()) }
+    }
+}
+
 impl KeyfileSealer {
+    /// Seals with the key in this file, which must be there.
+    ///
+    /// # Errors
+    /// It can't be read, or it holds no key.
+    pub fn from_file(path: &Path) -> Result<Self, KeyError> {
+        parse(path, &read(path).map_err(|source| unreadable(path, source))?)
+    }
+
     /// Seals with the key in this file. If there is no such file, it is made with a new key.
     ///
     /// # Errors
@@ -67,40 +86,67 @@ fn read(path: &Path) -> io::Result<Zeroizing<String>> {
 }
 
 fn parse(path: &Path, text: &str) -> Result<KeyfileSealer, KeyError> {
-    let malformed = || KeyError::Malformed { path: path.to_owned() };
-    let digits = text.trim();
+    let keys: Option<Vec<Key>> = text.lines().filter(|line| !line.trim().is_empty()).map(parse_key).collect();
+    let mut keys = keys.filter(|keys| keys.len() <= KEYS_MAX).unwrap_or_default().into_iter();
+    let current = keys.next().ok_or_else(|| KeyError::Malformed { path: path.to_owned() })?;
+    Ok(KeyfileSealer::of(Ring::new(current, keys.collect())))
+}
+
+fn parse_key(line: &str) -> Option<Key> {
+    let digits = line.trim();
     if digits.len() != 2 * KEY_BYTES || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Err(malformed());
+        return None;
     }
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     for (byte, at) in key.iter_mut().zip((0..).step_by(2)) {
-        *byte = u8::from_str_radix(&digits[at..at + 2], 16).map_err(|_| malformed())?;
+        *byte = u8::from_str_radix(&digits[at..at + 2], 16).ok()?;
     }
-    Ok(KeyfileSealer::from_key(&key))
+    Some(Key::new(key))
 }
 
-/// Makes the file at once and whole: it gets its name only when it is complete, and no existing file loses its name.
-fn create(path: &Path) -> io::Result<()> {
-    let mut key = Zeroizing::new([0; KEY_BYTES]);
-    getrandom::fill(&mut *key).map_err(|error| io::Error::other(error.to_string()))?;
-    let mut text = Zeroizing::new(String::with_capacity(2 * KEY_BYTES + 1));
-    key.iter().for_each(|byte| {
-        text.extend([byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[digit as usize])))
-    });
-    text.push('\n');
+fn text<'a>(keys: impl Iterator<Item = &'a Key>) -> Zeroizing<String> {
+    // Room for it all at once: growing would leave copies behind that nobody wipes.
+    let mut text = Zeroizing::new(String::with_capacity(KEYS_MAX * (2 * KEY_BYTES + 1)));
+    for key in keys.take(KEYS_MAX) {
+        key.bytes.iter().for_each(|byte| {
+            text.extend([byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[digit as usize])))
+        });
+        text.push('\n');
+    }
+    text
+}
 
+/// Makes the file with a new key.
+fn create(path: &Path) -> io::Result<()> {
+    let key = Key::generate().map_err(|error| io::Error::other(error.to_string()))?;
+    // No file that is there loses its name.
+    put(path, &text(std::iter::once(&key)), |unfinished| match fs::hard_link(unfinished, path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => fs::remove_file(unfinished),
+    })
+}
+
+/// Writes the file anew: whoever reads it has what was there, or what is there now.
+pub(super) fn write(path: &Path, ring: &Ring) -> Result<(), KeyError> {
+    // A link stays one: what it leads to is the file.
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let written = put(&real, &text(ring.keys()), |unfinished| fs::rename(unfinished, &real));
+    written.map_err(|source| KeyError::File { what: "written", path: path.to_owned(), source })
+}
+
+/// Makes a file at once and whole: it gets its name only when it is complete, and on the disk.
+fn put(path: &Path, text: &str, name: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     // A name that no process before has left behind.
     let mut suffix = [0; 8];
     getrandom::fill(&mut suffix).map_err(|error| io::Error::other(error.to_string()))?;
     let unfinished = path.with_extension(format!("new-{:016x}", u64::from_ne_bytes(suffix)));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-    let named = written.and_then(|()| fs::hard_link(&unfinished, path));
-    fs::remove_file(&unfinished)?;
-    match named {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-        _ => File::open(path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new(".")))?.sync_all(),
+    let named = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| name(&unfinished));
+    if let Err(error) = named {
+        let _gone = fs::remove_file(&unfinished);
+        return Err(error);
     }
+    File::open(path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]
@@ -123,7 +169,8 @@ mod tests {
     fn a_file_without_a_key_is_refused_and_kept() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("key");
-        for text in ["", "abc", &"g".repeat(64), &"ä".repeat(32)] {
+        let keys = format!("{}\n", "7".repeat(64)).repeat(KEYS_MAX + 1);
+        for text in ["", "abc", &"g".repeat(64), &"ä".repeat(32), &format!("{}\nabc", "7".repeat(64)), &keys] {
             fs::write(&path, text).unwrap();
             assert!(matches!(KeyfileSealer::from_file_or_create(&path), Err(KeyError::Malformed { .. })), "{text:?}");
             assert_eq!(fs::read_to_string(&path).unwrap(), text);

@@ -12,9 +12,21 @@ use super::error::{Failure, Result};
 use super::rows::Columns;
 use super::tx::{Tx, list};
 
+/// What stands in the column of providers where none was concerned.
+pub(super) const OF_ALL: &str = "";
+
 pub(super) fn note(tx: &Tx<'_>, actor: Actor, action: Action, provider: &ProviderName, data: &Value) -> Result<()> {
+    write(tx, actor, action, provider.as_str(), data)
+}
+
+/// The same of what was done to the installation as a whole.
+pub(super) fn note_of_all(tx: &Tx<'_>, actor: Actor, action: Action, data: &Value) -> Result<()> {
+    write(tx, actor, action, OF_ALL, data)
+}
+
+fn write(tx: &Tx<'_>, actor: Actor, action: Action, provider: &str, data: &Value) -> Result<()> {
     let sql = "INSERT INTO audit (at, actor, action, provider, data) VALUES (?, ?, ?, ?, ?) RETURNING id";
-    let entry = (tx.wall.0, actor.as_str(), action.as_str(), provider.as_str(), data.to_string());
+    let entry = (tx.wall.0, actor.as_str(), action.as_str(), provider, data.to_string());
     let newest = tx.find(sql, entry, |row| row.uint())?.unwrap_or_default();
     tx.execute("DELETE FROM audit WHERE id <= ?", [newest.saturating_sub(AUDIT_ENTRIES_MAX)])?;
     Ok(())
@@ -42,7 +54,11 @@ fn read(row: &mut Columns<'_>) -> Result<AuditEntry> {
     let (id, at) = (row.uint()?, row.wall()?);
     let actor = row.named("an actor", Actor::from_name)?;
     let action = row.named("an action", Action::from_name)?;
-    let provider = row.parsed("a provider's name")?;
+    let provider: String = row.take()?;
+    let provider = match provider.as_str() {
+        OF_ALL => None,
+        name => Some(name.parse().map_err(|_| Failure::corrupt("an audit entry of a provider without a name"))?),
+    };
     let data: String = row.take()?;
     let data = serde_json::from_str(&data).map_err(|_| Failure::corrupt("an audit entry that is no JSON"))?;
     Ok(AuditEntry { id, at, actor, action, provider, data })

@@ -68,6 +68,14 @@ impl Conn {
         })
     }
 
+    /// The connection to SQLite, for what only an embedded database has to do.
+    pub(super) fn embedded(&self) -> Result<&Connection> {
+        match self {
+            Self::Sqlite(conn) => Ok(conn),
+            Self::Postgres(_) => Err(Failure::database("a database of a server has its own means for this".into())),
+        }
+    }
+
     /// Begins, divides or ends a transaction.
     pub(super) fn step(&self, step: Step) -> Result<()> {
         match self {

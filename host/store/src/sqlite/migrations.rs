@@ -21,6 +21,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0013_outdated.sql"),
 ];
 
+/// The newest schema that this version knows.
+pub(super) const KNOWN: usize = MIGRATIONS.len();
+
 /// Runs what has not run yet.
 pub(super) fn run(conn: &mut Connection) -> Result<(), OpenError> {
     let done: usize = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;

@@ -6,8 +6,10 @@
 #[expect(dead_code, reason = "not every test needs every word")]
 mod world;
 
+mod copy;
 mod crash;
 mod files;
+mod rotation;
 mod secrets;
 
 use std::path::Path;

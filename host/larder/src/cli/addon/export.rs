@@ -9,14 +9,13 @@ use clap::{Args, ValueHint};
 use reqwest::header::{CONTENT_DISPOSITION, HeaderMap};
 use reqwest::{Method, Response};
 use serde_json::json;
-use tempfile::NamedTempFile;
 
 use super::{WhichArgs, reference};
 use crate::cli::api::call::Call;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, Kind, Result};
 use crate::cli::progress::Spinner;
-use crate::cli::text;
+use crate::cli::{target_file, text};
 
 /// What a file is called whose server gave it no name that can be used.
 const NAMELESS: &str = "export.bin";
@@ -45,7 +44,7 @@ pub(crate) async fn run(context: &Context, args: &ExportArgs) -> Result<()> {
         return Err(failure.or_help("name a file with --output, or send them into a pipe"));
     }
     // What can be refused is refused before anything runs.
-    args.output.iter().filter(|_| !to_stdout).try_for_each(|path| check_target(path, args.force))?;
+    args.output.iter().filter(|_| !to_stdout).try_for_each(|path| target_file::check(path, args.force))?;
     let id = reference::find(&context.api, &args.which.addon, args.which.app.as_deref()).await?;
     let spinner = Spinner::counting(context.out, "waiting for the first data");
     let call = Call::new(Method::POST, &["v1", "addons", &id, "exports"]).endless();
@@ -56,7 +55,7 @@ pub(crate) async fn run(context: &Context, args: &ExportArgs) -> Result<()> {
         return Ok(());
     }
     let path = args.output.clone().unwrap_or_else(|| name_of(response.headers()).into());
-    check_target(&path, args.force)?;
+    target_file::check(&path, args.force)?;
     spinner.say(&format!("exporting to `{}`", path.display()));
     let bytes = to_file(&mut response, &path, args.force, &spinner).await?;
     drop(spinner);
@@ -66,37 +65,11 @@ pub(crate) async fn run(context: &Context, args: &ExportArgs) -> Result<()> {
     context.out.done(&format!("wrote {} to `{}`", text::bytes(bytes), path.display()))
 }
 
-fn check_target(path: &Path, force: bool) -> Result<()> {
-    match path.symlink_metadata() {
-        Err(_) => Ok(()),
-        Ok(there) if !there.is_file() => {
-            let failure = Failure::usage(format!("`{}` is there and is no file", path.display()));
-            Err(failure.or_help("name another file, or `-` for standard output"))
-        }
-        Ok(_) if force => Ok(()),
-        Ok(_) => Err(is_there(path)),
-    }
-}
-
-fn is_there(path: &Path) -> Failure {
-    let failure = Failure::new(Kind::Failed, "file_exists", format!("`{}` is there already", path.display()));
-    failure.or_help("name another file with --output, or write over it with --force")
-}
-
 async fn to_file(response: &mut Response, path: &Path, force: bool, spinner: &Spinner) -> Result<u64> {
-    let unwritable = |error: io::Error| {
-        Failure::new(Kind::Failed, "unwritable", format!("`{}` can't be written: {error}", path.display()))
-    };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".larder-export-").tempfile_in(folder).map_err(unwritable)?;
+    let mut file = target_file::begin(path, ".larder-export-")?;
     let bytes = copy(response, &mut file, spinner).await?;
-    file.as_file().sync_all().map_err(unwritable)?;
-    let named = |file: NamedTempFile| if force { file.persist(path) } else { file.persist_noclobber(path) };
-    match named(file) {
-        Ok(_) => Ok(bytes),
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(is_there(path)),
-        Err(error) => Err(unwritable(error.error)),
-    }
+    target_file::finish(file, path, force)?;
+    Ok(bytes)
 }
 
 /// Writes all of the body; how many bytes that were.
@@ -153,16 +126,5 @@ mod tests {
         }
         assert_eq!(name("attachment"), NAMELESS);
         assert_eq!(name_of(&HeaderMap::new()), NAMELESS);
-    }
-
-    #[test]
-    fn what_is_there_is_not_written_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("a.sql");
-        assert!(check_target(&file, false).is_ok());
-        std::fs::write(&file, "x").unwrap();
-        assert_eq!(check_target(&file, false).unwrap_err().code, "file_exists");
-        assert!(check_target(&file, true).is_ok());
-        assert_eq!(check_target(folder.path(), true).unwrap_err().kind, Kind::Usage);
     }
 }

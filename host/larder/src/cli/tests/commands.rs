@@ -7,7 +7,9 @@ use super::server::{Reply, Server};
 use crate::cli::args::{Cli, Command, Global};
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, Kind, Result};
-use crate::cli::{addon, app, apply, audit, catalog, config, doctor, engine, experiment, provider, status};
+use crate::cli::{
+    addon, app, apply, audit, backup, catalog, config, doctor, engine, experiment, key, provider, status,
+};
 
 /// Runs a command against a server.
 pub(super) async fn run(server: &Server, words: &[&str]) -> Result<()> {
@@ -25,7 +27,9 @@ pub(super) async fn run(server: &Server, words: &[&str]) -> Result<()> {
         Command::Experiment(command) => experiment::run(&context, command).await,
         Command::Doctor(args) => doctor::run(&context, &args).await,
         Command::Engine(command) => engine::run(&context, command).await,
-        Command::Serve(_) | Command::Completions(_) | Command::Run(_) => unreachable!(),
+        Command::Backup(args) => backup::run(&context, &args).await,
+        Command::Key(command) => key::run(&context, &command).await,
+        Command::Serve(_) | Command::Completions(_) | Command::Run(_) | Command::Restore(_) => unreachable!(),
     }
 }
 

@@ -73,6 +73,12 @@ const COMMANDS: &[&str] = &[
     "larder experiment list",
     "larder experiment list web --json",
     "larder experiment show web blue",
+    "larder backup --output larder.backup",
+    "larder backup -o - --force",
+    "larder restore larder.backup --data-dir /tmp/d --key sealing.key --replace",
+    "larder restore - --check",
+    "larder key status --json",
+    "larder key rotate",
     "larder completions bash",
     "larder completions powershell",
 ];
@@ -145,6 +151,9 @@ fn mistakes_are_refused() {
         "larder config show web --format yaml",
         "larder provider upload x.wasm --no-wait --timeout 5s",
         "larder provider new Not_A_Name",
+        "larder restore",
+        "larder restore a b",
+        "larder restore a --check --replace",
         "larder completions tcsh",
         "larder serve --listen nowhere",
     ] {
