@@ -14,6 +14,7 @@ mod clock;
 mod database;
 mod engines;
 mod error;
+mod memory;
 mod migrations;
 mod networks;
 mod objects;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 use larder_domain::ports::{Sealer, Store};
 use larder_domain::{InstallationId, StoreTime, WallTime};
 
+pub use memory::MemoryDatabase;
 pub use open::OpenError;
 pub use postgres::Time;
 

@@ -151,7 +151,7 @@ pub(super) fn saved(conn: &Conn, sealer: &dyn Sealer) -> Result<Saved, OpenError
 }
 
 /// This process alone has the database, so whoever held a lease is gone.
-fn void_leases(conn: &Connection) -> Result<(), OpenError> {
+pub(super) fn void_leases(conn: &Connection) -> Result<(), OpenError> {
     conn.execute(
         "UPDATE work SET lease_owner = NULL, lease_until = NULL, lease_token = NULL WHERE lease_until IS NOT NULL",
         [],

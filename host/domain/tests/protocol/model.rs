@@ -1,0 +1,346 @@
+//! Nodes, leases and wishes: all that can happen next in a state.
+//!
+//! A lease is current until a wish supersedes it; then its holder may not write, and nobody else may begin before it gives it back or it
+//! runs out. Two things are taken for granted, and nothing else of time: work stops before a lease runs out that could not be renewed (but a
+//! result may still be on its way), and whoever has lost a lease may hear of it at any moment later.
+
+use larder_domain::{AddonState, Cleanup, Next, Step};
+
+use crate::events::{Said, WISHES, answers};
+use crate::machine::{Machine, Moved, Number};
+
+/// A rule that is left out, to see what it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    /// Results are written without a look at the lease.
+    NoFence,
+    /// Work goes on under a lease that could not be renewed.
+    NoStop,
+    /// A wish takes the lease away at once.
+    WishEndsLease,
+    /// A holder that rests ends also what a wish has planned meanwhile.
+    RestForgets,
+    /// A lease of a node that died never runs out.
+    NeverExpires,
+}
+
+/// What a node does for an addon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Doing {
+    Nothing,
+    /// It is about to do this.
+    Told(Step),
+    /// It does it just now: an effect.
+    Calling(Step),
+    /// It has this to write.
+    Answered(Said),
+}
+
+/// A node's work for an addon, and whether the lease that stands in the store is that work's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Work {
+    pub(crate) doing: Doing,
+    is_holder: bool,
+}
+
+/// A lease as it stands in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Lease {
+    node: u8,
+    is_current: bool,
+    has_run_out: bool,
+}
+
+/// An addon with its work.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Piece {
+    pub(crate) addon: Number,
+    /// Whether its app sees its variables.
+    attached: bool,
+    /// Whether work is planned, and who holds it.
+    row: Option<Option<Lease>>,
+    pub(crate) nodes: Vec<Work>,
+    /// The wishes that nobody has had yet, a bit for each.
+    wishes: u8,
+    /// Whether its grace is over.
+    is_late: bool,
+}
+
+/// All of it.
+pub(crate) type State = Vec<Piece>;
+
+const IDLE: Work = Work { doing: Doing::Nothing, is_holder: false };
+
+/// The rules.
+pub(crate) struct Model {
+    pub(crate) machine: Machine,
+    nodes: usize,
+    addons: usize,
+    flaw: Option<Flaw>,
+}
+
+impl Model {
+    pub(crate) fn new(nodes: usize, addons: usize, flaw: Option<Flaw>) -> Self {
+        Self { machine: Machine::default(), nodes, addons, flaw }
+    }
+
+    pub(crate) fn first(&self) -> State {
+        let addon = self.machine.new_addon();
+        let nodes = vec![IDLE; self.nodes];
+        // Wishes about a part are fewer, or there would be too much to look at.
+        let piece = |at: usize| Piece {
+            addon,
+            attached: false,
+            row: Some(None),
+            nodes: nodes.clone(),
+            wishes: if at == 0 { 0b1_1111 } else { 0b0_0001 },
+            is_late: false,
+        };
+        (0..self.addons).map(piece).collect()
+    }
+
+    /// Every state that can come next, or the rule that is broken on the way there.
+    pub(crate) fn next(&self, state: &State, found: &mut Vec<Result<State, String>>) {
+        for at in 0..state.len() {
+            for node in 0..self.nodes {
+                self.node_acts(state, at, node, found);
+            }
+            self.users_act(state, at, found);
+            let piece = &state[at];
+            let kept = self.machine.addon(piece.addon).grace.is_some();
+            if kept && !piece.is_late {
+                found.push(Ok(changed(state, at, |piece| piece.is_late = true)));
+            }
+            if let Some(Some(lease)) = piece.row
+                && !lease.has_run_out
+                && self.may_run_out(piece.nodes[usize::from(lease.node)])
+            {
+                found.push(Ok(changed(state, at, |piece| {
+                    piece.row = Some(Some(Lease { has_run_out: true, ..lease }));
+                })));
+            }
+        }
+    }
+
+    fn may_run_out(&self, holder: Work) -> bool {
+        let works = holder.is_holder && matches!(holder.doing, Doing::Told(_) | Doing::Calling(_));
+        match self.flaw {
+            Some(Flaw::NoStop) => true,
+            Some(Flaw::NeverExpires) => false,
+            _ => !works,
+        }
+    }
+
+    fn node_acts(&self, state: &State, at: usize, node: usize, found: &mut Vec<Result<State, String>>) {
+        let piece = &state[at];
+        let work = piece.nodes[node];
+        let is_free = |lease: Option<Lease>| lease.is_none_or(|lease| lease.has_run_out);
+        if piece.row.is_some_and(is_free) {
+            for said in [Said::Woken, Said::WokenLate] {
+                found.extend(self.lease(state, at, node, said).map(Ok));
+            }
+        }
+        if work.doing == Doing::Nothing {
+            return;
+        }
+        // It dies, or is cut off for so long that it stops, and tells nobody.
+        found.push(Ok(changed(state, at, |piece| piece.nodes[node] = IDLE)));
+        let is_current = matches!(piece.row, Some(Some(lease)) if lease.is_current);
+        if !(work.is_holder && is_current) {
+            // It hears that it has lost the lease.
+            found.push(Ok(changed(state, at, |piece| give_back(piece, node))));
+        }
+        match work.doing {
+            Doing::Nothing => {}
+            Doing::Told(step) => {
+                found.push(Ok(changed(state, at, |piece| piece.nodes[node].doing = Doing::Calling(step))))
+            }
+            Doing::Calling(step) => {
+                for said in self.answers(state, at, step) {
+                    found.push(Ok(changed(state, at, |piece| piece.nodes[node].doing = Doing::Answered(said))));
+                }
+            }
+            Doing::Answered(said) => found.push(self.write(state, at, node, said)),
+        }
+    }
+
+    /// What may come of a step; of one that needs another addon, as that is doing.
+    fn answers(&self, state: &State, at: usize, step: Step) -> Vec<Said> {
+        if at == 0 || !matches!(step, Step::Begin | Step::Complete) {
+            return answers(step);
+        }
+        match (self.machine.addon(state[0].addon).state, step) {
+            (AddonState::Ready, Step::Begin) => vec![Said::Begun],
+            (AddonState::Ready, _) => vec![Said::Configured, Said::HostFailed(step)],
+            (AddonState::WaitingForProvision | AddonState::Provisioned, Step::Begin) => vec![Said::AwaitingParent],
+            (AddonState::WaitingForProvision | AddonState::Provisioned, _) => vec![Said::HostFailed(step)],
+            (AddonState::Deprovisioned | AddonState::Error, _) => vec![Said::ParentLost],
+        }
+    }
+
+    /// A node takes due work: the intent is stored with the lease.
+    fn lease(&self, state: &State, at: usize, node: usize, said: Said) -> Option<State> {
+        let piece = &state[at];
+        let moved = self.machine.apply(piece.addon, said, piece.is_late)?;
+        let mut next = self.moved(state, at, moved);
+        let piece = &mut next[at];
+        // Whoever held it holds it no more, and this node's own earlier work ends before this begins.
+        piece.nodes.iter_mut().for_each(|work| work.is_holder = false);
+        match moved.next {
+            Next::Do(step) => {
+                let lease = Lease { node: u8::try_from(node).unwrap(), is_current: true, has_run_out: false };
+                piece.row = Some(Some(lease));
+                piece.nodes[node] = Work { doing: Doing::Told(step), is_holder: true };
+            }
+            Next::At(_) => piece.row = Some(None),
+            Next::Rest | Next::Unchanged => piece.row = None,
+        }
+        Some(next)
+    }
+
+    /// A node writes a result, if it may.
+    fn write(&self, state: &State, at: usize, node: usize, said: Said) -> Result<State, String> {
+        let piece = &state[at];
+        let is_current = matches!(piece.row, Some(Some(lease)) if lease.is_current);
+        let may = piece.nodes[node].is_holder && is_current;
+        if !may && self.flaw != Some(Flaw::NoFence) {
+            return Ok(changed(state, at, |piece| give_back(piece, node)));
+        }
+        let Some(moved) = self.machine.apply(piece.addon, said, piece.is_late) else {
+            return if may {
+                Err(format!("an illegal result: {said:?}"))
+            } else {
+                Ok(changed(state, at, |piece| give_back(piece, node)))
+            };
+        };
+        if !may {
+            return Err(format!("a late write: {said:?}"));
+        }
+        let mut next = self.moved(state, at, moved);
+        let piece = &mut next[at];
+        match moved.next {
+            Next::Do(step) => piece.nodes[node].doing = Doing::Told(step),
+            Next::Unchanged => piece.nodes[node].doing = Doing::Nothing,
+            Next::At(_) => (piece.row, piece.nodes[node]) = (Some(None), IDLE),
+            Next::Rest => (piece.row, piece.nodes[node]) = (None, IDLE),
+        }
+        Ok(next)
+    }
+
+    fn users_act(&self, state: &State, at: usize, found: &mut Vec<Result<State, String>>) {
+        for (bit, wish) in WISHES.into_iter().enumerate() {
+            let piece = &state[at];
+            if piece.wishes & (1 << bit) == 0 {
+                continue;
+            }
+            let Some(moved) = self.machine.apply(piece.addon, wish, piece.is_late) else { continue };
+            let mut next = self.moved(state, at, moved);
+            next[at].wishes &= !(1 << bit);
+            self.plan(&mut next[at], moved.next);
+            found.push(Ok(next));
+        }
+    }
+
+    /// Plans what a wish asks for, and takes the right to write from whoever has it.
+    fn plan(&self, piece: &mut Piece, next: Next) {
+        let ends = self.flaw == Some(Flaw::WishEndsLease);
+        let superseded = piece.row.flatten().filter(|_| !ends).map(|lease| Lease { is_current: false, ..lease });
+        match next {
+            Next::Unchanged => {}
+            Next::At(_) | Next::Do(_) => piece.row = Some(superseded),
+            // Under a lease it stays: whoever leases it next finds that there is nothing to do.
+            Next::Rest => piece.row = superseded.filter(|lease| !lease.has_run_out).map(Some),
+        }
+    }
+
+    /// The addon as it is then, and what that means for its part, all in one transaction.
+    fn moved(&self, state: &State, at: usize, moved: Moved) -> State {
+        let before = self.machine.addon(state[at].addon).state;
+        let mut next = changed(state, at, |piece| {
+            piece.addon = moved.to;
+            piece.attached = moved.attached.unwrap_or(piece.attached);
+            piece.is_late &= !moved.is_kept_anew && self.machine.addon(moved.to).grace.is_some();
+        });
+        let after = self.machine.addon(moved.to).state;
+        if at == 0 && next.len() > 1 && before != after && after.is_terminal() {
+            let child = self.machine.addon(next[1].addon);
+            if (!child.state.is_terminal() || child.grace.is_some())
+                && let Some(lost) = self.machine.apply(next[1].addon, Said::ParentLost, next[1].is_late)
+            {
+                next = self.moved(&next, 1, lost);
+                self.plan(&mut next[1], lost.next);
+            }
+        }
+        next
+    }
+
+    /// What is wrong with a state.
+    pub(crate) fn broken(&self, state: &State) -> Option<String> {
+        state.iter().find_map(|piece| {
+            let addon = self.machine.addon(piece.addon);
+            let calls = piece.nodes.iter().filter(|work| matches!(work.doing, Doing::Calling(_))).count();
+            let is_begun_unintended = piece.nodes.iter().any(|work| work.doing == Doing::Calling(Step::Begin))
+                && !addon.begin_intended
+                && addon.state == AddonState::WaitingForProvision;
+            let is_open = !self.is_settled(piece);
+            let rules = [
+                (calls > 1, "calls overlap"),
+                (is_begun_unintended, "an effect without an intent"),
+                (piece.attached != (addon.state == AddonState::Ready), "variables that are not those of what is ready"),
+                (is_open && piece.row.is_none(), "nobody drives what is under way"),
+                (!addon.state.is_terminal() && addon.cleanup != Cleanup::None, "what lives is cleaned up"),
+                (
+                    addon.state.is_terminal() && addon.begin_intended && addon.cleanup == Cleanup::None,
+                    "what began is left",
+                ),
+                (addon.running().is_some() && addon.state != AddonState::Ready, "an operation on what is not ready"),
+            ];
+            let rule = rules.into_iter().find_map(|(is_broken, rule)| is_broken.then_some(rule))?;
+            Some(format!("{rule}: {addon:?} {piece:?}"))
+        })
+    }
+
+    fn is_settled(&self, piece: &Piece) -> bool {
+        let addon = self.machine.addon(piece.addon);
+        match addon.state {
+            AddonState::Ready => addon.running().is_none(),
+            AddonState::Deprovisioned | AddonState::Error => !addon.cleanup.is_due(),
+            AddonState::WaitingForProvision | AddonState::Provisioned => false,
+        }
+    }
+
+    /// Whether nothing is under way.
+    pub(crate) fn is_at_rest(&self, state: &State) -> bool {
+        let is_idle = |piece: &Piece| piece.nodes.iter().all(|work| work.doing == Doing::Nothing);
+        state.iter().all(|piece| self.is_settled(piece) && is_idle(piece))
+    }
+
+    /// The same state, whichever node is called first.
+    pub(crate) fn in_order(&self, mut state: State) -> State {
+        if let [piece] = state.as_mut_slice() {
+            let lease = piece.row.flatten();
+            let key = |node: usize| (piece.nodes[node], lease.is_some_and(|lease| usize::from(lease.node) == node));
+            let mut order: Vec<usize> = (0..piece.nodes.len()).collect();
+            order.sort_by_key(|node| key(*node));
+            let place = |node: u8| order.iter().position(|at| *at == usize::from(node)).unwrap();
+            let lease = lease.map(|lease| Lease { node: u8::try_from(place(lease.node)).unwrap(), ..lease });
+            piece.nodes = order.iter().map(|node| piece.nodes[*node]).collect();
+            piece.row = piece.row.map(|_| lease);
+        }
+        state
+    }
+}
+
+/// A node's work ends, and it says so.
+fn give_back(piece: &mut Piece, node: usize) {
+    if piece.nodes[node].is_holder && matches!(piece.row, Some(Some(_))) {
+        piece.row = Some(None);
+    }
+    piece.nodes[node] = IDLE;
+}
+
+fn changed(state: &State, at: usize, change: impl FnOnce(&mut Piece)) -> State {
+    let mut next = state.clone();
+    change(&mut next[at]);
+    next
+}
