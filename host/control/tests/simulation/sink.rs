@@ -34,10 +34,10 @@ impl Platform {
 #[async_trait]
 impl AppSink for Platform {
     async fn set(&self, _: &AppName, addon: AddonId, _: &[Variable]) -> Result<(), SinkError> {
-        self.change(addon, "set", |world| drop(world.state().platform.insert(addon))).await
+        self.change(addon, "set", |world| world.state().platform.extend([addon])).await
     }
 
     async fn unset(&self, _: &AppName, addon: AddonId) -> Result<(), SinkError> {
-        self.change(addon, "unset", |world| drop(world.state().platform.remove(&addon))).await
+        self.change(addon, "unset", |world| world.state().platform.retain(|it| *it != addon)).await
     }
 }

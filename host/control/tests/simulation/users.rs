@@ -96,7 +96,7 @@ impl User {
         let answer = match &granted {
             Ok(()) => "granted",
             Err(ControlError::Refused { code, .. }) => code.as_str(),
-            Err(ControlError::Store(_)) => "the store failed",
+            Err(_) => "it failed",
         };
         self.world.say(None, format_args!("wish {name}: {answer}"));
         let mut state = self.world.state();

@@ -24,6 +24,8 @@ pub(crate) struct Moved {
     pub(crate) next: Next,
     /// Whether its variables were shown or hidden.
     pub(crate) attached: Option<bool>,
+    /// Whether its app is given something else than before.
+    pub(crate) is_given_anew: bool,
     /// Whether a grace begins anew.
     pub(crate) is_kept_anew: bool,
 }
@@ -71,8 +73,9 @@ impl Machine {
             Write::ReleaseVariables => Some(false),
             _ => None,
         });
+        let is_given_anew = done.writes.iter().any(|write| matches!(write, Write::ReplaceConfig(_)));
         let is_kept_anew = done.addon.grace.is_some_and(|grace| grace.until > now);
-        Some(Moved { to: self.number(small(done.addon)), next: done.next, attached, is_kept_anew })
+        Some(Moved { to: self.number(small(done.addon)), next: done.next, attached, is_given_anew, is_kept_anew })
     }
 
     fn number(&self, addon: Addon) -> Number {

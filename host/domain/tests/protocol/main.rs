@@ -34,7 +34,8 @@ fn what_each_rule_is_for() {
         (Flaw::NoFence, "a late write"),
         (Flaw::NoStop, "calls overlap"),
         (Flaw::WishEndsLease, "calls overlap"),
-        (Flaw::RestForgets, "nobody drives"),
+        (Flaw::GoesOn, "calls overlap"),
+        (Flaw::LeaseForgets, "nobody drives"),
         (Flaw::NeverExpires, "no way to rest"),
     ] {
         let found = search(&Model::new(2, 1, Some(flaw)));

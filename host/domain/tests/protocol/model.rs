@@ -18,8 +18,10 @@ pub(crate) enum Flaw {
     NoStop,
     /// A wish takes the lease away at once.
     WishEndsLease,
-    /// A holder that rests ends also what a wish has planned meanwhile.
-    RestForgets,
+    /// Work whose lease has run out goes on with the next step.
+    GoesOn,
+    /// A lease that runs out takes what was planned along.
+    LeaseForgets,
     /// A lease of a node that died never runs out.
     NeverExpires,
 }
@@ -100,7 +102,7 @@ impl Model {
     }
 
     /// Every state that can come next, or the rule that is broken on the way there.
-    pub(crate) fn next(&self, state: &State, found: &mut Vec<Result<State, String>>) {
+    pub(crate) fn next(&self, state: &[Piece], found: &mut Vec<Result<State, String>>) {
         for at in 0..state.len() {
             for node in 0..self.nodes {
                 self.node_acts(state, at, node, found);
@@ -116,7 +118,8 @@ impl Model {
                 && self.may_run_out(piece.nodes[usize::from(lease.node)])
             {
                 found.push(Ok(changed(state, at, |piece| {
-                    piece.row = Some(Some(Lease { has_run_out: true, ..lease }));
+                    let run_out = Some(Lease { has_run_out: true, ..lease });
+                    piece.row = (self.flaw != Some(Flaw::LeaseForgets)).then_some(run_out);
                 })));
             }
         }
@@ -131,7 +134,7 @@ impl Model {
         }
     }
 
-    fn node_acts(&self, state: &State, at: usize, node: usize, found: &mut Vec<Result<State, String>>) {
+    fn node_acts(&self, state: &[Piece], at: usize, node: usize, found: &mut Vec<Result<State, String>>) {
         let piece = &state[at];
         let work = piece.nodes[node];
         let is_free = |lease: Option<Lease>| lease.is_none_or(|lease| lease.has_run_out);
@@ -165,7 +168,7 @@ impl Model {
     }
 
     /// What may come of a step; of one that needs another addon, as that is doing.
-    fn answers(&self, state: &State, at: usize, step: Step) -> Vec<Said> {
+    fn answers(&self, state: &[Piece], at: usize, step: Step) -> Vec<Said> {
         if at == 0 || !matches!(step, Step::Begin | Step::Complete) {
             return answers(step);
         }
@@ -179,7 +182,7 @@ impl Model {
     }
 
     /// A node takes due work: the intent is stored with the lease.
-    fn lease(&self, state: &State, at: usize, node: usize, said: Said) -> Option<State> {
+    fn lease(&self, state: &[Piece], at: usize, node: usize, said: Said) -> Option<State> {
         let piece = &state[at];
         let moved = self.machine.apply(piece.addon, said, piece.is_late)?;
         let mut next = self.moved(state, at, moved);
@@ -199,7 +202,7 @@ impl Model {
     }
 
     /// A node writes a result, if it may.
-    fn write(&self, state: &State, at: usize, node: usize, said: Said) -> Result<State, String> {
+    fn write(&self, state: &[Piece], at: usize, node: usize, said: Said) -> Result<State, String> {
         let piece = &state[at];
         let is_current = matches!(piece.row, Some(Some(lease)) if lease.is_current);
         let may = piece.nodes[node].is_holder && is_current;
@@ -216,9 +219,12 @@ impl Model {
         if !may {
             return Err(format!("a late write: {said:?}"));
         }
+        let has_run_out = piece.row.flatten().is_some_and(|lease| lease.has_run_out);
         let mut next = self.moved(state, at, moved);
         let piece = &mut next[at];
         match moved.next {
+            // It was told to stop before that: what it had was written, and nothing more is begun.
+            Next::Do(_) if has_run_out && self.flaw != Some(Flaw::GoesOn) => give_back(piece, node),
             Next::Do(step) => piece.nodes[node].doing = Doing::Told(step),
             Next::Unchanged => piece.nodes[node].doing = Doing::Nothing,
             Next::At(_) => (piece.row, piece.nodes[node]) = (Some(None), IDLE),
@@ -227,7 +233,7 @@ impl Model {
         Ok(next)
     }
 
-    fn users_act(&self, state: &State, at: usize, found: &mut Vec<Result<State, String>>) {
+    fn users_act(&self, state: &[Piece], at: usize, found: &mut Vec<Result<State, String>>) {
         for (bit, wish) in WISHES.into_iter().enumerate() {
             let piece = &state[at];
             if piece.wishes & (1 << bit) == 0 {
@@ -254,7 +260,7 @@ impl Model {
     }
 
     /// The addon as it is then, and what that means for its part, all in one transaction.
-    fn moved(&self, state: &State, at: usize, moved: Moved) -> State {
+    fn moved(&self, state: &[Piece], at: usize, moved: Moved) -> State {
         let before = self.machine.addon(state[at].addon).state;
         let mut next = changed(state, at, |piece| {
             piece.addon = moved.to;
@@ -262,6 +268,15 @@ impl Model {
             piece.is_late &= !moved.is_kept_anew && self.machine.addon(moved.to).grace.is_some();
         });
         let after = self.machine.addon(moved.to).state;
+        if at == 0 && next.len() > 1 && before == after && moved.is_given_anew {
+            let child = self.machine.addon(next[1].addon);
+            if !child.state.is_terminal()
+                && let Some(told) = self.machine.apply(next[1].addon, Said::Outdated, next[1].is_late)
+            {
+                next = self.moved(&next, 1, told);
+                self.plan(&mut next[1], told.next);
+            }
+        }
         if at == 0 && next.len() > 1 && before != after && after.is_terminal() {
             let child = self.machine.addon(next[1].addon);
             if (!child.state.is_terminal() || child.grace.is_some())
@@ -275,7 +290,7 @@ impl Model {
     }
 
     /// What is wrong with a state.
-    pub(crate) fn broken(&self, state: &State) -> Option<String> {
+    pub(crate) fn broken(&self, state: &[Piece]) -> Option<String> {
         state.iter().find_map(|piece| {
             let addon = self.machine.addon(piece.addon);
             let calls = piece.nodes.iter().filter(|work| matches!(work.doing, Doing::Calling(_))).count();
@@ -310,22 +325,26 @@ impl Model {
     }
 
     /// Whether nothing is under way.
-    pub(crate) fn is_at_rest(&self, state: &State) -> bool {
+    pub(crate) fn is_at_rest(&self, state: &[Piece]) -> bool {
         let is_idle = |piece: &Piece| piece.nodes.iter().all(|work| work.doing == Doing::Nothing);
         state.iter().all(|piece| self.is_settled(piece) && is_idle(piece))
     }
 
     /// The same state, whichever node is called first.
     pub(crate) fn in_order(&self, mut state: State) -> State {
-        if let [piece] = state.as_mut_slice() {
-            let lease = piece.row.flatten();
-            let key = |node: usize| (piece.nodes[node], lease.is_some_and(|lease| usize::from(lease.node) == node));
-            let mut order: Vec<usize> = (0..piece.nodes.len()).collect();
-            order.sort_by_key(|node| key(*node));
-            let place = |node: u8| order.iter().position(|at| *at == usize::from(node)).unwrap();
-            let lease = lease.map(|lease| Lease { node: u8::try_from(place(lease.node)).unwrap(), ..lease });
+        let holds = |piece: &Piece, node| piece.row.flatten().is_some_and(|lease| usize::from(lease.node) == node);
+        let mut order: Vec<usize> = (0..self.nodes).collect();
+        order.sort_by_cached_key(|node| {
+            let has = |piece: &Piece| (piece.nodes[*node], holds(piece, *node));
+            state.iter().map(has).collect::<Vec<_>>()
+        });
+        let place = |lease: Lease| {
+            let at = order.iter().position(|node| *node == usize::from(lease.node)).unwrap();
+            Lease { node: u8::try_from(at).unwrap(), ..lease }
+        };
+        for piece in &mut state {
             piece.nodes = order.iter().map(|node| piece.nodes[*node]).collect();
-            piece.row = piece.row.map(|_| lease);
+            piece.row = piece.row.map(|lease| lease.map(place));
         }
         state
     }
@@ -339,8 +358,8 @@ fn give_back(piece: &mut Piece, node: usize) {
     piece.nodes[node] = IDLE;
 }
 
-fn changed(state: &State, at: usize, change: impl FnOnce(&mut Piece)) -> State {
-    let mut next = state.clone();
+fn changed(state: &[Piece], at: usize, change: impl FnOnce(&mut Piece)) -> State {
+    let mut next = state.to_vec();
     change(&mut next[at]);
     next
 }

@@ -36,7 +36,7 @@ impl MemoryDatabase {
     /// # Errors
     /// SQLite has no memory to give.
     pub fn new() -> Result<Self, OpenError> {
-        let mut database = Self::unnamed()?;
+        let mut database = Self::empty()?;
         migrations::run(&mut database.keeper)?;
         Ok(database)
     }
@@ -46,12 +46,13 @@ impl MemoryDatabase {
     /// # Errors
     /// SQLite has no memory to give.
     pub fn copy(&self) -> Result<Self, OpenError> {
-        let name = new_name();
-        self.keeper.execute("VACUUM INTO ?", [&name])?;
-        Ok(Self { keeper: connect(&name)?, name })
+        // Connected to before it is written, or it would be gone when the writing ends.
+        let copy = Self::empty()?;
+        self.keeper.execute("VACUUM INTO ?", [&copy.name])?;
+        Ok(copy)
     }
 
-    fn unnamed() -> Result<Self, OpenError> {
+    fn empty() -> Result<Self, OpenError> {
         let name = new_name();
         Ok(Self { keeper: connect(&name)?, name })
     }

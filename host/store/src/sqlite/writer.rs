@@ -79,9 +79,7 @@ impl Writer {
         let stopped = || StoreError::Database("the writer has stopped".into());
         let (reply, answer) = oneshot::channel();
         if let Some(committer) = &self.inline {
-            let mut committer = committer.lock().unwrap_or_else(PoisonError::into_inner);
-            committer.commit(&mut vec![Box::new(Asked::new(job, reply))]);
-            drop(committer);
+            commit_alone(committer, Box::new(Asked::new(job, reply)));
             return answer.await.map_err(|_| stopped())?;
         }
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
@@ -98,6 +96,10 @@ impl Drop for Writer {
             tracing::error!("the writer's thread panicked");
         }
     }
+}
+
+fn commit_alone(committer: &Mutex<Committer>, job: Box<dyn Job>) {
+    committer.lock().unwrap_or_else(PoisonError::into_inner).commit(&mut vec![job]);
 }
 
 fn work(mut jobs: mpsc::Receiver<Box<dyn Job>>, mut committer: Committer) {

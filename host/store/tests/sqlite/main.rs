@@ -8,6 +8,7 @@ mod world;
 
 mod crash;
 mod files;
+mod memory;
 mod secrets;
 
 use std::path::Path;

@@ -85,7 +85,7 @@ impl Guest {
                 CallReport { objects: self.objects(), ..report(Ok(Ok(Reply::Begun("changing".to_owned())))) }
             }
             Export::BeginRotation => {
-                self.outside(|valid, generation| drop(valid.insert(generation)));
+                self.outside(|valid, generation| valid.extend([generation]));
                 report(Ok(Ok(Reply::Begun("rotating".to_owned()))))
             }
             Export::EndRotation => {
@@ -98,7 +98,7 @@ impl Guest {
     }
 
     async fn begin(&self) -> CallReport {
-        self.outside(|valid, generation| drop(valid.insert(generation)));
+        self.outside(|valid, generation| valid.extend([generation]));
         let state = GuestState::from([("made".to_owned(), b"yes".to_vec())]);
         if self.world.within(0..=1) == 0 && self.call.context.checkpoint(&state).await.is_err() {
             let reason = "the host could not remember".to_owned();

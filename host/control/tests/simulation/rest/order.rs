@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use larder_domain::docker::ObjectKind;
 use larder_domain::ports::engine::ContainerState;
-use larder_domain::ports::store::{AddonStore as _, AppStore as _, ObjectStore as _, Phase};
+use larder_domain::ports::store::{AppStore as _, ObjectStore as _, Phase};
 use larder_domain::{AddonId, AddonRecord, AddonState, AppName, Role};
 use larder_store::SqliteStore;
 
