@@ -26,19 +26,19 @@ macro_rules! faults {
 
 faults! {
     /// The host dies before a transaction begins.
-    CrashBeforeStore "crash_before_store" 40,
+    CrashBeforeStore "crash_before_store" 120,
     /// The host dies when a transaction is committed and nobody knows.
-    CrashAfterStore "crash_after_store" 80,
+    CrashAfterStore "crash_after_store" 250,
     /// The host dies before a call of a provider begins.
-    CrashBeforeCall "crash_before_call" 200,
+    CrashBeforeCall "crash_before_call" 500,
     /// The host dies when a provider has answered.
-    CrashAfterCall "crash_after_call" 200,
+    CrashAfterCall "crash_after_call" 500,
     /// The host dies before an engine is asked.
-    CrashBeforeEngine "crash_before_engine" 100,
+    CrashBeforeEngine "crash_before_engine" 400,
     /// The host dies when an engine has done what it was asked to.
-    CrashAfterEngine "crash_after_engine" 150,
+    CrashAfterEngine "crash_after_engine" 500,
     /// The host dies at any moment.
-    CrashAnytime "crash_anytime" 80,
+    CrashAnytime "crash_anytime" 150,
     /// The store has no room for a transaction.
     StoreBusy "store_busy" 200,
     /// A transaction is committed, and fails for whoever asked.

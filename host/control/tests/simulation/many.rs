@@ -13,7 +13,7 @@ use crate::run::run;
 use crate::tally::Tally;
 
 /// How many rounds there are unless somebody says otherwise.
-const ROUNDS: u64 = 150;
+const ROUNDS: u64 = 60;
 /// Failures after which it is known that something is wrong.
 const FAILURES_MAX: usize = 50;
 

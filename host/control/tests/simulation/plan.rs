@@ -26,9 +26,9 @@ impl Plan {
         Self {
             wishes: chance.within(4..=24),
             pause_ms_max: chance.pick(&[50, 500, 4_000, 20_000]),
-            lives_max: chance.within(1..=6),
+            lives_max: chance.within(1..=9),
             grace: Duration::from_secs(chance.pick(&[0, 0, 20, 120])),
-            look_every: Duration::from_secs(chance.pick(&[1, 5, 5, 15])),
+            look_every: Duration::from_secs(chance.pick(&[1, 5, 10, 15])),
             calm_restart: chance.hits(3_000),
         }
     }

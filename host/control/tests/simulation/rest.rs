@@ -19,8 +19,8 @@ use crate::world::World;
 const REST_WITHIN_MS: u64 = 45 * 60 * 1_000;
 /// How often it is looked whether that is so.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// Two looks at everything that an engine has.
-const SWEEPS: Duration = Duration::from_secs(130);
+/// Within which everything that an engine has is looked at.
+const SWEEP: Duration = Duration::from_secs(70);
 
 /// Waits until everything is at rest, and looks whether it is in order; twice, the second time when everything was deleted.
 pub(crate) async fn settle(world: &World, raw: &SqliteStore, control: &Control) {
@@ -53,13 +53,13 @@ pub(crate) async fn settle(world: &World, raw: &SqliteStore, control: &Control) 
     order::nothing_is_left(world).await;
 }
 
-/// Until nothing is under way, and engines have been looked at twice since.
+/// Until nothing is under way, and engines have been looked at since.
 async fn wait(world: &World, raw: &SqliteStore, control: &Control, within_deadline: &'static str) {
     let until = world.now_ms() + REST_WITHIN_MS;
     loop {
         let why = unrest(raw).await.or(order::unmade(world, raw).await);
         if why.is_none() {
-            sleep(SWEEPS).await;
+            sleep(SWEEP).await;
             if unrest(raw).await.is_none() && order::unmade(world, raw).await.is_none() {
                 break;
             }

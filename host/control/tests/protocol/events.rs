@@ -36,7 +36,7 @@ pub(crate) enum Said {
     Outdated,
 }
 
-/// What users may wish for, each once.
+/// What users may wish for.
 pub(crate) const WISHES: [Said; 5] = [Said::Delete, Said::DeleteLater, Said::Undelete, Said::Rotate, Said::Update];
 
 /// What may come of a step.
@@ -68,6 +68,14 @@ pub(crate) fn answers(step: Step) -> Vec<Said> {
 }
 
 impl Said {
+    /// Whether it is neither a delay nor another way to fail.
+    pub(crate) const fn is_decisive(self) -> bool {
+        use Said::{CleanupPending, ConfigRefused, HostFailed, ProviderGone, Retry, StillPending, Trapped};
+        let is_other =
+            matches!(self, Retry(_) | Trapped(_) | ProviderGone(_) | StillPending | ConfigRefused | CleanupPending);
+        !is_other && !matches!(self, HostFailed(Step::Begin | Step::Complete | Step::BeginUpdate | Step::BeginRotation))
+    }
+
     /// The event itself, for an addon as it is.
     pub(crate) fn event(self, addon: &Addon) -> Event {
         let text = String::new;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use larder_domain::addon::Patience;
 use larder_domain::operation::{Health, Operation, Outdated};
-use larder_domain::{Addon, AddonId, Cleanup, Next, StoreTime, Write, transition};
+use larder_domain::{Addon, AddonId, AddonState, Cleanup, Next, StoreTime, Write, transition};
 
 use crate::events::{Said, nobodys};
 
@@ -30,9 +30,42 @@ pub(crate) struct Moved {
     pub(crate) is_kept_anew: bool,
 }
 
+/// What the rules ask of an addon.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Facts {
+    pub(crate) state: AddonState,
+    pub(crate) is_kept: bool,
+    pub(crate) has_grace: bool,
+    pub(crate) begin_intended: bool,
+    pub(crate) is_cleaned_up: bool,
+    pub(crate) is_operated: bool,
+    /// Whether nothing is under way.
+    pub(crate) is_settled: bool,
+}
+
+impl Facts {
+    fn of(addon: &Addon) -> Self {
+        let is_operated = addon.running().is_some();
+        Self {
+            state: addon.state,
+            is_kept: addon.kept().is_some(),
+            has_grace: addon.grace.is_some(),
+            begin_intended: addon.begin_intended,
+            is_cleaned_up: addon.cleanup != Cleanup::None,
+            is_operated,
+            is_settled: match addon.state {
+                AddonState::Ready => !is_operated && addon.outdated.is_none(),
+                AddonState::Deprovisioned | AddonState::Error => !addon.cleanup.is_due(),
+                AddonState::WaitingForProvision | AddonState::Provisioned => false,
+            },
+        }
+    }
+}
+
 #[derive(Default)]
 struct Known {
     addons: Vec<Addon>,
+    facts: Vec<Facts>,
     numbers: HashMap<String, Number>,
     moves: HashMap<(Number, Said, bool), Option<Moved>>,
 }
@@ -50,6 +83,15 @@ impl Machine {
 
     pub(crate) fn addon(&self, number: Number) -> Addon {
         self.0.borrow().addons[number as usize].clone()
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.borrow().addons.len()
+    }
+
+    pub(crate) fn facts(&self, number: Number) -> Facts {
+        self.0.borrow().facts[number as usize]
     }
 
     /// What an event means; none if it is illegal. `is_late` says that the addon's grace is over.
@@ -85,6 +127,7 @@ impl Machine {
             return *number;
         }
         let number = Number::try_from(known.addons.len()).unwrap();
+        known.facts.push(Facts::of(&addon));
         known.addons.push(addon);
         known.numbers.insert(key, number);
         number
@@ -98,16 +141,16 @@ fn small(mut addon: Addon) -> Addon {
     (addon.message, addon.percent, addon.host_faults, addon.generation) = (String::new(), None, 0, 0);
     addon.health = Health::UNKNOWN;
     addon.error = addon.error.map(|error| larder_domain::addon::AddonError { reason: String::new(), ..error });
-    if let Cleanup::Failing { attempts, .. } = addon.cleanup {
-        let attempts = attempts.min(Addon::CLEANUP_ATTEMPTS_MAX);
-        addon.cleanup = Cleanup::Failing { attempts, last_error: String::new() };
+    if matches!(addon.cleanup, Cleanup::Failing { .. }) {
+        addon.cleanup = Cleanup::Failing { attempts: 1, last_error: String::new() };
     }
     let quiet = |mut operation: Operation| {
         (operation.message, operation.percent) = (String::new(), None);
         operation.error = operation.error.map(|it| larder_domain::addon::AddonError { reason: String::new(), ..it });
         operation
     };
-    addon.operation = addon.operation.map(quiet);
+    // What has ended well, or was undone, is only told.
+    addon.operation = addon.operation.filter(|it| it.is_running() || it.has_left_old_credentials()).map(quiet);
     addon.outdated = addon.outdated.map(|_| Outdated { operation: nobodys(), at: StoreTime(0), failures: 0 });
     if let Some(grace) = &mut addon.grace {
         (grace.until, grace.shown) = (StoreTime(1), larder_domain::WallTime(0));

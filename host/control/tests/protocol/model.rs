@@ -4,7 +4,7 @@
 //! runs out. Two things are taken for granted, and nothing else of time: work stops before a lease runs out that could not be renewed (but a
 //! result may still be on its way), and whoever has lost a lease may hear of it at any moment later.
 
-use larder_domain::{AddonState, Cleanup, Next, Step};
+use larder_domain::{AddonState, Next, Step};
 
 use crate::events::{Said, WISHES, answers};
 use crate::machine::{Machine, Moved, Number};
@@ -62,7 +62,7 @@ pub(crate) struct Piece {
     /// Whether work is planned, and who holds it.
     row: Option<Option<Lease>>,
     pub(crate) nodes: Vec<Work>,
-    /// The wishes that nobody has had yet, a bit for each.
+    /// How many wishes users still have.
     wishes: u8,
     /// Whether its grace is over.
     is_late: bool,
@@ -71,6 +71,9 @@ pub(crate) struct Piece {
 /// All of it.
 pub(crate) type State = Vec<Piece>;
 
+/// A result that is not to be written.
+const NOBODYS: Said = Said::StillPending;
+
 const IDLE: Work = Work { doing: Doing::Nothing, is_holder: false };
 
 /// The rules.
@@ -78,12 +81,14 @@ pub(crate) struct Model {
     pub(crate) machine: Machine,
     nodes: usize,
     addons: usize,
+    /// How many wishes there are about the first addon.
+    wishes: u8,
     flaw: Option<Flaw>,
 }
 
 impl Model {
-    pub(crate) fn new(nodes: usize, addons: usize, flaw: Option<Flaw>) -> Self {
-        Self { machine: Machine::default(), nodes, addons, flaw }
+    pub(crate) fn new(nodes: usize, addons: usize, wishes: u8, flaw: Option<Flaw>) -> Self {
+        Self { machine: Machine::default(), nodes, addons, wishes, flaw }
     }
 
     pub(crate) fn first(&self) -> State {
@@ -95,7 +100,7 @@ impl Model {
             attached: false,
             row: Some(None),
             nodes: nodes.clone(),
-            wishes: if at == 0 { 0b1_1111 } else { 0b0_0001 },
+            wishes: if at == 0 { self.wishes } else { 1 },
             is_late: false,
         };
         (0..self.addons).map(piece).collect()
@@ -109,7 +114,7 @@ impl Model {
             }
             self.users_act(state, at, found);
             let piece = &state[at];
-            let kept = self.machine.addon(piece.addon).grace.is_some();
+            let kept = self.machine.facts(piece.addon).has_grace;
             if kept && !piece.is_late {
                 found.push(Ok(changed(state, at, |piece| piece.is_late = true)));
             }
@@ -159,7 +164,9 @@ impl Model {
                 found.push(Ok(changed(state, at, |piece| piece.nodes[node].doing = Doing::Calling(step))))
             }
             Doing::Calling(step) => {
-                for said in self.answers(state, at, step) {
+                // Whatever comes of it then, it is not written.
+                let lost = vec![NOBODYS];
+                for said in if work.is_holder && is_current { self.answers(state, at, step) } else { lost } {
                     found.push(Ok(changed(state, at, |piece| piece.nodes[node].doing = Doing::Answered(said))));
                 }
             }
@@ -170,9 +177,11 @@ impl Model {
     /// What may come of a step; of one that needs another addon, as that is doing.
     fn answers(&self, state: &[Piece], at: usize, step: Step) -> Vec<Said> {
         if at == 0 || !matches!(step, Step::Begin | Step::Complete) {
-            return answers(step);
+            let all = answers(step).into_iter();
+            // Of two, only what makes a difference to the other, or there would be too much to look at.
+            return all.filter(|said| self.addons == 1 || said.is_decisive()).collect();
         }
-        match (self.machine.addon(state[0].addon).state, step) {
+        match (self.machine.facts(state[0].addon).state, step) {
             (AddonState::Ready, Step::Begin) => vec![Said::Begun],
             (AddonState::Ready, _) => vec![Said::Configured, Said::HostFailed(step)],
             (AddonState::WaitingForProvision | AddonState::Provisioned, Step::Begin) => vec![Said::AwaitingParent],
@@ -188,7 +197,7 @@ impl Model {
         let mut next = self.moved(state, at, moved);
         let piece = &mut next[at];
         // Whoever held it holds it no more, and this node's own earlier work ends before this begins.
-        piece.nodes.iter_mut().for_each(|work| work.is_holder = false);
+        piece.nodes.iter_mut().for_each(lose);
         match moved.next {
             Next::Do(step) => {
                 let lease = Lease { node: u8::try_from(node).unwrap(), is_current: true, has_run_out: false };
@@ -209,16 +218,12 @@ impl Model {
         if !may && self.flaw != Some(Flaw::NoFence) {
             return Ok(changed(state, at, |piece| give_back(piece, node)));
         }
-        let Some(moved) = self.machine.apply(piece.addon, said, piece.is_late) else {
-            return if may {
-                Err(format!("an illegal result: {said:?}"))
-            } else {
-                Ok(changed(state, at, |piece| give_back(piece, node)))
-            };
-        };
         if !may {
             return Err(format!("a late write: {said:?}"));
         }
+        let Some(moved) = self.machine.apply(piece.addon, said, piece.is_late) else {
+            return Err(format!("an illegal result: {said:?}"));
+        };
         let has_run_out = piece.row.flatten().is_some_and(|lease| lease.has_run_out);
         let mut next = self.moved(state, at, moved);
         let piece = &mut next[at];
@@ -234,14 +239,14 @@ impl Model {
     }
 
     fn users_act(&self, state: &[Piece], at: usize, found: &mut Vec<Result<State, String>>) {
-        for (bit, wish) in WISHES.into_iter().enumerate() {
-            let piece = &state[at];
-            if piece.wishes & (1 << bit) == 0 {
-                continue;
-            }
+        let piece = &state[at];
+        if piece.wishes == 0 {
+            return;
+        }
+        for wish in WISHES {
             let Some(moved) = self.machine.apply(piece.addon, wish, piece.is_late) else { continue };
             let mut next = self.moved(state, at, moved);
-            next[at].wishes &= !(1 << bit);
+            next[at].wishes -= 1;
             self.plan(&mut next[at], moved.next);
             found.push(Ok(next));
         }
@@ -251,6 +256,9 @@ impl Model {
     fn plan(&self, piece: &mut Piece, next: Next) {
         let ends = self.flaw == Some(Flaw::WishEndsLease);
         let superseded = piece.row.flatten().filter(|_| !ends).map(|lease| Lease { is_current: false, ..lease });
+        if !matches!(next, Next::Unchanged) {
+            piece.nodes.iter_mut().for_each(forget);
+        }
         match next {
             Next::Unchanged => {}
             Next::At(_) | Next::Do(_) => piece.row = Some(superseded),
@@ -261,15 +269,15 @@ impl Model {
 
     /// The addon as it is then, and what that means for its part, all in one transaction.
     fn moved(&self, state: &[Piece], at: usize, moved: Moved) -> State {
-        let before = self.machine.addon(state[at].addon).state;
+        let before = self.machine.facts(state[at].addon).state;
         let mut next = changed(state, at, |piece| {
             piece.addon = moved.to;
             piece.attached = moved.attached.unwrap_or(piece.attached);
-            piece.is_late &= !moved.is_kept_anew && self.machine.addon(moved.to).grace.is_some();
+            piece.is_late &= !moved.is_kept_anew && self.machine.facts(moved.to).has_grace;
         });
-        let after = self.machine.addon(moved.to).state;
+        let after = self.machine.facts(moved.to).state;
         if at == 0 && next.len() > 1 && before == after && moved.is_given_anew {
-            let child = self.machine.addon(next[1].addon);
+            let child = self.machine.facts(next[1].addon);
             if !child.state.is_terminal()
                 && let Some(told) = self.machine.apply(next[1].addon, Said::Outdated, next[1].is_late)
             {
@@ -278,8 +286,8 @@ impl Model {
             }
         }
         if at == 0 && next.len() > 1 && before != after && after.is_terminal() {
-            let child = self.machine.addon(next[1].addon);
-            if (!child.state.is_terminal() || child.grace.is_some())
+            let child = self.machine.facts(next[1].addon);
+            if (!child.state.is_terminal() || child.is_kept)
                 && let Some(lost) = self.machine.apply(next[1].addon, Said::ParentLost, next[1].is_late)
             {
                 next = self.moved(&next, 1, lost);
@@ -292,7 +300,7 @@ impl Model {
     /// What is wrong with a state.
     pub(crate) fn broken(&self, state: &[Piece]) -> Option<String> {
         state.iter().find_map(|piece| {
-            let addon = self.machine.addon(piece.addon);
+            let addon = self.machine.facts(piece.addon);
             let calls = piece.nodes.iter().filter(|work| matches!(work.doing, Doing::Calling(_))).count();
             let is_begun_unintended = piece.nodes.iter().any(|work| work.doing == Doing::Calling(Step::Begin))
                 && !addon.begin_intended
@@ -303,25 +311,17 @@ impl Model {
                 (is_begun_unintended, "an effect without an intent"),
                 (piece.attached != (addon.state == AddonState::Ready), "variables that are not those of what is ready"),
                 (is_open && piece.row.is_none(), "nobody drives what is under way"),
-                (!addon.state.is_terminal() && addon.cleanup != Cleanup::None, "what lives is cleaned up"),
-                (
-                    addon.state.is_terminal() && addon.begin_intended && addon.cleanup == Cleanup::None,
-                    "what began is left",
-                ),
-                (addon.running().is_some() && addon.state != AddonState::Ready, "an operation on what is not ready"),
+                (!addon.state.is_terminal() && addon.is_cleaned_up, "what lives is cleaned up"),
+                (addon.state.is_terminal() && addon.begin_intended && !addon.is_cleaned_up, "what began is left"),
+                (addon.is_operated && addon.state != AddonState::Ready, "an operation on what is not ready"),
             ];
             let rule = rules.into_iter().find_map(|(is_broken, rule)| is_broken.then_some(rule))?;
-            Some(format!("{rule}: {addon:?} {piece:?}"))
+            Some(format!("{rule}: {:?} {piece:?}", self.machine.addon(piece.addon)))
         })
     }
 
     fn is_settled(&self, piece: &Piece) -> bool {
-        let addon = self.machine.addon(piece.addon);
-        match addon.state {
-            AddonState::Ready => addon.running().is_none(),
-            AddonState::Deprovisioned | AddonState::Error => !addon.cleanup.is_due(),
-            AddonState::WaitingForProvision | AddonState::Provisioned => false,
-        }
+        self.machine.facts(piece.addon).is_settled
     }
 
     /// Whether nothing is under way.
@@ -347,6 +347,19 @@ impl Model {
             piece.row = piece.row.map(|lease| lease.map(place));
         }
         state
+    }
+}
+
+/// A node's work loses its lease.
+fn lose(work: &mut Work) {
+    work.is_holder = false;
+    forget(work);
+}
+
+/// What it has to write will not be written, whatever it is.
+fn forget(work: &mut Work) {
+    if let Doing::Answered(said) = &mut work.doing {
+        *said = NOBODYS;
     }
 }
 

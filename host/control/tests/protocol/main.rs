@@ -15,14 +15,14 @@ use search::search;
 
 #[test]
 fn one_addon_on_three_nodes() {
-    let found = search(&Model::new(3, 1, None));
+    let found = search(&Model::new(3, 1, 2, None));
     eprintln!("one addon, three nodes: {found}");
     assert_eq!(found.violation, None);
 }
 
 #[test]
 fn an_addon_and_its_part_on_two_nodes() {
-    let found = search(&Model::new(2, 2, None));
+    let found = search(&Model::new(2, 2, 1, None));
     eprintln!("two addons, two nodes: {found}");
     assert_eq!(found.violation, None);
 }
@@ -38,7 +38,7 @@ fn what_each_rule_is_for() {
         (Flaw::LeaseForgets, "nobody drives"),
         (Flaw::NeverExpires, "no way to rest"),
     ] {
-        let found = search(&Model::new(2, 1, Some(flaw)));
+        let found = search(&Model::new(2, 1, 2, Some(flaw)));
         let violation = found.violation.unwrap_or_else(|| panic!("{flaw:?} was not found"));
         eprintln!("{flaw:?}: {violation}");
         assert!(violation.contains(meant), "{flaw:?} was found as something else: {violation}");

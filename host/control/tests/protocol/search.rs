@@ -6,7 +6,7 @@ use std::fmt;
 use crate::model::{Model, State};
 
 /// States that are looked at; more are a model that is too big.
-const STATES_MAX: usize = 3_000_000;
+const STATES_MAX: usize = 400_000;
 
 /// What was found.
 pub(crate) struct Found {
@@ -29,7 +29,7 @@ pub(crate) fn search(model: &Model) -> Found {
     let (mut at, mut steps, mut next) = (0, 0, vec![]);
     let mut violation = None;
     while at < states.len() && violation.is_none() {
-        assert!(states.len() < STATES_MAX, "more than {STATES_MAX} states");
+        assert!(states.len() < STATES_MAX, "more than {STATES_MAX} states, and {} of an addon", model.machine.count());
         let from = u32::try_from(at).unwrap();
         model.next(&states[at].clone(), &mut next);
         for came in next.drain(..) {
