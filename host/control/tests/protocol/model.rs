@@ -130,6 +130,15 @@ impl Model {
         }
     }
 
+    /// Of two addons, a call begins when it is told of, and its result is written when it ends: what lies between is looked at with one.
+    const fn is_coarse(&self) -> bool {
+        self.addons > 1
+    }
+
+    const fn told(&self, step: Step) -> Doing {
+        if self.is_coarse() { Doing::Calling(step) } else { Doing::Told(step) }
+    }
+
     fn may_run_out(&self, holder: Work) -> bool {
         let works = holder.is_holder && matches!(holder.doing, Doing::Told(_) | Doing::Calling(_));
         match self.flaw {
@@ -167,7 +176,8 @@ impl Model {
                 // Whatever comes of it then, it is not written.
                 let lost = vec![NOBODYS];
                 for said in if work.is_holder && is_current { self.answers(state, at, step) } else { lost } {
-                    found.push(Ok(changed(state, at, |piece| piece.nodes[node].doing = Doing::Answered(said))));
+                    let answered = changed(state, at, |piece| piece.nodes[node].doing = Doing::Answered(said));
+                    found.push(if self.is_coarse() { self.write(&answered, at, node, said) } else { Ok(answered) });
                 }
             }
             Doing::Answered(said) => found.push(self.write(state, at, node, said)),
@@ -202,7 +212,7 @@ impl Model {
             Next::Do(step) => {
                 let lease = Lease { node: u8::try_from(node).unwrap(), is_current: true, has_run_out: false };
                 piece.row = Some(Some(lease));
-                piece.nodes[node] = Work { doing: Doing::Told(step), is_holder: true };
+                piece.nodes[node] = Work { doing: self.told(step), is_holder: true };
             }
             Next::At(_) => piece.row = Some(None),
             Next::Rest | Next::Unchanged => piece.row = None,
@@ -230,7 +240,7 @@ impl Model {
         match moved.next {
             // It was told to stop before that: what it had was written, and nothing more is begun.
             Next::Do(_) if has_run_out && self.flaw != Some(Flaw::GoesOn) => give_back(piece, node),
-            Next::Do(step) => piece.nodes[node].doing = Doing::Told(step),
+            Next::Do(step) => piece.nodes[node].doing = self.told(step),
             Next::Unchanged => piece.nodes[node].doing = Doing::Nothing,
             Next::At(_) => (piece.row, piece.nodes[node]) = (Some(None), IDLE),
             Next::Rest => (piece.row, piece.nodes[node]) = (None, IDLE),
