@@ -6,6 +6,7 @@
 mod activate;
 mod addons;
 mod apps;
+mod aside;
 mod backups;
 mod checks;
 mod containers;

@@ -13,8 +13,8 @@ use larder_domain::ports::runtime::Interface;
 use larder_domain::ports::{Store, StoreError};
 use larder_domain::{Digest, PlanName, ProviderName, SecretString, ServiceName, docker, options};
 use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 
+use crate::aside::aside;
 use crate::schema::Schema;
 
 /// A provider's active version.
@@ -232,7 +232,7 @@ impl Shared {
 /// # Errors
 /// Which one is wrong, and why.
 pub(crate) async fn compile_all(manifest: Manifest) -> Result<Schemas, String> {
-    spawn_blocking(move || schemas_of(&manifest)).await.unwrap_or_else(|_| Err("its schemas can't be compiled".into()))
+    aside(move || schemas_of(&manifest)).await.unwrap_or_else(|_| Err("its schemas can't be compiled".into()))
 }
 
 fn schemas_of(manifest: &Manifest) -> Result<Schemas, String> {

@@ -7,9 +7,9 @@ use larder_domain::ports::store::{RemoveRefusal, UploadOutcome};
 use larder_domain::provider::{Provider, Refusal, Version, VersionState};
 use larder_domain::{Digest, ProviderName};
 use sha2::{Digest as _, Sha256};
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
+use crate::aside::aside;
 use crate::{Code, Control, ControlError};
 
 /// How often a version's check is looked at by whoever waits for it, in milliseconds. Uploads are rare, and any node may do the check.
@@ -33,7 +33,7 @@ impl Control {
     pub async fn upload(&self, name: &ProviderName, wasm: Vec<u8>) -> Result<Uploaded, ControlError> {
         let runtime = Arc::clone(&self.runtime);
         // Tens of megabytes may have to be parsed and hashed: not on a thread that serves others meanwhile.
-        let examined = spawn_blocking(move || {
+        let examined = aside(move || {
             runtime.inspect(&wasm)?;
             Ok::<_, Refusal>((Digest(Sha256::digest(&wasm).into()), wasm))
         });

@@ -107,7 +107,9 @@ impl Worker {
                 continue;
             }
             let pause = self.pause().await;
+            // Whichever comes, everything is looked at: so the order keeps nobody waiting.
             tokio::select! {
+                biased;
                 more = pokes.changed() => if !more { break },
                 Some(done) = self.tasks.join_next_with_id() => self.finished(done),
                 () = sleep(pause) => {}

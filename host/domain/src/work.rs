@@ -26,7 +26,7 @@ named! {
 }
 
 /// Whom work is about, as typed text: `addon/<id>`, `objects/<id>`, `version/<provider>/<digest>`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Subject {
     /// An addon.
     Addon(AddonId),

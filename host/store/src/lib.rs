@@ -12,4 +12,4 @@ pub mod sqlite;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use sealer::{KeyError, KeyfileSealer};
-pub use sqlite::{OpenError, Server, SqliteStore, Time, claim};
+pub use sqlite::{MemoryDatabase, OpenError, Server, SqliteStore, Time, claim};

@@ -17,6 +17,7 @@ mod copy;
 mod database;
 mod engines;
 mod error;
+mod memory;
 mod migrations;
 mod networks;
 mod objects;
@@ -40,6 +41,7 @@ use larder_domain::ports::{Sealer, Store};
 use larder_domain::{InstallationId, StoreTime, WallTime};
 
 pub use adopt::{AdoptError, adopt_database, check_database};
+pub use memory::MemoryDatabase;
 pub use open::{OpenError, claim};
 pub use postgres::{Server, Time};
 pub use reseal::Resealing;

@@ -82,9 +82,11 @@ impl Drive {
         let stop = Arc::clone(&self.stop);
         while let Next::Do(step) = next {
             // Dropping the step's future destroys the guest's store: nothing of a dropped call goes on.
+            // Whoever was told to stop begins nothing more.
             let outcome = tokio::select! {
-                outcome = self.perform(step) => outcome,
+                biased;
                 () = stop.notified() => None,
+                outcome = self.perform(step) => outcome,
             };
             let Some(outcome) = outcome else { break };
             if let Event::Configured(config) = &outcome.event {

@@ -80,9 +80,10 @@ impl Unfinished {
 pub(super) async fn reconcile(control: Control, lease: Lease, stop: Stop) {
     if let Subject::Objects(addon) = lease.subject {
         let done = tokio::select! {
-            done = settle(&control, addon, None) => done,
+            biased;
             // It lost its lease, or may have: whoever has it next goes on.
             () = stop.notified() => Err(Unfinished::Pause(0)),
+            done = settle(&control, addon, None) => done,
         };
         let again_ms = match done {
             Ok(()) => None,

@@ -1,6 +1,6 @@
 //! What this node is doing now: the leases it must renew, and the calls it may have to drop.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use tokio::time::{Instant, timeout};
 
 use super::Stop;
 
-/// The node's leases, each with the means to stop its work.
+/// The node's leases, each with the means to stop its work. In order, so that a simulation goes the same way each time.
 #[derive(Debug, Default)]
-pub(crate) struct Running(Mutex<HashMap<Subject, Work>>);
+pub(crate) struct Running(Mutex<BTreeMap<Subject, Work>>);
 
 #[derive(Debug)]
 struct Work {
@@ -94,7 +94,7 @@ impl Running {
         self.lock().values().map(|work| work.lease.clone()).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Subject, Work>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Subject, Work>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

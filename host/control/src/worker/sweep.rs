@@ -45,8 +45,9 @@ async fn watch_engine(control: Control, engine: Arc<NamedEngine>, mut shutdown: 
     let mut was_reached = true;
     loop {
         let watched = tokio::select! {
-            watched = follow(&control, &engine) => Some(watched),
+            biased;
             _ = shutdown.wait_for(|stop| *stop) => None,
+            watched = follow(&control, &engine) => Some(watched),
         };
         let Some(watched) = watched else { return leave(&control, &engine).await };
         if let Err(error) = watched
@@ -57,6 +58,7 @@ async fn watch_engine(control: Control, engine: Arc<NamedEngine>, mut shutdown: 
             was_reached = engine.engine.info().await.is_ok();
         }
         tokio::select! {
+            biased;
             () = sleep(control.pauses.engine()) => {}
             _ = shutdown.wait_for(|stop| *stop) => return,
         }
@@ -79,14 +81,9 @@ async fn follow(control: &Control, engine: &NamedEngine) -> Result<(), Unfinishe
     // When to see whether the container that was removed last was the last one.
     let (mut maybe_empty, mut failures) = (None, 0);
     loop {
+        // What happens seldom first, so that no stream of events keeps it waiting.
         tokio::select! {
-            event = events.next() => {
-                let EngineEvent { addon, action } = event?;
-                control.store.poke_objects(addon).await?;
-                if action == REMOVED {
-                    maybe_empty = Some(Instant::now() + control.pauses.empty_network);
-                }
-            }
+            biased;
             () = sleep_until(maybe_empty.unwrap_or(next_sweep)), if maybe_empty.is_some() => {
                 let again_ms = give_up_network(control, engine, &mut failures).await?;
                 maybe_empty = again_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
@@ -96,6 +93,13 @@ async fn follow(control: &Control, engine: &NamedEngine) -> Result<(), Unfinishe
                     maybe_empty = maybe_empty.or_else(|| Some(Instant::now()));
                 }
                 next_sweep = Instant::now() + SWEEP_EVERY;
+            }
+            event = events.next() => {
+                let EngineEvent { addon, action } = event?;
+                control.store.poke_objects(addon).await?;
+                if action == REMOVED {
+                    maybe_empty = Some(Instant::now() + control.pauses.empty_network);
+                }
             }
         }
     }

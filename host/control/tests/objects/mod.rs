@@ -337,6 +337,31 @@ async fn due_in(host: &TestHost, ms: u64) {
         .await;
 }
 
+#[tokio::test]
+async fn a_container_that_was_gone_is_known_to_be_there_again_without_any_event() {
+    let host = host().await;
+    host.engine.add_image(&image());
+    let id = host.create("db", "one").await.spec.id;
+    assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
+    // From now on nobody tells what happens, and nobody looks by himself.
+    let away = EngineError::Failed("the proxy is away".into());
+    host.engine.always_fail(Call::Events, &host.store.installation().to_string(), Some(&away));
+    let watched = host.engine.count(Call::Events);
+    host.engine.break_events(&away);
+    until("nobody to listen", || async { (host.engine.count(Call::Events) > watched).then_some(()) }).await;
+    host.engine.destroy(&format!("larder-{id}-server"));
+    host.store.poke_objects(id).await.unwrap();
+    let is_done = || async { (host.engine.count(Call::Start) == 2 && !works(&host).await).then_some(()) };
+    until("its work to be over", is_done).await;
+    let phases: Vec<Phase> = host.store.objects(id).await.unwrap().iter().map(|object| object.phase).collect();
+    assert_eq!(phases, [Phase::Made], "whoever inspects it would wait for ever");
+}
+
+/// Whether there is work that is due, or under way.
+async fn works(host: &TestHost) -> bool {
+    host.store.next_due(vec![]).await.unwrap().is_some()
+}
+
 /// All that is logged on this thread.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<String>>);

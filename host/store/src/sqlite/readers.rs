@@ -22,17 +22,25 @@ pub(super) struct Readers {
     connections: Arc<[Mutex<Conn>]>,
     /// Makes another connection for one that was lost.
     connector: Option<Connector>,
+    /// Of a database in memory: there is no disk to wait for.
+    inline: bool,
 }
 
 impl Readers {
     pub(super) fn new(connections: Vec<Conn>) -> Self {
         let turns = Arc::new(Semaphore::new(connections.len()));
-        Self { turns, connections: connections.into_iter().map(Mutex::new).collect(), connector: None }
+        let connections = connections.into_iter().map(Mutex::new).collect();
+        Self { turns, connections, connector: None, inline: false }
     }
 
     /// The same over a network.
     pub(super) fn remote(connections: Vec<Conn>, connector: Connector) -> Self {
         Self { connector: Some(connector), ..Self::new(connections) }
+    }
+
+    /// Without threads: whoever asks does the work.
+    pub(super) fn inline(connection: Conn) -> Self {
+        Self { inline: true, ..Self::new(vec![connection]) }
     }
 
     /// Reads on a thread where waiting for the disk holds up nobody else.
@@ -43,7 +51,7 @@ impl Readers {
         let turn = timeout(READER_WAIT_MAX, Arc::clone(&self.turns).acquire_owned()).await;
         let turn = turn.map_err(|_| StoreError::Busy)?.map_err(|_| StoreError::Busy)?;
         let (connections, connector) = (Arc::clone(&self.connections), self.connector.clone());
-        let reading = tokio::task::spawn_blocking(move || {
+        let read = move || {
             let read = |mut conn: MutexGuard<'_, Conn>| {
                 if let Some(connector) = connector.filter(|_| conn.is_lost()) {
                     *conn = connector.reader()?;
@@ -53,7 +61,11 @@ impl Readers {
             let answer = connections.iter().find_map(idle).map(read);
             drop(turn);
             answer.ok_or(StoreError::Busy)?.map_err(StoreError::from)
-        });
+        };
+        if self.inline {
+            return read();
+        }
+        let reading = tokio::task::spawn_blocking(read);
         reading.await.map_err(|error| StoreError::Database(Box::new(error)))?
     }
 }

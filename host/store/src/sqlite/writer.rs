@@ -15,6 +15,7 @@ mod job;
 mod tests;
 
 use std::convert::Infallible;
+use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -36,10 +37,12 @@ pub(super) const GROUP_JOBS_MAX: usize = 256;
 
 /// Hands jobs to the writer's thread. Dropping it lets the thread finish what is queued and waits for that.
 pub(super) struct Writer {
-    /// None only while it is being dropped.
+    /// None while it is being dropped, and where there is no thread.
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
     queue_wait_max: Duration,
     thread: Option<JoinHandle<()>>,
+    /// Of a database in memory: whoever asks does the work.
+    inline: Option<Mutex<Committer>>,
 }
 
 impl Writer {
@@ -50,7 +53,13 @@ impl Writer {
     ) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(queue_jobs_max);
         let thread = thread::Builder::new().name("store-writer".into()).spawn(move || work(jobs, committer))?;
-        Ok(Self { queue: Some(queue), queue_wait_max, thread: Some(thread) })
+        Ok(Self { queue: Some(queue), queue_wait_max, thread: Some(thread), inline: None })
+    }
+
+    /// One without a thread: each job is a group of its own, and is committed before whoever asks gets another turn.
+    pub(super) fn inline(committer: Committer) -> Self {
+        let inline = Some(Mutex::new(committer));
+        Self { queue: None, queue_wait_max: Duration::ZERO, thread: None, inline }
     }
 
     /// Runs a job that can't be refused. Answers once it is on the disk.
@@ -69,6 +78,10 @@ impl Writer {
     ) -> Result<Result<T, R>, StoreError> {
         let stopped = || StoreError::Database("the writer has stopped".into());
         let (reply, answer) = oneshot::channel();
+        if let Some(committer) = &self.inline {
+            commit_alone(committer, Box::new(Asked::new(job, reply)));
+            return answer.await.map_err(|_| stopped())?;
+        }
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
         let place = timeout(self.queue_wait_max, queue.reserve()).await.map_err(|_| StoreError::Busy)?;
         place.map_err(|_| stopped())?.send(Box::new(Asked::new(job, reply)));
@@ -83,6 +96,10 @@ impl Drop for Writer {
             tracing::error!("the writer's thread panicked");
         }
     }
+}
+
+fn commit_alone(committer: &Mutex<Committer>, job: Box<dyn Job>) {
+    committer.lock().unwrap_or_else(PoisonError::into_inner).commit(&mut vec![job]);
 }
 
 fn work(mut jobs: mpsc::Receiver<Box<dyn Job>>, mut committer: Committer) {

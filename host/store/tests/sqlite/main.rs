@@ -9,6 +9,7 @@ mod world;
 mod copy;
 mod crash;
 mod files;
+mod memory;
 mod rotation;
 mod secrets;
 

@@ -154,6 +154,7 @@ impl Settling<'_> {
             self.record("pulling", format!("the engine gets the image {}", spec.image)).await?;
         }
         let pulled = tokio::select! {
+            biased;
             pulled = engine.pull(&spec.image, PULL_WAIT) => pulled,
             // Its cleanup, perhaps: then nobody wants the image any more.
             () = self.turn.is_awaited() => return Err(Unfinished::Pause(0)),
