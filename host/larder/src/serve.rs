@@ -23,7 +23,7 @@ use larder_api::{ApiConfig, Tokens, UploadLimits};
 use larder_control::worker::watch_engines;
 use larder_control::{Control, NoSink, Worker, WorkerConfig};
 use larder_sandbox::{ArtefactDir, Compile, Roots, Sandbox, SandboxConfig};
-use larder_store::KeyfileSealer;
+use larder_store::{KeyfileSealer, SqliteStore};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::timeout;
