@@ -1,15 +1,19 @@
-//! The file's form: whatever was changed, cut off or added is refused, wherever it is cut into pieces.
+//! The file's form: whatever was changed, cut off or added is refused, wherever it is cut into pieces. And what is made of a data
+//! directory in a moment that is hard to meet from outside.
 
 use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read};
+use std::path::Path;
+use std::sync::Arc;
 
-use larder_domain::ports::Sealer as _;
-use larder_store::KeyfileSealer;
+use larder_domain::ports::{Backup, Backups as _, Sealer as _};
+use larder_store::{KeyfileSealer, SqliteStore, SystemClock};
 use sha2::{Digest as _, Sha256};
 
 use super::format::{FORMAT, Header, LEAD_BYTES, MAGIC, Part};
 use super::parser::{Broken, Parser, Whole};
-use super::{DATABASE, SHIPPED, SUM_PLACE, TOKEN};
+use super::restore::{Restore, RestoreError, Restored};
+use super::{DATABASE, DataSource, SHIPPED, SUM_PLACE, TOKEN};
 
 fn header(parts: &[(&str, usize)]) -> Header {
     Header {
@@ -115,4 +119,61 @@ fn a_full_disk_is_told_as_one() {
     let mut parser = Parser::new();
     let full = parser.push(&whole(), &mut |_, _| Err(io::ErrorKind::StorageFull.into())).unwrap_err();
     assert!(matches!(full, Broken::Unwritable(_)));
+}
+
+/// A store with its key file, and all that a backup of it has.
+async fn backed_up(dir: &Path, sealer: &Arc<KeyfileSealer>) -> Vec<u8> {
+    let store = SqliteStore::open(dir, sealer.clone(), Arc::new(SystemClock::new())).unwrap();
+    std::fs::write(dir.join(".backup-left"), "by a process that was killed").unwrap();
+    let source = DataSource::new(dir, Arc::new(store), Arc::clone(sealer));
+    assert!(!dir.join(".backup-left").exists());
+    let Backup { mut content, bytes, .. } = source.make().await.unwrap();
+    let mut backup = vec![];
+    content.read_to_end(&mut backup).unwrap();
+    assert_eq!(backup.len() as u64, bytes);
+    backup
+}
+
+fn restore(backup: &[u8], to: &Path, key: &Path) -> Result<Restored, RestoreError> {
+    let restore = Restore { dir: to, key: Some(key), replace: false, check: None };
+    restore.run(&mut Cursor::new(backup), &mut |_| {})
+}
+
+#[tokio::test]
+async fn a_backup_of_a_rotation_under_way_needs_both_keys_and_goes_on_with_it() {
+    let (dir, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (both, to) = (dir.path().join("sealing.key"), to.path().join("restored"));
+    let sealer = Arc::new(KeyfileSealer::from_file_or_create(&both).unwrap());
+    sealer.add_key(&both).unwrap();
+    let backup = backed_up(dir.path(), &sealer).await;
+    let one = dir.path().join("one.key");
+    for line in std::fs::read_to_string(&both).unwrap().lines() {
+        std::fs::write(&one, line).unwrap();
+        let refused = restore(&backup, &to, &one).map(drop).unwrap_err();
+        let names = sealer.key_ids();
+        assert!(names.iter().all(|name| refused.to_string().contains(name.as_str())), "{refused}");
+        assert_eq!(refused.told().0, "wrong_key");
+    }
+    let restored = restore(&backup, &to, &both).unwrap();
+    assert_eq!(restored.header.keys.len(), 2);
+    let sealer = KeyfileSealer::from_file(&to.join("sealing.key")).unwrap();
+    assert!(sealer.is_rotating());
+    SqliteStore::open(&to, Arc::new(sealer), Arc::new(SystemClock::new())).unwrap();
+}
+
+#[tokio::test]
+async fn what_was_moved_aside_is_not_taken_for_a_rest() {
+    let parent = tempfile::tempdir().unwrap();
+    let (dir, key) = (parent.path().join("data"), parent.path().join("key"));
+    let sealer = Arc::new(KeyfileSealer::from_file_or_create(&key).unwrap());
+    let backup = backed_up(&dir, &sealer).await;
+    for number in 1..=3 {
+        std::fs::write(dir.join("mine"), number.to_string()).unwrap();
+        let restore = Restore { dir: &dir, key: Some(&key), replace: true, check: None };
+        let restored = restore.run(&mut Cursor::new(&backup), &mut |_| {}).unwrap();
+        assert_eq!(std::fs::read_to_string(restored.aside.unwrap().join("mine")).unwrap(), number.to_string());
+    }
+    let mut names: Vec<_> = std::fs::read_dir(parent.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["data", "data.before-restore", "data.before-restore-2", "data.before-restore-3", "key"]);
 }

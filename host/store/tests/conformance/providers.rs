@@ -241,7 +241,7 @@ pub(crate) async fn everything_that_is_done_is_in_the_audit_log(world: World) {
     ];
     assert_eq!(told, expected);
     let granted = all.iter().find(|entry| entry.action == A::Granted).unwrap();
-    assert_eq!((&granted.provider, &granted.data["value"]), (&pg, &json!(NEEDED)));
+    assert_eq!((granted.provider.as_ref(), &granted.data["value"]), (Some(&pg), &json!(NEEDED)));
 
     let page = world.store.audit(Some(pg), Some(all[0].id), 2).await.unwrap();
     assert_eq!(page, all[1..3], "the next ones, older");

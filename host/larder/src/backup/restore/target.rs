@@ -85,14 +85,14 @@ impl Target {
         self.give_to_owner(stage.path()).map_err(written)?;
         File::open(stage.path()).and_then(|folder| folder.sync_all()).map_err(written)?;
         let Stage { dir, _lock } = stage;
-        // From here on its name may be that of what was there before, which nobody is to remove.
+        // From here on it has other names.
         let staged = dir.keep();
         let left = self.change_places(&staged).inspect_err(|_| {
             if let Err(error) = fs::remove_dir_all(&staged) {
                 tracing::warn!(%error, folder = %staged.display(), "what was restored can't be removed");
             }
         })?;
-        let aside = left.and_then(|left| self.put_aside(left, key));
+        let aside = left.filter(|left| !is_forgotten(left, key));
         let synced = File::open(self.beside()).and_then(|folder| folder.sync_all());
         synced.map_err(|source| RestoreError::io("written", self.beside(), source))?;
         Ok(aside)
@@ -110,11 +110,18 @@ impl Target {
                 Err(error) => Err(self.unnamed(error)),
             };
         }
-        match renameat_with(CWD, staged, CWD, &self.path, RenameFlags::EXCHANGE) {
-            Ok(()) => Ok(Some(staged.to_owned())),
+        // It takes the other's future name first: killed between the two steps, there is a directory too many, and nothing that the
+        // next restore would take for a rest of this one.
+        let aside = self.free_name();
+        fs::rename(staged, &aside).map_err(|error| self.unnamed(error))?;
+        let exchanged = renameat_with(CWD, &aside, CWD, &self.path, RenameFlags::EXCHANGE);
+        if exchanged.is_err() {
+            fs::rename(&aside, staged).map_err(|error| self.unnamed(error))?;
+        }
+        match exchanged {
+            Ok(()) => Ok(Some(aside)),
             // This file system can't do it in one step. Killed between these two, nothing has the name, and both are whole.
             Err(Errno::INVAL | Errno::NOSYS) => {
-                let aside = self.free_name();
                 fs::rename(&self.path, &aside).map_err(|error| self.unnamed(error))?;
                 fs::rename(staged, &self.path).map_err(|error| {
                     let _back = fs::rename(&aside, &self.path);
@@ -123,21 +130,6 @@ impl Target {
                 Ok(Some(aside))
             }
             Err(error) => Err(self.unnamed(error.into())),
-        }
-    }
-
-    /// Gives what was there before a name that a person finds, unless it is nothing but the same key.
-    fn put_aside(&self, left: PathBuf, key: &[u8]) -> Option<PathBuf> {
-        let is_nothing = names(&left).is_ok_and(|names| names.iter().all(|name| is_of_no_account(name)))
-            && fs::read(left.join(KEY)).map_or_else(|error| error.kind() == ErrorKind::NotFound, |old| old == key);
-        if is_nothing && fs::remove_dir_all(&left).is_ok() {
-            return None;
-        }
-        let is_named = !left.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        let aside = self.free_name();
-        match is_named {
-            false if fs::rename(&left, &aside).is_ok() => Some(aside),
-            _ => Some(left),
         }
     }
 
@@ -194,6 +186,13 @@ impl Target {
     fn name(&self) -> String {
         self.path.file_name().map_or_else(|| "data".into(), |name| name.to_string_lossy().into_owned())
     }
+}
+
+/// Removes what was there before if that is nothing but the same key.
+fn is_forgotten(left: &Path, key: &[u8]) -> bool {
+    let is_nothing = names(left).is_ok_and(|names| names.iter().all(|name| is_of_no_account(name)))
+        && fs::read(left.join(KEY)).map_or_else(|error| error.kind() == ErrorKind::NotFound, |old| old == key);
+    is_nothing && fs::remove_dir_all(left).is_ok()
 }
 
 /// Locks a directory that somebody has locked before.
