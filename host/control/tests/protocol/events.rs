@@ -1,6 +1,5 @@
 //! What can happen, as small values; and which answers a step can have.
 
-use larder_domain::config::AddonConfig;
 use larder_domain::failure::{Fault, FaultCode, GuestFailure, Pending, StepFailure};
 use larder_domain::operation::{NewOperation, OperationKind, PlanAndParameters};
 use larder_domain::{Addon, Event, Grace, OperationId, Step, StoreTime, WallTime};
@@ -84,7 +83,7 @@ impl Said {
             Self::Woken | Self::WokenLate => Event::Woken,
             Self::Begun => Event::Begun { message: text() },
             Self::StillPending => Event::StillPending(pending()),
-            Self::Configured => Event::Configured(Box::new(AddonConfig::default())),
+            Self::Configured => Event::Configured(Box::default()),
             Self::ConfigRefused => Event::ConfigRefused { code: "invalid_config", reason: text() },
             Self::VariablesSet => Event::VariablesSet,
             Self::VariablesUnset => Event::VariablesUnset,

@@ -62,7 +62,7 @@ faults! {
     /// A provider breaks down when it has done its work.
     CallTrapsAfter "call_traps_after" 600,
     /// The sandbox could not make the call, or could not tell how it ended.
-    CallHostFault "call_host_fault" 600,
+    CallHostFails "call_host_fails" 600,
     /// A provider says that it will not work.
     CallFails "call_fails" 300,
     /// A provider says: not now.

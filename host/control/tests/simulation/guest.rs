@@ -180,7 +180,7 @@ impl Guest {
         if world.strikes(Fault::CallTrapsAfter) {
             return report(Err(broken(FaultCode::Trap, "unreachable")));
         }
-        if world.strikes(Fault::CallHostFault) {
+        if world.strikes(Fault::CallHostFails) {
             return report(Err(broken(FaultCode::Host, "the sandbox failed")));
         }
         done
