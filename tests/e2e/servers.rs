@@ -32,7 +32,9 @@ impl Memcached {
 
     fn line(&mut self) -> std::io::Result<String> {
         let mut line = String::new();
-        self.0.read_line(&mut line)?;
+        if self.0.read_line(&mut line)? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
         Ok(line.trim_end().to_owned())
     }
 
