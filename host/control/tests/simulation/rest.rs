@@ -18,7 +18,7 @@ use crate::world::World;
 /// of the variables, with their margins; and then the longest pauses of those who try again.
 const REST_WITHIN_MS: u64 = 45 * 60 * 1_000;
 /// How often it is looked whether that is so.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// Within which everything that an engine has is looked at.
 const SWEEP: Duration = Duration::from_secs(70);
 
