@@ -55,15 +55,14 @@ pub struct SqliteStore {
     clock: clock::StoreClock,
     sealer: Arc<dyn Sealer>,
     installation: InstallationId,
-    _lock: Option<File>,
-    _listener: Option<postgres::Listener>,
+    lock: Option<File>,
 }
 
 impl SqliteStore {
     /// Whether the database is this process's alone, in a directory: then this process copies it, and seals it anew.
     #[must_use]
     pub const fn is_embedded(&self) -> bool {
-        self._lock.is_some()
+        self.lock.is_some()
     }
 }
 

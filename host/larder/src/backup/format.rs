@@ -43,16 +43,15 @@ pub(crate) struct Part {
 
 impl Header {
     /// What stands before the first part.
-    pub(super) fn written(&self) -> Vec<u8> {
-        // Texts and numbers always have a form in JSON.
-        let json = serde_json::to_vec(self).unwrap_or_default();
+    pub(super) fn written(&self) -> serde_json::Result<Vec<u8>> {
+        let json = serde_json::to_vec(self)?;
         let length = u32::try_from(json.len()).unwrap_or(u32::MAX).to_le_bytes();
-        [MAGIC, &[FORMAT], &length, &json].concat()
+        Ok([MAGIC, &[FORMAT], &length, &json].concat())
     }
 
-    /// How long a backup with this header is, in bytes.
-    pub(super) fn whole_bytes(&self) -> u64 {
+    /// How long a backup with this header, of which so many bytes are written, is in bytes.
+    pub(super) fn whole_bytes(&self, written_bytes: usize) -> u64 {
         let parts: u64 = self.parts.iter().map(|part| part.bytes).sum();
-        (self.written().len() + SUM_BYTES + SEALED_SUM_BYTES) as u64 + parts
+        (written_bytes + SUM_BYTES + SEALED_SUM_BYTES) as u64 + parts
     }
 }

@@ -115,7 +115,8 @@ impl Backups for DataSource {
         let made_at = self.store.wall();
         let parts = [(TOKEN, token.len() as u64), (SHIPPED, shipped.len() as u64), (DATABASE, database_bytes)];
         let header = self.header(made_at, keys, &parts);
-        let (lead, bytes) = (header.written(), header.whole_bytes());
+        let lead = header.written().map_err(failed)?;
+        let bytes = header.whole_bytes(lead.len());
         let before = Cursor::new([lead, token, shipped].concat());
         let content = before.chain(database.take(database_bytes));
         let content = Summed { content, summed: Sha256::new(), sealer, tail: None };

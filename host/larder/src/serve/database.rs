@@ -1,5 +1,6 @@
 //! Where the store is: in a file in the data directory, or in a database of a PostgreSQL server.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -20,12 +21,13 @@ pub(crate) struct DatabaseArgs {
     database: Option<SecretString>,
 }
 
-fn secret(text: &str) -> Result<SecretString, String> {
-    match text.is_empty() {
-        true => Err("an address is expected; leave the option out to use the data directory".into()),
-        false => Ok(SecretString::new(text)),
-    }
+/// Anything: what a parser refuses is shown, and there may be a password in it.
+fn secret(text: &str) -> Result<SecretString, Infallible> {
+    Ok(SecretString::new(text))
 }
+
+/// The other form of addresses has words apart by blanks: of one with a mistake, a password's piece may be taken for an option, and told.
+const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
 /// A store, and the claim on the data directory where the store itself has none.
 pub(super) struct Opened {
@@ -44,6 +46,11 @@ pub(super) fn open(
     let Some(url) = args.database else {
         return Ok(Opened { store: Arc::new(SqliteStore::open(dir.path(), sealer, clock)?), _claim: None });
     };
+    if !SCHEMES.iter().any(|scheme| url.reveal().starts_with(scheme)) {
+        anyhow::bail!(
+            "--database wants an address like postgres://USER:PASSWORD@HOST/DATABASE; leave it out to use the data directory"
+        );
+    }
     let claim = claim(dir.path())?;
     let tls = roots.client_config().context("TLS can't be spoken")?;
     let store = SqliteStore::connect(Server { url, tls, time: Time::Servers }, sealer, clock)?;

@@ -27,7 +27,8 @@ pub(super) fn note_of_all(tx: &Tx<'_>, actor: Actor, action: Action, data: &Valu
 fn write(tx: &Tx<'_>, actor: Actor, action: Action, provider: &str, data: &Value) -> Result<()> {
     let sql = "INSERT INTO audit (at, actor, action, provider, data) VALUES (?, ?, ?, ?, ?) RETURNING id";
     let entry = (tx.wall.0, actor.as_str(), action.as_str(), provider, data.to_string());
-    let newest = tx.find(sql, entry, |row| row.uint())?.unwrap_or_default();
+    let newest =
+        tx.find(sql, entry, |row| row.uint())?.ok_or_else(|| Failure::corrupt("no audit entry where one was made"))?;
     tx.execute("DELETE FROM audit WHERE id <= ?", [newest.saturating_sub(AUDIT_ENTRIES_MAX)])?;
     Ok(())
 }

@@ -10,10 +10,11 @@ use std::path::Path;
 
 use larder_domain::audit::{Action, Actor};
 use larder_domain::ports::StoreError;
-use rusqlite::{Connection, InterruptHandle, OpenFlags};
+use rusqlite::InterruptHandle;
 use serde_json::Value;
 
 use super::error::Failure;
+use super::open::reader;
 use super::{SqliteStore, audit, migrations};
 
 /// Ends the copy if whoever asked for it goes away.
@@ -41,7 +42,7 @@ impl SqliteStore {
         let database = self.database().await?;
         let database = database.ok_or_else(|| StoreError::Database("the store is not kept in a file".into()))?;
         let failed = |error| StoreError::from(Failure::from(error));
-        let conn = connect(&database).map_err(failed)?;
+        let conn = reader(&database).map_err(failed)?;
         let interrupt = Interrupt(conn.get_interrupt_handle());
         let target = file.to_owned();
         let copying = tokio::task::spawn_blocking(move || {
@@ -53,16 +54,4 @@ impl SqliteStore {
         drop(interrupt);
         copied
     }
-}
-
-fn connect(database: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(database, flags)?;
-    conn.execute_batch(
-        "PRAGMA busy_timeout = 5000;
-         PRAGMA temp_store = MEMORY;
-         PRAGMA cache_size = -8192;
-         PRAGMA trusted_schema = OFF;",
-    )?;
-    Ok(conn)
 }

@@ -120,6 +120,15 @@ impl Conn {
         }
     }
 
+    /// Ends a transaction, if there is one, as if it had never been.
+    pub(super) fn roll_back(&self) -> Result<()> {
+        let is_open = match self {
+            Self::Sqlite(conn) => !conn.is_autocommit(),
+            Self::Postgres(session) => session.is_open(),
+        };
+        if is_open { self.step(Step::RollBack) } else { Ok(()) }
+    }
+
     /// Whether there is a transaction that can go on. A database ends one by itself if it can't.
     pub(super) fn is_in_transaction(&self) -> bool {
         match self {

@@ -80,8 +80,7 @@ impl SqliteStore {
             clock,
             sealer,
             installation: saved.installation,
-            _lock: None,
-            _listener: None,
+            lock: None,
         })
     }
 }

@@ -19,6 +19,7 @@ use super::watch::Pokes;
 use super::writer::{Committer, WRITER_QUEUE_JOBS_MAX, WRITER_QUEUE_WAIT_MAX, Writer};
 use super::{SqliteStore, migrations};
 use crate::{Clock, places};
+pub(super) use connect::reader;
 pub use directory::claim;
 
 /// The store can't be opened.
@@ -69,6 +70,9 @@ pub enum OpenError {
     /// What it holds was sealed with another key.
     #[error(transparent)]
     Key(#[from] SealError),
+    /// The database has tables, and they are not Larder's.
+    #[error("the database is somebody else's: it has tables that Larder did not make; give it a database of its own")]
+    Foreign,
     /// Another process has the database.
     #[error("the database is in use by another server: stop that one, or give this one a database of its own")]
     Taken,
@@ -110,8 +114,7 @@ impl SqliteStore {
             clock,
             sealer,
             installation: saved.installation,
-            _lock: Some(lock),
-            _listener: None,
+            lock: Some(lock),
         })
     }
 }

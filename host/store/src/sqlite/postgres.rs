@@ -1,12 +1,12 @@
-//! A store in a database of a PostgreSQL server, which several nodes may have at once.
+//! A store in a database on a PostgreSQL server.
 //!
-//! Whoever writes has locked the one row of `installation`: over all nodes there is one writer at a time, which reads there how far
-//! clock and counters have come, and commits a group of jobs as in SQLite. So all that is written for one writer holds, and
-//! history is in order of commits. What a node remembers of due work it forgets when another one has written since.
+//! Whoever writes has locked the one row of `installation`, reads there how far clock and counters have come, and commits a group of jobs
+//! as in SQLite: so all that is written for one writer holds, and history is in order of commits. What is remembered of due work is forgotten
+//! when it is not certain what the last commit was.
 //!
-//! A node that is stopped or cut off in the middle of a group is thrown out by the server ([`GROUP_IDLE_MS_MAX`]), and its group never happened.
+//! One server at a time is let in ([`PLACE`]). One that is stopped or cut off in the middle of a group is thrown out by PostgreSQL
+//! ([`GROUP_IDLE_MS_MAX`]), and its group never happened.
 
-mod listen;
 mod migrations;
 
 use std::str::FromStr as _;
@@ -19,7 +19,6 @@ use larder_domain::ports::Sealer;
 use postgres::{Client, Config};
 use rustls::ClientConfig;
 use tokio_postgres_rustls::MakeRustlsConnect;
-use uuid::Uuid;
 
 use super::SqliteStore;
 use super::clock::StoreClock;
@@ -30,7 +29,6 @@ use super::readers::{READERS, Readers};
 use super::watch::Pokes;
 use super::writer::{Committer, Shared, WRITER_QUEUE_JOBS_MAX, WRITER_QUEUE_WAIT_MAX, Writer};
 use crate::Clock;
-pub(super) use listen::Listener;
 
 /// How long the server waits for the next statement of a group before it ends the session, in milliseconds.
 const GROUP_IDLE_MS_MAX: u64 = 5_000;
@@ -86,9 +84,8 @@ impl SqliteStore {
         let readers = (0..READERS).map(|_| connector.reader()).collect::<Result<_>>().map_err(failed)?;
 
         let clock = StoreClock::resume(clock, saved.time);
-        let (pokes, name) = (Pokes::default(), Uuid::new_v4().simple().to_string());
-        let listener = Listener::start(connector.clone(), name.clone(), pokes.clone()).map_err(OpenError::Thread)?;
-        let shared = Shared { connector: connector.clone(), time, name, commit: 0 };
+        let pokes = Pokes::default();
+        let shared = Shared { connector: connector.clone(), time, commit: 0 };
         let committer = Committer::new(conn, clock.clone(), pokes.clone(), saved.counters).among_others(shared);
         let writer =
             Writer::start(committer, WRITER_QUEUE_JOBS_MAX, WRITER_QUEUE_WAIT_MAX).map_err(OpenError::Thread)?;
@@ -99,8 +96,7 @@ impl SqliteStore {
             clock,
             sealer,
             installation: saved.installation,
-            _lock: None,
-            _listener: Some(listener),
+            lock: None,
         })
     }
 }

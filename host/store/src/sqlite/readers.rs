@@ -81,11 +81,9 @@ fn idle(conn: &Mutex<Conn>) -> Option<MutexGuard<'_, Conn>> {
 
 /// All of a query's statements see the same state.
 fn in_one_state<T>(conn: &Conn, query: impl FnOnce(&Conn) -> Result<T>) -> Result<T> {
-    if conn.is_in_transaction() {
-        conn.step(Step::RollBack)?;
-    }
+    conn.roll_back()?;
     conn.step(Step::BeginReading)?;
     let answer = query(conn);
-    conn.step(Step::RollBack)?;
+    conn.roll_back()?;
     answer
 }

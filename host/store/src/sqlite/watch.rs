@@ -13,24 +13,6 @@ pub(super) struct Poked {
     pub(super) work: bool,
 }
 
-impl Poked {
-    /// For other nodes; none if there is nothing to tell.
-    pub(super) const fn word(self) -> Option<&'static str> {
-        match self {
-            Self { history: true, work: true } => Some("history work"),
-            Self { history: true, work: false } => Some("history"),
-            Self { history: false, work: true } => Some("work"),
-            Self { history: false, work: false } => None,
-        }
-    }
-
-    /// What another node says, which may be a newer one.
-    pub(super) fn parse(word: &str) -> Self {
-        let says = |what: &str| word.split(' ').any(|word| word == what);
-        Self { history: says("history"), work: says("work") }
-    }
-}
-
 /// The poking end. All of its clones together keep watchers waiting; with the last one the store is closed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pokes {

@@ -11,7 +11,8 @@ use std::thread;
 
 use larder_domain::SecretString;
 use larder_domain::ports::Store;
-use larder_store::{KeyfileSealer, ManualClock, Server, SqliteStore, Time};
+use larder_domain::ports::store::AppStore as _;
+use larder_store::{KeyfileSealer, ManualClock, OpenError, Server, SqliteStore, Time};
 use postgres::{Client, NoTls};
 use rustls::{ClientConfig, RootCertStore};
 
@@ -48,6 +49,43 @@ pub(crate) fn database() -> Option<String> {
     let made = thread::spawn(move || Client::connect(&url, NoTls).unwrap().batch_execute(&sql));
     made.join().unwrap().unwrap();
     Some(server.url(&name))
+}
+
+/// Runs statements in a database. Their client can't wait where a test does.
+fn alter(url: &str, sql: &'static str) {
+    let url = url.to_owned();
+    thread::spawn(move || Client::connect(&url, NoTls).unwrap().batch_execute(sql)).join().unwrap().unwrap();
+}
+
+fn open(url: &str) -> Result<SqliteStore, OpenError> {
+    let server = Server { url: SecretString::new(url), tls: tls(), time: Time::Given };
+    SqliteStore::connect(server, Arc::new(KeyfileSealer::from_key(&[7; 32])), Arc::new(ManualClock::default()))
+}
+
+#[tokio::test]
+async fn what_fails_in_the_server_fails_alone() {
+    let Some(url) = database() else { return };
+    let store = open(&url).unwrap();
+    alter(&url, "ALTER TABLE app ADD CONSTRAINT trap CHECK (name <> 'trap')");
+    let (fine, trap) = ("fine".parse().unwrap(), "trap".parse().unwrap());
+    for _ in 0..2 {
+        let (stored, trapped) = tokio::join!(store.create_app(&fine), store.create_app(&trap));
+        assert!(stored.is_ok() && trapped.is_err(), "{stored:?}, {trapped:?}");
+        assert_eq!(store.count_addons(&fine).await.unwrap(), Some(0));
+    }
+    alter(&url, "ALTER TABLE app RENAME COLUMN live_addons TO dead_addons");
+    assert!(store.count_addons(&fine).await.is_err());
+    alter(&url, "ALTER TABLE app RENAME COLUMN dead_addons TO live_addons");
+    assert_eq!(store.count_addons(&fine).await.unwrap(), Some(0));
+}
+
+#[tokio::test]
+async fn a_database_of_somebody_elses_is_left_alone() {
+    for theirs in ["CREATE TABLE app (id INT)", "CREATE TABLE schema_version (x INT); CREATE TABLE mine (x INT)"] {
+        let Some(url) = database() else { return };
+        alter(&url, theirs);
+        assert!(matches!(open(&url), Err(OpenError::Foreign)), "{theirs}");
+    }
 }
 
 /// A server that ends with this process.

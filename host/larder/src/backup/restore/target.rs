@@ -168,8 +168,12 @@ impl Target {
 
     /// Removes what a restore that was killed has left.
     fn remove_left(&self, prefix: &str) {
-        let left = names(self.beside()).unwrap_or_default();
-        for folder in left.iter().filter(|name| name.starts_with(prefix)).map(|name| self.beside().join(name)) {
+        let left = names(self.beside()).inspect_err(|error| {
+            let beside = self.beside().display();
+            tracing::warn!(%error, %beside, "it can't be seen whether restores have left something behind");
+        });
+        for folder in left.iter().flatten().filter(|name| name.starts_with(prefix)).map(|name| self.beside().join(name))
+        {
             // One that works holds its lock. Of one that was killed at once there is none yet.
             if let Ok(Some(_lock)) = locked(&folder)
                 && let Err(error) = fs::remove_dir_all(&folder)

@@ -19,14 +19,17 @@ pub(in crate::sqlite) struct Session {
     client: Option<RefCell<Client>>,
     prepared: RefCell<HashMap<String, Statement>>,
     changes: Cell<u64>,
-    /// Whether a transaction was begun in which no statement has failed.
+    /// Whether a transaction was begun and has not ended.
+    is_open: Cell<bool>,
+    /// Whether no statement of it has failed.
     can_go_on: Cell<bool>,
 }
 
 impl Session {
     pub(in crate::sqlite) fn new(client: Client) -> Self {
-        let (prepared, changes, can_go_on) = (RefCell::default(), Cell::new(0), Cell::new(false));
-        Self { client: Some(RefCell::new(client)), prepared, changes, can_go_on }
+        let (is_open, can_go_on) = (Cell::new(false), Cell::new(false));
+        let (prepared, changes) = (RefCell::default(), Cell::new(0));
+        Self { client: Some(RefCell::new(client)), prepared, changes, is_open, can_go_on }
     }
 
     pub(super) fn execute(&self, sql: &str, values: &[Owned]) -> Result<usize> {
@@ -53,7 +56,9 @@ impl Session {
         };
         self.run_all(sql)?;
         // What goes back to before a statement that has failed can go on.
-        self.can_go_on.set(!matches!(step, Step::Commit | Step::RollBack));
+        let goes_on = !matches!(step, Step::Commit | Step::RollBack);
+        self.is_open.set(goes_on);
+        self.can_go_on.set(goes_on);
         Ok(())
     }
 
@@ -63,6 +68,11 @@ impl Session {
 
     pub(super) const fn can_go_on(&self) -> bool {
         self.can_go_on.get()
+    }
+
+    /// Whether there is a transaction to be ended, also one that can't go on.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open.get() && !self.is_lost()
     }
 
     pub(super) fn run_all(&self, sql: &str) -> Result<()> {

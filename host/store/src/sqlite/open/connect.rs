@@ -35,7 +35,7 @@ pub(super) fn writer(file: &Path) -> Result<Connection, OpenError> {
 }
 
 /// A connection that only reads.
-pub(super) fn reader(file: &Path) -> rusqlite::Result<Connection> {
+pub(in crate::sqlite) fn reader(file: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(file, flags)?;
     conn.execute_batch(

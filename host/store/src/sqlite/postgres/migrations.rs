@@ -20,6 +20,9 @@ pub(super) fn run<T>(
         Failure(StoreError::Busy) => OpenError::Taken,
         failure => failed(failure),
     })?;
+    if is_foreign(&conn).map_err(failed)? {
+        return Err(OpenError::Foreign);
+    }
     let done = schema(&conn).map_err(failed)?;
     if done > MIGRATIONS.len() {
         return Err(OpenError::Newer { found: done, known: MIGRATIONS.len() });
@@ -34,6 +37,17 @@ pub(super) fn run<T>(
     conn.run_all(&format!("SET statement_timeout = {STATEMENT_MS_MAX}")).map_err(failed)?;
     let then = then(&conn)?;
     Ok((conn, then))
+}
+
+/// Whether there are tables where ours would be made, and ours are not among them.
+fn is_foreign(conn: &Conn) -> Result<bool> {
+    let sql = "SELECT count(*), coalesce(bool_or(tablename = 'schema_version'), FALSE), coalesce(bool_or(tablename = 'installation'), FALSE)
+               FROM pg_tables WHERE schemaname = current_schema()";
+    let found = find(conn, sql, (), |row| Ok((row.uint()?, row.take::<bool>()?, row.take::<bool>()?)))?;
+    // The first alone may be what a first start has left that was broken off.
+    Ok(
+        matches!(found, Some((tables, version, installation)) if tables > 0 && !(version && (installation || tables == 1))),
+    )
 }
 
 /// How many migrations have run.

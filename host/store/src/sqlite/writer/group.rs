@@ -35,8 +35,6 @@ pub(in crate::sqlite) struct Committer {
 pub(in crate::sqlite) struct Shared {
     pub(in crate::sqlite) connector: Connector,
     pub(in crate::sqlite) time: Time,
-    /// By which the node knows its own words again.
-    pub(in crate::sqlite) name: String,
     /// The number of the last commit that this writer knows of.
     pub(in crate::sqlite) commit: u64,
 }
@@ -92,7 +90,7 @@ impl Committer {
         Ok(())
     }
 
-    /// Begins a group. Among other writers it waits here for its turn, and hears what they have done.
+    /// Begins a group. On a server it waits here for its turn, and reads what it can't be sure of.
     fn begin(&mut self) -> Result<Moment> {
         let Some(shared) = &mut self.shared else {
             self.conn.step(Step::BeginWriting)?;
@@ -111,7 +109,7 @@ impl Committer {
         })?
         .ok_or_else(|| Failure::corrupt("no word of whose it is"))?;
         if commit != shared.commit {
-            // Somebody else has written since, or what was committed is not known.
+            // It was not known what became of the last commit, or somebody else has been here since.
             (shared.commit, self.memory.counters) = (commit, counters);
             self.memory.agenda.forget();
         }
@@ -122,7 +120,7 @@ impl Committer {
         Ok((self.clock.now().max(saved), self.clock.wall()))
     }
 
-    /// Stores the time and the counters, and has other nodes hear of this group once it is committed.
+    /// Stores the time and the counters, and that there was one more commit.
     fn save_for_others(&mut self, now: StoreTime, has_written: bool) -> Result<(StoreTime, Counters)> {
         // Where the time is given, nobody else keeps it.
         if let Some(shared) = self.shared.as_mut().filter(|shared| has_written || shared.time == Time::Given) {
@@ -130,10 +128,6 @@ impl Committer {
             let sql = "UPDATE installation SET clock_ms = ?, last_token = ?, last_entry = ?, last_line = ?, last_commit = last_commit + 1";
             self.conn.execute(sql, (now.0, token, entry, line))?;
             shared.commit += 1;
-        }
-        if let (Some(shared), Some(word)) = (&self.shared, self.memory.poked.word()) {
-            let word = format!("{} {word}", shared.name);
-            find(&self.conn, "SELECT pg_notify('larder', ?)", [word], |_| Ok(()))?;
         }
         Ok((now, self.memory.counters))
     }
@@ -176,7 +170,7 @@ impl Committer {
     /// Ends the transaction, unless SQLite has done so already because it could not go on.
     fn roll_back(&mut self) -> Result<()> {
         self.memory.agenda.forget();
-        if self.conn.is_in_transaction() { self.conn.step(Step::RollBack) } else { Ok(()) }
+        self.conn.roll_back()
     }
 
     /// Stores the time a last time, so that the next run goes on from here.
