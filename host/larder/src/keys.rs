@@ -14,7 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use larder_domain::audit::{Action, Actor};
 use larder_domain::ports::{KeyState, Keys, KeysError, StoreError};
-use larder_store::{KeyError, KeyfileSealer, SqliteStore};
+use larder_store::{KeyError, KeyfileSealer, SqlStore};
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
@@ -49,14 +49,14 @@ pub(crate) struct KeyKeeper(Arc<Keeping>);
 struct Keeping {
     dir: PathBuf,
     file: PathBuf,
-    store: Arc<SqliteStore>,
+    store: Arc<SqlStore>,
     sealer: Arc<KeyfileSealer>,
     progress: Mutex<KeyState>,
     place: Arc<Semaphore>,
 }
 
 impl KeyKeeper {
-    pub(crate) fn new(dir: &Path, file: PathBuf, store: Arc<SqliteStore>, sealer: Arc<KeyfileSealer>) -> Self {
+    pub(crate) fn new(dir: &Path, file: PathBuf, store: Arc<SqlStore>, sealer: Arc<KeyfileSealer>) -> Self {
         let (progress, place) = (Mutex::default(), Arc::new(Semaphore::new(1)));
         Self(Arc::new(Keeping { dir: dir.to_owned(), file, store, sealer, progress, place }))
     }

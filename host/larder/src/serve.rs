@@ -23,7 +23,7 @@ use larder_api::{ApiConfig, Tokens, UploadLimits};
 use larder_control::worker::watch_engines;
 use larder_control::{Control, NoSink, Worker, WorkerConfig};
 use larder_sandbox::{ArtefactDir, Compile, Roots, Sandbox, SandboxConfig};
-use larder_store::{KeyfileSealer, SqliteStore};
+use larder_store::{KeyfileSealer, SqlStore};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -153,7 +153,7 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
 async fn with_upkeep(
     control: Control,
     dir: &DataDir,
-    store: Arc<SqliteStore>,
+    store: Arc<SqlStore>,
     sealer: Arc<KeyfileSealer>,
 ) -> anyhow::Result<Control> {
     if !store.is_embedded() {

@@ -17,7 +17,7 @@ use larder_domain::ids::NodeId;
 use larder_domain::ports::store::{AddonStore, AppStore, Change, Fence, Leased, NewAddon, Store, WorkStore};
 use larder_domain::secret::Seed;
 use larder_domain::{Addon, AddonId, AddonSpec, Event, SecretString, WallTime};
-use larder_store::{KeyfileSealer, SqliteStore, SystemClock};
+use larder_store::{KeyfileSealer, SqlStore, SystemClock};
 use serde_json::json;
 
 const SLICES: usize = 10;
@@ -31,7 +31,7 @@ async fn main() {
     let temporary = tempfile::tempdir().unwrap();
     let dir = arguments.get(2).map_or_else(|| temporary.path().to_owned(), PathBuf::from);
     let sealer = Arc::new(KeyfileSealer::from_key(&[7; 32]));
-    let store = Arc::new(SqliteStore::open(&dir, sealer, Arc::new(SystemClock::new())).unwrap());
+    let store = Arc::new(SqlStore::open(&dir, sealer, Arc::new(SystemClock::new())).unwrap());
     store.create_app(&"bench".parse().unwrap()).await.unwrap();
     let (node, next) = (NodeId::generate(), Arc::new(AtomicUsize::new(0)));
 
@@ -66,7 +66,7 @@ fn cpu_ms() -> u64 {
 }
 
 /// Creates one addon, and drives one: whichever is due.
-async fn cycle(store: &SqliteStore, node: NodeId, n: usize) {
+async fn cycle(store: &SqlStore, node: NodeId, n: usize) {
     store.create_addon(new_addon(store, n)).await.unwrap().unwrap();
     let (lease, id) = loop {
         let leased = store.lease_due(node, 1, vec![]).await.unwrap().pop();
@@ -83,7 +83,7 @@ async fn cycle(store: &SqliteStore, node: NodeId, n: usize) {
     }
 }
 
-fn new_addon(store: &SqliteStore, n: usize) -> NewAddon {
+fn new_addon(store: &SqlStore, n: usize) -> NewAddon {
     let id = AddonId::generate();
     let variable = format!("URL_{}", id.0.simple()).parse().unwrap();
     let spec = AddonSpec {

@@ -1,6 +1,6 @@
 //! Where everything lives that must survive: the [`Store`](larder_domain::ports::Store) port over a database.
 //!
-//! [`sqlite`] is all of it: on SQLite, the embedded default, or on PostgreSQL, in the same statements. Beside it stands how values are
+//! [`sql`] is all of it: on SQLite, the embedded default, or on PostgreSQL, in the same statements. Beside it stands how values are
 //! sealed ([`KeyfileSealer`]), to which place each belongs (`places`), and how they look inside (`codec`). `tests/conformance` holds
 //! for both databases.
 
@@ -8,8 +8,8 @@ mod clock;
 mod codec;
 mod places;
 mod sealer;
-pub mod sqlite;
+pub mod sql;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use sealer::{KeyError, KeyfileSealer};
-pub use sqlite::{MemoryDatabase, OpenError, Server, SqliteStore, Time, claim};
+pub use sql::{MemoryDatabase, OpenError, Server, SqlStore, Time, claim};

@@ -11,7 +11,7 @@ use larder_domain::ports::store::{Change, Created, Fence, Leased, NewAddon, Stor
 use larder_domain::secret::Seed;
 use larder_domain::work::Lease;
 use larder_domain::{AddonId, AddonName, Event, SecretString};
-use larder_store::{KeyfileSealer, SqliteStore, SystemClock};
+use larder_store::{KeyfileSealer, SqlStore, SystemClock};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -63,7 +63,7 @@ impl Filled {
     async fn with(addons: usize) -> Result<Self> {
         let dir = TempDir::new()?;
         let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.path().join("key"))?);
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(dir.path(), sealer, Arc::new(SystemClock::new()))?);
+        let store: Arc<dyn Store> = Arc::new(SqlStore::open(dir.path(), sealer, Arc::new(SystemClock::new()))?);
         store.create_app(&"bench".parse()?).await?;
         drive(&store, 0..addons).await?;
         Ok(Self { store, addons, _dir: dir })

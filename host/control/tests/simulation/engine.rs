@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use larder_domain::ports::engine::EngineError;
-use larder_store::SqliteStore;
+use larder_store::SqlStore;
 
 use crate::faults::Fault;
 use crate::plants::Plant;
@@ -21,7 +21,7 @@ pub(crate) use work::{EngineWork, addon_of};
 /// The engine as one node sees it.
 pub(crate) struct ShakyEngine {
     pub(crate) world: Arc<World>,
-    pub(crate) raw: Arc<SqliteStore>,
+    pub(crate) raw: Arc<SqlStore>,
 }
 
 impl ShakyEngine {

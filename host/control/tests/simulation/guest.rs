@@ -14,7 +14,7 @@ use larder_domain::limits::CallLimits;
 use larder_domain::ports::runtime::{Call, CallReport, Export, GuestState, Interface, ProviderRuntime, Reply, Usage};
 use larder_domain::provider::Refusal;
 use larder_domain::{AddonId, Digest, SecretString};
-use larder_store::SqliteStore;
+use larder_store::SqlStore;
 
 use crate::faults::Fault;
 use crate::plants::Plant;
@@ -24,12 +24,12 @@ pub(crate) use honest::{IMAGE, Kind, value_of};
 /// The sandbox of one node.
 pub(crate) struct Guests {
     pub(crate) world: Arc<World>,
-    pub(crate) raw: Arc<SqliteStore>,
+    pub(crate) raw: Arc<SqlStore>,
     loaded: Mutex<BTreeMap<Digest, Kind>>,
 }
 
 impl Guests {
-    pub(crate) fn new(world: Arc<World>, raw: Arc<SqliteStore>) -> Self {
+    pub(crate) fn new(world: Arc<World>, raw: Arc<SqlStore>) -> Self {
         Self { world, raw, loaded: Mutex::default() }
     }
 
@@ -100,7 +100,7 @@ impl ProviderRuntime for Guests {
 /// One call.
 pub(crate) struct Guest {
     world: Arc<World>,
-    raw: Arc<SqliteStore>,
+    raw: Arc<SqlStore>,
     kind: Kind,
     call: Call,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use larder_domain::ports::store::{AddonFilter, AddonStore as _, AppStore as _};
 use larder_domain::{Addon, AddonId, AddonRecord, AddonState, AppName};
-use larder_store::SqliteStore;
+use larder_store::SqlStore;
 
 use crate::plants::Plant;
 use crate::seen::{Seen, can_follow, impossible};
@@ -16,7 +16,7 @@ const ENTRIES_MAX: usize = 200;
 const ADDONS_MAX: usize = 1_000;
 
 /// Looks at what a transaction has changed: the addon that it was about, and all of which it wrote a line of history.
-pub(crate) async fn after_write(world: &World, raw: &SqliteStore, about: Option<AddonId>) {
+pub(crate) async fn after_write(world: &World, raw: &SqlStore, about: Option<AddonId>) {
     let last = world.state().last_entry;
     let new = raw.history(None, last, ENTRIES_MAX).await.unwrap();
     let mut touched: BTreeSet<AddonId> = about.into_iter().collect();
@@ -39,7 +39,7 @@ pub(crate) async fn after_write(world: &World, raw: &SqliteStore, about: Option<
 }
 
 /// One addon, and how it has come there from where it was seen last.
-async fn look(world: &World, raw: &SqliteStore, record: &AddonRecord) {
+async fn look(world: &World, raw: &SqlStore, record: &AddonRecord) {
     let (addon, id) = (&record.addon, record.spec.id);
     let number = world.number(id);
     let before = world.state().seen.get(&id).cloned();
@@ -74,7 +74,7 @@ fn remember(world: &World, id: AddonId, addon: &Addon, before: Option<Seen>) {
 }
 
 /// What an app sees: only what addons give that are ready.
-async fn variables(world: &World, raw: &SqliteStore, app: &AppName) {
+async fn variables(world: &World, raw: &SqlStore, app: &AppName) {
     let mut seen = raw.app_config(app).await.unwrap().unwrap_or_default();
     if world.plant == Some(Plant::VariableBack) {
         let gone = world.state().seen.iter().find(|(_, seen)| seen.addon.state.is_terminal()).map(|(id, _)| *id);
@@ -89,7 +89,7 @@ async fn variables(world: &World, raw: &SqliteStore, app: &AppName) {
 }
 
 /// When a node starts: what was committed before is there.
-pub(crate) async fn at_start(world: &World, raw: &SqliteStore) {
+pub(crate) async fn at_start(world: &World, raw: &SqlStore) {
     let last = world.state().last_entry;
     let is_there = last == 0 || raw.history(None, last - 1, 1).await.unwrap().iter().any(|entry| entry.id == last);
     world
@@ -103,7 +103,7 @@ pub(crate) async fn at_start(world: &World, raw: &SqliteStore) {
 }
 
 /// All addons at once: names are unique among those that live in an app.
-pub(crate) async fn everything(world: &World, raw: &SqliteStore) {
+pub(crate) async fn everything(world: &World, raw: &SqlStore) {
     let (mut names, mut apps) = (BTreeSet::new(), BTreeSet::new());
     for record in all(raw).await {
         look(world, raw, &record).await;
@@ -120,7 +120,7 @@ pub(crate) async fn everything(world: &World, raw: &SqliteStore) {
 }
 
 /// Every addon that there ever was, in order of creation.
-pub(crate) async fn all(raw: &SqliteStore) -> Vec<AddonRecord> {
+pub(crate) async fn all(raw: &SqlStore) -> Vec<AddonRecord> {
     let filter = AddonFilter { states: AddonState::ALL.to_vec(), count_max: ADDONS_MAX, ..AddonFilter::default() };
     raw.addons(filter).await.unwrap()
 }

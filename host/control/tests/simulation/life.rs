@@ -11,7 +11,7 @@ use larder_domain::WallTime;
 use larder_domain::engines::EngineLabels;
 use larder_domain::network::Host;
 use larder_domain::ports::{SealError, Sealer};
-use larder_store::{Clock, SqliteStore};
+use larder_store::{Clock, SqlStore};
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -53,7 +53,7 @@ pub(crate) fn live(world: &Arc<World>) -> End {
 
 /// What a node is made of.
 pub(crate) struct Node {
-    pub(crate) raw: Arc<SqliteStore>,
+    pub(crate) raw: Arc<SqlStore>,
     pub(crate) control: Control,
     _stop: watch::Sender<bool>,
 }
@@ -61,7 +61,7 @@ pub(crate) struct Node {
 /// Starts a node.
 pub(crate) async fn start(world: &Arc<World>) -> Node {
     let clock = Arc::new(Clockwork { start: Instant::now(), wall_ms: world.now_ms() });
-    let store = SqliteStore::in_memory(&world.database.lock().unwrap(), Arc::new(Open), clock);
+    let store = SqlStore::in_memory(&world.database.lock().unwrap(), Arc::new(Open), clock);
     let raw = Arc::new(store.unwrap());
     invariants::at_start(world, &raw).await;
     let store = Arc::new(Shaky { inner: Arc::clone(&raw), world: Arc::clone(world) });

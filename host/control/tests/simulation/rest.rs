@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use larder_control::Control;
 use larder_domain::{AddonState, Cleanup, Role};
-use larder_store::SqliteStore;
+use larder_store::SqlStore;
 use tokio::time::sleep;
 
 use crate::invariants::{all, everything};
@@ -23,7 +23,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(15);
 const SWEEP: Duration = Duration::from_secs(70);
 
 /// Waits until everything is at rest, and looks whether it is in order; twice, the second time when everything was deleted.
-pub(crate) async fn settle(world: &World, raw: &SqliteStore, control: &Control) {
+pub(crate) async fn settle(world: &World, raw: &SqlStore, control: &Control) {
     for app in APPS {
         control.create_app(&app.parse().unwrap()).await.unwrap();
     }
@@ -54,7 +54,7 @@ pub(crate) async fn settle(world: &World, raw: &SqliteStore, control: &Control) 
 }
 
 /// Until nothing is under way, and engines have been looked at since.
-async fn wait(world: &World, raw: &SqliteStore, control: &Control, within_deadline: &'static str) {
+async fn wait(world: &World, raw: &SqlStore, control: &Control, within_deadline: &'static str) {
     let until = world.now_ms() + REST_WITHIN_MS;
     loop {
         let why = unrest(raw).await.or(order::unmade(world, raw).await);
@@ -76,7 +76,7 @@ async fn wait(world: &World, raw: &SqliteStore, control: &Control, within_deadli
 }
 
 /// A cleanup that fails is tried daily; whoever has mended what was in the way asks for it.
-async fn again(raw: &SqliteStore, control: &Control) {
+async fn again(raw: &SqlStore, control: &Control) {
     for record in all(raw).await {
         if matches!(record.addon.cleanup, Cleanup::Failing { .. }) {
             let _asked = control.delete_addon(record.spec.id, true).await;
@@ -85,7 +85,7 @@ async fn again(raw: &SqliteStore, control: &Control) {
 }
 
 /// Something that is still under way.
-async fn unrest(raw: &SqliteStore) -> Option<String> {
+async fn unrest(raw: &SqlStore) -> Option<String> {
     let all = all(raw).await;
     all.iter().enumerate().find_map(|(at, record)| {
         let addon = &record.addon;

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use larder_domain::ports::Store;
 use larder_domain::ports::store::{StoreError, Watcher};
 use larder_domain::{AddonId, InstallationId, StoreTime, WallTime};
-use larder_store::SqliteStore;
+use larder_store::SqlStore;
 
 use crate::faults::Fault;
 use crate::invariants;
@@ -19,7 +19,7 @@ use crate::world::World;
 
 /// The store as the host sees it.
 pub(crate) struct Shaky {
-    pub(crate) inner: Arc<SqliteStore>,
+    pub(crate) inner: Arc<SqlStore>,
     pub(crate) world: Arc<World>,
 }
 

@@ -8,7 +8,7 @@ use larder_domain::grants::Permission;
 use larder_domain::ports::store::AddonStore as _;
 use larder_domain::provider::{Version, VersionState};
 use larder_domain::{AddonId, AddonState, AppName, ProviderName, ProvisionType, SecretString};
-use larder_store::SqliteStore;
+use larder_store::SqlStore;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -57,7 +57,7 @@ const WISHES: [(Wish, usize); 13] = [
 ];
 
 /// The users of one world, as long as they have wishes; then until their last ones are answered.
-pub(crate) async fn live(world: &Arc<World>, raw: &Arc<SqliteStore>, control: &Control) {
+pub(crate) async fn live(world: &Arc<World>, raw: &Arc<SqlStore>, control: &Control) {
     let weighted: Vec<Wish> = WISHES.iter().flat_map(|(wish, weight)| std::iter::repeat_n(*wish, *weight)).collect();
     let mut asked = JoinSet::new();
     while world.state().wishes_left > 0 {
@@ -76,7 +76,7 @@ pub(crate) async fn live(world: &Arc<World>, raw: &Arc<SqliteStore>, control: &C
 
 struct User {
     world: Arc<World>,
-    raw: Arc<SqliteStore>,
+    raw: Arc<SqlStore>,
     control: Control,
 }
 

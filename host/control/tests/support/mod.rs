@@ -26,7 +26,7 @@ use larder_domain::ports::{AppSink, SinkError};
 use larder_domain::provider::{Refusal, Version, VersionState};
 use larder_domain::retry::Backoff;
 use larder_domain::{AddonId, AddonRecord, AppName, Digest, SecretString};
-use larder_store::{Clock, KeyfileSealer, SqliteStore, SystemClock};
+use larder_store::{Clock, KeyfileSealer, SqlStore, SystemClock};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::{Notify, Semaphore, watch};
@@ -236,7 +236,7 @@ pub(crate) struct TestHost {
     pub(crate) control: Control,
     pub(crate) script: Arc<Script>,
     pub(crate) sink: Arc<FakeSink>,
-    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) store: Arc<SqlStore>,
     pub(crate) sealer: Arc<Breakable>,
     pub(crate) engine: Arc<FakeEngine>,
     stop: watch::Sender<bool>,
@@ -295,7 +295,7 @@ impl TestHost {
         let dir = TempDir::new().unwrap();
         let sealer = KeyfileSealer::from_file_or_create(&dir.path().join("key")).unwrap();
         let sealer = Arc::new(Breakable::new(sealer));
-        let store = Arc::new(SqliteStore::open(dir.path(), sealer.clone(), clock).unwrap());
+        let store = Arc::new(SqlStore::open(dir.path(), sealer.clone(), clock).unwrap());
         let (script, sink) = (Arc::new(Script::default()), Arc::new(FakeSink::default()));
         let control = Control::new(store.clone(), Arc::new(Scripted(Arc::clone(&script))), sink.clone());
         let control = set_up(control.with_pauses(PAUSES));

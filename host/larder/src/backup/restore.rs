@@ -13,7 +13,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use larder_domain::ports::Sealer as _;
-use larder_store::sqlite::{adopt_database, check_database};
+use larder_store::sql::{adopt_database, check_database};
 use larder_store::{Clock as _, KeyfileSealer, SystemClock};
 use serde_json::json;
 use zeroize::Zeroizing;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use larder_domain::WallTime;
 use larder_domain::ports::{Backup, BackupError, Backups, Sealer, Store};
-use larder_store::{KeyfileSealer, SqliteStore};
+use larder_store::{KeyfileSealer, SqlStore};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
@@ -28,13 +28,13 @@ const FREE_BYTES_MIN: u64 = 64 * 1024 * 1024;
 /// A data directory, and what opens it.
 pub(crate) struct DataSource {
     dir: PathBuf,
-    store: Arc<SqliteStore>,
+    store: Arc<SqlStore>,
     sealer: Arc<KeyfileSealer>,
 }
 
 impl DataSource {
     /// Backups of this directory, whose lock this process holds.
-    pub(crate) fn new(dir: &Path, store: Arc<SqliteStore>, sealer: Arc<KeyfileSealer>) -> Self {
+    pub(crate) fn new(dir: &Path, store: Arc<SqlStore>, sealer: Arc<KeyfileSealer>) -> Self {
         let it = Self { dir: dir.to_owned(), store, sealer };
         // Of a process that was killed.
         if let Err(error) = it.remove_copies() {
@@ -94,7 +94,7 @@ impl DataSource {
             made_at: made_at.to_string(),
             larder: env!("CARGO_PKG_VERSION").to_owned(),
             installation: self.store.installation().to_string(),
-            schema: SqliteStore::schema(),
+            schema: SqlStore::schema(),
             keys: keys.into_iter().collect(),
             parts: parts.iter().map(part).collect(),
         }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use larder_domain::ports::{Backup, Backups as _, Sealer as _};
-use larder_store::{KeyfileSealer, SqliteStore, SystemClock};
+use larder_store::{KeyfileSealer, SqlStore, SystemClock};
 use sha2::{Digest as _, Sha256};
 
 use super::format::{FORMAT, Header, LEAD_BYTES, MAGIC, Part};
@@ -124,7 +124,7 @@ fn a_full_disk_is_told_as_one() {
 
 /// A store with its key file, and all that a backup of it has.
 async fn backed_up(dir: &Path, sealer: &Arc<KeyfileSealer>) -> Vec<u8> {
-    let store = SqliteStore::open(dir, sealer.clone(), Arc::new(SystemClock::new())).unwrap();
+    let store = SqlStore::open(dir, sealer.clone(), Arc::new(SystemClock::new())).unwrap();
     std::fs::write(dir.join(".backup-left"), "by a process that was killed").unwrap();
     let source = DataSource::new(dir, Arc::new(store), Arc::clone(sealer));
     assert!(!dir.join(".backup-left").exists());
@@ -159,7 +159,7 @@ async fn a_backup_of_a_rotation_under_way_needs_both_keys_and_goes_on_with_it() 
     assert_eq!(restored.header.keys.len(), 2);
     let sealer = KeyfileSealer::from_file(&to.join("sealing.key")).unwrap();
     assert!(sealer.is_rotating());
-    SqliteStore::open(&to, Arc::new(sealer), Arc::new(SystemClock::new())).unwrap();
+    SqlStore::open(&to, Arc::new(sealer), Arc::new(SystemClock::new())).unwrap();
 }
 
 #[tokio::test]

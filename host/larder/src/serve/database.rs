@@ -9,7 +9,7 @@ use clap::Args;
 use larder_domain::SecretString;
 use larder_domain::ports::Sealer;
 use larder_sandbox::Roots;
-use larder_store::{Server, SqliteStore, SystemClock, Time, claim};
+use larder_store::{Server, SqlStore, SystemClock, Time, claim};
 
 use super::files::DataDir;
 
@@ -31,7 +31,7 @@ const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
 /// A store, and the claim on the data directory where the store itself has none.
 pub(super) struct Opened {
-    pub(super) store: Arc<SqliteStore>,
+    pub(super) store: Arc<SqlStore>,
     _claim: Option<File>,
 }
 
@@ -44,7 +44,7 @@ pub(super) fn open(
 ) -> anyhow::Result<Opened> {
     let clock = Arc::new(SystemClock::new());
     let Some(url) = args.database else {
-        return Ok(Opened { store: Arc::new(SqliteStore::open(dir.path(), sealer, clock)?), _claim: None });
+        return Ok(Opened { store: Arc::new(SqlStore::open(dir.path(), sealer, clock)?), _claim: None });
     };
     if !SCHEMES.iter().any(|scheme| url.reveal().starts_with(scheme)) {
         anyhow::bail!(
@@ -53,6 +53,6 @@ pub(super) fn open(
     }
     let claim = claim(dir.path())?;
     let tls = roots.client_config().context("TLS can't be spoken")?;
-    let store = SqliteStore::connect(Server { url, tls, time: Time::Servers }, sealer, clock)?;
+    let store = SqlStore::connect(Server { url, tls, time: Time::Servers }, sealer, clock)?;
     Ok(Opened { store: Arc::new(store), _claim: Some(claim) })
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use larder_domain::ports::Store;
-use larder_store::{KeyfileSealer, ManualClock, SqliteStore};
+use larder_store::{KeyfileSealer, ManualClock, SqlStore};
 
 use crate::world::World;
 
@@ -14,7 +14,7 @@ pub(crate) fn world() -> Option<World> {
         let clock = Arc::clone(&clock);
         move || {
             let sealer = Arc::new(KeyfileSealer::from_key(&[7; 32]));
-            Arc::new(SqliteStore::open(dir.path(), sealer, clock.clone()).unwrap()) as Arc<dyn Store>
+            Arc::new(SqlStore::open(dir.path(), sealer, clock.clone()).unwrap()) as Arc<dyn Store>
         }
     };
     Some(World::new(clock, Box::new(open)))

@@ -12,7 +12,7 @@ use std::thread;
 use larder_domain::SecretString;
 use larder_domain::ports::Store;
 use larder_domain::ports::store::AppStore as _;
-use larder_store::{KeyfileSealer, ManualClock, OpenError, Server, SqliteStore, Time};
+use larder_store::{KeyfileSealer, ManualClock, OpenError, Server, SqlStore, Time};
 use postgres::{Client, NoTls};
 use rustls::{ClientConfig, RootCertStore};
 
@@ -26,7 +26,7 @@ pub(crate) fn world() -> Option<World> {
         move || {
             let sealer = Arc::new(KeyfileSealer::from_key(&[7; 32]));
             let server = Server { url: SecretString::new(&url), tls: tls(), time: Time::Given };
-            Arc::new(SqliteStore::connect(server, sealer, clock.clone()).unwrap()) as Arc<dyn Store>
+            Arc::new(SqlStore::connect(server, sealer, clock.clone()).unwrap()) as Arc<dyn Store>
         }
     };
     Some(World::new(clock, Box::new(open)))
@@ -57,9 +57,9 @@ fn alter(url: &str, sql: &'static str) {
     thread::spawn(move || Client::connect(&url, NoTls).unwrap().batch_execute(sql)).join().unwrap().unwrap();
 }
 
-fn open(url: &str) -> Result<SqliteStore, OpenError> {
+fn open(url: &str) -> Result<SqlStore, OpenError> {
     let server = Server { url: SecretString::new(url), tls: tls(), time: Time::Given };
-    SqliteStore::connect(server, Arc::new(KeyfileSealer::from_key(&[7; 32])), Arc::new(ManualClock::default()))
+    SqlStore::connect(server, Arc::new(KeyfileSealer::from_key(&[7; 32])), Arc::new(ManualClock::default()))
 }
 
 #[tokio::test]

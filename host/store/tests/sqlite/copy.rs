@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use larder_domain::audit::{Action, Actor};
 use larder_domain::ports::store::{AppStore, AuditStore};
 use larder_domain::{AppName, SecretString, WallTime};
-use larder_store::sqlite::{AdoptError, adopt_database, check_database};
-use larder_store::{KeyfileSealer, ManualClock, SqliteStore};
+use larder_store::sql::{AdoptError, adopt_database, check_database};
+use larder_store::{KeyfileSealer, ManualClock, SqlStore};
 use rusqlite::Connection;
 use serde_json::json;
 use tempfile::TempDir;
@@ -23,8 +23,8 @@ const COPIES: usize = 8;
 /// Tasks that write meanwhile.
 const WRITERS: usize = 4;
 
-fn open(dir: &Path) -> SqliteStore {
-    SqliteStore::open(dir, Arc::new(key(7)), Arc::new(ManualClock::default())).unwrap()
+fn open(dir: &Path) -> SqlStore {
+    SqlStore::open(dir, Arc::new(key(7)), Arc::new(ManualClock::default())).unwrap()
 }
 
 fn key(key: u8) -> KeyfileSealer {
@@ -32,7 +32,7 @@ fn key(key: u8) -> KeyfileSealer {
 }
 
 /// A copy in a directory of its own.
-async fn copy(store: &SqliteStore) -> (TempDir, PathBuf) {
+async fn copy(store: &SqlStore) -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("larder.db");
     std::fs::File::create_new(&file).unwrap();
@@ -41,7 +41,7 @@ async fn copy(store: &SqliteStore) -> (TempDir, PathBuf) {
 }
 
 /// Sets both variables of an app to the same number, again and again.
-async fn write_pairs(store: &SqliteStore, app: &AppName, written: &AtomicU64, until: &AtomicU64) {
+async fn write_pairs(store: &SqlStore, app: &AppName, written: &AtomicU64, until: &AtomicU64) {
     for number in 1.. {
         let value = || Some(SecretString::new(format!("{number}")));
         let pair = vec![("A".parse().unwrap(), value()), ("B".parse().unwrap(), value())];
@@ -53,7 +53,7 @@ async fn write_pairs(store: &SqliteStore, app: &AppName, written: &AtomicU64, un
     }
 }
 
-async fn pair(store: &SqliteStore, app: &AppName) -> [u64; 2] {
+async fn pair(store: &SqlStore, app: &AppName) -> [u64; 2] {
     let config = store.app_config(app).await.unwrap().unwrap();
     let value = |name: &str| config.iter().find(|v| v.name.as_str() == name).unwrap().value.reveal().parse().unwrap();
     [value("A"), value("B")]
@@ -161,12 +161,12 @@ async fn what_can_not_be_gone_on_from_is_told_for_what_it_is() {
     assert!(matches!(check_database(&file, &key(8)), Err(AdoptError::Key(_))));
 
     let set = |version: usize| Connection::open(&file).unwrap().pragma_update(None, "user_version", version).unwrap();
-    set(SqliteStore::schema() + 1);
+    set(SqlStore::schema() + 1);
     let newer = check_database(&file, &key(7));
     assert!(matches!(newer, Err(AdoptError::Newer { found, known }) if found == known + 1), "{newer:?}");
     set(0);
     assert!(matches!(check_database(&file, &key(7)), Err(AdoptError::Foreign)));
-    set(SqliteStore::schema());
+    set(SqlStore::schema());
 
     // A row whose parent is gone is a mistake that the pages don't show.
     let conn = Connection::open(&file).unwrap();

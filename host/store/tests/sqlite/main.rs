@@ -17,12 +17,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use larder_domain::ports::Store;
-use larder_store::{KeyfileSealer, ManualClock, OpenError, SqliteStore};
+use larder_store::{KeyfileSealer, ManualClock, OpenError, SqlStore};
 use world::World;
 
 fn open_with(dir: &Path, key: u8, clock: &Arc<ManualClock>) -> Result<Arc<dyn Store>, OpenError> {
     let sealer = Arc::new(KeyfileSealer::from_key(&[key; 32]));
-    SqliteStore::open(dir, sealer, clock.clone()).map(|store| Arc::new(store) as Arc<dyn Store>)
+    SqlStore::open(dir, sealer, clock.clone()).map(|store| Arc::new(store) as Arc<dyn Store>)
 }
 
 /// A world in this directory.

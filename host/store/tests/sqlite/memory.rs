@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use larder_domain::ports::store::AppStore as _;
-use larder_store::{KeyfileSealer, ManualClock, MemoryDatabase, SqliteStore};
+use larder_store::{KeyfileSealer, ManualClock, MemoryDatabase, SqlStore};
 
-fn open(database: &MemoryDatabase) -> SqliteStore {
+fn open(database: &MemoryDatabase) -> SqlStore {
     let sealer = Arc::new(KeyfileSealer::from_key(&[7; 32]));
-    SqliteStore::in_memory(database, sealer, Arc::new(ManualClock::default())).unwrap()
+    SqlStore::in_memory(database, sealer, Arc::new(ManualClock::default())).unwrap()
 }
 
 #[tokio::test]

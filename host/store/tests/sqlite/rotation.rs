@@ -10,7 +10,7 @@ use larder_domain::ports::runtime::GuestState;
 use larder_domain::ports::store::{AddonStore, AppStore, Change, Fence, Store};
 use larder_domain::secret::Seed;
 use larder_domain::{AddonId, AppName, Event, SecretString};
-use larder_store::{KeyfileSealer, ManualClock, SqliteStore};
+use larder_store::{KeyfileSealer, ManualClock, SqlStore};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -25,7 +25,7 @@ const VARIABLES: usize = 150;
 struct Place {
     dir: TempDir,
     sealer: Arc<KeyfileSealer>,
-    store: Arc<SqliteStore>,
+    store: Arc<SqlStore>,
 }
 
 impl Place {
@@ -35,7 +35,7 @@ impl Place {
 
     fn at(dir: TempDir) -> Self {
         let sealer = Arc::new(KeyfileSealer::from_file_or_create(&key_file(dir.path())).unwrap());
-        let store = SqliteStore::open(dir.path(), sealer.clone(), Arc::new(ManualClock::default())).unwrap();
+        let store = SqlStore::open(dir.path(), sealer.clone(), Arc::new(ManualClock::default())).unwrap();
         Self { dir, sealer, store: Arc::new(store) }
     }
 
@@ -114,7 +114,7 @@ async fn fill(place: &Place) -> AddonId {
 }
 
 /// Reads everything that is sealed, through the store.
-async fn assert_readable(store: &SqliteStore, id: AddonId) {
+async fn assert_readable(store: &SqlStore, id: AddonId) {
     let app: AppName = "shop".parse().unwrap();
     let seen = store.app_config(&app).await.unwrap().unwrap();
     assert_eq!(seen.len(), VARIABLES + 1);
@@ -132,7 +132,7 @@ trait Read {
     async fn objects_of(&self, id: AddonId) -> Vec<String>;
 }
 
-impl Read for SqliteStore {
+impl Read for SqlStore {
     async fn objects_of(&self, id: AddonId) -> Vec<String> {
         let objects = larder_domain::ports::store::ObjectStore::objects(self, id).await.unwrap();
         objects.iter().map(|object| object.name.to_string()).collect()

@@ -9,7 +9,7 @@ use axum::http::{Method, Request, request};
 use axum::response::Response;
 use larder_api::{ApiConfig, StreamLimits, Tokens, UploadLimits, router};
 use larder_control::{Control, NoSink, Worker, WorkerConfig};
-use larder_store::{KeyfileSealer, SqliteStore, SystemClock};
+use larder_store::{KeyfileSealer, SqlStore, SystemClock};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -62,7 +62,7 @@ impl Builder {
     pub(crate) async fn start(self) -> TestHost {
         let dir = TempDir::new().unwrap();
         let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.path().join("key")).unwrap());
-        let store = Arc::new(SqliteStore::open(dir.path(), sealer, Arc::new(SystemClock::new())).unwrap());
+        let store = Arc::new(SqlStore::open(dir.path(), sealer, Arc::new(SystemClock::new())).unwrap());
         let control = Control::new(store, Arc::new(Scripted::default()), Arc::new(NoSink));
         let control = control.with_delete_grace(self.delete_grace);
         let (stop, stopped) = watch::channel(false);

@@ -6,7 +6,7 @@ use larder_domain::docker::ObjectKind;
 use larder_domain::ports::engine::ContainerState;
 use larder_domain::ports::store::{AppStore as _, ObjectStore as _, Phase};
 use larder_domain::{AddonId, AddonRecord, AddonState, AppName, Role};
-use larder_store::SqliteStore;
+use larder_store::SqlStore;
 
 use crate::guest::value_of;
 use crate::invariants::all;
@@ -14,7 +14,7 @@ use crate::users::APPS;
 use crate::world::World;
 
 /// An object that is not yet what it is to be.
-pub(super) async fn unmade(world: &World, raw: &SqliteStore) -> Option<String> {
+pub(super) async fn unmade(world: &World, raw: &SqlStore) -> Option<String> {
     for record in all(raw).await {
         let (id, is_over) = (record.spec.id, record.addon.state.is_terminal());
         for object in raw.objects(id).await.unwrap() {
@@ -34,7 +34,7 @@ pub(super) async fn unmade(world: &World, raw: &SqliteStore) -> Option<String> {
 }
 
 /// Everything at once.
-pub(super) async fn check(world: &World, raw: &SqliteStore) {
+pub(super) async fn check(world: &World, raw: &SqlStore) {
     let all: BTreeMap<AddonId, AddonRecord> =
         all(raw).await.into_iter().map(|record| (record.spec.id, record)).collect();
     objects(world, raw, &all).await;
@@ -57,7 +57,7 @@ pub(super) async fn check(world: &World, raw: &SqliteStore) {
 }
 
 /// Each object of an engine has a live owner that wants it; and no two containers one address.
-async fn objects(world: &World, raw: &SqliteStore, all: &BTreeMap<AddonId, AddonRecord>) {
+async fn objects(world: &World, raw: &SqlStore, all: &BTreeMap<AddonId, AddonRecord>) {
     let mut wanted = BTreeSet::new();
     for (id, _) in all.iter().filter(|(_, record)| !record.addon.state.is_terminal()) {
         let objects = raw.objects(*id).await.unwrap();
@@ -78,7 +78,7 @@ async fn objects(world: &World, raw: &SqliteStore, all: &BTreeMap<AddonId, Addon
 /// An app sees what its addons give by now, and credentials that work.
 async fn variables(
     world: &World,
-    raw: &SqliteStore,
+    raw: &SqlStore,
     all: &BTreeMap<AddonId, AddonRecord>,
     app: &AppName,
     right: &mut BTreeSet<AddonId>,

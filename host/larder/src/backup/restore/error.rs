@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use larder_store::KeyError;
-use larder_store::sqlite::AdoptError;
+use larder_store::sql::AdoptError;
 
 use crate::backup::Broken;
 

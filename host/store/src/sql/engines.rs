@@ -1,0 +1,160 @@
+//! On which engine an addon is. Decided once, by what is known here in the transaction that decides it, so that many who come
+//! at once are spread like many who come one after the other.
+
+use async_trait::async_trait;
+use larder_domain::engines::{EngineWish, Placement};
+use larder_domain::history::Entry;
+use larder_domain::ports::StoreError;
+use larder_domain::ports::store::{EngineStore, Inhabited};
+use larder_domain::work::{Subject, WorkKind};
+use larder_domain::{AddonId, AppName, EngineName, NetworkName};
+
+use super::addons::note;
+use super::database::Conn;
+use super::error::{Result as Outcome, Stop};
+use super::tx::{Tx, find, list};
+use super::work::plan;
+use super::{SqlStore, networks};
+
+#[async_trait]
+impl EngineStore for SqlStore {
+    async fn pin_engine(&self, addon: AddonId, placement: &Placement) -> Result<Option<EngineName>, StoreError> {
+        if let Some(Some(engine)) = self.readers.read(move |conn| row(conn, addon)).await?.map(|row| row.engine) {
+            return Ok(Some(engine));
+        }
+        let placement = placement.clone();
+        self.writer.run(move |tx| pin(tx, addon, &placement)).await
+    }
+
+    async fn engine_addons(&self) -> Result<Vec<(EngineName, u64)>, StoreError> {
+        let sql = "SELECT engine, count(*) FROM addon_detail JOIN addon ON id = addon_detail.addon
+                   WHERE engine IS NOT NULL
+                       AND (live OR EXISTS (SELECT 1 FROM docker_object WHERE docker_object.addon = addon.id))
+                   GROUP BY engine ORDER BY engine";
+        self.readers
+            .read(move |conn| list(conn, sql, (), |row| Ok((row.parsed("an engine's name")?, row.uint()?))))
+            .await
+    }
+
+    async fn forget_engine(&self, engine: &EngineName) -> Result<Result<u64, Inhabited>, StoreError> {
+        let engine = engine.clone();
+        self.writer.attempt(move |tx| forget(tx, &engine)).await
+    }
+
+    async fn set_app_engine(&self, app: &AppName, wish: Option<EngineWish>) -> Result<(), StoreError> {
+        let app = app.clone();
+        let job = move |tx: &mut Tx<'_>| {
+            let wish = wish.as_ref().map(ToString::to_string);
+            match tx.execute("UPDATE app SET engine = ? WHERE name = ?", (wish, app.as_str()))? {
+                0 => Err(StoreError::Missing("app").into()),
+                _ => Ok(()),
+            }
+        };
+        self.writer.run(job).await
+    }
+
+    async fn app_engine(&self, app: &AppName) -> Result<Option<EngineWish>, StoreError> {
+        let app = app.clone();
+        let sql = "SELECT engine FROM app WHERE name = ?";
+        let read = move |conn: &Conn| {
+            find(conn, sql, [app.as_str()], |row| row.parsed_or_null("a wish for an engine")).map(Option::flatten)
+        };
+        self.readers.read(read).await
+    }
+
+    async fn set_app_network(&self, app: &AppName, network: Option<NetworkName>) -> Result<bool, StoreError> {
+        let app = app.clone();
+        self.writer.run(move |tx| networks::set(tx, &app, network.as_ref())).await
+    }
+
+    async fn app_network(&self, app: &AppName) -> Result<Option<NetworkName>, StoreError> {
+        let app = app.clone();
+        self.readers.read(move |conn| Ok(networks::of_app(conn, &app)?.flatten())).await
+    }
+
+    async fn networks(&self, addon: AddonId) -> Result<Vec<NetworkName>, StoreError> {
+        self.readers.read(move |conn| networks::of_addon(conn, addon)).await
+    }
+}
+
+fn forget(tx: &mut Tx<'_>, engine: &EngineName) -> Outcome<u64, Stop<Inhabited>> {
+    let name = engine.as_str();
+    let sql = "SELECT count(*) FROM addon_detail JOIN addon ON id = addon_detail.addon
+               WHERE engine = ? AND (live OR grace_until IS NOT NULL)";
+    let inhabitants = tx.find(sql, [name], |row| row.uint())?.unwrap_or_default();
+    if inhabitants > 0 {
+        return Err(Stop::Refused(Inhabited(inhabitants)));
+    }
+    let sql = "SELECT DISTINCT docker_object.addon FROM docker_object
+               JOIN addon_detail ON addon_detail.addon = docker_object.addon WHERE engine = ?";
+    let over = list(tx.conn, sql, [name], |row| Ok(AddonId(row.uuid()?)))?;
+    let given_up = Entry::new("engine_forgotten", format!("what it had on the engine {engine} is given up with that"));
+    for addon in &over {
+        for sql in ["DELETE FROM docker_object WHERE addon = ?", "DELETE FROM docker_port WHERE addon = ?"] {
+            tx.execute(sql, [addon.0.as_bytes()])?;
+        }
+        note(tx, *addon, &given_up)?;
+        plan::poke(tx, WorkKind::Addon, &Subject::Addon(*addon), None)?;
+    }
+    tx.execute("DELETE FROM engine_tally WHERE engine = ?", [name])?;
+    Ok(over.len() as u64)
+}
+
+/// Where an addon is, and what it is a part of.
+struct Place {
+    engine: Option<EngineName>,
+    parent: Option<AddonId>,
+    is_live: bool,
+}
+
+fn row(conn: &Conn, addon: AddonId) -> Outcome<Option<Place>> {
+    let sql = "SELECT engine, parent, live FROM addon_detail JOIN addon ON id = addon_detail.addon WHERE addon_detail.addon = ?";
+    find(conn, sql, [addon.0.as_bytes()], |row| {
+        let engine = row.parsed_or_null("an engine's name")?;
+        Ok(Place {
+            engine,
+            parent: row.take::<Option<_>>()?.map(|id| AddonId(uuid::Uuid::from_bytes(id))),
+            is_live: row.take()?,
+        })
+    })
+}
+
+fn pin(tx: &Tx<'_>, addon: AddonId, placement: &Placement) -> Outcome<Option<EngineName>> {
+    let Some(place) = row(tx.conn, addon)? else { return Ok(None) };
+    if place.engine.is_some() {
+        return Ok(place.engine);
+    }
+    let Some(engine) = choose(tx, place.parent, Some(placement))? else { return Ok(None) };
+    tx.execute("UPDATE addon_detail SET engine = ? WHERE addon = ?", (engine.as_str(), addon.0.as_bytes()))?;
+    if place.is_live {
+        count(tx, addon, 1)?;
+    }
+    Ok(Some(engine))
+}
+
+/// The engine for an addon: that of its parent, or the one with the most room.
+pub(super) fn choose(
+    tx: &Tx<'_>,
+    parent: Option<AddonId>,
+    placement: Option<&Placement>,
+) -> Outcome<Option<EngineName>> {
+    if let Some(parent) = parent {
+        return Ok(row(tx.conn, parent)?.and_then(|place| place.engine));
+    }
+    let Some(placement) = placement else { return Ok(None) };
+    let live = |engine: &EngineName| {
+        // A count that went wrong makes for a bad choice. It keeps nobody from creating addons.
+        let sql = "SELECT CASE WHEN live > 0 THEN live ELSE 0 END FROM engine_tally WHERE engine = ?";
+        Ok::<u64, super::error::Failure>(tx.find(sql, [engine.as_str()], |row| row.uint())?.unwrap_or_default())
+    };
+    Ok(placement.roomiest(live)?.cloned())
+}
+
+/// Counts an addon that has come to live or lives no more, if it is on an engine by itself and not as a part of another one.
+pub(super) fn count(tx: &Tx<'_>, addon: AddonId, live: i64) -> Outcome<()> {
+    let sql = "INSERT INTO engine_tally (engine, live)
+               SELECT engine, CAST(? AS BIGINT) FROM addon_detail WHERE addon = ? AND engine IS NOT NULL AND parent IS NULL
+               ON CONFLICT (engine) DO UPDATE SET live = engine_tally.live + excluded.live";
+    tx.execute(sql, (live, addon.0.as_bytes()))?;
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! Opening a data directory: one process at a time, files for their owner alone, connections set up for durability.
+
+mod connect;
+mod directory;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use larder_domain::ports::{SealError, Sealer, StoreError};
+use larder_domain::{InstallationId, StoreTime};
+
+use super::clock::StoreClock;
+use super::database::Conn;
+use super::error::Failure;
+use super::readers::{READERS, Readers};
+use super::tx::{Counters, find};
+use super::watch::Pokes;
+use super::writer::{Committer, WRITER_QUEUE_JOBS_MAX, WRITER_QUEUE_WAIT_MAX, Writer};
+use super::{SqlStore, migrations};
+use crate::{Clock, places};
+pub(super) use connect::reader;
+pub use directory::claim;
+
+/// The store can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Somebody else has it.
+    #[error(
+        "the data directory {} is in use by {holder}: stop that one, or give this one a data directory of its own", dir.display()
+    )]
+    InUse {
+        /// Which directory.
+        dir: PathBuf,
+        /// Who has it, as far as it is known.
+        holder: String,
+    },
+    /// A file or directory can't be had.
+    #[error("{} can't be {what}", path.display())]
+    File {
+        /// Made, opened, locked.
+        what: &'static str,
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Where the database stands, several connections can't work on it.
+    #[error("the file system of {} can't hold a shared log: put the data directory on a local disk", path.display())]
+    Journal {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The database can't be read or set up.
+    #[error("the database can't be opened")]
+    Database(#[from] rusqlite::Error),
+    /// What it holds can't be read.
+    #[error("the database can't be read")]
+    Store(#[source] StoreError),
+    /// A newer version of Larder has been here.
+    #[error(
+        "the database has schema {found}, and this version knows {known}: start the version that wrote it, or a newer one"
+    )]
+    Newer {
+        /// The schema that was found.
+        found: usize,
+        /// The newest that this version knows.
+        known: usize,
+    },
+    /// What it holds was sealed with another key.
+    #[error(transparent)]
+    Key(#[from] SealError),
+    /// The database has tables, and they are not Larder's.
+    #[error("the database is somebody else's: it has tables that Larder did not make; give it a database of its own")]
+    Foreign,
+    /// Another process has the database.
+    #[error("the database is in use by another server: stop that one, or give this one a database of its own")]
+    Taken,
+    /// The database's server can't be used.
+    #[error(
+        "the database's server can't be used: check the address, that it runs, and that the login may create tables"
+    )]
+    Server(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The writer's thread can't be started.
+    #[error("the writer's thread can't be started")]
+    Thread(#[source] io::Error),
+}
+
+impl SqlStore {
+    /// Opens the store in this directory, and makes both if they are not there.
+    ///
+    /// # Errors
+    /// Another process has it, its files can't be used, a newer version wrote it, or it was sealed with another key.
+    pub fn open(dir: &Path, sealer: Arc<dyn Sealer>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let lock = claim(dir)?;
+        let file = directory::database_file(dir)?;
+        let mut conn = connect::writer(&file)?;
+        migrations::run(&mut conn)?;
+        let conn = Conn::Sqlite(conn);
+        void_leases(&conn)?;
+        let saved = saved(&conn, &*sealer)?;
+        let readers =
+            (0..READERS).map(|_| Ok(Conn::Sqlite(connect::reader(&file)?))).collect::<rusqlite::Result<_>>()?;
+
+        let clock = StoreClock::resume(clock, saved.time);
+        let pokes = Pokes::default();
+        let committer = Committer::new(conn, clock.clone(), pokes.clone(), saved.counters);
+        let writer =
+            Writer::start(committer, WRITER_QUEUE_JOBS_MAX, WRITER_QUEUE_WAIT_MAX).map_err(OpenError::Thread)?;
+        Ok(Self {
+            writer,
+            readers: Readers::new(readers),
+            pokes,
+            clock,
+            sealer,
+            installation: saved.installation,
+            lock: Some(lock),
+        })
+    }
+}
+
+impl From<Failure> for OpenError {
+    fn from(Failure(error): Failure) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// What the last run left.
+pub(super) struct Saved {
+    pub(super) installation: InstallationId,
+    pub(super) time: StoreTime,
+    pub(super) counters: Counters,
+}
+
+/// Reads who this store is, or decides it. Fails unless the key is the right one.
+pub(super) fn saved(conn: &Conn, sealer: &dyn Sealer) -> Result<Saved, OpenError> {
+    let sql = "SELECT id, key_check, clock_ms, last_token, last_entry, last_line FROM installation";
+    let found = find(conn, sql, (), |row| {
+        let (installation, key_check, time) = (InstallationId(row.uuid()?), row.take::<Vec<u8>>()?, row.time()?);
+        let counters = Counters { token: row.uint()?, entry: row.uint()?, line: row.uint()? };
+        Ok((key_check, Saved { installation, time, counters }))
+    })?;
+    if let Some((key_check, saved)) = found {
+        sealer.open(places::KEY_CHECK, &key_check)?;
+        return Ok(saved);
+    }
+    let installation = InstallationId::generate();
+    let key_check = sealer.seal(places::KEY_CHECK, installation.0.as_bytes())?;
+    let sql = conn.either(
+        "INSERT INTO installation (one, id, key_check, clock_ms, last_token, last_entry, last_line)
+         VALUES (1, ?, ?, 0, 0, 0, 0)",
+        "INSERT INTO installation (one, id, key_check, clock_ms, clock_zero_ms, last_token, last_entry, last_line)
+         VALUES (1, ?, ?, 0, CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT), 0, 0, 0)",
+    );
+    conn.execute(sql, (installation.0.as_bytes(), key_check))?;
+    Ok(Saved { installation, time: StoreTime::default(), counters: Counters::default() })
+}
+
+/// This process alone has the database, so whoever held a lease is gone.
+pub(super) fn void_leases(conn: &Conn) -> Result<(), OpenError> {
+    let sql =
+        "UPDATE work SET lease_owner = NULL, lease_until = NULL, lease_token = NULL WHERE lease_until IS NOT NULL";
+    conn.execute(sql, ())?;
+    Ok(())
+}

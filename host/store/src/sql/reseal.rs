@@ -1,0 +1,200 @@
+//! Everything that was sealed with a key of before, sealed with the present one, while everybody goes on.
+//!
+//! A pass goes through all sealed columns, a few rows at a time. Reading, opening and sealing happen beside the writer; the writer only
+//! puts the new value where the old one still stands, so a row that somebody has changed meanwhile is theirs, and the next
+//! pass looks at it again. There is nothing to remember: what is done is known by its key, so a pass that is broken off begins anew.
+//!
+//! A value may have been sealed just before the new key came and be stored long after. So there is an end in two steps. First the
+//! writer's connection refuses whatever an old key has sealed ([`SqlStore::refuse_old_keys`]), and only what is counted after that
+//! counts ([`SqlStore::count_old_keys`]); and it counts in all columns that there are, not only in those that are known here.
+
+mod columns;
+mod compact;
+
+use std::sync::Arc;
+
+use larder_domain::audit::{Action, Actor};
+use larder_domain::ports::StoreError;
+use rusqlite::types::Value as Cell;
+use rusqlite::{Connection, params_from_iter};
+use serde_json::Value;
+
+use super::error::{Failure, Result as Outcome};
+use super::tx::Tx;
+use super::{SqlStore, audit};
+use crate::KeyfileSealer;
+use crate::sealer::{PREFIX_BYTES, SEALED_BYTES_MIN};
+use columns::{Column, SEALED};
+
+/// Rows that are looked at in one go.
+const PAGE_ROWS: usize = 64;
+/// Sealed bytes that the writer is given in one go, unless a single value has more.
+const BATCH_BYTES_MAX: usize = 1024 * 1024;
+
+/// A pass through all sealed columns.
+pub struct Resealing<'a> {
+    store: &'a SqlStore,
+    sealer: Arc<KeyfileSealer>,
+    column: usize,
+    after: Option<Vec<Cell>>,
+}
+
+/// A value that is to be replaced.
+struct Resealed {
+    key: Vec<Cell>,
+    old: Vec<u8>,
+    new: Vec<u8>,
+}
+
+/// Some rows of a column.
+struct Page {
+    resealed: Vec<Resealed>,
+    /// None at the end of the column.
+    last: Option<Vec<Cell>>,
+}
+
+impl Resealing<'_> {
+    /// Looks at the next rows. How many values were sealed anew, or none at the end of the pass.
+    ///
+    /// # Errors
+    /// The database failed, or something can't be opened with the key that it says.
+    pub async fn step(&mut self) -> Result<Option<u64>, StoreError> {
+        let Some(column) = SEALED.get(self.column) else { return Ok(None) };
+        let (sealer, after) = (Arc::clone(&self.sealer), self.after.take());
+        let page = self.store.readers.read(move |conn| page(conn.embedded()?, column, &sealer, after)).await?;
+        self.after = page.last;
+        if self.after.is_none() {
+            self.column += 1;
+        }
+        let (mut rest, mut done) = (page.resealed.into_iter().peekable(), 0);
+        while rest.peek().is_some() {
+            let mut bytes = 0;
+            let batch: Vec<_> = std::iter::from_fn(|| {
+                bytes += rest.peek()?.new.len();
+                if bytes > BATCH_BYTES_MAX && bytes > rest.peek()?.new.len() { None } else { rest.next() }
+            })
+            .collect();
+            done += self.store.writer.run(move |tx| replace(tx, column, &batch)).await?;
+        }
+        Ok(Some(done))
+    }
+}
+
+impl SqlStore {
+    /// A pass that seals anew what the keys of before have sealed.
+    #[must_use]
+    pub fn reseal(&self, sealer: &Arc<KeyfileSealer>) -> Resealing<'_> {
+        Resealing { store: self, sealer: Arc::clone(sealer), column: 0, after: None }
+    }
+
+    /// From now on, and as long as this process has the store, nothing is stored that a key of before has sealed. Whoever tries fails,
+    /// and has to try again.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn refuse_old_keys(&self, sealer: &KeyfileSealer) -> Result<(), StoreError> {
+        let triggers = refusing(&sealer.old_prefixes());
+        self.writer.run(move |tx| Ok(tx.conn.embedded()?.execute_batch(&triggers)?)).await
+    }
+
+    /// How many values there are that a key of before has sealed, by table and column.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn count_old_keys(&self, sealer: &KeyfileSealer) -> Result<Vec<(String, u64)>, StoreError> {
+        let prefixes = sealer.old_prefixes();
+        self.readers.read(move |conn| counted(conn.embedded()?, &prefixes)).await
+    }
+
+    /// Writes down in the audit log what was done about keys.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn note_keys(&self, actor: Actor, action: Action, noted: Value) -> Result<(), StoreError> {
+        self.writer.run(move |tx| audit::note_of_all(tx, actor, action, &noted)).await
+    }
+}
+
+/// Rows of a column from behind this one on, sealed anew where that is needed.
+fn page(conn: &Connection, column: &Column, sealer: &KeyfileSealer, after: Option<Vec<Cell>>) -> Outcome<Page> {
+    let Column { table, column: name, key, place } = column;
+    let keys = key.join(", ");
+    let (marks, is_old) = (vec!["?"; key.len()].join(", "), is_old(name, &sealer.old_prefixes()));
+    let from = after.as_ref().map(|_| format!("WHERE ({keys}) > ({marks})")).unwrap_or_default();
+    let sql = format!(
+        "SELECT {keys}, CASE WHEN {is_old} THEN {name} END FROM {table} {from} ORDER BY {keys} LIMIT {PAGE_ROWS}"
+    );
+    let mut statement = conn.prepare(&sql)?;
+    let mut rows = statement.query(params_from_iter(after.unwrap_or_default()))?;
+    let (mut page, mut count) = (Page { resealed: vec![], last: None }, 0);
+    while let Some(row) = rows.next()? {
+        let at = (0..key.len()).map(|at| row.get(at)).collect::<rusqlite::Result<Vec<Cell>>>()?;
+        if let Some(old) = row.get::<_, Option<Vec<u8>>>(key.len())? {
+            let place = place(&at).ok_or_else(|| Failure::corrupt(format!("a row of {table} without a place")))?;
+            let damaged = |_| Failure::corrupt(format!("a value in {table}.{name} that no key opens ({place})"));
+            let new = sealer.reseal(&place, &old).map_err(damaged)?;
+            page.resealed.push(Resealed { key: at.clone(), old, new });
+        }
+        (page.last, count) = (Some(at), count + 1);
+    }
+    if count < PAGE_ROWS {
+        page.last = None;
+    }
+    Ok(page)
+}
+
+/// Puts new values where the old ones still stand.
+fn replace(tx: &Tx<'_>, column: &Column, batch: &[Resealed]) -> Outcome<u64> {
+    let Column { table, column: name, key, .. } = column;
+    let at = key.iter().map(|key| format!("{key} = ?")).collect::<Vec<_>>().join(" AND ");
+    let mut statement =
+        tx.conn.embedded()?.prepare_cached(&format!("UPDATE {table} SET {name} = ? WHERE {at} AND {name} = ?"))?;
+    let mut done = 0;
+    for Resealed { key, old, new } in batch {
+        let cells = std::iter::once(Cell::Blob(new.clone()));
+        let cells = cells.chain(key.iter().cloned()).chain(std::iter::once(Cell::Blob(old.clone())));
+        done += statement.execute(params_from_iter(cells))? as u64;
+    }
+    Ok(done)
+}
+
+/// Whether something stands in a column that one of these keys has sealed.
+fn is_old(column: &str, prefixes: &[[u8; PREFIX_BYTES]]) -> String {
+    let hex = |prefix: &[u8; PREFIX_BYTES]| prefix.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let prefixes: Vec<_> = prefixes.iter().map(|prefix| format!("x'{}'", hex(prefix))).collect();
+    format!(
+        "(length({column}) >= {SEALED_BYTES_MIN} AND substr({column}, 1, {PREFIX_BYTES}) IN ({}))",
+        prefixes.join(", ")
+    )
+}
+
+/// Triggers of one connection, which nobody else sees and which go with it.
+fn refusing(prefixes: &[[u8; PREFIX_BYTES]]) -> String {
+    let trigger = |Column { table, column, .. }: &Column| {
+        let (is_old, stop) = (
+            is_old(&format!("NEW.{column}"), prefixes),
+            "SELECT RAISE(ABORT, 'it was sealed with a key that is given up')",
+        );
+        let of = |event: &str, when: &str| {
+            format!(
+                "DROP TRIGGER IF EXISTS temp.old_key_{event}_{table}_{column};
+                 CREATE TEMP TRIGGER old_key_{event}_{table}_{column} BEFORE {when} ON main.{table} WHEN {is_old} BEGIN {stop}; END;"
+            )
+        };
+        of("insert", "INSERT") + &of("update", &format!("UPDATE OF {column}"))
+    };
+    SEALED.iter().map(trigger).collect()
+}
+
+/// Looks into every column that can hold something sealed, whether it is known here or not.
+fn counted(conn: &Connection, prefixes: &[[u8; PREFIX_BYTES]]) -> Outcome<Vec<(String, u64)>> {
+    let mut found = vec![];
+    for (table, column) in columns::of_bytes(conn)? {
+        let sql = format!("SELECT count(*) FROM {table} WHERE {}", is_old(&column, prefixes));
+        match conn.query_row(&sql, [], |row| row.get::<_, u64>(0))? {
+            0 => {}
+            count => found.push((format!("{table}.{column}"), count)),
+        }
+    }
+    Ok(found)
+}

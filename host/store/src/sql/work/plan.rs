@@ -1,0 +1,177 @@
+//! What is due, and who may write about it: every change of a row of `work` but the leasing itself.
+//!
+//! A row's `token` rises with every lease and every user's wish; `lease_token` is the one that the holder was given. While the
+//! two are the same, the holder may write. Once they differ, its lease is superseded: it may no longer write, but nobody else
+//! may begin either before it says that its call has ended, or its lease runs out. So calls for one subject never overlap.
+//!
+//! A poke is less than a wish: something has changed that the work is to look at. The holder goes on and may write, and whatever
+//! it plans, the work is due once more when its lease ends.
+
+use larder_domain::ports::StoreError;
+use larder_domain::work::{Lease, Subject, Token, WorkKind};
+use larder_domain::{Next, ProviderName, StoreTime};
+
+use crate::sql::database::Conn;
+use crate::sql::error::Result;
+use crate::sql::tx::{Tx, find};
+
+/// Makes work due for a subject that has none.
+pub(in crate::sql) fn begin(tx: &mut Tx<'_>, kind: WorkKind, subject: &Subject, provider: &ProviderName) -> Result<()> {
+    wish(tx, kind, subject, provider, tx.now)
+}
+
+/// Whether a token is still the one under which the subject is driven.
+pub(in crate::sql) fn holds(conn: &Conn, kind: WorkKind, subject: &Subject, token: Token) -> Result<bool> {
+    let sql = "SELECT 1 FROM work WHERE subject = ?1 AND kind = ?2 AND token = ?3 AND lease_token = ?3";
+    Ok(find(conn, sql, (subject.to_string(), kind.as_str(), token.0), |_| Ok(()))?.is_some())
+}
+
+/// Fails unless the lease is about this subject and still lets its holder write. A lease that has run out still does
+/// as long as nobody else took the work: there is no one whom it could disturb.
+pub(in crate::sql) fn check_lease(tx: &Tx<'_>, lease: &Lease, subject: &Subject) -> Result<()> {
+    if lease.subject == *subject && holds(tx.conn, lease.kind, subject, lease.token)? {
+        Ok(())
+    } else {
+        Err(StoreError::Fenced.into())
+    }
+}
+
+/// Plans what a holder's result asks for. Whatever ends its turn ends its lease.
+pub(in crate::sql) fn after_result(tx: &mut Tx<'_>, lease: &Lease, next: Next) -> Result<()> {
+    match next {
+        Next::Do(_) | Next::Unchanged => Ok(()),
+        Next::At(due) => free(tx, lease.kind, &lease.subject, &lease.provider, due),
+        Next::Rest => rest(tx, lease.kind, &lease.subject),
+    }
+}
+
+/// Plans what a user's wish asks for, and takes the right to write from whoever has it.
+pub(in crate::sql) fn after_wish(
+    tx: &mut Tx<'_>,
+    kind: WorkKind,
+    subject: &Subject,
+    provider: &ProviderName,
+    next: Next,
+) -> Result<()> {
+    match next {
+        Next::Unchanged => Ok(()),
+        Next::At(due) => wish(tx, kind, subject, provider, due),
+        Next::Do(_) => wish(tx, kind, subject, provider, tx.now),
+        Next::Rest => rest_unless_leased(tx, kind, subject, provider),
+    }
+}
+
+/// Makes work due. A lease stays with its holder, superseded.
+pub(in crate::sql) fn wish(
+    tx: &mut Tx<'_>,
+    kind: WorkKind,
+    subject: &Subject,
+    provider: &ProviderName,
+    due: StoreTime,
+) -> Result<()> {
+    let token = tx.next_token();
+    may_be_due(tx, provider, due);
+    tx.execute(
+        "INSERT INTO work (subject, kind, provider, due, token) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (subject, kind) DO UPDATE SET due = excluded.due, token = excluded.token",
+        (subject.to_string(), kind.as_str(), provider.as_str(), due.0, token.0),
+    )?;
+    Ok(())
+}
+
+/// Makes work due now: work that there is, or, for a provider, also work that there isn't. A holder that is at it goes on, and
+/// the work is due again when its lease ends: it may have looked before this.
+pub(in crate::sql) fn poke(
+    tx: &mut Tx<'_>,
+    kind: WorkKind,
+    subject: &Subject,
+    provider: Option<&ProviderName>,
+) -> Result<()> {
+    let sql = "UPDATE work SET due = CASE WHEN due < ?1 THEN due ELSE ?1 END, poked = lease_token IS NOT NULL
+               WHERE subject = ?2 AND kind = ?3 RETURNING provider";
+    let poked = tx.find(sql, (tx.now.0, subject.to_string(), kind.as_str()), |row| {
+        row.parsed::<ProviderName>("a provider's name")
+    })?;
+    match (poked, provider) {
+        (Some(provider), _) => may_be_due(tx, &provider, tx.now),
+        (None, Some(provider)) => wish(tx, kind, subject, provider, tx.now)?,
+        (None, None) => {}
+    }
+    Ok(())
+}
+
+/// Makes all of a provider's work of a kind due now, as a user's wish about each.
+pub(in crate::sql) fn wish_all(tx: &mut Tx<'_>, kind: WorkKind, provider: &ProviderName) -> Result<()> {
+    let token = tx.next_token();
+    may_be_due(tx, provider, tx.now);
+    tx.execute(
+        "UPDATE work SET due = CASE WHEN due < ?1 THEN due ELSE ?1 END, token = ?2 WHERE provider = ?3 AND kind = ?4",
+        (tx.now.0, token.0, provider.as_str(), kind.as_str()),
+    )?;
+    Ok(())
+}
+
+/// Ends a lease and plans the next turn: now, if somebody poked meanwhile, which is good for one turn.
+pub(in crate::sql) fn free(
+    tx: &mut Tx<'_>,
+    kind: WorkKind,
+    subject: &Subject,
+    provider: &ProviderName,
+    due: StoreTime,
+) -> Result<()> {
+    let sql = "UPDATE work SET due = CASE WHEN poked AND due < ?1 THEN due ELSE ?1 END, poked = FALSE, lease_owner = NULL, lease_until = NULL, lease_token = NULL
+         WHERE subject = ?2 AND kind = ?3 RETURNING due";
+    let planned = tx.find(sql, (due.0, subject.to_string(), kind.as_str()), |row| row.time())?;
+    may_be_due(tx, provider, planned.unwrap_or(due));
+    Ok(())
+}
+
+/// Gives a lease back. A superseded one ends too, but the wish that superseded it has planned the next turn already.
+pub(in crate::sql) fn release(tx: &mut Tx<'_>, lease: &Lease, due: StoreTime) -> Result<()> {
+    // That plan may be of any time, so let somebody look.
+    may_be_due(tx, &lease.provider, StoreTime::default());
+    tx.execute(
+        "UPDATE work SET due = CASE WHEN due < ?1 AND (token <> lease_token OR poked) THEN due ELSE ?1 END, poked = FALSE, lease_owner = NULL,
+             lease_until = NULL, lease_token = NULL
+         WHERE subject = ?2 AND kind = ?3 AND lease_token = ?4",
+        (due.0, lease.subject.to_string(), lease.kind.as_str(), lease.token.0),
+    )?;
+    Ok(())
+}
+
+/// Tells those who look for due work that there may be some.
+fn may_be_due(tx: &mut Tx<'_>, provider: &ProviderName, from: StoreTime) {
+    tx.memory.agenda.hear(provider, from);
+    tx.memory.poked.work = true;
+}
+
+/// Ends a lease, if there is one, and all plans.
+pub(in crate::sql) fn rest(tx: &Tx<'_>, kind: WorkKind, subject: &Subject) -> Result<()> {
+    tx.execute("DELETE FROM work WHERE subject = ? AND kind = ?", (subject.to_string(), kind.as_str()))?;
+    Ok(())
+}
+
+/// Ends a lease, and all plans but that of somebody who poked meanwhile.
+pub(in crate::sql) fn rest_unless_poked(tx: &mut Tx<'_>, lease: &Lease) -> Result<()> {
+    let sql = "DELETE FROM work WHERE subject = ? AND kind = ? AND NOT poked";
+    match tx.execute(sql, (lease.subject.to_string(), lease.kind.as_str()))? {
+        0 => free(tx, lease.kind, &lease.subject, &lease.provider, tx.now),
+        _ => Ok(()),
+    }
+}
+
+/// Ends all plans. Under a lease the row stays, superseded and due: whoever leases it next finds that there is nothing to do.
+fn rest_unless_leased(tx: &mut Tx<'_>, kind: WorkKind, subject: &Subject, provider: &ProviderName) -> Result<()> {
+    may_be_due(tx, provider, tx.now);
+    let (text, now) = (subject.to_string(), tx.now.0);
+    let token = tx.next_token();
+    tx.execute(
+        "DELETE FROM work WHERE subject = ? AND kind = ? AND coalesce(lease_until, 0) <= ?",
+        (&text, kind.as_str(), now),
+    )?;
+    tx.execute(
+        "UPDATE work SET due = ?, token = ? WHERE subject = ? AND kind = ?",
+        (now, token.0, &text, kind.as_str()),
+    )?;
+    Ok(())
+}

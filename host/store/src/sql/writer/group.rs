@@ -1,0 +1,182 @@
+//! One group of jobs, from `BEGIN` to the answers.
+
+use std::sync::Arc;
+
+use larder_domain::{StoreTime, WallTime};
+
+use super::job::{Job, Uncommitted};
+use crate::sql::clock::{CLOCK_SAVE_MS, StoreClock};
+use crate::sql::database::{Conn, Step};
+use crate::sql::error::{Failure, Result};
+use crate::sql::postgres::{Connector, Time};
+use crate::sql::purge;
+use crate::sql::tx::{Counters, Memory, Tx, find};
+use crate::sql::watch::Pokes;
+
+/// Prepared statements that are kept; more than this backend has.
+pub(in crate::sql) const STATEMENTS_CACHED_MAX: usize = 128;
+
+/// A group's one moment, for the store and for people.
+type Moment = (StoreTime, WallTime);
+
+/// Owns the connection for writing.
+pub(in crate::sql) struct Committer {
+    conn: Conn,
+    clock: StoreClock,
+    pokes: Pokes,
+    memory: Memory,
+    /// As they stand in the database.
+    saved: (StoreTime, Counters),
+    /// Only where there are other writers.
+    shared: Option<Shared>,
+}
+
+/// What a writer among those of other nodes has besides.
+pub(in crate::sql) struct Shared {
+    pub(in crate::sql) connector: Connector,
+    pub(in crate::sql) time: Time,
+    /// The number of the last commit that this writer knows of.
+    pub(in crate::sql) commit: u64,
+}
+
+impl Committer {
+    pub(in crate::sql) fn new(conn: Conn, clock: StoreClock, pokes: Pokes, counters: Counters) -> Self {
+        let saved = (clock.now(), counters);
+        Self { conn, clock, pokes, memory: Memory { counters, ..Memory::default() }, saved, shared: None }
+    }
+
+    /// One that shares its database with those of other nodes.
+    pub(in crate::sql) fn among_others(self, shared: Shared) -> Self {
+        Self { shared: Some(shared), ..self }
+    }
+
+    /// Runs the jobs, commits them and answers them all. Leaves the group empty.
+    pub(super) fn commit(&mut self, group: &mut Vec<Box<dyn Job>>) {
+        let committed = self.try_commit(group).map_err(|Failure(error)| {
+            tracing::error!(%error, jobs = group.len(), "a group of jobs was not stored");
+            if let Err(Failure(error)) = self.roll_back() {
+                tracing::error!(%error, "nor could it be rolled back");
+            }
+            Uncommitted(Arc::new(error))
+        });
+        let poked = std::mem::take(&mut self.memory.poked);
+        if committed.is_ok() {
+            self.pokes.send(poked);
+        }
+        for job in group.drain(..) {
+            job.answer(committed.clone());
+        }
+    }
+
+    fn try_commit(&mut self, group: &mut [Box<dyn Job>]) -> Result<()> {
+        let mut moment = self.begin()?;
+        let written = self.conn.changes();
+        if !self.run_together(group, moment) {
+            self.roll_back()?;
+            moment = self.begin()?;
+            for job in group {
+                self.in_savepoint(moment, |tx| job.run(tx))?;
+            }
+        }
+        if moment.0 >= self.memory.purge_at {
+            self.in_savepoint(moment, purge::expired)?;
+        }
+        let saved = match self.shared {
+            Some(_) => self.save_for_others(moment.0, self.conn.changes() > written)?,
+            None => self.save(moment.0)?,
+        };
+        self.conn.step(Step::Commit)?;
+        self.saved = saved;
+        Ok(())
+    }
+
+    /// Begins a group. On a server it waits here for its turn, and reads what it can't be sure of.
+    fn begin(&mut self) -> Result<Moment> {
+        let Some(shared) = &mut self.shared else {
+            self.conn.step(Step::BeginWriting)?;
+            return Ok((self.clock.now(), self.clock.wall()));
+        };
+        if self.conn.is_lost() {
+            self.conn = shared.connector.writer()?;
+        }
+        self.conn.step(Step::BeginWriting)?;
+        let sql = "SELECT clock_ms, last_token, last_entry, last_line, last_commit,
+                   CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) - clock_zero_ms FROM installation FOR UPDATE";
+        let (saved, counters, commit, servers) = find(&self.conn, sql, (), |row| {
+            let time = row.time()?;
+            let counters = Counters { token: row.uint()?, entry: row.uint()?, line: row.uint()? };
+            Ok((time, counters, row.uint()?, row.take::<i64>()?))
+        })?
+        .ok_or_else(|| Failure::corrupt("no word of whose it is"))?;
+        if commit != shared.commit {
+            // It was not known what became of the last commit, or somebody else has been here since.
+            (shared.commit, self.memory.counters) = (commit, counters);
+            self.memory.agenda.forget();
+        }
+        self.saved = (saved, counters);
+        if shared.time == Time::Servers {
+            self.clock.hear(saved.max(StoreTime(u64::try_from(servers).unwrap_or(0))));
+        }
+        Ok((self.clock.now().max(saved), self.clock.wall()))
+    }
+
+    /// Stores the time and the counters, and that there was one more commit.
+    fn save_for_others(&mut self, now: StoreTime, has_written: bool) -> Result<(StoreTime, Counters)> {
+        // Where the time is given, nobody else keeps it.
+        if let Some(shared) = self.shared.as_mut().filter(|shared| has_written || shared.time == Time::Given) {
+            let Counters { token, entry, line } = self.memory.counters;
+            let sql = "UPDATE installation SET clock_ms = ?, last_token = ?, last_entry = ?, last_line = ?, last_commit = last_commit + 1";
+            self.conn.execute(sql, (now.0, token, entry, line))?;
+            shared.commit += 1;
+        }
+        Ok((now, self.memory.counters))
+    }
+
+    /// Runs the jobs without savepoints. False if one has written something that is not to be kept.
+    fn run_together(&mut self, group: &mut [Box<dyn Job>], moment: Moment) -> bool {
+        group.iter_mut().all(|job| {
+            let written = self.conn.changes();
+            self.run(moment, |tx| job.run(tx)) || (self.conn.changes() == written && self.conn.is_in_transaction())
+        })
+    }
+
+    fn run<T>(&mut self, (now, wall): Moment, run: impl FnOnce(&mut Tx<'_>) -> T) -> T {
+        run(&mut Tx { conn: &self.conn, now, wall, memory: &mut self.memory })
+    }
+
+    /// Keeps what `run` wrote if it says so. Fails if SQLite could not go on and has rolled back the whole transaction
+    /// (a full disk does that): then there is no savepoint to release.
+    fn in_savepoint(&mut self, moment: (StoreTime, WallTime), run: impl FnOnce(&mut Tx<'_>) -> bool) -> Result<()> {
+        self.conn.step(Step::Save)?;
+        if !self.run(moment, run) {
+            self.memory.agenda.forget();
+            self.conn.step(Step::GoBack)?;
+        }
+        self.conn.step(Step::Release)
+    }
+
+    /// Stores the time with whatever moved a counter, and now and then by itself.
+    fn save(&self, now: StoreTime) -> Result<(StoreTime, Counters)> {
+        let (time, counters) = self.saved;
+        if self.memory.counters == counters && now.since_ms(time) < CLOCK_SAVE_MS {
+            return Ok(self.saved);
+        }
+        let Counters { token, entry, line } = self.memory.counters;
+        let sql = "UPDATE installation SET clock_ms = ?, last_token = ?, last_entry = ?, last_line = ?";
+        self.conn.execute(sql, (now.0, token, entry, line))?;
+        Ok((now, self.memory.counters))
+    }
+
+    /// Ends the transaction, unless SQLite has done so already because it could not go on.
+    fn roll_back(&mut self) -> Result<()> {
+        self.memory.agenda.forget();
+        self.conn.roll_back()
+    }
+
+    /// Stores the time a last time, so that the next run goes on from here.
+    pub(super) fn close(mut self) {
+        self.saved.0 = StoreTime::default();
+        self.commit(&mut Vec::new());
+        self.conn.close();
+    }
+}

@@ -1,0 +1,74 @@
+//! A job: what is to be done in the transaction, and whom to tell.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use larder_domain::ports::StoreError;
+use tokio::sync::oneshot;
+
+use crate::sql::error::{Failure, Result, Stop};
+use crate::sql::tx::Tx;
+
+/// A job as the writer sees it: it is run until its group is committed, and answered once.
+pub(super) trait Job: Send {
+    /// Does the work. Whether it is to be kept.
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
+
+    /// Tells whoever asked.
+    fn answer(self: Box<Self>, committed: Result<(), Uncommitted>);
+}
+
+/// Why a whole group was not stored.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the transaction could not be committed")]
+pub(super) struct Uncommitted(#[source] pub(super) Arc<StoreError>);
+
+type Answer<T, R> = Result<Result<T, R>, StoreError>;
+
+pub(super) struct Asked<F, T, R> {
+    work: F,
+    /// What came of it when it ran last.
+    done: Result<T, Stop<R>>,
+    reply: oneshot::Sender<Answer<T, R>>,
+}
+
+impl<F, T, R> Asked<F, T, R> {
+    pub(super) fn new(work: F, reply: oneshot::Sender<Answer<T, R>>) -> Self {
+        let not_run = Failure(StoreError::Database("the job did not run".into()));
+        Self { work, done: Err(Stop::Failed(not_run)), reply }
+    }
+}
+
+impl<F, T, R> Job for Asked<F, T, R>
+where
+    F: FnMut(&mut Tx<'_>) -> Result<T, Stop<R>> + Send,
+    T: Send,
+    R: Send,
+{
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
+        // What it wrote is rolled back, and nothing else of it is left to be seen half done.
+        let run = catch_unwind(AssertUnwindSafe(|| (self.work)(tx)));
+        self.done = run.unwrap_or_else(|panic| Err(panicked(&*panic)));
+        self.done.is_ok()
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), Uncommitted>) {
+        let answer = match (committed, self.done) {
+            // Not even a refusal counts: it may rest on what an earlier job of the group wrote.
+            (Err(uncommitted), _) => Err(StoreError::Database(Box::new(uncommitted))),
+            (Ok(()), Ok(value)) => Ok(Ok(value)),
+            (Ok(()), Err(Stop::Refused(refusal))) => Ok(Err(refusal)),
+            (Ok(()), Err(Stop::Failed(failure))) => Err(failure.into()),
+        };
+        // Whoever asked may have gone; what was stored stays.
+        let _ = self.reply.send(answer);
+    }
+}
+
+fn panicked<R>(panic: &(dyn Any + Send)) -> Stop<R> {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = text.unwrap_or("no message");
+    tracing::error!(panic = text, "a job of the store panicked");
+    Stop::Failed(Failure(StoreError::Database(format!("a job panicked: {text}").into())))
+}
