@@ -11,6 +11,7 @@ mod events;
 mod health;
 mod key;
 mod metrics;
+mod nodes;
 mod providers;
 mod transfers;
 
@@ -58,5 +59,10 @@ pub(crate) fn v1() -> Router<Shared> {
         .route("/v1/engines", get(engines::list))
         .route("/v1/engines/{engine}", delete(engines::forget))
         .route("/v1/engines/prune", post(engines::prune))
+        .route("/v1/engines/{engine}/drain", post(engines::drain))
+        .route("/v1/engines/{engine}/resume", post(engines::resume))
+        .route("/v1/nodes", get(nodes::list))
+        .route("/v1/nodes/{node}/drain", post(nodes::drain))
+        .route("/v1/nodes/{node}/resume", post(nodes::resume))
         .route("/metrics", get(metrics::show))
 }

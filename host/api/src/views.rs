@@ -7,6 +7,7 @@ mod catalog;
 mod engine;
 mod history;
 mod key;
+mod node;
 mod provider;
 
 pub(crate) use addon::{AddonConfigView, AddonView, AddonsView};
@@ -16,4 +17,5 @@ pub(crate) use catalog::CatalogView;
 pub(crate) use engine::{EngineView, PrunedView};
 pub(crate) use history::{EventView, EventsView, LogView};
 pub(crate) use key::KeyView;
+pub(crate) use node::NodeView;
 pub(crate) use provider::{ProviderView, ProvidersView, VersionView};

@@ -79,7 +79,7 @@ impl Control {
     pub async fn set_app_engine(&self, app: &AppName, wish: Option<EngineWish>) -> Result<(), ControlError> {
         self.app(app).await?;
         if let Some(wish) = &wish {
-            self.check_wish(wish)?;
+            self.check_wish(wish).await?;
         }
         Ok(self.store.set_app_engine(app, wish).await?)
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use larder_domain::Grace;
+use larder_domain::ports::store::Standing;
 use larder_domain::ports::{AppSink, Keys, ProviderRuntime, Store};
 
 use crate::backups::BackupPlace;
@@ -119,12 +120,11 @@ impl Control {
         Ok(self.offers.get(&*self.store).await?)
     }
 
-    /// Whether the store answers.
+    /// How this node stands: whether it should be asked for anything.
     ///
     /// # Errors
-    /// It does not.
-    pub async fn ready(&self) -> Result<(), ControlError> {
-        self.store.apps(None, 1).await?;
-        Ok(())
+    /// The store does not answer.
+    pub async fn standing(&self) -> Result<Standing, ControlError> {
+        Ok(self.store.standing().await?)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use larder_domain::ports::engine::{EngineError, EngineInfo, Found};
-use larder_domain::ports::store::Inhabited;
+use larder_domain::ports::store::{Inhabited, ReachedEngine};
 use larder_domain::{AddonId, EngineName};
 
 use crate::containers::NamedEngine;
@@ -19,6 +19,8 @@ pub struct EngineReport {
     pub name: EngineName,
     /// How many addons are on it.
     pub addons: u64,
+    /// Whether no new addons come to it.
+    pub is_drained: bool,
     /// The rest.
     pub state: EngineState,
 }
@@ -42,7 +44,9 @@ pub enum EngineState {
         /// What went wrong.
         error: EngineError,
     },
-    /// Addons are on it, and it is not among the engines of this host.
+    /// Other nodes reach it, and this one does not.
+    Elsewhere(Box<ReachedEngine>),
+    /// Addons are on it, and it is not among the engines of any node.
     Unconfigured,
 }
 
@@ -67,12 +71,22 @@ impl Control {
         let mut reports = vec![];
         for (engine, state) in self.engines.iter().zip(looked) {
             let name = engine.settings.name.clone();
-            reports.push(EngineReport { addons: count(&name), name, state: state? });
+            reports.push((name, state?));
         }
-        let is_configured = |name: &EngineName| self.engines.get(name).is_ok();
-        let others = addons.into_iter().filter(|(name, _)| !is_configured(name));
-        reports.extend(others.map(|(name, addons)| EngineReport { name, addons, state: EngineState::Unconfigured }));
-        Ok(reports)
+        for other in self.store.engines_of_others().await? {
+            if self.engines.get(&other.name).is_err() {
+                reports.push((other.name.clone(), EngineState::Elsewhere(Box::new(other))));
+            }
+        }
+        for (name, _) in &addons {
+            if !reports.iter().any(|(known, _)| known == name) {
+                reports.push((name.clone(), EngineState::Unconfigured));
+            }
+        }
+        let drained = self.store.drained_engines().await?;
+        let report =
+            |(name, state)| EngineReport { addons: count(&name), is_drained: drained.contains(&name), name, state };
+        Ok(reports.into_iter().map(report).collect())
     }
 
     async fn state_of(&self, engine: &NamedEngine) -> Result<EngineState, ControlError> {
@@ -118,6 +132,9 @@ impl Control {
         let in_use = |why: String| ControlError::refused(Code::EngineInUse, why);
         if self.engines.get(name).is_ok() {
             return Err(in_use(format!("this host is configured with the engine `{name}`")));
+        }
+        if self.store.engines_of_others().await?.iter().any(|engine| engine.name == *name) {
+            return Err(in_use(format!("another node is configured with the engine `{name}`")));
         }
         if !self.store.engine_addons().await?.iter().any(|(engine, _)| engine == name) {
             return Err(ControlError::refused(Code::UnknownEngine, format!("there is no engine `{name}`")));

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use larder_domain::engines::{Candidate, EngineWish, Placement};
 use larder_domain::manifest::Plan;
 use larder_domain::ports::StoreError;
+use larder_domain::ports::store::ReachedEngine;
 use larder_domain::{AddonRecord, AppName, EngineName, ProviderName};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::containers::NamedEngine;
 use crate::worker::CALLS_PER_PROVIDER_MAX;
-use crate::{Code, Control, ControlError, Offer};
+use crate::{Code, Control, ControlError, EngineSettings, Offer};
 
 /// Why there is no engine for an addon's objects. Worth another try: an operator can mend it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,9 +20,15 @@ pub(crate) enum NoEngine {
     /// There is none at all.
     #[error("this host has no Docker engine")]
     None,
+    /// That of the addon is reached by other nodes.
+    #[error("the engine `{0}` is another node's, which goes on with it")]
+    Elsewhere(EngineName),
     /// That of the addon is not among them.
     #[error("the engine `{0}` is not configured any more; name it among the engines of `larder serve` again")]
     Unknown(EngineName),
+    /// Those that fit take no new addons.
+    #[error("the engine `{0}` is drained: no new addons come to it; `larder engine resume {0}` ends that")]
+    Drained(EngineName),
     /// None fits what is wished for.
     #[error("no engine fits the wish for {0}; `larder engine list` shows them and their labels")]
     Unfit(String),
@@ -82,29 +89,36 @@ impl Engines {
         Arc::clone(own).try_acquire_owned().ok()
     }
 
-    /// The engines that fit a plan and somebody's wish. What a plan needs holds whatever is wished.
-    fn placement(&self, plan: Option<&EngineWish>, wish: Option<&EngineWish>) -> Result<Placement, NoEngine> {
-        let wishes: Vec<&EngineWish> = plan.into_iter().chain(wish).collect();
-        Ok(Placement { candidates: self.fitting(&wishes)?, is_wished: wish.is_some() })
+    /// What other nodes are told of them.
+    pub(crate) fn reached(&self) -> Vec<ReachedEngine> {
+        let reached = |engine: &Arc<NamedEngine>| {
+            let EngineSettings { name, url, advertise, labels, weight, .. } = engine.settings.clone();
+            ReachedEngine { name, url, advertise: advertise.to_string(), labels, weight }
+        };
+        self.iter().map(reached).collect()
     }
+}
 
-    /// Those that fit all wishes.
-    fn fitting(&self, wishes: &[&EngineWish]) -> Result<Vec<Candidate>, NoEngine> {
-        let fits = |engine: &&Arc<NamedEngine>| {
-            wishes.iter().all(|wish| wish.fits(&engine.settings.name, &engine.settings.labels))
-        };
-        let candidate = |engine: &Arc<NamedEngine>| Candidate {
-            name: engine.settings.name.clone(),
-            weight: engine.settings.weight,
-        };
-        let found: Vec<Candidate> = self.iter().filter(fits).map(candidate).collect();
-        match (found.is_empty(), wishes) {
-            (false, _) => Ok(found),
-            (true, []) => Err(NoEngine::None),
-            (true, wishes) => {
-                let wishes: Vec<String> = wishes.iter().map(|wish| format!("`{wish}`")).collect();
-                Err(NoEngine::Unfit(wishes.join(" and ")))
-            }
+/// The engines that fit a plan and somebody's wish. What a plan needs holds whatever is wished.
+fn placement(
+    engines: &[ReachedEngine],
+    drained: &[EngineName],
+    plan: Option<&EngineWish>,
+    wish: Option<&EngineWish>,
+) -> Result<Placement, NoEngine> {
+    let wishes: Vec<&EngineWish> = plan.into_iter().chain(wish).collect();
+    let fits = |engine: &&ReachedEngine| wishes.iter().all(|wish| wish.fits(&engine.name, &engine.labels));
+    let fitting: Vec<&ReachedEngine> = engines.iter().filter(fits).collect();
+    let open = fitting.iter().filter(|engine| !drained.contains(&engine.name));
+    let candidate = |engine: &&ReachedEngine| Candidate { name: engine.name.clone(), weight: engine.weight };
+    let candidates: Vec<Candidate> = open.map(candidate).collect();
+    match (candidates.is_empty(), fitting.first()) {
+        (false, _) => Ok(Placement { candidates, is_wished: wish.is_some() }),
+        (true, Some(drained)) => Err(NoEngine::Drained(drained.name.clone())),
+        (true, None) if wishes.is_empty() => Err(NoEngine::None),
+        (true, None) => {
+            let wishes: Vec<String> = wishes.iter().map(|wish| format!("`{wish}`")).collect();
+            Err(NoEngine::Unfit(wishes.join(" and ")))
         }
     }
 }
@@ -125,7 +139,8 @@ impl Control {
             };
         }
         let of_app = self.store.app_engine(app).await?;
-        match self.engines.placement(plan.engine.as_ref(), wish.or(of_app.as_ref())) {
+        let (engines, drained) = self.all_engines().await?;
+        match placement(&engines, &drained, plan.engine.as_ref(), wish.or(of_app.as_ref())) {
             Ok(placement) => Ok(Some(placement)),
             // It waits until there is one, as it would for one that does not answer.
             Err(NoEngine::None) => Ok(None),
@@ -134,8 +149,26 @@ impl Control {
     }
 
     /// That an engine fits a wish.
-    pub(crate) fn check_wish(&self, wish: &EngineWish) -> Result<(), ControlError> {
-        self.engines.placement(None, Some(wish)).map(drop).map_err(|error| unfit(error.to_string()))
+    pub(crate) async fn check_wish(&self, wish: &EngineWish) -> Result<(), ControlError> {
+        let (engines, drained) = self.all_engines().await?;
+        placement(&engines, &drained, None, Some(wish)).map(drop).map_err(|error| unfit(error.to_string()))
+    }
+
+    /// The engines that this node reaches and that others do, and those of them to which no new addons come.
+    async fn all_engines(&self) -> Result<(Vec<ReachedEngine>, Vec<EngineName>), StoreError> {
+        let mut engines = self.engines.reached();
+        let others = self.store.engines_of_others().await?;
+        engines.extend(others.into_iter().filter(|other| self.engines.get(&other.name).is_err()));
+        Ok((engines, self.store.drained_engines().await?))
+    }
+
+    /// This node's engine of that name, or why it has none.
+    async fn own_engine(&self, name: &EngineName) -> Result<Result<Arc<NamedEngine>, NoEngine>, StoreError> {
+        let engine = self.engines.get(name).cloned();
+        if engine.is_err() && self.store.engines_of_others().await?.iter().any(|other| other.name == *name) {
+            return Ok(Err(NoEngine::Elsewhere(name.clone())));
+        }
+        Ok(engine)
     }
 
     /// The engine of an addon that is to have objects. One that is on none yet, since its provider had no need of one or there was
@@ -145,7 +178,7 @@ impl Control {
         record: &AddonRecord,
     ) -> Result<Result<Arc<NamedEngine>, NoEngine>, StoreError> {
         if let Some(name) = &record.engine {
-            return Ok(self.engines.get(name).cloned());
+            return self.own_engine(name).await;
         }
         let offers = self.offers.get(&*self.store).await?;
         let spec = &record.spec;
@@ -155,12 +188,13 @@ impl Control {
             Some(app) => self.store.app_engine(app).await?,
             None => None,
         };
-        let placement = match self.engines.placement(of_plan.as_ref(), of_app.as_ref()) {
+        let (engines, drained) = self.all_engines().await?;
+        let placement = match placement(&engines, &drained, of_plan.as_ref(), of_app.as_ref()) {
             Ok(placement) => placement,
             Err(error) => return Ok(Err(error)),
         };
         match self.store.pin_engine(spec.id, &placement).await? {
-            Some(name) => Ok(self.engines.get(&name).cloned()),
+            Some(name) => self.own_engine(&name).await,
             None => Ok(Err(NoEngine::None)),
         }
     }

@@ -48,6 +48,7 @@ codes! {
     Unauthorized "unauthorized" 401 "Send `Authorization: Bearer TOKEN`; the admin token is in the file admin.token of the data directory.",
     Forbidden "forbidden" 403 "Send the request to the address that the server listens on.",
     NotFound "not_found" 404 "There is no such route; see docs/api.md for the ones there are.",
+    UnknownNode "unknown_node" 404 "`larder node list` shows the nodes.",
     UnknownEngine "unknown_engine" 404 "See the engines and how they do with `larder engine list`.",
     UnknownApp "unknown_app" 404 "Create it with `larder app create NAME`, or list those there are with `larder app list`.",
     UnknownAddon "unknown_addon" 404 "List the addons there are with `larder addon list --app APP`.",
@@ -92,6 +93,7 @@ codes! {
     RevisionNeeded "revision_needed" 428 "Send If-Match with the ETag of the provider as you know it.",
     TransferFailed "transfer_failed" 502 "See what the message says; `larder addon events` and `larder addon logs` may say more. An import that failed may have changed a part of the data.",
     EngineUnavailable "engine_unavailable" 503 "See what `larder doctor` says of the Docker engine.",
+    StoreUnavailable "store_unavailable" 503 "Try again in a moment, with the same Idempotency-Key if something was to be made: what was asked may have been done. `larder node list` and the server's log say more.",
     Overloaded "overloaded" 503 "Try again in a moment.",
     StorageFailed "storage_failed" 507 "Free space on the host's disk, or mend it; then try again.",
     Internal "internal" 500 "The host failed; its log has the cause under the request's X-Request-Id. Try again, then tell the operator.",
@@ -127,6 +129,8 @@ impl From<StoreError> for ControlError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Busy => Self::refused(Code::Overloaded, "the store has more to write than it can take"),
+            // Why is the operator's to know; it is in the log.
+            StoreError::Unreachable(_) => Self::refused(Code::StoreUnavailable, "the host can't reach its database"),
             StoreError::Missing("addon") => Self::refused(Code::UnknownAddon, "there is no such addon"),
             // Gone since the use case looked.
             StoreError::Missing("app") => Self::refused(Code::UnknownApp, "there is no such app any more"),

@@ -20,6 +20,7 @@ mod health;
 mod keys;
 mod metrics;
 mod networks;
+mod nodes;
 mod offers;
 mod options;
 mod providers;

@@ -81,9 +81,12 @@ pub(crate) struct OfferCache {
     generation: AtomicU64,
     /// Changes being written: whether they can be seen already is not known.
     changing: AtomicU64,
-    read: RwLock<Option<(u64, Arc<Offers>)>>,
+    read: RwLock<Option<(Read, Arc<Offers>)>>,
     shared: Mutex<BTreeMap<ProviderName, Shared>>,
 }
+
+/// Of which changes something was read: those made here, and those made anywhere.
+type Read = (u64, u64);
 
 /// A change of a provider being written. Nothing is remembered of what is read meanwhile.
 pub(crate) struct Changing(Arc<OfferCache>);
@@ -118,7 +121,7 @@ impl OfferCache {
 
     pub(crate) async fn get(&self, store: &dyn Store) -> Result<Arc<Offers>, StoreError> {
         // Taken before reading: a change during the read makes what was read stale at once.
-        let generation = self.generation.load(Ordering::SeqCst);
+        let generation = (self.generation.load(Ordering::SeqCst), store.providers_revision().await?);
         let is_settled = self.changing.load(Ordering::SeqCst) == 0;
         let last = self.read.read().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((at, offers)) = &last

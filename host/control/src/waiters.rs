@@ -23,6 +23,11 @@ impl Waiters {
         }
     }
 
+    /// Something has settled, and who knows what.
+    pub(crate) fn wake_all(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().for_each(|notify| notify.notify_waiters());
+    }
+
     /// A waiter gave up.
     pub(crate) fn leave(&self, addon: AddonId, notify: &Arc<Notify>) {
         let mut waiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -43,6 +43,7 @@ pub use sweep::watch_engines;
 pub(crate) use versions::{Undescribed, describe};
 
 use crate::Control;
+use crate::nodes::keep;
 use crate::transfers::end_all_left;
 
 /// How many pieces of work a node does at once.
@@ -89,13 +90,13 @@ impl Worker {
     /// A worker that has not begun.
     #[must_use]
     pub fn new(control: Control, config: WorkerConfig) -> Self {
-        let node = NodeId::generate();
+        let node = control.store.node();
         Self { control, config, node, tasks: JoinSet::new(), busy: HashMap::new(), per_provider: HashMap::new() }
     }
 
     /// Works until `shutdown` turns true, then lets calls under way finish within the grace and drops the rest.
     pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
-        let renewal = tokio::spawn(renew_leases(self.control.clone()));
+        let keeping = tokio::spawn(keep(self.control.clone()));
         if let Err(error) = end_all_left(&self.control).await {
             tracing::warn!(%error, "transfers that broke off are not ended yet; they run out by themselves");
         }
@@ -117,7 +118,8 @@ impl Worker {
             }
         }
         self.stop().await;
-        renewal.abort();
+        keeping.abort();
+        self.control.leave().await;
     }
 
     /// Leases what there is room for, and starts it. How many pieces were leased.
@@ -129,6 +131,7 @@ impl Worker {
         if room == 0 {
             return 0;
         }
+        let asked_at = Instant::now();
         let leased = match self.control.store.lease_due(self.node, room, self.saturated()).await {
             Ok(leased) => leased,
             Err(error) => {
@@ -138,7 +141,7 @@ impl Worker {
             }
         };
         let count = leased.len();
-        leased.into_iter().for_each(|work| self.start(work));
+        leased.into_iter().for_each(|work| self.start(work, asked_at));
         count
     }
 
@@ -149,7 +152,8 @@ impl Worker {
         CALLS_AT_ONCE_MAX.saturating_sub(self.tasks.len()).min(share)
     }
 
-    fn start(&mut self, work: Leased) {
+    /// Begins work whose lease has run since it was asked for.
+    fn start(&mut self, work: Leased, leased_at: Instant) {
         let (control, limits) = (self.control.clone(), self.config.limits);
         let lease = match &work {
             Leased::Addon { lease, .. } | Leased::Other(lease) => lease.clone(),
@@ -159,7 +163,7 @@ impl Worker {
         let held = lease.clone();
         let handle = self.tasks.spawn(async move {
             let wait = Duration::from_millis(GIVEN_BACK_WAIT_MS);
-            let Some(stop) = control.running.begin(&lease, wait).await else {
+            let Some(stop) = control.running.begin(&lease, leased_at, wait).await else {
                 return give_back(&control, &lease, GIVEN_BACK_WAIT_MS).await;
             };
             match work {
@@ -244,22 +248,18 @@ pub(crate) async fn give_back(control: &Control, lease: &Lease, wait_ms: u64) {
 
 /// Renews all leases of this node together. Whoever lost one is told to stop, and so is everybody when the store has
 /// renewed nothing for so long that the leases may run out before the next attempt.
-async fn renew_leases(control: Control) {
-    let period = Duration::from_millis(LEASE_RENEWAL_MS);
-    loop {
-        sleep(period).await;
-        let leases = control.running.all();
-        if leases.is_empty() {
-            continue;
-        }
-        let asked_at = Instant::now();
-        match timeout(period, control.store.renew(&leases)).await {
-            Ok(Ok(lost)) => control.running.renewed(&leases, &lost, asked_at),
-            Ok(Err(error)) => tracing::warn!(%error, "leases could not be renewed"),
-            Err(_) => tracing::warn!("the store did not renew leases in time"),
-        }
-        control.running.stop_unrenewed(UNRENEWED_MAX);
+pub(crate) async fn renew_leases(control: &Control, wait_max: Duration) {
+    let leases = control.running.all();
+    if leases.is_empty() {
+        return;
     }
+    let asked_at = Instant::now();
+    match timeout(wait_max, control.store.renew(&leases)).await {
+        Ok(Ok(lost)) => control.running.renewed(&leases, &lost, asked_at),
+        Ok(Err(error)) => tracing::warn!(%error, "leases could not be renewed"),
+        Err(_) => tracing::warn!("the store did not renew leases in time"),
+    }
+    control.running.stop_unrenewed(UNRENEWED_MAX);
 }
 
 /// Tells one piece of work to stop.

@@ -18,6 +18,7 @@ pub mod limits;
 pub mod manifest;
 pub mod names;
 pub mod network;
+pub mod node;
 pub mod operation;
 pub mod options;
 pub mod ports;
@@ -34,7 +35,9 @@ pub mod work;
 pub use addon::{Addon, AddonRecord, AddonSpec, AddonState, Cleanup, ComponentKind, ProvisionType, Role};
 pub use grace::Grace;
 pub use ids::{AddonId, Digest, InstallationId, OperationId};
-pub use names::{AddonName, AppName, EngineName, NameError, NetworkName, PlanName, ProviderName, ServiceName};
+pub use names::{
+    AddonName, AppName, EngineName, NameError, NetworkName, NodeName, PlanName, ProviderName, ServiceName,
+};
 pub use secret::SecretString;
 pub use time::{StoreTime, WallTime};
 pub use transition::{Event, Illegal, Next, Step, Transition, Write, transition};

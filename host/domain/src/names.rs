@@ -107,6 +107,10 @@ name! {
     EngineName, "an engine's name", "", is_label
 }
 name! {
+    /// The name of a node among those that share a store.
+    NodeName, "a node's name", "", is_label
+}
+name! {
     /// The key or the value of an engine's label.
     LabelText, "the key or the value of a label", "", is_label
 }
@@ -120,6 +124,14 @@ name! {
     |text| {
         let mut labels = text.split('.');
         labels.by_ref().take(2).all(is_label) && labels.next().is_none()
+    }
+}
+
+impl NodeName {
+    /// The only node of an installation that can have no more.
+    #[must_use]
+    pub fn only() -> Self {
+        Self("local".to_owned())
     }
 }
 

@@ -122,6 +122,7 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
     let router = larder_api::router(control.clone(), config);
     let mut server = tokio::spawn(http::serve(listener, router, http::Limits::default(), stopped));
     shipped::install(&control, &dir).await?;
+    control.announce(format!("http://{address}")).await?;
     dir.announce(address)?;
     tracing::info!(url = %format!("http://{address}"), data_dir = %dir.path().display(), "serving");
 

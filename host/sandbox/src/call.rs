@@ -20,6 +20,7 @@ use wasmtime::{Store, UpdateDeadline};
 use crate::answer::{Answer, begun, checked, configured, described, progressed};
 use crate::data::{CallData, Shared};
 use crate::fault::{Circumstances, invalid_answer, panicked};
+use crate::lease::Lease;
 use crate::loaded::{AddonParam, Begun, Checked, Configured, DescribeParam, Described, Loaded, Optional, Progressed};
 use crate::meter::{Ended, Metered, on_tick};
 
@@ -27,7 +28,8 @@ use crate::meter::{Ended, Metered, on_tick};
 pub(crate) async fn call(loaded: &Loaded, call: Call, shared: &Shared) -> CallReport {
     let export = call.export;
     let mut store = store(loaded, CallData::for_addon(call, shared));
-    let ended = metered(store.data().limits, ask(&mut store, loaded, export)).await;
+    let (limits, lease) = (store.data().limits, store.data().lease.clone());
+    let ended = metered(limits, lease, ask(&mut store, loaded, export)).await;
     let (cpu, wall) = (ended.cpu, ended.wall);
     let data = store.into_data();
     let (outcome, log) = settle(ended, &data);
@@ -50,7 +52,7 @@ pub(crate) async fn describe(
     let param = (options.reveal().to_owned(),);
     let mut store = store(loaded, CallData::for_describe(options, limits, shared));
     let work = enter::<DescribeParam, Described>(&mut store, loaded, &loaded.describe, param);
-    let ended = metered(limits, work).await;
+    let ended = metered(limits, Lease::default(), work).await;
     match settle(ended, &store.into_data()).0? {
         (Ok(manifest),) if manifest.len() > MANIFEST_BYTES_MAX => {
             Err(invalid_answer(format!("the manifest has {} bytes; {MANIFEST_BYTES_MAX} are allowed", manifest.len())))
@@ -135,9 +137,13 @@ where
 /// Work that may also panic, in code of the host's own.
 type Worked<T> = Result<wasmtime::Result<T>, Box<dyn Any + Send>>;
 
-async fn metered<T>(limits: CallLimits, work: impl Future<Output = wasmtime::Result<T>>) -> Ended<Worked<T>> {
+async fn metered<T>(
+    limits: CallLimits,
+    lease: Lease,
+    work: impl Future<Output = wasmtime::Result<T>>,
+) -> Ended<Worked<T>> {
     let work = pin!(AssertUnwindSafe(work).catch_unwind());
-    Metered::new(work, limits).await
+    Metered::new(work, limits, lease).await
 }
 
 /// The guest's answer, or what broke down; and its log.

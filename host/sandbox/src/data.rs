@@ -15,6 +15,7 @@ use crate::capability::secrets::CallSecrets;
 use crate::capability::state::StateOverlay;
 use crate::capability::tls::Tls;
 use crate::capability::wasi::EmptyWasi;
+use crate::lease::Lease;
 use crate::memory::{HostMemory, MemoryBudget};
 
 /// What the calls of a sandbox share.
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
 
 /// What a call is about.
 struct About {
+    lease: Lease,
     addon: AddonFacts,
     secrets: CallSecrets,
     state: StateOverlay,
@@ -34,6 +36,7 @@ struct About {
 
 /// The data of a store.
 pub(crate) struct CallData {
+    pub(crate) lease: Lease,
     pub(crate) limits: CallLimits,
     pub(crate) memory: MemoryBudget,
     pub(crate) addon: AddonFacts,
@@ -50,6 +53,7 @@ impl CallData {
     /// For a call about an addon.
     pub(crate) fn for_addon(call: Call, shared: &Shared) -> Self {
         let about = About {
+            lease: Lease::of(&call.context),
             addon: AddonFacts::of(call.addon, call.generation, call.previous, call.server_config),
             secrets: CallSecrets::of(call.seed, call.options),
             state: StateOverlay::over(Arc::clone(&call.context), call.state),
@@ -61,6 +65,7 @@ impl CallData {
     /// For `describe`, which is about no addon.
     pub(crate) fn for_describe(options: SecretString, limits: CallLimits, shared: &Shared) -> Self {
         let about = About {
+            lease: Lease::default(),
             addon: AddonFacts::none(),
             secrets: CallSecrets::of_no_addon(options),
             state: StateOverlay::of_no_addon(),
@@ -70,12 +75,12 @@ impl CallData {
     }
 
     fn new(limits: CallLimits, shared: &Shared, network: Arc<Policy>, log: Arc<LogAllowance>, about: About) -> Self {
-        let About { addon, secrets, state, docker } = about;
+        let About { lease, addon, secrets, state, docker } = about;
         let memory = MemoryBudget::new(&limits, Arc::clone(&shared.memory));
         let log = CallLog::new(limits.log_bytes, log);
-        let gate = Gate::new(Arc::clone(&shared.network), network, memory.clone());
+        let gate = Gate::new(Arc::clone(&shared.network), network, memory.clone(), lease.clone());
         let tls = Arc::clone(&shared.tls);
         let wasi = EmptyWasi::new(log.clone(), gate.clone(), Arc::clone(&tls), &limits);
-        Self { limits, memory, addon, log, secrets, state, docker, gate, tls, wasi }
+        Self { lease, limits, memory, addon, log, secrets, state, docker, gate, tls, wasi }
     }
 }

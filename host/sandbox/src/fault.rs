@@ -57,10 +57,12 @@ enum Limit {
 impl Circumstances<'_> {
     /// The call was ended because its time was used up.
     pub(crate) fn over(&self, over: Over) -> Fault {
-        self.passed(match over {
-            Over::Cpu => Limit::Cpu,
-            Over::Wall => Limit::Wall,
-        })
+        match over {
+            Over::Cpu => self.passed(Limit::Cpu),
+            Over::Wall => self.passed(Limit::Wall),
+            // Nobody gets to see it: what came of the call is not stored.
+            Over::Lease => host("the call has lost its lease, and somebody else may drive the addon by now"),
+        }
     }
 
     /// The engine ended the call.

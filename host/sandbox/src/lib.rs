@@ -33,6 +33,7 @@ mod config;
 mod data;
 mod engine;
 mod fault;
+mod lease;
 mod linker;
 mod loaded;
 mod memory;

@@ -22,6 +22,8 @@ use larder_domain::limits::CallLimits;
 use tokio::time::{Sleep, sleep};
 use wasmtime::UpdateDeadline;
 
+use crate::lease::Lease;
+
 /// Stretches from this length on are charged by the kernel's account.
 const EXACT_FROM: Duration = Duration::from_millis(1);
 
@@ -63,6 +65,8 @@ pub(crate) enum Over {
     Cpu,
     /// Time from start to end.
     Wall,
+    /// The lease under which the call was made.
+    Lease,
 }
 
 /// What became of metered work.
@@ -120,12 +124,13 @@ pub(crate) struct Metered<'a, F> {
     timer: Option<Pin<Box<Sleep>>>,
     cpu: Duration,
     limits: CallLimits,
+    lease: Lease,
 }
 
 impl<'a, F> Metered<'a, F> {
     /// Wall time begins now.
-    pub(crate) fn new(work: Pin<&'a mut F>, limits: CallLimits) -> Self {
-        Self { work, started: Instant::now(), timer: None, cpu: Duration::ZERO, limits }
+    pub(crate) fn new(work: Pin<&'a mut F>, limits: CallLimits, lease: Lease) -> Self {
+        Self { work, started: Instant::now(), timer: None, cpu: Duration::ZERO, limits, lease }
     }
 
     fn ended<T>(&self, outcome: Result<T, Over>) -> Poll<Ended<T>> {
@@ -144,6 +149,9 @@ impl<F: Future> Future for Metered<'_, F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        if !this.lease.is_held() {
+            return this.ended(Err(Over::Lease));
+        }
         if this.timer.is_some() && this.is_too_late(cx) {
             return this.ended(Err(Over::Wall));
         }

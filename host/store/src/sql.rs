@@ -20,6 +20,7 @@ mod error;
 mod memory;
 mod migrations;
 mod networks;
+mod nodes;
 mod objects;
 mod open;
 mod postgres;
@@ -55,6 +56,9 @@ pub struct SqlStore {
     clock: clock::StoreClock,
     sealer: Arc<dyn Sealer>,
     installation: InstallationId,
+    own: nodes::Own,
+    /// None where nobody else can have the database.
+    listener: Option<postgres::Listener>,
     lock: Option<File>,
 }
 

@@ -6,7 +6,7 @@
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use larder_control::{Code, ControlError};
-use larder_domain::{AddonId, AppName, Digest, EngineName, ProviderName};
+use larder_domain::{AddonId, AppName, Digest, EngineName, NodeName, ProviderName};
 
 use crate::problem::Problem;
 
@@ -36,6 +36,12 @@ impl Segment for ProviderName {
 impl Segment for AddonId {
     fn parse(text: &str) -> Result<Self, ControlError> {
         text.parse().map_err(|_| missing(Code::UnknownAddon, "addon", text))
+    }
+}
+
+impl Segment for NodeName {
+    fn parse(text: &str) -> Result<Self, ControlError> {
+        Ok(text.parse()?)
     }
 }
 

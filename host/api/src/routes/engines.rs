@@ -33,3 +33,25 @@ pub(super) async fn prune(State(api): State<Shared>, _: NoQuery, NoBody: NoBody)
     let pruned = api.control.prune_engines().await?;
     Ok(Json(PrunedView::from(&pruned)).into_response())
 }
+
+/// `POST /v1/engines/{engine}/drain`
+pub(super) async fn drain(
+    State(api): State<Shared>,
+    InPath(engine): InPath<EngineName>,
+    _: NoQuery,
+    NoBody: NoBody,
+) -> Result<Response, Problem> {
+    api.control.drain_engine(&engine, true).await?;
+    Ok(Json(json!({ "name": engine, "drained": true })).into_response())
+}
+
+/// `POST /v1/engines/{engine}/resume`
+pub(super) async fn resume(
+    State(api): State<Shared>,
+    InPath(engine): InPath<EngineName>,
+    _: NoQuery,
+    NoBody: NoBody,
+) -> Result<Response, Problem> {
+    api.control.drain_engine(&engine, false).await?;
+    Ok(Json(json!({ "name": engine, "drained": false })).into_response())
+}

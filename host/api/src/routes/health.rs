@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use larder_control::Code;
+use larder_domain::ports::store::Standing;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -22,8 +23,14 @@ pub(super) async fn healthz() -> Json<Value> {
 /// `GET /readyz`
 pub(super) async fn readyz(State(api): State<Shared>) -> Result<Json<Value>, Problem> {
     let not_ready = |detail| Problem::new(Code::Overloaded, detail);
-    match timeout(READY_WAIT, api.control.ready()).await {
-        Ok(Ok(())) => Ok(Json(json!({ "status": "ready" }))),
+    match timeout(READY_WAIT, api.control.standing()).await {
+        Ok(Ok(Standing::Working)) => Ok(Json(json!({ "status": "ready" }))),
+        Ok(Ok(Standing::Draining)) => {
+            Err(not_ready("this node is drained: others go on (`larder node resume` ends that)"))
+        }
+        Ok(Ok(Standing::Replaced)) => {
+            Err(not_ready("another server runs under this node's name, and this one writes no more"))
+        }
         Ok(Err(error)) => {
             tracing::warn!(error = causes(&error), "the host is not ready");
             Err(not_ready("the store can't be read"))

@@ -9,8 +9,10 @@ use serde::Serialize;
 #[derive(Serialize)]
 pub(crate) struct EngineView<'a> {
     name: &'a str,
-    /// `reachable`, `unreachable` or `unconfigured`.
+    /// `reachable`, `unreachable`, `elsewhere` or `unconfigured`.
     state: &'static str,
+    /// Whether no new addons come to it.
+    drained: bool,
     /// How many addons are on it.
     addons: u64,
     /// Why it is not reachable.
@@ -34,27 +36,32 @@ impl<'a> From<&'a EngineReport> for EngineView<'a> {
         let (state, settings, info, error): (_, Option<&EngineSettings>, Option<&EngineInfo>, _) = match &report.state {
             EngineState::Reachable { settings, info, .. } => ("reachable", Some(settings), Some(info), None),
             EngineState::Unreachable { settings, error } => ("unreachable", Some(settings), None, Some(error)),
+            EngineState::Elsewhere(_) => ("elsewhere", None, None, None),
             EngineState::Unconfigured => ("unconfigured", None, None, None),
         };
         let unknown = match &report.state {
             EngineState::Reachable { unknown, .. } => unknown.iter().map(|found| found.full_name.as_str()).collect(),
-            EngineState::Unreachable { .. } | EngineState::Unconfigured => vec![],
+            _ => vec![],
         };
+        let elsewhere = if let EngineState::Elsewhere(engine) = &report.state { Some(&**engine) } else { None };
         Self {
             name: report.name.as_str(),
             state,
+            drained: report.is_drained,
             addons: report.addons,
             error: error.map(ToString::to_string),
             version: info.map(|info| info.version.as_str()),
             api_version: info.map(|info| info.api_version.as_str()),
             storage_driver: info.map(|info| info.storage_driver.as_str()),
             limits_memory: info.map(|info| info.limits_memory),
-            url: settings.map(|settings| settings.url.as_str()),
-            advertise: settings.map(|settings| settings.advertise.to_string()),
+            url: settings.map(|settings| &settings.url).or(elsewhere.map(|engine| &engine.url)).map(String::as_str),
+            advertise: settings
+                .map(|settings| settings.advertise.to_string())
+                .or_else(|| elsewhere.map(|engine| engine.advertise.clone())),
             publish_at: settings.map(|settings| settings.publish_at.to_string()),
             ports: settings.map(|settings| format!("{}-{}", settings.ports.start(), settings.ports.end())),
-            labels: settings.map(|settings| &settings.labels),
-            weight: settings.map(|settings| settings.weight),
+            labels: settings.map(|settings| &settings.labels).or(elsewhere.map(|engine| &engine.labels)),
+            weight: settings.map(|settings| settings.weight).or(elsewhere.map(|engine| engine.weight)),
             unknown,
         }
     }

@@ -1,7 +1,7 @@
 //! Transfers that nobody looks after any more, and their containers and networks: what a crash has left.
 
 use larder_domain::ports::StoreError;
-use larder_domain::ports::engine::{EngineError, Found, Passage};
+use larder_domain::ports::engine::{Found, Passage};
 use larder_domain::{AddonId, Event, OperationId};
 
 use super::transfer::apply;
@@ -13,13 +13,13 @@ use crate::worker::Unfinished;
 const STOPPED: &str = "the host stopped while data flowed";
 
 /// Removes the networks that were made for operations which nobody here looks after.
-pub(crate) async fn close_left(control: &Control, engine: &NamedEngine) -> Result<(), EngineError> {
+pub(crate) async fn close_left(control: &Control, engine: &NamedEngine) -> Result<(), Unfinished> {
     let mut last = Ok(());
     for Passage { name, operation } in engine.engine.passages(control.store.installation()).await? {
-        if !control.transfers.has(operation) {
+        if !is_looked_after(control, operation).await? {
             tracing::info!(name, "removing the network of a transfer that broke off");
             // One that can't be closed keeps no other from being so.
-            last = engine.engine.close_passage(&name).await.and(last);
+            last = engine.engine.close_passage(&name).await.map_err(Unfinished::from).and(last);
         }
     }
     last
@@ -39,10 +39,15 @@ pub(crate) async fn end_all_left(control: &Control) -> Result<(), StoreError> {
 async fn end_transfer_of(control: &Control, addon: AddonId) -> Result<(), StoreError> {
     let record = control.store.addon(addon).await?;
     let operation = record.as_ref().and_then(|record| record.addon.running());
-    match operation.filter(|it| it.kind.is_transfer() && !control.transfers.has(it.id)) {
-        Some(operation) => end(control, addon, operation.id, operation.bytes).await,
-        None => Ok(()),
+    match operation.filter(|it| it.kind.is_transfer()) {
+        Some(it) if !is_looked_after(control, it.id).await? => end(control, addon, it.id, it.bytes).await,
+        _ => Ok(()),
     }
+}
+
+/// Whether somebody looks after a transfer, here or on another node.
+async fn is_looked_after(control: &Control, operation: OperationId) -> Result<bool, StoreError> {
+    Ok(control.transfers.has(operation) || control.store.is_looked_after(operation).await?)
 }
 
 /// Removes the container, if nobody here looks after its operation, and ends that.
@@ -52,7 +57,7 @@ pub(crate) async fn end_left(
     found: &Found,
     operation: OperationId,
 ) -> Result<(), Unfinished> {
-    if control.transfers.has(operation) {
+    if is_looked_after(control, operation).await? {
         return Ok(());
     }
     tracing::info!(full_name = found.full_name, "removing the container of a transfer that broke off");

@@ -146,6 +146,8 @@ impl Transferring {
         let id = self.live.operation;
         let record = self.control.addon(self.addon).await?;
         self.control.supports(&record, Interface::Transfer).await?;
+        // Before it is there, so that no other node takes it for one that broke off.
+        self.control.store.look_after(id).await?;
         let deadline_ms = BEGIN_DEADLINE_MS;
         let wish = NewOperation { id, kind, deadline_ms, overlap_ms: 0, change: None, after: None };
         self.control.operate(record, wish, None).await?;
@@ -281,7 +283,9 @@ impl Transferring {
         let mut attempt = 1;
         let stored = loop {
             match self.apply(event.clone()).await {
-                Err(error @ (StoreError::Busy | StoreError::Database(_))) if attempt < WRITE_ATTEMPTS_MAX => {
+                Err(error @ (StoreError::Busy | StoreError::Database(_) | StoreError::Unreachable(_)))
+                    if attempt < WRITE_ATTEMPTS_MAX =>
+                {
                     tracing::warn!(%error, addon = %self.addon, "a transfer's end could not be written; trying again");
                     sleep(Duration::from_millis(WRITE_BACKOFF.wait_ms(attempt))).await;
                     attempt += 1;
@@ -289,6 +293,9 @@ impl Transferring {
                 stored => break stored,
             }
         };
+        if let Err(error) = self.control.store.let_go(self.live.operation).await {
+            tracing::debug!(%error, "that a transfer is over is not noted; it goes with this process");
+        }
         match (result, stored) {
             (Err((code, reason)), _) => Err(ControlError::refused(code, reason)),
             (Ok(()), Ok(())) => Ok(()),

@@ -14,6 +14,7 @@ use larder_domain::work::Lease;
 use larder_domain::{AddonId, AddonSpec, SecretString};
 
 use super::objects::last_words;
+use super::running::Held;
 use crate::Control;
 use crate::containers::{NamedEngine, full_name};
 use crate::engines::NoEngine;
@@ -24,6 +25,8 @@ pub(super) struct Context {
     /// The engine that its objects are on, or why there is none.
     pub(super) engine: Result<Arc<NamedEngine>, NoEngine>,
     pub(super) lease: Lease,
+    /// How long that is good for.
+    pub(super) held: Option<Arc<Held>>,
     /// What the addon's containers may know and are not to tell.
     pub(super) secrets: Vec<SecretString>,
     /// The published ports that the call may connect to: those of containers that were there when it began.
@@ -32,6 +35,10 @@ pub(super) struct Context {
 
 #[async_trait]
 impl CallContext for Context {
+    fn is_held(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.is_valid())
+    }
+
     async fn load_state(&self) -> Result<GuestState, ContextError> {
         self.control.store.guest_state(self.addon()).await.map_err(context_error)
     }

@@ -122,7 +122,9 @@ impl Drive {
             match self.control.store.apply(change.clone()).await {
                 Ok(applied) => return Some(applied),
                 Err(StoreError::Fenced) => return None,
-                Err(error @ (StoreError::Busy | StoreError::Database(_))) if attempt < WRITE_ATTEMPTS_MAX => {
+                Err(error @ (StoreError::Busy | StoreError::Database(_) | StoreError::Unreachable(_)))
+                    if attempt < WRITE_ATTEMPTS_MAX =>
+                {
                     tracing::warn!(%error, addon = %self.record.spec.id, "a result could not be written; trying again");
                     sleep(Duration::from_millis(WRITE_BACKOFF.wait_ms(attempt))).await;
                 }
@@ -286,6 +288,7 @@ impl Drive {
             control: self.control.clone(),
             spec: Arc::clone(&self.record.spec),
             engine,
+            held: self.control.running.held(&self.lease),
             lease: self.lease.clone(),
             secrets: known.all.clone(),
             open,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use larder_domain::AddonId;
-use larder_domain::work::{Lease, Subject};
+use larder_domain::work::{LEASE_MS, Lease, Subject};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
@@ -21,17 +21,35 @@ struct Work {
     stop: Stop,
     /// Dropped when the work has ended.
     ends: watch::Sender<()>,
-    /// Since when the lease has run without being renewed.
-    held_since: Instant,
+    held: Arc<Held>,
+}
+
+/// Since when a lease has run without being renewed.
+#[derive(Debug)]
+pub(crate) struct Held(Mutex<Instant>);
+
+impl Held {
+    /// Whether nobody else can have the lease yet. A process that was stopped for long finds that out here, before anybody tells it.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.since().elapsed() < Duration::from_millis(LEASE_MS)
+    }
+
+    fn since(&self) -> Instant {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn renewed(&self, when: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = when;
+    }
 }
 
 impl Running {
     /// Work begins under this lease, once earlier work of this node's about the same subject has ended: that has lost its
     /// lease, is told to stop, and calls of one addon never overlap. None if it has not ended within `at_most`.
-    pub(crate) async fn begin(&self, lease: &Lease, at_most: Duration) -> Option<Stop> {
+    pub(crate) async fn begin(&self, lease: &Lease, leased_at: Instant, at_most: Duration) -> Option<Stop> {
         timeout(at_most, async {
             loop {
-                match self.try_begin(lease) {
+                match self.try_begin(lease, leased_at) {
                     Ok(stop) => return stop,
                     // An error is what is waited for: the sender is gone with the earlier work.
                     Err(mut earlier) => drop(earlier.changed().await),
@@ -42,14 +60,15 @@ impl Running {
         .ok()
     }
 
-    fn try_begin(&self, lease: &Lease) -> Result<Stop, watch::Receiver<()>> {
+    fn try_begin(&self, lease: &Lease, leased_at: Instant) -> Result<Stop, watch::Receiver<()>> {
         let mut running = self.lock();
         if let Some(earlier) = running.get(&lease.subject) {
             earlier.stop.notify_one();
             return Err(earlier.ends.subscribe());
         }
         let (stop, ends) = (Stop::default(), watch::Sender::new(()));
-        let work = Work { lease: lease.clone(), stop: Arc::clone(&stop), ends, held_since: Instant::now() };
+        let held = Arc::new(Held(Mutex::new(leased_at)));
+        let work = Work { lease: lease.clone(), stop: Arc::clone(&stop), ends, held };
         running.insert(lease.subject.clone(), work);
         Ok(stop)
     }
@@ -72,11 +91,11 @@ impl Running {
 
     /// These leases were renewed at `when`, except for the lost ones, whose work is to stop.
     pub(crate) fn renewed(&self, leases: &[Lease], lost: &[Lease], when: Instant) {
-        let mut running = self.lock();
+        let running = self.lock();
         for lease in leases {
-            match running.get_mut(&lease.subject).filter(|work| work.lease.token == lease.token) {
+            match running.get(&lease.subject).filter(|work| work.lease.token == lease.token) {
                 Some(work) if lost.contains(lease) => work.stop.notify_one(),
-                Some(work) => work.held_since = when,
+                Some(work) => work.held.renewed(when),
                 None => {}
             }
         }
@@ -85,8 +104,14 @@ impl Running {
     /// Drops all work whose lease was not renewed for so long: somebody else may do it soon.
     pub(crate) fn stop_unrenewed(&self, longer_than: Duration) {
         let running = self.lock();
-        let overdue = running.values().filter(|work| work.held_since.elapsed() >= longer_than);
+        let overdue = running.values().filter(|work| work.held.since().elapsed() >= longer_than);
         overdue.for_each(|work| work.stop.notify_one());
+    }
+
+    /// How long a lease is good for; none if nothing is done under it here.
+    pub(crate) fn held(&self, lease: &Lease) -> Option<Arc<Held>> {
+        let running = self.lock();
+        running.get(&lease.subject).filter(|work| work.lease.token == lease.token).map(|work| Arc::clone(&work.held))
     }
 
     /// Every lease that is held.
@@ -125,14 +150,14 @@ mod tests {
     async fn whoever_lost_a_lease_is_stopped_and_nobody_else() {
         let running = Running::default();
         let (lost, kept) = (lease(AddonId::generate(), 1), lease(AddonId::generate(), 1));
-        let stop_lost = running.begin(&lost, SOON).await.unwrap();
-        let stop_kept = running.begin(&kept, SOON).await.unwrap();
+        let stop_lost = running.begin(&lost, Instant::now(), SOON).await.unwrap();
+        let stop_kept = running.begin(&kept, Instant::now(), SOON).await.unwrap();
         running.renewed(&[lost.clone(), kept], std::slice::from_ref(&lost), Instant::now());
         assert!(stop_lost.notified().now_or_never().is_some());
         assert!(stop_kept.notified().now_or_never().is_none());
         // The next call of the same addon has another token: what was said of the old lease is not about it.
         running.end(&lost);
-        let next = running.begin(&Lease { token: Token(2), ..lost.clone() }, SOON).await.unwrap();
+        let next = running.begin(&Lease { token: Token(2), ..lost.clone() }, Instant::now(), SOON).await.unwrap();
         running.renewed(std::slice::from_ref(&lost), std::slice::from_ref(&lost), Instant::now());
         assert!(next.notified().now_or_never().is_none());
     }
@@ -140,7 +165,7 @@ mod tests {
     #[tokio::test]
     async fn work_stops_when_its_lease_could_not_be_renewed_for_too_long() {
         let running = Running::default();
-        let stop = running.begin(&lease(AddonId::generate(), 1), SOON).await.unwrap();
+        let stop = running.begin(&lease(AddonId::generate(), 1), Instant::now(), SOON).await.unwrap();
         running.stop_unrenewed(Duration::from_secs(60));
         assert!(stop.notified().now_or_never().is_none());
         running.stop_unrenewed(Duration::ZERO);
@@ -151,10 +176,10 @@ mod tests {
     async fn work_begins_when_earlier_work_about_the_same_has_ended() {
         let running = Running::default();
         let id = AddonId::generate();
-        let stop = running.begin(&lease(id, 1), SOON).await.unwrap();
-        assert!(running.begin(&lease(id, 2), SOON).await.is_none(), "the earlier work goes on");
+        let stop = running.begin(&lease(id, 1), Instant::now(), SOON).await.unwrap();
+        assert!(running.begin(&lease(id, 2), Instant::now(), SOON).await.is_none(), "the earlier work goes on");
         assert!(stop.notified().now_or_never().is_some(), "but it was told to stop");
         running.end(&lease(id, 1));
-        assert!(running.begin(&lease(id, 2), SOON).await.is_some());
+        assert!(running.begin(&lease(id, 2), Instant::now(), SOON).await.is_some());
     }
 }

@@ -2,6 +2,7 @@
 //! Around every transaction the invariants are looked at.
 
 mod addons;
+mod nodes;
 mod rest;
 
 use std::sync::Arc;

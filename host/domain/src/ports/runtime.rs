@@ -93,6 +93,12 @@ pub enum ContextError {
 /// What one call may reach of the host. Made anew for every call.
 #[async_trait]
 pub trait CallContext: Send + Sync + 'static {
+    /// Whether the call still has its lease, as far as this machine's clock can tell. Asked before every turn that a guest gets and before
+    /// every connection, so it is quick.
+    fn is_held(&self) -> bool {
+        true
+    }
+
     /// The addon's stored state. Asked for at most once a call, and only if the guest wants it.
     async fn load_state(&self) -> Result<GuestState, ContextError>;
 

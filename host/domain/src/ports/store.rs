@@ -7,6 +7,7 @@ mod addons;
 mod apps;
 mod audit;
 mod engines;
+mod nodes;
 mod objects;
 mod providers;
 mod work;
@@ -20,6 +21,7 @@ pub use apps::{
 };
 pub use audit::AuditStore;
 pub use engines::{EngineStore, Inhabited};
+pub use nodes::{EngineShared, NodeStore, ReachedEngine, Standing};
 pub use objects::{Desired, NoPort, ObjectOwner, ObjectStore, Phase, PortMap, Publish, StoredObject};
 pub use providers::{CheckOutcome, ProviderStore, RemoveRefusal, RevisionChanged, UploadOutcome};
 pub use work::{Leased, WorkStore};
@@ -48,6 +50,10 @@ pub enum StoreError {
     /// The store has more to do than it can hold. Worth another try.
     #[error("the store is overloaded")]
     Busy,
+    /// The database can't be asked just now: its server is gone, silent, or lets this node in no more. What was asked last may have been
+    /// done all the same.
+    #[error("the database can't be reached: {0}")]
+    Unreachable(String),
     /// The database failed.
     #[error("the database failed: {0}")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -69,7 +75,9 @@ pub trait Watcher: Send {
 }
 
 /// All of the store.
-pub trait Store: AddonStore + AppStore + AuditStore + EngineStore + ObjectStore + ProviderStore + WorkStore {
+pub trait Store:
+    AddonStore + AppStore + AuditStore + EngineStore + NodeStore + ObjectStore + ProviderStore + WorkStore
+{
     /// The clock of due work, leases and deadlines.
     fn now(&self) -> StoreTime;
 

@@ -15,6 +15,7 @@ use super::doctor::DoctorArgs;
 use super::engine::EngineCommand;
 use super::experiment::ExperimentCommand;
 use super::key::KeyCommand;
+use super::node::NodeCommand;
 use super::out::Out;
 use super::provider::ProviderCommand;
 use super::restore::RestoreArgs;
@@ -118,6 +119,9 @@ pub(crate) enum Command {
     /// Look after the key that seals what the server keeps.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Look after the servers that share a store.
+    #[command(subcommand)]
+    Node(NodeCommand),
     /// Print a script that completes commands and names in your shell.
     Completions(CompletionsArgs),
 }

@@ -57,6 +57,9 @@ fn complaints_of(engine: &Value) -> Vec<(String, String)> {
                     by `larder engine forget`";
         return vec![(what, help.to_owned())];
     }
+    if engine["state"] == "elsewhere" {
+        return vec![];
+    }
     if engine["state"] != "reachable" {
         let help = "start it, or name another with `larder serve --engine`; the server's user must be allowed to use its socket";
         return vec![(format!("the engine `{}`: {}", of("name"), of("error")), help.to_owned())];

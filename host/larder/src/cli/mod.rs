@@ -36,6 +36,7 @@ mod experiment;
 mod failure;
 mod key;
 mod model;
+mod node;
 mod out;
 mod progress;
 mod provider;
@@ -51,6 +52,7 @@ mod text;
 mod tests;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use tokio::runtime::{Builder, Runtime};
@@ -61,6 +63,9 @@ use args::{Cli, Command, Global};
 use context::Context;
 use failure::{Failure, Kind, Result};
 use provider::ProviderCommand;
+
+/// How long threads that still wait for something may take to end with the server.
+const LEFT_BEHIND_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// Runs the command that the process was started with.
 pub(crate) fn main() -> ExitCode {
@@ -103,6 +108,7 @@ async fn ask_server(global: &Global, command: Command) -> Result<()> {
         Command::Audit(args) => audit::run(&context, &args).await,
         Command::Backup(args) => backup::run(&context, &args).await,
         Command::Key(command) => key::run(&context, &command).await,
+        Command::Node(command) => node::run(&context, command).await,
         Command::Serve(_) | Command::Completions(_) | Command::Restore(_) => Ok(()),
     }
 }
@@ -110,7 +116,11 @@ async fn ask_server(global: &Global, command: Command) -> Result<()> {
 fn run_server(global: &Global, args: ServeArgs) -> Result<()> {
     let data_dir = data_dir::resolve(global.data_dir.as_deref());
     let failed = |error: anyhow::Error| Failure::new(Kind::Failed, "serve_failed", format!("{error:#}"));
-    runtime(Builder::new_multi_thread())?.block_on(serve::run(data_dir, args)).map_err(failed)
+    let runtime = runtime(Builder::new_multi_thread())?;
+    let ended = runtime.block_on(serve::run(data_dir, args)).map_err(failed);
+    // What still waits for a database that is gone is not waited for.
+    runtime.shutdown_timeout(LEFT_BEHIND_WAIT_MAX);
+    ended
 }
 
 fn runtime(mut builder: Builder) -> Result<Runtime> {

@@ -51,6 +51,7 @@ fn unexpected(error: &dyn std::fmt::Display) -> Failure {
 pub(crate) struct Engine {
     pub(crate) name: String,
     pub(crate) state: String,
+    pub(crate) drained: bool,
     pub(crate) version: Option<String>,
     pub(crate) addons: u64,
     pub(crate) weight: Option<u32>,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
-use larder_domain::SecretString;
 use larder_domain::ports::Sealer;
+use larder_domain::{NodeName, SecretString};
 use larder_sandbox::Roots;
 use larder_store::{Server, SqlStore, SystemClock, Time, claim};
 
@@ -19,6 +19,9 @@ pub(crate) struct DatabaseArgs {
     /// Keep everything in a database of a PostgreSQL server, like postgres://larder:PASSWORD@db.internal/larder, and not in the data directory
     #[arg(long, value_name = "URL", env = "LARDER_DATABASE", hide_env_values = true, value_parser = secret)]
     database: Option<SecretString>,
+    /// What this server is called among those that share a database; the machine's name if it is not said
+    #[arg(long, value_name = "NAME", env = "LARDER_NODE_NAME", requires = "database")]
+    node_name: Option<NodeName>,
 }
 
 /// Anything: what a parser refuses is shown, and there may be a password in it.
@@ -53,6 +56,14 @@ pub(super) fn open(
     }
     let claim = claim(dir.path())?;
     let tls = roots.client_config().context("TLS can't be spoken")?;
-    let store = SqlStore::connect(Server { url, tls, time: Time::Servers }, sealer, clock)?;
+    let node = args.node_name.map_or_else(machine, Ok)?;
+    let store = SqlStore::connect(Server { url, tls, time: Time::Servers, node }, sealer, clock)?;
     Ok(Opened { store: Arc::new(store), _claim: Some(claim) })
+}
+
+/// The machine's name up to its domain, as far as it can be a node's.
+fn machine() -> anyhow::Result<NodeName> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_lowercase();
+    let label = name.split('.').next().unwrap_or_default().replace('_', "-");
+    label.parse().context("this machine's name can't be a node's; give one with --node-name")
 }

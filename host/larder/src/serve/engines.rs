@@ -17,6 +17,8 @@ use larder_domain::network::Host;
 
 /// What the one engine is called that the command line names.
 const NAME: &str = "default";
+/// What stands for no engine at all.
+const NONE: &str = "none";
 /// The ports that containers are given unless somebody says otherwise.
 const PORTS: RangeInclusive<u16> = 21_000..=21_999;
 /// Where an engine on this machine is reached, and publishes.
@@ -25,7 +27,7 @@ const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// How engines are found and used.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct EngineArgs {
-    /// The Docker engine for addons: unix:///path/of/docker.sock or tcp://host:port
+    /// The Docker engine for addons: unix:///path/of/docker.sock or tcp://host:port; none for no engine
     #[arg(long, value_name = "ENDPOINT", env = "LARDER_ENGINE", default_value = "unix:///var/run/docker.sock")]
     pub(crate) engine: String,
     /// The name or address by which apps and this host reach what the engine publishes
@@ -50,6 +52,9 @@ pub(crate) struct EngineArgs {
 pub(super) fn engines(args: EngineArgs) -> anyhow::Result<Vec<NamedEngine>> {
     if let Some(file) = &args.engines {
         return file::read(file);
+    }
+    if args.engine == NONE {
+        return Ok(vec![]);
     }
     let engine = DockerEngine::connect(&args.engine).context("--engine can't be used")?;
     if engine.is_exposed() {

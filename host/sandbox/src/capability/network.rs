@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
+use crate::lease::Lease;
 use crate::memory::MemoryBudget;
 
 pub(crate) use names::look_up_by_the_host;
@@ -72,6 +73,7 @@ struct Inner {
     lookups: Semaphore,
     /// What the call may keep in the host.
     memory: MemoryBudget,
+    lease: Lease,
 }
 
 #[derive(Default)]
@@ -104,10 +106,10 @@ pub(crate) enum Closed {
 
 impl Gate {
     /// For one call.
-    pub(crate) fn new(network: Arc<Network>, policy: Arc<Policy>, memory: MemoryBudget) -> Self {
+    pub(crate) fn new(network: Arc<Network>, policy: Arc<Policy>, memory: MemoryBudget, lease: Lease) -> Self {
         let (seen, connections) = (Mutex::default(), AtomicUsize::new(0));
         let lookups = Semaphore::new(LOOKUPS_AT_ONCE_PER_CALL_MAX);
-        Self(Arc::new(Inner { network, policy, seen, connections, lookups, memory }))
+        Self(Arc::new(Inner { network, policy, seen, connections, lookups, memory, lease }))
     }
 
     /// The addresses of a name that a socket may go to. They still have to pass [`Gate::admits`].
@@ -250,8 +252,9 @@ impl Gate {
         is_within
     }
 
+    /// Takes one of the call's connections, if it may act at all.
     fn count_connection(&self) -> bool {
-        self.0.connections.fetch_add(1, Ordering::Relaxed) < CONNECTIONS_MAX
+        self.0.lease.is_held() && self.0.connections.fetch_add(1, Ordering::Relaxed) < CONNECTIONS_MAX
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {

@@ -24,7 +24,7 @@ async fn executed_time_adds_up_and_waiting_is_free() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     });
-    let ended = Metered::new(work, limits(10_000, 10_000)).await;
+    let ended = Metered::new(work, limits(10_000, 10_000), Lease::default()).await;
     assert_eq!(ended.outcome, Ok(()));
     assert!(ended.cpu >= Duration::from_millis(20) && ended.cpu < Duration::from_millis(60), "{:?}", ended.cpu);
     assert!(ended.wall >= Duration::from_millis(100));
@@ -38,14 +38,14 @@ async fn small_portions_are_charged_too() {
             yield_now().await;
         }
     });
-    let ended: Ended<()> = Metered::new(work, limits(20, 10_000)).await;
+    let ended: Ended<()> = Metered::new(work, limits(20, 10_000), Lease::default()).await;
     assert_eq!(ended.outcome, Err(Over::Cpu));
     assert!(ended.cpu < Duration::from_millis(40));
 }
 
 #[tokio::test]
 async fn waiting_ends_with_the_wall_limit() {
-    let ended: Ended<()> = Metered::new(pin!(pending()), limits(1000, 30)).await;
+    let ended: Ended<()> = Metered::new(pin!(pending()), limits(1000, 30), Lease::default()).await;
     assert_eq!(ended.outcome, Err(Over::Wall));
     assert!(ended.cpu < Duration::from_millis(20));
 }
@@ -59,7 +59,7 @@ async fn a_first_poll_that_takes_too_long_ends_the_call_as_well() {
         compute(Duration::from_millis(30));
         Poll::<()>::Pending
     }));
-    assert_eq!(Metered::new(work, limits(1000, 10)).await.outcome, Err(Over::Wall));
+    assert_eq!(Metered::new(work, limits(1000, 10), Lease::default()).await.outcome, Err(Over::Wall));
 }
 
 #[tokio::test]
@@ -69,5 +69,5 @@ async fn a_tick_within_a_poll_knows_what_is_left() {
         compute(Duration::from_millis(20));
         on_tick().is_err()
     });
-    assert_eq!(Metered::new(work, limits(15, 10_000)).await.outcome, Ok(true));
+    assert_eq!(Metered::new(work, limits(15, 10_000), Lease::default()).await.outcome, Ok(true));
 }

@@ -201,7 +201,7 @@ impl Prepared<'_> {
 /// A row of either database.
 pub(super) enum AnyRow<'r> {
     Sqlite(&'r Row<'r>),
-    Postgres(&'r ::postgres::Row),
+    Postgres(&'r tokio_postgres::Row),
 }
 
 impl<'r> AnyRow<'r> {
@@ -219,8 +219,8 @@ impl<'r> From<&'r Row<'r>> for AnyRow<'r> {
     }
 }
 
-impl<'r> From<&'r ::postgres::Row> for AnyRow<'r> {
-    fn from(row: &'r ::postgres::Row) -> Self {
+impl<'r> From<&'r tokio_postgres::Row> for AnyRow<'r> {
+    fn from(row: &'r tokio_postgres::Row) -> Self {
         Self::Postgres(row)
     }
 }

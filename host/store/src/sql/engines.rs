@@ -126,6 +126,7 @@ fn pin(tx: &Tx<'_>, addon: AddonId, placement: &Placement) -> Outcome<Option<Eng
     }
     let Some(engine) = choose(tx, place.parent, Some(placement))? else { return Ok(None) };
     tx.execute("UPDATE addon_detail SET engine = ? WHERE addon = ?", (engine.as_str(), addon.0.as_bytes()))?;
+    plan::pin(tx, addon, &engine)?;
     if place.is_live {
         count(tx, addon, 1)?;
     }

@@ -2,11 +2,12 @@
 //! [`StoreError`], since `?` needs a type of its own to convert SQLite's errors into.
 
 use std::convert::Infallible;
+use std::error::Error as _;
 
 use larder_domain::Illegal;
 use larder_domain::ports::{SealError, StoreError};
-use postgres::error::SqlState;
 use rusqlite::ErrorCode;
+use tokio_postgres::error::SqlState;
 
 /// A statement, or a job made of several, that failed.
 #[derive(Debug)]
@@ -18,6 +19,11 @@ impl Failure {
     /// What stands in a column can't be read.
     pub(super) fn corrupt(what: impl Into<String>) -> Self {
         Self(StoreError::Corrupt(what.into()))
+    }
+
+    /// The database can't be asked.
+    pub(super) fn unreachable(why: impl Into<String>) -> Self {
+        Self(StoreError::Unreachable(why.into()))
     }
 
     /// The database can't do it.
@@ -42,14 +48,45 @@ impl From<rusqlite::Error> for Failure {
     }
 }
 
-impl From<postgres::Error> for Failure {
-    fn from(error: postgres::Error) -> Self {
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Self {
         Self(match error.code() {
             // Somebody else has what it waits for, and for long.
             Some(&SqlState::LOCK_NOT_AVAILABLE) => StoreError::Busy,
+            // Not a word about what was asked, but about whether it can be asked at all.
+            Some(code)
+                if ["08", "28", "3D", "57"].contains(&&code.code()[..2]) && *code != SqlState::QUERY_CANCELED =>
+            {
+                StoreError::Unreachable(told(&error))
+            }
+            None if error.is_closed() || caused_by_io(&error) => StoreError::Unreachable(told(&error)),
             _ => StoreError::Database(Box::new(error)),
         })
     }
+}
+
+/// What the server said, or what kept it from saying anything: the client's own words around it tell nobody more.
+pub(super) fn told(error: &tokio_postgres::Error) -> String {
+    match (error.as_db_error(), error.source()) {
+        (Some(word), _) => word.message().to_owned(),
+        (None, Some(cause)) => cause.to_string(),
+        (None, None) => error.to_string(),
+    }
+}
+
+/// An error with all that it came from.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+fn caused_by_io(error: &tokio_postgres::Error) -> bool {
+    error.source().is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
 }
 
 impl From<StoreError> for Failure {

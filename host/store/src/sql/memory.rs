@@ -8,16 +8,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use larder_domain::NodeName;
 use larder_domain::ports::Sealer;
 use rusqlite::{Connection, OpenFlags};
 
 use super::clock::StoreClock;
 use super::database::Conn;
-use super::open::{OpenError, saved, void_leases};
+use super::open::{OpenError, saved};
 use super::readers::Readers;
 use super::watch::Pokes;
 use super::writer::{Committer, STATEMENTS_CACHED_MAX, Writer};
-use super::{SqlStore, migrations};
+use super::{SqlStore, migrations, nodes};
 use crate::Clock;
 
 /// Tells the databases of this process apart.
@@ -69,8 +70,8 @@ impl SqlStore {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
         let conn = Conn::Sqlite(connect(&database.name)?);
-        void_leases(&conn)?;
         let saved = saved(&conn, &*sealer)?;
+        let own = nodes::join(&conn, NodeName::only(), clock.wall())?;
         let (clock, pokes) = (StoreClock::resume(clock, saved.time), Pokes::default());
         let committer = Committer::new(conn, clock.clone(), pokes.clone(), saved.counters);
         Ok(Self {
@@ -80,6 +81,8 @@ impl SqlStore {
             clock,
             sealer,
             installation: saved.installation,
+            own,
+            listener: None,
             lock: None,
         })
     }

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0011_networks.sql"),
     include_str!("../../migrations/sqlite/0012_counts_and_sharers.sql"),
     include_str!("../../migrations/sqlite/0013_outdated.sql"),
+    include_str!("../../migrations/sqlite/0014_nodes.sql"),
 ];
 
 /// The newest schema that this version knows.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use larder_domain::ports::{SealError, Sealer, StoreError};
-use larder_domain::{InstallationId, StoreTime};
+use larder_domain::{InstallationId, NodeName, StoreTime};
 
 use super::clock::StoreClock;
 use super::database::Conn;
@@ -17,7 +17,7 @@ use super::readers::{READERS, Readers};
 use super::tx::{Counters, find};
 use super::watch::Pokes;
 use super::writer::{Committer, WRITER_QUEUE_JOBS_MAX, WRITER_QUEUE_WAIT_MAX, Writer};
-use super::{SqlStore, migrations};
+use super::{SqlStore, migrations, nodes};
 use crate::{Clock, places};
 pub(super) use connect::reader;
 pub use directory::claim;
@@ -73,14 +73,16 @@ pub enum OpenError {
     /// The database has tables, and they are not Larder's.
     #[error("the database is somebody else's: it has tables that Larder did not make; give it a database of its own")]
     Foreign,
-    /// Another process has the database.
-    #[error("the database is in use by another server: stop that one, or give this one a database of its own")]
-    Taken,
+    /// Another process is this node.
+    #[error(
+        "another server runs as the node `{0}`: stop that one, or give this one a name of its own with --node-name"
+    )]
+    Taken(NodeName),
     /// The database's server can't be used.
     #[error(
-        "the database's server can't be used: check the address, that it runs, and that the login may create tables"
+        "the database's server can't be used ({0}): check the address, that it runs, and that the login may create tables"
     )]
-    Server(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Server(String),
     /// The writer's thread can't be started.
     #[error("the writer's thread can't be started")]
     Thread(#[source] io::Error),
@@ -97,8 +99,8 @@ impl SqlStore {
         let mut conn = connect::writer(&file)?;
         migrations::run(&mut conn)?;
         let conn = Conn::Sqlite(conn);
-        void_leases(&conn)?;
         let saved = saved(&conn, &*sealer)?;
+        let own = nodes::join(&conn, NodeName::only(), clock.wall())?;
         let readers =
             (0..READERS).map(|_| Ok(Conn::Sqlite(connect::reader(&file)?))).collect::<rusqlite::Result<_>>()?;
 
@@ -114,6 +116,8 @@ impl SqlStore {
             clock,
             sealer,
             installation: saved.installation,
+            own,
+            listener: None,
             lock: Some(lock),
         })
     }
@@ -154,12 +158,4 @@ pub(super) fn saved(conn: &Conn, sealer: &dyn Sealer) -> Result<Saved, OpenError
     );
     conn.execute(sql, (installation.0.as_bytes(), key_check))?;
     Ok(Saved { installation, time: StoreTime::default(), counters: Counters::default() })
-}
-
-/// This process alone has the database, so whoever held a lease is gone.
-pub(super) fn void_leases(conn: &Conn) -> Result<(), OpenError> {
-    let sql =
-        "UPDATE work SET lease_owner = NULL, lease_until = NULL, lease_token = NULL WHERE lease_until IS NOT NULL";
-    conn.execute(sql, ())?;
-    Ok(())
 }

@@ -39,7 +39,8 @@ impl WorkStore for SqlStore {
     }
 
     async fn next_due(&self, saturated: Vec<ProviderName>) -> Result<Option<StoreTime>, StoreError> {
-        self.readers.read(move |conn| lease::next_due(conn, &saturated)).await
+        let (own, now) = (self.own.id, self.clock.now());
+        self.readers.read(move |conn| lease::next_due(conn, own, now, &saturated)).await
     }
 
     fn watch_work(&self) -> Box<dyn Watcher> {

@@ -15,8 +15,9 @@ mod job;
 mod tests;
 
 use std::convert::Infallible;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use larder_domain::ports::StoreError;
@@ -35,12 +36,16 @@ pub(super) const WRITER_QUEUE_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Jobs in one transaction: enough that the disk is no longer what costs, few enough that the first does not wait for long.
 pub(super) const GROUP_JOBS_MAX: usize = 256;
 
+/// How long a writer that is dropped may take to finish what is queued, before it is left to itself: its database may be gone.
+const FINISH_WAIT_MAX: Duration = Duration::from_secs(10);
+
 /// Hands jobs to the writer's thread. Dropping it lets the thread finish what is queued and waits for that.
 pub(super) struct Writer {
     /// None while it is being dropped, and where there is no thread.
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
     queue_wait_max: Duration,
-    thread: Option<JoinHandle<()>>,
+    /// Says nothing, and ends with the thread.
+    thread: Option<Mutex<Receiver<Infallible>>>,
     /// Of a database in memory: whoever asks does the work.
     inline: Option<Mutex<Committer>>,
 }
@@ -52,8 +57,12 @@ impl Writer {
         queue_wait_max: Duration,
     ) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(queue_jobs_max);
-        let thread = thread::Builder::new().name("store-writer".into()).spawn(move || work(jobs, committer))?;
-        Ok(Self { queue: Some(queue), queue_wait_max, thread: Some(thread), inline: None })
+        let (alive, thread) = sync_channel(0);
+        thread::Builder::new().name("store-writer".into()).spawn(move || {
+            work(jobs, committer);
+            drop(alive);
+        })?;
+        Ok(Self { queue: Some(queue), queue_wait_max, thread: Some(Mutex::new(thread)), inline: None })
     }
 
     /// One without a thread: each job is a group of its own, and is committed before whoever asks gets another turn.
@@ -92,8 +101,12 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         self.queue = None;
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the writer's thread panicked");
+        let ended = self
+            .thread
+            .take()
+            .map(|thread| thread.into_inner().unwrap_or_else(PoisonError::into_inner).recv_timeout(FINISH_WAIT_MAX));
+        if matches!(ended, Some(Err(RecvTimeoutError::Timeout))) {
+            tracing::warn!("the database does not answer: what was to be written last is left");
         }
     }
 }

@@ -23,6 +23,7 @@ mod restart;
 mod sqlite;
 mod variables;
 mod world;
+mod world_nodes;
 mod world_postgres;
 
 /// Declares every test for each backend.

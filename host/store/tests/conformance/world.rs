@@ -38,15 +38,16 @@ pub(crate) struct Turn {
 
 impl World {
     pub(crate) fn new(clock: Arc<ManualClock>, open: Open) -> Self {
-        Self { store: open(), clock, node: NodeId::generate(), open }
+        let store = open();
+        Self { node: store.node(), store, clock, open }
     }
 
     /// Closes the store and opens it again.
     pub(crate) fn restart(self) -> Self {
-        let Self { store, clock, node, open } = self;
+        let Self { store, clock, open, .. } = self;
         assert_eq!(Arc::strong_count(&store), 1, "the store is still in use");
         drop(store);
-        Self { store: open(), clock, node, open }
+        Self::new(clock, open)
     }
 
     pub(crate) async fn app(&self, name: &str) -> AppName {

@@ -12,7 +12,7 @@ use std::thread;
 use larder_domain::SecretString;
 use larder_domain::ports::Store;
 use larder_domain::ports::store::AppStore as _;
-use larder_store::{KeyfileSealer, ManualClock, OpenError, Server, SqlStore, Time};
+use larder_store::{Clock, KeyfileSealer, ManualClock, OpenError, Server, SqlStore, Time};
 use postgres::{Client, NoTls};
 use rustls::{ClientConfig, RootCertStore};
 
@@ -25,7 +25,8 @@ pub(crate) fn world() -> Option<World> {
         let clock = Arc::clone(&clock);
         move || {
             let sealer = Arc::new(KeyfileSealer::from_key(&[7; 32]));
-            let server = Server { url: SecretString::new(&url), tls: tls(), time: Time::Given };
+            let server =
+                Server { url: SecretString::new(&url), tls: tls(), time: Time::Given, node: "one".parse().unwrap() };
             Arc::new(SqlStore::connect(server, sealer, clock.clone()).unwrap()) as Arc<dyn Store>
         }
     };
@@ -52,14 +53,19 @@ pub(crate) fn database() -> Option<String> {
 }
 
 /// Runs statements in a database. Their client can't wait where a test does.
-fn alter(url: &str, sql: &'static str) {
+pub(crate) fn alter(url: &str, sql: &'static str) {
     let url = url.to_owned();
     thread::spawn(move || Client::connect(&url, NoTls).unwrap().batch_execute(sql)).join().unwrap().unwrap();
 }
 
 fn open(url: &str) -> Result<SqlStore, OpenError> {
-    let server = Server { url: SecretString::new(url), tls: tls(), time: Time::Given };
-    SqlStore::connect(server, Arc::new(KeyfileSealer::from_key(&[7; 32])), Arc::new(ManualClock::default()))
+    node(url, "one", &Arc::new(ManualClock::default()))
+}
+
+/// A node of that name, on a clock that others may have too.
+pub(crate) fn node(url: &str, name: &str, clock: &Arc<ManualClock>) -> Result<SqlStore, OpenError> {
+    let server = Server { url: SecretString::new(url), tls: tls(), time: Time::Given, node: name.parse().unwrap() };
+    SqlStore::connect(server, Arc::new(KeyfileSealer::from_key(&[7; 32])), Arc::clone(clock) as Arc<dyn Clock>)
 }
 
 #[tokio::test]

@@ -14,7 +14,14 @@ fn gates(grants: &[&str]) -> impl Fn() -> Gate {
     let policy = Arc::new(Policy::new(list.clone(), list));
     let (network, host) = (Arc::new(Network::new()), Arc::new(HostMemory::new(usize::MAX)));
     let limits = CallLimits::default();
-    move || Gate::new(Arc::clone(&network), Arc::clone(&policy), MemoryBudget::new(&limits, Arc::clone(&host)))
+    move || {
+        Gate::new(
+            Arc::clone(&network),
+            Arc::clone(&policy),
+            MemoryBudget::new(&limits, Arc::clone(&host)),
+            Lease::default(),
+        )
+    }
 }
 
 #[test]
@@ -37,7 +44,7 @@ fn all_calls_together_have_so_many_sockets_and_give_them_back() {
 fn sockets_are_memory_of_the_call() {
     let host = Arc::new(HostMemory::new(usize::MAX));
     let limits = CallLimits { memory_bytes: 2 << 20, ..CallLimits::default() };
-    let gate = Gate::new(Arc::new(Network::new()), Arc::default(), MemoryBudget::new(&limits, host));
+    let gate = Gate::new(Arc::new(Network::new()), Arc::default(), MemoryBudget::new(&limits, host), Lease::default());
     let sockets = (0..CONNECTIONS_MAX).take_while(|_| gate.count_socket()).count();
     assert!((1..CONNECTIONS_MAX).contains(&sockets), "{sockets} in 700 KiB");
 }

@@ -3,20 +3,27 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::error::Error;
-use std::thread;
+use std::time::Duration;
 
-use postgres::types::private::BytesMut;
-use postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
-use postgres::{Client, Row, Statement};
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+use tokio_postgres::types::private::BytesMut;
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Client, Row, Statement};
 
 use super::super::error::{Failure, Result};
 use super::Step;
 use super::value::{Owned, Value};
 
-/// Used by one thread at a time, which waits for each answer.
+/// Used by one thread at a time, which waits for each answer, and not for ever: a server that is there and says nothing is as good as gone.
 pub(in crate::sql) struct Session {
-    /// None only while it is being dropped.
-    client: Option<RefCell<Client>>,
+    client: Client,
+    /// Its own, so that it can be waited for wherever waiting is allowed. None only while it is being dropped.
+    runtime: Option<Runtime>,
+    /// How long an answer may take.
+    answer_wait_max: Cell<Duration>,
+    /// Whether an answer did not come: what would come now might be the answer to something else.
+    gave_up: Cell<bool>,
     prepared: RefCell<HashMap<String, Statement>>,
     changes: Cell<u64>,
     /// Whether a transaction was begun and has not ended.
@@ -26,22 +33,29 @@ pub(in crate::sql) struct Session {
 }
 
 impl Session {
-    pub(in crate::sql) fn new(client: Client) -> Self {
-        let (is_open, can_go_on) = (Cell::new(false), Cell::new(false));
+    /// A session over a connection that this runtime drives.
+    pub(in crate::sql) fn new(client: Client, runtime: Runtime, answer_wait_max: Duration) -> Self {
+        let (runtime, answer_wait_max, gave_up) = (Some(runtime), Cell::new(answer_wait_max), Cell::new(false));
         let (prepared, changes) = (RefCell::default(), Cell::new(0));
-        Self { client: Some(RefCell::new(client)), prepared, changes, is_open, can_go_on }
+        let (is_open, can_go_on) = (Cell::new(false), Cell::new(false));
+        Self { client, runtime, answer_wait_max, gave_up, prepared, changes, is_open, can_go_on }
+    }
+
+    /// Waits so long for each answer from now on.
+    pub(in crate::sql) fn wait_at_most(&self, wait: Duration) {
+        self.answer_wait_max.set(wait);
     }
 
     pub(super) fn execute(&self, sql: &str, values: &[Owned]) -> Result<usize> {
         let statement = self.prepared(sql)?;
-        let changed = self.ask(|client| client.execute(&statement, &as_parameters(values)))?;
+        let changed = self.ask(self.client.execute(&statement, &as_parameters(values)))?;
         self.changes.set(self.changes.get() + changed);
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
     }
 
     pub(super) fn query(&self, sql: &str, values: &[Owned]) -> Result<Vec<Row>> {
         let statement = self.prepared(sql)?;
-        let rows = self.ask(|client| client.query(&statement, &as_parameters(values)))?;
+        let rows = self.ask(self.client.query(&statement, &as_parameters(values)))?;
         // A statement that changes rows may tell of them.
         if !is_query(sql) {
             self.changes.set(self.changes.get() + rows.len() as u64);
@@ -75,39 +89,47 @@ impl Session {
         self.is_open.get() && !self.is_lost()
     }
 
-    pub(super) fn run_all(&self, sql: &str) -> Result<()> {
-        self.ask(|client| client.batch_execute(sql))
+    pub(in crate::sql) fn run_all(&self, sql: &str) -> Result<()> {
+        self.ask(self.client.batch_execute(sql))
     }
 
     /// Whether the server is gone, as far as this is known.
     pub(super) fn is_lost(&self) -> bool {
-        self.client.as_ref().is_none_or(|client| client.borrow().is_closed())
+        self.gave_up.get() || self.client.is_closed()
     }
 
     fn prepared(&self, sql: &str) -> Result<Statement> {
         if let Some(statement) = self.prepared.borrow().get(sql) {
             return Ok(statement.clone());
         }
-        let statement = self.ask(|client| client.prepare(&numbered(sql)))?;
+        let statement = self.ask(self.client.prepare(&numbered(sql)))?;
         self.prepared.borrow_mut().insert(sql.to_owned(), statement.clone());
         Ok(statement)
     }
 
-    fn ask<T>(&self, ask: impl FnOnce(&mut Client) -> std::result::Result<T, postgres::Error>) -> Result<T> {
-        let client = self.client.as_ref().ok_or_else(|| Failure::database("the session has ended".into()))?;
-        ask(&mut client.borrow_mut()).map_err(|error| {
-            self.can_go_on.set(false);
-            error.into()
-        })
+    fn ask<T>(&self, answer: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>) -> Result<T> {
+        let runtime = self.runtime.as_ref().filter(|_| !self.gave_up.get());
+        let runtime = runtime.ok_or_else(|| Failure::unreachable("the session has ended"))?;
+        let wait = self.answer_wait_max.get();
+        // A timer can only be made where its runtime is at work.
+        let failed = match runtime.block_on(async { timeout(wait, answer).await }) {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => Failure::from(error),
+            Err(_) => {
+                self.gave_up.set(true);
+                Failure::unreachable(format!("it did not answer within {} s", wait.as_secs()))
+            }
+        };
+        self.can_go_on.set(false);
+        Err(failed)
     }
 }
 
 impl Drop for Session {
-    /// The client says goodbye on a runtime of its own, which can't be done where another one may be at work.
+    /// Whatever is still under way is left behind: nobody can wait where this may be dropped.
     fn drop(&mut self) {
-        let client = self.client.take();
-        if let Err(error) = thread::Builder::new().name("store-farewell".into()).spawn(move || drop(client)) {
-            tracing::warn!(%error, "a connection to the database is not closed");
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
         }
     }
 }

@@ -1,42 +1,74 @@
 //! Brings a database to the schema that this version works with.
+//!
+//! Nodes of the next version may start while some of this one run. So a migration only adds, or says from which schema on servers can go
+//! along with it ([`Migration::oldest`]): those that know an older one are refused at their start, and what still runs is to be stopped before.
 
-use larder_domain::ports::StoreError;
-
-use super::super::database::Conn;
-use super::super::error::{Failure, Result};
+use super::super::database::{Conn, Step};
+use super::super::error::Result;
 use super::super::open::OpenError;
 use super::super::tx::find;
-use super::{Connector, STATEMENT_MS_MAX};
+use super::{ANSWER_WAIT_MAX, STATEMENT_MS_MAX, unusable};
+use std::time::Duration;
 
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/postgres/0001_tables.sql")];
+/// How long a migration may take.
+const MIGRATION_WAIT_MAX: Duration = Duration::from_secs(30 * 60);
+/// The lock of whoever changes the schema.
+const SCHEMA_LOCK: i64 = 0x6c61_7264_6572;
 
-/// Runs what has not run yet, and then `then`.
-pub(super) fn run<T>(
-    connector: &Connector,
-    then: impl FnOnce(&Conn) -> Result<T, OpenError>,
-) -> Result<(Conn, T), OpenError> {
-    let failed = |Failure(error)| OpenError::Server(Box::new(error));
-    let conn = connector.writer().map_err(|failure| match failure {
-        Failure(StoreError::Busy) => OpenError::Taken,
-        failure => failed(failure),
-    })?;
-    if is_foreign(&conn).map_err(failed)? {
+struct Migration {
+    sql: &'static str,
+    /// The oldest schema whose servers can go on after it.
+    oldest: usize,
+}
+
+const MIGRATIONS: &[Migration] = &[
+    Migration { sql: include_str!("../../../migrations/postgres/0001_tables.sql"), oldest: 1 },
+    Migration { sql: include_str!("../../../migrations/postgres/0002_nodes.sql"), oldest: 2 },
+];
+
+/// Runs what has not run yet, and then `then`; nobody else does so meanwhile, however many start at once.
+pub(super) fn run<T>(conn: &Conn, then: impl FnOnce(&Conn) -> Result<T, OpenError>) -> Result<T, OpenError> {
+    // It may have much to do, and so may whoever is waited for.
+    wait_at_most(conn, MIGRATION_WAIT_MAX);
+    let patient = "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0";
+    conn.run_all(&format!("SET SESSION lock_timeout = 0; SELECT pg_advisory_lock({SCHEMA_LOCK}); {patient}"))
+        .map_err(unusable)?;
+    let done = migrate(conn).and_then(|()| then(conn));
+    conn.roll_back().map_err(unusable)?;
+    conn.run_all(&format!(
+        "SELECT pg_advisory_unlock({SCHEMA_LOCK}); SET statement_timeout = {STATEMENT_MS_MAX};
+         SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}",
+        super::TURN_WAIT_MS_MAX,
+        super::GROUP_IDLE_MS_MAX
+    ))
+    .map_err(unusable)?;
+    wait_at_most(conn, ANSWER_WAIT_MAX);
+    done
+}
+
+fn wait_at_most(conn: &Conn, wait: Duration) {
+    if let Conn::Postgres(session) = conn {
+        session.wait_at_most(wait);
+    }
+}
+
+fn migrate(conn: &Conn) -> Result<(), OpenError> {
+    if is_foreign(conn).map_err(unusable)? {
         return Err(OpenError::Foreign);
     }
-    let done = schema(&conn).map_err(failed)?;
-    if done > MIGRATIONS.len() {
+    let (done, oldest) = schema(conn).map_err(unusable)?;
+    if oldest > MIGRATIONS.len() {
         return Err(OpenError::Newer { found: done, known: MIGRATIONS.len() });
     }
-    // They may have much to do.
-    conn.run_all("SET statement_timeout = 0").map_err(failed)?;
-    for (at, sql) in MIGRATIONS.iter().enumerate().skip(done) {
+    for (at, Migration { sql, oldest }) in MIGRATIONS.iter().enumerate().skip(done) {
         let number = at + 1;
-        let all = format!("BEGIN; {sql}; UPDATE schema_version SET version = {number}; COMMIT");
-        conn.run_all(&all).map_err(failed)?;
+        // The first ones have no place yet for whom they let go on.
+        let noted = if number > 1 { format!(", oldest = {oldest}") } else { String::new() };
+        conn.step(Step::BeginWriting).map_err(unusable)?;
+        conn.run_all(&format!("{sql}; UPDATE schema_version SET version = {number}{noted}")).map_err(unusable)?;
+        conn.step(Step::Commit).map_err(unusable)?;
     }
-    conn.run_all(&format!("SET statement_timeout = {STATEMENT_MS_MAX}")).map_err(failed)?;
-    let then = then(&conn)?;
-    Ok((conn, then))
+    Ok(())
 }
 
 /// Whether there are tables where ours would be made, and ours are not among them.
@@ -50,11 +82,16 @@ fn is_foreign(conn: &Conn) -> Result<bool> {
     )
 }
 
-/// How many migrations have run.
-fn schema(conn: &Conn) -> Result<usize> {
+/// How many migrations have run, and the oldest schema whose servers can go along with them.
+fn schema(conn: &Conn) -> Result<(usize, usize)> {
     conn.run_all(
         "CREATE TABLE IF NOT EXISTS schema_version (one BIGINT PRIMARY KEY CHECK (one = 1), version BIGINT NOT NULL);
          INSERT INTO schema_version VALUES (1, 0) ON CONFLICT DO NOTHING",
     )?;
-    Ok(find(conn, "SELECT version FROM schema_version", (), |row| row.take())?.unwrap_or(0))
+    let done: usize = find(conn, "SELECT version FROM schema_version", (), |row| row.take())?.unwrap_or(0);
+    let oldest = match done {
+        0 | 1 => 1,
+        _ => find(conn, "SELECT oldest FROM schema_version", (), |row| row.take())?.unwrap_or(1),
+    };
+    Ok((done, oldest))
 }

@@ -84,7 +84,7 @@ mod tests {
     use crate::sql::migrations;
 
     /// Columns of bytes that are not sealed: ids, digests.
-    const OTHERS: [&str; 19] = [
+    const OTHERS: [&str; 22] = [
         "addon.id",
         "addon_detail.addon",
         "addon_detail.parent",
@@ -99,9 +99,12 @@ mod tests {
         "idempotency.body",
         "installation.id",
         "log.addon",
+        "node.id",
         "operation_detail.addon",
         "operation_object.addon",
         "operation_object.digest",
+        "transfer.operation",
+        "transfer.node",
         "version.digest",
         "work.lease_owner",
     ];

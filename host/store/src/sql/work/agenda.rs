@@ -64,13 +64,14 @@ impl Agenda {
     }
 }
 
-/// One seek for each provider.
+/// One seek for each provider and engine.
 fn read(conn: &Conn) -> Result<BTreeMap<ProviderName, StoreTime>> {
     let mut earliest = BTreeMap::new();
-    let mut last = String::new();
-    while let Some(head) = next_head(conn, &last)? {
-        head.provider.as_str().clone_into(&mut last);
-        earliest.insert(head.provider, head.open_at);
+    let mut last = (String::new(), String::new());
+    while let Some(head) = next_head(conn, (&last.0, &last.1))? {
+        last = (head.provider.as_str().to_owned(), head.engine);
+        let time: &mut StoreTime = earliest.entry(head.provider).or_insert(head.open_at);
+        *time = head.open_at.min(*time);
     }
     Ok(earliest)
 }

@@ -1,8 +1,8 @@
 //! Leasing due work, round robin over providers: one piece each in turn, beginning after the provider that was served last. So
 //! a provider with a million pieces waits for its turn like one with a single piece.
 //!
-//! The index `work_open` is ordered by provider and then by when a piece can be leased: one seek finds a provider's earliest
-//! piece, however many it has.
+//! The index `work_open` is ordered by provider, by engine, and then by when a piece can be leased: one seek for each engine that its
+//! addons are on finds a provider's earliest piece, however many it has.
 
 use std::collections::VecDeque;
 
@@ -15,6 +15,7 @@ use super::plan;
 use crate::sql::addons::{Brought, SealedRecord, step};
 use crate::sql::database::Conn;
 use crate::sql::error::{Failure, Result};
+use crate::sql::nodes;
 use crate::sql::rows::Columns;
 use crate::sql::tx::{Memory, Tx, find};
 
@@ -31,9 +32,10 @@ pub(super) enum SealedLease {
     Other(Lease),
 }
 
-/// The earliest piece of a provider's work.
+/// The earliest piece of a provider's work about addons on one engine, or on none.
 pub(super) struct Head {
     pub(super) provider: ProviderName,
+    pub(super) engine: String,
     pub(super) open_at: StoreTime,
     kind: WorkKind,
     subject: Subject,
@@ -46,8 +48,12 @@ pub(super) fn lease_due(
     count_max: usize,
     saturated: &[ProviderName],
 ) -> Result<Vec<SealedLease>> {
+    if nodes::is_draining(tx.conn, owner)? == Some(true) {
+        return Ok(vec![]);
+    }
     let left = count_max.min(LEASES_PER_CALL_MAX);
-    let mut round = Round { owner, left, passes_left: PASSED_PER_CALL_MAX, leased: vec![] };
+    let elsewhere = nodes::engines_elsewhere(tx.conn, owner, tx.now)?;
+    let mut round = Round { owner, elsewhere, left, passes_left: PASSED_PER_CALL_MAX, leased: vec![] };
     let Memory { agenda, served, .. } = &mut *tx.memory;
     let hungry = agenda.due(tx.conn, tx.now, served.as_ref())?.filter(|provider| !saturated.contains(provider));
     let mut circle: VecDeque<ProviderName> = hungry.cloned().collect();
@@ -61,14 +67,23 @@ pub(super) fn lease_due(
     Ok(round.leased)
 }
 
-/// When the earliest piece can be leased of all providers but the saturated ones.
-pub(super) fn next_due(conn: &Conn, saturated: &[ProviderName]) -> Result<Option<StoreTime>> {
-    let (mut at, mut earliest) = (String::new(), None);
-    while let Some(head) = next_head(conn, &at)? {
-        at = head.provider.as_str().to_owned();
-        if !saturated.contains(&head.provider) {
+/// When this node can lease the earliest piece of all providers but the saturated ones.
+pub(super) fn next_due(
+    conn: &Conn,
+    owner: NodeId,
+    now: StoreTime,
+    saturated: &[ProviderName],
+) -> Result<Option<StoreTime>> {
+    if nodes::is_draining(conn, owner)? == Some(true) {
+        return Ok(None);
+    }
+    let elsewhere = nodes::engines_elsewhere(conn, owner, now)?;
+    let (mut at, mut earliest) = ((String::new(), String::new()), None);
+    while let Some(head) = next_head(conn, (&at.0, &at.1))? {
+        if !saturated.contains(&head.provider) && !elsewhere.contains(&head.engine) {
             earliest = Some(earliest.map_or(head.open_at, |e: StoreTime| e.min(head.open_at)));
         }
+        at = (head.provider.as_str().to_owned(), head.engine);
     }
     Ok(earliest)
 }
@@ -76,6 +91,8 @@ pub(super) fn next_due(conn: &Conn, saturated: &[ProviderName]) -> Result<Option
 /// One call's leasing.
 struct Round {
     owner: NodeId,
+    /// Engines that are others' to work on.
+    elsewhere: Vec<String>,
     left: usize,
     passes_left: usize,
     leased: Vec<SealedLease>,
@@ -89,9 +106,7 @@ impl Round {
     /// Leases one piece of a provider's due work, past those that turn out to need nothing now. False if there is none.
     fn serve(&mut self, tx: &mut Tx<'_>, provider: &ProviderName) -> Result<bool> {
         while self.goes_on() {
-            let head = head_of(tx.conn, provider)?;
-            tx.memory.agenda.set(provider, head.as_ref().map(|head| head.open_at));
-            let Some(due) = head.filter(|head| head.open_at <= tx.now) else { return Ok(false) };
+            let Some(due) = self.due_of(tx, provider)? else { return Ok(false) };
             let leased = match due.subject {
                 Subject::Addon(id) if due.kind == WorkKind::Addon => self.lease_addon(tx, due, id)?,
                 _ => Some(SealedLease::Other(self.lease(tx, due)?)),
@@ -105,6 +120,22 @@ impl Round {
             self.passes_left -= 1;
         }
         Ok(false)
+    }
+
+    /// A provider's earliest piece that is due and this node's to take.
+    fn due_of(&self, tx: &mut Tx<'_>, provider: &ProviderName) -> Result<Option<Head>> {
+        let (mut all_earliest, mut own) = (None, None::<Head>);
+        let mut engine = None;
+        while let Some(head) = head_of(tx.conn, provider, engine.as_deref())? {
+            engine = Some(head.engine.clone());
+            all_earliest = Some(all_earliest.map_or(head.open_at, |earliest: StoreTime| earliest.min(head.open_at)));
+            let is_earlier = own.as_ref().is_none_or(|own| head.open_at < own.open_at);
+            if is_earlier && head.open_at <= tx.now && !self.elsewhere.contains(&head.engine) {
+                own = Some(head);
+            }
+        }
+        tx.memory.agenda.set(provider, all_earliest);
+        Ok(own)
     }
 
     /// Wakes an addon and leases its step. An addon that needs none now is put to rest, or planned for later.
@@ -149,22 +180,29 @@ fn wake(tx: &mut Tx<'_>, id: AddonId) -> Result<(SealedRecord, Next)> {
     Ok((record, next))
 }
 
-/// The earliest piece of the first provider whose name comes after this one.
-pub(super) fn next_head(conn: &Conn, after: &str) -> Result<Option<Head>> {
-    let sql = "SELECT provider, open_at, kind, subject FROM work WHERE provider > ? ORDER BY provider, open_at, subject, kind LIMIT 1";
-    find(conn, sql, [after], read_head)
+/// The earliest piece of the first provider and engine whose names come after these.
+pub(super) fn next_head(conn: &Conn, (provider, engine): (&str, &str)) -> Result<Option<Head>> {
+    let sql = "SELECT provider, engine, open_at, kind, subject FROM work WHERE (provider, engine) > (?, ?)
+               ORDER BY provider, engine, open_at, subject, kind LIMIT 1";
+    find(conn, sql, (provider, engine), read_head)
 }
 
-/// The earliest piece of a provider.
-fn head_of(conn: &Conn, provider: &ProviderName) -> Result<Option<Head>> {
-    let sql =
-        "SELECT provider, open_at, kind, subject FROM work WHERE provider = ? ORDER BY open_at, subject, kind LIMIT 1";
-    find(conn, sql, [provider.as_str()], read_head)
+/// The earliest piece of a provider on the first engine whose name comes after this one; on no engine, if there is none yet.
+fn head_of(conn: &Conn, provider: &ProviderName, after: Option<&str>) -> Result<Option<Head>> {
+    let Some(after) = after else {
+        let sql = "SELECT provider, engine, open_at, kind, subject FROM work WHERE provider = ?
+                   ORDER BY engine, open_at, subject, kind LIMIT 1";
+        return find(conn, sql, [provider.as_str()], read_head);
+    };
+    let sql = "SELECT provider, engine, open_at, kind, subject FROM work WHERE provider = ? AND engine > ?
+               ORDER BY engine, open_at, subject, kind LIMIT 1";
+    find(conn, sql, (provider.as_str(), after), read_head)
 }
 
 fn read_head(row: &mut Columns<'_>) -> Result<Head> {
     Ok(Head {
         provider: row.parsed("a provider's name")?,
+        engine: row.take()?,
         open_at: row.time()?,
         kind: row.named("a kind of work", WorkKind::from_name)?,
         subject: row.parsed("a subject of work")?,

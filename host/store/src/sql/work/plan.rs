@@ -9,7 +9,7 @@
 
 use larder_domain::ports::StoreError;
 use larder_domain::work::{Lease, Subject, Token, WorkKind};
-use larder_domain::{Next, ProviderName, StoreTime};
+use larder_domain::{AddonId, EngineName, Next, ProviderName, StoreTime};
 
 use crate::sql::database::Conn;
 use crate::sql::error::Result;
@@ -53,6 +53,7 @@ pub(in crate::sql) fn after_wish(
     provider: &ProviderName,
     next: Next,
 ) -> Result<()> {
+    tx.memory.poked.wish = true;
     match next {
         Next::Unchanged => Ok(()),
         Next::At(due) => wish(tx, kind, subject, provider, due),
@@ -71,11 +72,24 @@ pub(in crate::sql) fn wish(
 ) -> Result<()> {
     let token = tx.next_token();
     may_be_due(tx, provider, due);
+    let addon = match subject {
+        Subject::Addon(id) | Subject::Objects(id) => Some(*id.0.as_bytes()),
+        Subject::Version(..) => None,
+    };
     tx.execute(
-        "INSERT INTO work (subject, kind, provider, due, token) VALUES (?, ?, ?, ?, ?)
+        "INSERT INTO work (subject, kind, provider, engine, due, token)
+         VALUES (?, ?, ?, coalesce((SELECT engine FROM addon_detail WHERE addon = ?), ''), ?, ?)
          ON CONFLICT (subject, kind) DO UPDATE SET due = excluded.due, token = excluded.token",
-        (subject.to_string(), kind.as_str(), provider.as_str(), due.0, token.0),
+        (subject.to_string(), kind.as_str(), provider.as_str(), addon, due.0, token.0),
     )?;
+    Ok(())
+}
+
+/// An addon is on this engine from now on, and so is all work about it.
+pub(in crate::sql) fn pin(tx: &Tx<'_>, addon: AddonId, engine: &EngineName) -> Result<()> {
+    for subject in [Subject::Addon(addon), Subject::Objects(addon)] {
+        tx.execute("UPDATE work SET engine = ? WHERE subject = ?", (engine.as_str(), subject.to_string()))?;
+    }
     Ok(())
 }
 
@@ -104,6 +118,7 @@ pub(in crate::sql) fn poke(
 pub(in crate::sql) fn wish_all(tx: &mut Tx<'_>, kind: WorkKind, provider: &ProviderName) -> Result<()> {
     let token = tx.next_token();
     may_be_due(tx, provider, tx.now);
+    tx.memory.poked.wish = true;
     tx.execute(
         "UPDATE work SET due = CASE WHEN due < ?1 THEN due ELSE ?1 END, token = ?2 WHERE provider = ?3 AND kind = ?4",
         (tx.now.0, token.0, provider.as_str(), kind.as_str()),

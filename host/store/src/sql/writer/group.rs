@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use larder_domain::ports::StoreError;
 use larder_domain::{StoreTime, WallTime};
 
 use super::job::{Job, Uncommitted};
 use crate::sql::clock::{CLOCK_SAVE_MS, StoreClock};
 use crate::sql::database::{Conn, Step};
 use crate::sql::error::{Failure, Result};
+use crate::sql::nodes::Own;
 use crate::sql::postgres::{Connector, Time};
 use crate::sql::purge;
 use crate::sql::tx::{Counters, Memory, Tx, find};
@@ -35,6 +37,7 @@ pub(in crate::sql) struct Committer {
 pub(in crate::sql) struct Shared {
     pub(in crate::sql) connector: Connector,
     pub(in crate::sql) time: Time,
+    pub(in crate::sql) own: Own,
     /// The number of the last commit that this writer knows of.
     pub(in crate::sql) commit: u64,
 }
@@ -53,9 +56,12 @@ impl Committer {
     /// Runs the jobs, commits them and answers them all. Leaves the group empty.
     pub(super) fn commit(&mut self, group: &mut Vec<Box<dyn Job>>) {
         let committed = self.try_commit(group).map_err(|Failure(error)| {
-            tracing::error!(%error, jobs = group.len(), "a group of jobs was not stored");
+            // That the database is gone is told once, by whoever finds out.
+            if !matches!(error, StoreError::Unreachable(_)) {
+                tracing::error!(%error, jobs = group.len(), "a group of jobs was not stored");
+            }
             if let Err(Failure(error)) = self.roll_back() {
-                tracing::error!(%error, "nor could it be rolled back");
+                tracing::error!(%error, "a group of jobs could not be rolled back");
             }
             Uncommitted(Arc::new(error))
         });
@@ -97,7 +103,7 @@ impl Committer {
             return Ok((self.clock.now(), self.clock.wall()));
         };
         if self.conn.is_lost() {
-            self.conn = shared.connector.writer()?;
+            self.conn = shared.connector.writer_again(&shared.own.name)?;
         }
         self.conn.step(Step::BeginWriting)?;
         let sql = "SELECT clock_ms, last_token, last_entry, last_line, last_commit,
@@ -128,6 +134,11 @@ impl Committer {
             let sql = "UPDATE installation SET clock_ms = ?, last_token = ?, last_entry = ?, last_line = ?, last_commit = last_commit + 1";
             self.conn.execute(sql, (now.0, token, entry, line))?;
             shared.commit += 1;
+            let words = self.memory.poked.words();
+            if !words.is_empty() {
+                let word = format!("{} {words}", shared.own.id);
+                self.conn.each_row("SELECT pg_notify('larder', ?)", [word], 1, |_| Ok(()))?;
+            }
         }
         Ok((now, self.memory.counters))
     }

@@ -56,7 +56,10 @@ where
     fn answer(self: Box<Self>, committed: Result<(), Uncommitted>) {
         let answer = match (committed, self.done) {
             // Not even a refusal counts: it may rest on what an earlier job of the group wrote.
-            (Err(uncommitted), _) => Err(StoreError::Database(Box::new(uncommitted))),
+            (Err(uncommitted), _) => Err(match &*uncommitted.0 {
+                StoreError::Unreachable(why) => StoreError::Unreachable(why.clone()),
+                _ => StoreError::Database(Box::new(uncommitted)),
+            }),
             (Ok(()), Ok(value)) => Ok(Ok(value)),
             (Ok(()), Err(Stop::Refused(refusal))) => Ok(Err(refusal)),
             (Ok(()), Err(Stop::Failed(failure))) => Err(failure.into()),

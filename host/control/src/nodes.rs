@@ -1,0 +1,111 @@
+//! Nodes: who is there, who takes work, and what other nodes have done that somebody here waits for.
+
+use std::time::Duration;
+
+use larder_domain::node::Node;
+use larder_domain::ports::store::Standing;
+use larder_domain::work::LEASE_RENEWAL_MS;
+use larder_domain::{EngineName, NodeName};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::worker::renew_leases;
+use crate::{Code, Control, ControlError};
+
+/// The least time between two looks at what other nodes have done.
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
+
+impl Control {
+    /// All nodes, and those that went without a word lately.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn nodes(&self) -> Result<Vec<Node>, ControlError> {
+        Ok(self.store.nodes().await?)
+    }
+
+    /// Says where this node listens. From now on it takes part.
+    ///
+    /// # Errors
+    /// `engine_unfit` if another node has an engine of the same name that only one machine reaches.
+    pub async fn announce(&self, url: String) -> Result<(), ControlError> {
+        let announced = self.store.announce(url, self.engines.reached()).await?;
+        announced.map_err(|shared| ControlError::refused(Code::EngineUnfit, shared.to_string()))
+    }
+
+    /// Says whether a node is to take work. One that is not ends what it has.
+    ///
+    /// # Errors
+    /// `unknown_node`.
+    pub async fn drain_node(&self, name: &NodeName, drained: bool) -> Result<Node, ControlError> {
+        let unknown = || ControlError::refused(Code::UnknownNode, format!("there is no node `{name}`"));
+        if !self.store.set_draining(name, drained).await? {
+            return Err(unknown());
+        }
+        self.nodes().await?.into_iter().find(|node| node.name == *name).ok_or_else(unknown)
+    }
+
+    /// Says whether new addons come to an engine. What is there stays.
+    ///
+    /// # Errors
+    /// `unknown_engine`.
+    pub async fn drain_engine(&self, name: &EngineName, drained: bool) -> Result<(), ControlError> {
+        let is_known = self.engines.get(name).is_ok()
+            || self.store.engines_of_others().await?.iter().any(|engine| engine.name == *name)
+            || self.store.drained_engines().await?.contains(name);
+        if !is_known {
+            return Err(ControlError::refused(Code::UnknownEngine, format!("there is no engine `{name}`")));
+        }
+        Ok(self.store.set_engine_drained(name, drained).await?)
+    }
+
+    /// Says that this node ends.
+    pub(crate) async fn leave(&self) {
+        if let Err(error) = self.store.leave().await {
+            tracing::warn!(%error, "the other nodes are not told that this one ends; they see it");
+        }
+    }
+}
+
+/// Keeps what this node has: says that it lives, and renews its leases, now and then and whenever another node may have taken one.
+pub(crate) async fn keep(control: Control) {
+    let period = Duration::from_millis(LEASE_RENEWAL_MS);
+    let (mut others, mut next, mut last) = (control.store.watch_others(), Instant::now() + period, Standing::Working);
+    loop {
+        let is_time = tokio::select! {
+            biased;
+            () = sleep(next.saturating_duration_since(Instant::now())) => true,
+            goes_on = others.changed() => {
+                if !goes_on {
+                    return;
+                }
+                false
+            }
+        };
+        if is_time {
+            next = Instant::now() + period;
+            match timeout(period, control.store.beat()).await {
+                Ok(Ok(standing)) if standing == last => {}
+                Ok(Ok(standing)) => last = told(standing),
+                Ok(Err(error)) => tracing::debug!(%error, "the other nodes are not told that this one lives"),
+                Err(_) => tracing::debug!("the other nodes are not told in time that this one lives"),
+            }
+        } else {
+            control.waiters.wake_all();
+            sleep(LOOK_PAUSE).await;
+        }
+        renew_leases(&control, period).await;
+    }
+}
+
+fn told(standing: Standing) -> Standing {
+    match standing {
+        Standing::Working => tracing::info!("this node takes work"),
+        Standing::Draining => tracing::info!("this node is drained: it takes no more work, and ends what it has"),
+        Standing::Replaced => {
+            tracing::error!(
+                "another server runs under this node's name, and this one writes no more: stop one of them"
+            );
+        }
+    }
+    standing
+}

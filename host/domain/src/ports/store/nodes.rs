@@ -1,0 +1,97 @@
+//! The nodes that share the store, and this process's own among them.
+
+use async_trait::async_trait;
+
+use super::{StoreError, Watcher};
+use crate::engines::EngineLabels;
+use crate::ids::{NodeId, OperationId};
+use crate::names::{EngineName, NodeName};
+use crate::node::Node;
+
+/// An engine that a node reaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReachedEngine {
+    /// Its name.
+    pub name: EngineName,
+    /// Where it listens. One behind a socket of the machine's own is reached from nowhere else.
+    pub url: String,
+    /// The name or address by which what it publishes is reached.
+    pub advertise: String,
+    /// What may be wished for.
+    pub labels: EngineLabels,
+    /// How many addons it takes beside those of other engines.
+    pub weight: u32,
+}
+
+/// An engine that is reached by a socket of one machine, and has another node's engine's name: addons would be looked for on the
+/// wrong one. Nothing was stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the engine `{engine}` is the node `{node}`'s already, and a `unix://` engine is one node's alone: give this node's another name in --engines, or reach it over tcp:// from both"
+)]
+pub struct EngineShared {
+    /// The engine.
+    pub engine: EngineName,
+    /// Whose it is.
+    pub node: NodeName,
+}
+
+/// How this process's node stands among the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It works.
+    Working,
+    /// It is to take no more work.
+    Draining,
+    /// Another process has its name now.
+    Replaced,
+}
+
+/// Nodes.
+#[async_trait]
+pub trait NodeStore: Send + Sync + 'static {
+    /// This process's own node.
+    fn node(&self) -> NodeId;
+
+    /// Says where this node listens and which engines it reaches. From now on it takes part.
+    async fn announce(&self, url: String, engines: Vec<ReachedEngine>) -> Result<Result<(), EngineShared>, StoreError>;
+
+    /// Says that this node lives. To be said well within [`crate::node::SILENT_MS_MAX`].
+    async fn beat(&self) -> Result<Standing, StoreError>;
+
+    /// How this node stands, as far as anybody has said.
+    async fn standing(&self) -> Result<Standing, StoreError>;
+
+    /// Says that this node ends, so that nobody waits for it.
+    async fn leave(&self) -> Result<(), StoreError>;
+
+    /// All nodes that are, and those that went without a word lately. In order of names.
+    async fn nodes(&self) -> Result<Vec<Node>, StoreError>;
+
+    /// Says whether a node is to take work. False if there is no such node.
+    async fn set_draining(&self, name: &NodeName, draining: bool) -> Result<bool, StoreError>;
+
+    /// The engines that other living nodes reach, in order of names; one that several reach stands there once.
+    async fn engines_of_others(&self) -> Result<Vec<ReachedEngine>, StoreError>;
+
+    /// The engines to which no new addons are to come, in order of names.
+    async fn drained_engines(&self) -> Result<Vec<EngineName>, StoreError>;
+
+    /// Says whether new addons come to an engine.
+    async fn set_engine_drained(&self, name: &EngineName, drained: bool) -> Result<(), StoreError>;
+
+    /// Says that this process looks after an export or an import.
+    async fn look_after(&self, operation: OperationId) -> Result<(), StoreError>;
+
+    /// Says that it does no more.
+    async fn let_go(&self, operation: OperationId) -> Result<(), StoreError>;
+
+    /// Whether another living node's process looks after it.
+    async fn is_looked_after(&self, operation: OperationId) -> Result<bool, StoreError>;
+
+    /// Waits for what other nodes have committed and people here may wait for. Never, where there are none.
+    fn watch_others(&self) -> Box<dyn Watcher>;
+
+    /// A number that changes whenever anything about a provider does, on whichever node.
+    async fn providers_revision(&self) -> Result<u64, StoreError>;
+}

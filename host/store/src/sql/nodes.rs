@@ -1,0 +1,259 @@
+//! The nodes that share the database: who is there, who reaches which engine, and so who may take which work.
+//!
+//! A node says every few seconds that it lives, in a row of its own. Nothing rests on that but who takes work about engines and what
+//! people are shown: what a silent node may still write is decided by leases alone.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use larder_domain::ids::NodeId;
+use larder_domain::node::{Node, SILENT_MS_MAX};
+use larder_domain::ports::StoreError;
+use larder_domain::ports::store::{EngineShared, NodeStore, ReachedEngine, Standing, Watcher};
+use larder_domain::{EngineName, NodeName, OperationId, StoreTime, WallTime};
+
+use super::SqlStore;
+use super::database::{Conn, Step};
+use super::error::{Failure, Result as Outcome, Stop};
+use super::open::OpenError;
+use super::tx::{Tx, find, list};
+
+/// How long a node that went without a word is still shown, in milliseconds.
+const GONE_KEPT_MS: u64 = 24 * 3_600_000;
+/// How addresses of engines begin that can be reached from one machine only.
+const LOCAL_ENGINE: &str = "unix:";
+
+/// This process, as a node.
+#[derive(Debug, Clone)]
+pub(super) struct Own {
+    pub(super) name: NodeName,
+    pub(super) id: NodeId,
+}
+
+/// This process is the node of that name from now on. Whoever was it before is gone, so what it had leased is free.
+pub(super) fn join(conn: &Conn, name: NodeName, wall: WallTime) -> Result<Own, OpenError> {
+    let own = Own { name, id: NodeId::generate() };
+    conn.step(Step::BeginWriting)?;
+    if let Conn::Postgres(_) = conn {
+        // Others remember what was due: they are to look again.
+        conn.execute("UPDATE installation SET last_commit = last_commit + 1", ())?;
+    }
+    let free =
+        "UPDATE work SET lease_owner = NULL, lease_until = NULL, lease_token = NULL WHERE lease_until IS NOT NULL";
+    match conn {
+        // Nobody else can have any.
+        Conn::Sqlite(_) => conn.execute(free, ())?,
+        Conn::Postgres(_) => {
+            let sql = format!("{free} AND lease_owner IN (SELECT id FROM node WHERE name = ?)");
+            conn.execute(&sql, [own.name.as_str()])?
+        }
+    };
+    conn.execute("DELETE FROM node WHERE name = ?", [own.name.as_str()])?;
+    let sql = "INSERT INTO node (name, id, version, started_at) VALUES (?, ?, ?, ?)";
+    conn.execute(sql, (own.name.as_str(), own.id.0.as_bytes(), env!("CARGO_PKG_VERSION"), wall.0))?;
+    conn.step(Step::Commit)?;
+    Ok(own)
+}
+
+#[async_trait]
+impl NodeStore for SqlStore {
+    fn node(&self) -> NodeId {
+        self.own.id
+    }
+
+    async fn announce(&self, url: String, engines: Vec<ReachedEngine>) -> Result<Result<(), EngineShared>, StoreError> {
+        let own = self.own.clone();
+        self.writer.attempt(move |tx| announce(tx, &own, &url, &engines)).await
+    }
+
+    async fn beat(&self) -> Result<Standing, StoreError> {
+        let own = self.own.clone();
+        self.writer.run(move |tx| beat(tx, &own)).await
+    }
+
+    async fn standing(&self) -> Result<Standing, StoreError> {
+        let own = self.own.clone();
+        self.readers.read(move |conn| standing(conn, &own)).await
+    }
+
+    async fn leave(&self) -> Result<(), StoreError> {
+        let own = self.own.clone();
+        self.writer.run(move |tx| tx.execute("DELETE FROM node WHERE id = ?", [own.id.0.as_bytes()]).map(drop)).await
+    }
+
+    async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
+        let now = self.clock.now();
+        self.readers.read(move |conn| all(conn, now)).await
+    }
+
+    async fn set_draining(&self, name: &NodeName, draining: bool) -> Result<bool, StoreError> {
+        let name = name.clone();
+        let job = move |tx: &mut Tx<'_>| {
+            tx.memory.poked.work = true;
+            Ok(tx.execute("UPDATE node SET draining = ? WHERE name = ?", (draining, name.as_str()))? > 0)
+        };
+        self.writer.run(job).await
+    }
+
+    async fn engines_of_others(&self) -> Result<Vec<ReachedEngine>, StoreError> {
+        if self.listener.is_none() {
+            return Ok(vec![]);
+        }
+        let (own, now) = (self.own.id, self.clock.now());
+        self.readers.read(move |conn| of_others(conn, own, now)).await
+    }
+
+    async fn drained_engines(&self) -> Result<Vec<EngineName>, StoreError> {
+        let sql = "SELECT name FROM drained_engine ORDER BY name";
+        self.readers.read(move |conn| list(conn, sql, (), |row| row.parsed("an engine's name"))).await
+    }
+
+    async fn set_engine_drained(&self, name: &EngineName, drained: bool) -> Result<(), StoreError> {
+        let name = name.clone();
+        let sql = match drained {
+            true => "INSERT INTO drained_engine (name) VALUES (?) ON CONFLICT (name) DO NOTHING",
+            false => "DELETE FROM drained_engine WHERE name = ?",
+        };
+        self.writer.run(move |tx| tx.execute(sql, [name.as_str()]).map(drop)).await
+    }
+
+    async fn look_after(&self, operation: OperationId) -> Result<(), StoreError> {
+        let own = self.own.id;
+        let sql = "INSERT INTO transfer (operation, node) VALUES (?, ?)";
+        self.writer.run(move |tx| tx.execute(sql, (operation.0.as_bytes(), own.0.as_bytes())).map(drop)).await
+    }
+
+    async fn let_go(&self, operation: OperationId) -> Result<(), StoreError> {
+        let sql = "DELETE FROM transfer WHERE operation = ?";
+        self.writer.run(move |tx| tx.execute(sql, [operation.0.as_bytes()]).map(drop)).await
+    }
+
+    async fn is_looked_after(&self, operation: OperationId) -> Result<bool, StoreError> {
+        let (own, now) = (self.own.id, self.clock.now());
+        let sql =
+            "SELECT 1 FROM transfer JOIN node ON node.id = transfer.node WHERE operation = ? AND id <> ? AND seen > ?";
+        let read = move |conn: &Conn| {
+            find(conn, sql, (operation.0.as_bytes(), own.0.as_bytes(), heard_after(now)), |_| Ok(()))
+                .map(|it| it.is_some())
+        };
+        self.readers.read(read).await
+    }
+
+    fn watch_others(&self) -> Box<dyn Watcher> {
+        self.pokes.watch_others()
+    }
+
+    async fn providers_revision(&self) -> Result<u64, StoreError> {
+        if self.listener.is_none() {
+            // Whoever changes something here says so here.
+            return Ok(0);
+        }
+        let sql = "SELECT providers_revision FROM installation";
+        Ok(self.readers.read(move |conn| find(conn, sql, (), |row| row.uint())).await?.unwrap_or_default())
+    }
+}
+
+fn announce(tx: &Tx<'_>, own: &Own, url: &str, engines: &[ReachedEngine]) -> Outcome<(), Stop<EngineShared>> {
+    for ReachedEngine { name, url, .. } in engines {
+        let sql = "SELECT node, node_engine.url FROM node_engine JOIN node ON name = node
+                   WHERE engine = ? AND node <> ? AND seen > ? ORDER BY node";
+        let others = list(tx.conn, sql, (name.as_str(), own.name.as_str(), heard_after(tx.now)), |row| {
+            Ok((row.parsed("a node's name")?, row.take::<String>()?))
+        })?;
+        let is_local = |url: &str| url.starts_with(LOCAL_ENGINE);
+        if let Some((node, _)) = others.into_iter().find(|(_, theirs)| is_local(theirs) || is_local(url)) {
+            return Err(Stop::Refused(EngineShared { engine: name.clone(), node }));
+        }
+    }
+    let name = own.name.as_str();
+    tx.execute("UPDATE node SET url = ?, seen = ? WHERE name = ?", (url, tx.now.0, name))?;
+    tx.execute("DELETE FROM node_engine WHERE node = ?", [name])?;
+    for engine in engines {
+        let ReachedEngine { name: engine, url, advertise, labels, weight } = engine;
+        let labels = serde_json::to_string(labels).map_err(|error| Failure::database(error.to_string()))?;
+        let sql = "INSERT INTO node_engine (node, engine, url, advertise, labels, weight) VALUES (?, ?, ?, ?, ?, ?)";
+        tx.execute(sql, (name, engine.as_str(), url, advertise, labels, *weight))?;
+    }
+    Ok(())
+}
+
+/// The engines that other living nodes reach.
+fn of_others(conn: &Conn, own: NodeId, now: StoreTime) -> Outcome<Vec<ReachedEngine>> {
+    let sql = "SELECT engine, node_engine.url, advertise, labels, weight FROM node_engine JOIN node ON name = node
+               WHERE id <> ? AND seen > ? ORDER BY engine, node";
+    let mut engines = list(conn, sql, (own.0.as_bytes(), heard_after(now)), |row| {
+        let (name, url, advertise) = (row.parsed("an engine's name")?, row.take()?, row.take()?);
+        let labels = serde_json::from_str(&row.take::<String>()?);
+        let labels = labels.map_err(|error| Failure::corrupt(format!("an engine's labels ({error})")))?;
+        Ok(ReachedEngine { name, url, advertise, labels, weight: row.take()? })
+    })?;
+    engines.dedup_by(|one, other| one.name == other.name);
+    Ok(engines)
+}
+
+/// Whoever was heard of after this lives. Of the first seconds of a store, that is before its time began.
+fn heard_after(now: StoreTime) -> i64 {
+    now.0.cast_signed().saturating_sub(SILENT_MS_MAX.cast_signed())
+}
+
+fn beat(tx: &Tx<'_>, own: &Own) -> Outcome<Standing> {
+    tx.execute("UPDATE node SET seen = ? WHERE id = ?", (tx.now.0, own.id.0.as_bytes()))?;
+    let gone_before = tx.now.0.saturating_sub(GONE_KEPT_MS);
+    tx.execute("DELETE FROM node WHERE seen < ? AND id <> ?", (gone_before, own.id.0.as_bytes()))?;
+    tx.execute("DELETE FROM transfer WHERE node NOT IN (SELECT id FROM node)", ())?;
+    standing(tx.conn, own)
+}
+
+fn standing(conn: &Conn, own: &Own) -> Outcome<Standing> {
+    Ok(match is_draining(conn, own.id)? {
+        None => Standing::Replaced,
+        Some(true) => Standing::Draining,
+        Some(false) => Standing::Working,
+    })
+}
+
+/// Whether a node is to take no more work; none if there is no such node.
+pub(super) fn is_draining(conn: &Conn, node: NodeId) -> Outcome<Option<bool>> {
+    find(conn, "SELECT draining FROM node WHERE id = ?", [node.0.as_bytes()], |row| row.take())
+}
+
+/// The engines that other living nodes reach and this one does not: work about them is theirs. What nobody reaches is anybody's, who then
+/// says so.
+pub(super) fn engines_elsewhere(conn: &Conn, node: NodeId, now: StoreTime) -> Outcome<Vec<String>> {
+    if let Conn::Sqlite(_) = conn {
+        return Ok(vec![]);
+    }
+    let sql = "SELECT DISTINCT engine FROM node_engine JOIN node ON name = node WHERE id <> ?1 AND seen > ?2
+               AND engine NOT IN (SELECT engine FROM node_engine JOIN node ON name = node WHERE id = ?1) ORDER BY engine";
+    list(conn, sql, (node.0.as_bytes(), heard_after(now)), |row| row.take())
+}
+
+fn all(conn: &Conn, now: StoreTime) -> Outcome<Vec<Node>> {
+    let sql = "SELECT node, engine FROM node_engine ORDER BY node, engine";
+    let mut engines: HashMap<NodeName, Vec<EngineName>> = HashMap::new();
+    for (node, engine) in
+        list(conn, sql, (), |row| Ok((row.parsed("a node's name")?, row.parsed("an engine's name")?)))?
+    {
+        engines.entry(node).or_default().push(engine);
+    }
+    let sql = "SELECT name, id, url, version, started_at, seen, draining,
+                   (SELECT count(*) FROM work WHERE lease_owner = node.id AND lease_until > ?)
+               FROM node ORDER BY name";
+    list(conn, sql, [now.0], |row| {
+        let name: NodeName = row.parsed("a node's name")?;
+        let engines = engines.get(&name).cloned().unwrap_or_default();
+        let (id, url, version) = (NodeId(row.uuid()?), row.take()?, row.take()?);
+        let (started_at, silent_ms) = (row.wall()?, now.since_ms(row.time()?));
+        Ok(Node {
+            name,
+            id,
+            url,
+            version,
+            started_at,
+            silent_ms,
+            is_draining: row.take()?,
+            engines,
+            leases: row.take()?,
+        })
+    })
+}
