@@ -16,6 +16,7 @@ mod cli;
 mod communal;
 mod compile;
 mod compose;
+mod crashes;
 mod database;
 mod docker;
 mod engines;
