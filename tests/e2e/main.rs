@@ -36,5 +36,6 @@ mod readme;
 mod restart;
 mod restored;
 mod servers;
+mod soak;
 mod sql;
 mod r#use;

@@ -27,6 +27,12 @@ impl Length {
         Self { rounds_max, at_most, began: Instant::now() }
     }
 
+    /// By `NAME_MINUTES`, or else so many.
+    pub(crate) fn of_minutes(name: &str, minutes: f64) -> Self {
+        let told = Self::from_environment(name, u64::MAX);
+        Self { at_most: told.at_most.or(Some(Duration::from_secs_f64(60.0 * minutes))), ..told }
+    }
+
     /// Whether there is to be another round after so many.
     pub(crate) fn goes_on(&self, rounds: u64) -> bool {
         rounds < self.rounds_max && self.at_most.is_none_or(|at_most| self.began.elapsed() < at_most)
