@@ -2,24 +2,22 @@
 //! beforehand, so that no step of an addon's life is left out. In the end every addon is what its user wants it to be, with its data,
 //! and nothing that was made for one is left.
 //!
-//! `LARDER_SEED` has everything happen again that chance decides, and `LARDER_CAMPAIGN_ROUNDS` makes it longer.
+//! `LARDER_SEED` has everything happen again that chance decides, and `LARDER_CAMPAIGN_ROUNDS` or `LARDER_CAMPAIGN_MINUTES` makes it longer.
 
 mod addons;
-mod random;
 mod steps;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::env;
-use std::time::Instant;
+use std::collections::BTreeSet;
 
-use crate::support::{Engine, Host, Tripwire, until};
+use serde_json::json;
+
+use crate::support::{Engine, Host, Length, Random, Tally, Tripwire, until};
 
 use addons::Addon;
-use random::Random;
 use steps::{Kind, Moment, Step, Wish};
 
 /// How many rounds there are, if nobody says otherwise.
-const ROUNDS: usize = 100;
+const ROUNDS: u64 = 100;
 /// How many addons there are at once beside servers that users share.
 const ADDONS_MAX: usize = 9;
 
@@ -37,29 +35,39 @@ struct Campaign {
     servers: BTreeSet<String>,
     /// How many there have been.
     made: usize,
+    tally: Tally,
 }
 
 #[tokio::test]
 async fn world_docker_a_hundred_crashes_leave_no_orphan_and_no_addon_stuck() {
     let test = "world_docker_a_hundred_crashes_leave_no_orphan_and_no_addon_stuck";
     let Some(engine) = Engine::for_test(test) else { return };
-    let rounds = env::var("LARDER_CAMPAIGN_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
+    let length = Length::from_environment("LARDER_CAMPAIGN", ROUNDS);
     let mut campaign = Campaign::begin(engine).await;
-    let (began, mut tally) = (Instant::now(), BTreeMap::new());
-    eprintln!("LARDER_SEED={} has this happen again", campaign.random.seed());
-    for (round, step) in steps::plan(rounds, &mut campaign.random).into_iter().enumerate() {
-        eprintln!("{:6.1} s, round {round}: {step:?}", began.elapsed().as_secs_f32());
-        match step.moment {
-            Moment::Asks(asks, _) if asks.needs_an_end() => campaign.clear(Some(step)).await,
-            _ => campaign.round(step).await,
+    let (mut rounds, mut struck, seed) = (0, BTreeSet::new(), campaign.random.seed());
+    eprintln!("LARDER_SEED={seed} has this happen again");
+    // A plan has each moment in it; where it was gone through, there is another one.
+    while length.goes_on(rounds) {
+        for step in steps::plan(length.rounds_or(ROUNDS), &mut campaign.random) {
+            eprintln!("{:6.1} s, round {rounds}: {step:?}", length.seconds());
+            match step.moment {
+                Moment::Asks(asks, _) if asks.needs_an_end() => campaign.clear(Some(step)).await,
+                _ => campaign.round(step).await,
+            }
+            campaign.tally.struck(step.moment.fault());
+            struck.insert(format!("{step:?}"));
+            rounds += 1;
+            if !length.goes_on(rounds) {
+                break;
+            }
         }
-        *tally.entry(format!("{step:?}")).or_insert(0_usize) += 1;
     }
-    let untouched: Vec<_> = steps::all().into_iter().filter(|step| !tally.contains_key(&format!("{step:?}"))).collect();
+    let untouched: Vec<_> = steps::all().into_iter().filter(|step| !struck.contains(&format!("{step:?}"))).collect();
     assert!(rounds < ROUNDS || untouched.is_empty(), "no kill at {untouched:?}");
-    eprintln!("{:6.1} s: all is to come to rest", began.elapsed().as_secs_f32());
+    eprintln!("{:6.1} s: all is to come to rest", length.seconds());
     campaign.clear(None).await;
-    eprintln!("{:6.1} s: done", began.elapsed().as_secs_f32());
+    campaign.tally.tell("moments", json!(struck.len()));
+    campaign.tally.close("campaign_docker", rounds, &length, Some(seed));
 }
 
 impl Campaign {
@@ -70,7 +78,17 @@ impl Campaign {
         behind.install(&host, "volume", "busybox").await;
         behind.install_as_it_is(&host, "chameleon").await;
         let (live, over, servers) = (vec![], vec![], BTreeSet::new());
-        Self { engine, wire, host, random: Random::from_environment(), live, over, servers, made: 0 }
+        Self {
+            engine,
+            wire,
+            host,
+            random: Random::from_environment(),
+            live,
+            over,
+            servers,
+            made: 0,
+            tally: Tally::default(),
+        }
     }
 
     /// Somebody wants something, and the host is killed at this moment of it. What it was about before may still be under way.
@@ -120,6 +138,7 @@ impl Campaign {
             }
         };
         addon.is_well(&self.host).await;
+        self.tally.holds("an_addon_is_as_it_was_asked_for_with_its_data", true, String::new);
         addon
     }
 
@@ -156,7 +175,7 @@ impl Campaign {
     }
 
     /// No addon has two containers for one thing.
-    fn nothing_is_there_twice(&self) {
+    fn nothing_is_there_twice(&mut self) {
         let mut all: Vec<(String, String)> = vec![];
         let format = "{{.Label \"larder.addon\"}} {{.Label \"larder.object\"}} {{.Label \"larder.transfer\"}}";
         for line in self.engine.docker(&["ps", "--all", "--filter", "label=larder.addon", "--format", format]).lines() {
@@ -166,12 +185,14 @@ impl Campaign {
                 all.push(one);
             }
         }
+        self.tally.holds("nothing_is_there_twice", true, String::new);
     }
 
     /// All comes to rest, and goes; the last server last, and at this moment of that the host is killed.
     async fn clear(&mut self, step: Option<Step>) {
         for addon in &mut self.live {
             addon.is_well(&self.host).await;
+            self.tally.holds("an_addon_is_as_it_was_asked_for_with_its_data", true, String::new);
         }
         let last = self.one_at_rest(Kind::Own).await;
         let described = self.engine.describe(&self.engine.containers(&last.id)[0]);
@@ -197,6 +218,7 @@ impl Campaign {
             // The network stays for some seconds when nothing is in it.
             let left = || self.engine.docker(&[kind, &["--quiet", "--filter", &filter]].concat());
             until("nothing to be left", || async { left().is_empty().then_some(()) }).await;
+            self.tally.holds("nothing_is_left_of_an_installation", true, String::new);
         }
     }
 
@@ -205,6 +227,7 @@ impl Campaign {
         for id in std::mem::take(&mut self.over) {
             addons::is_over(&self.host, &id).await;
             self.engine.is_rid_of(&id).await;
+            self.tally.holds("nothing_is_left_of_an_addon", true, String::new);
         }
     }
 }

@@ -9,13 +9,18 @@ use crate::support::{Host, Postgres, guest, may_change_the_machine, until};
 
 /// A server, and a host that keeps everything there.
 async fn host(test: &str) -> Option<(Postgres, Host)> {
+    host_with(test, &["chameleon", "secret", "parameters"], &[]).await
+}
+
+/// The same, with these providers and arguments.
+pub(crate) async fn host_with(test: &str, providers: &[&str], arguments: &[&str]) -> Option<(Postgres, Host)> {
     if !may_change_the_machine(test, "installs PostgreSQL") {
         return None;
     }
     let server = Postgres::start();
     server.says("CREATE DATABASE larder");
-    let host = Host::empty_with(&words(&server)).await;
-    for name in ["chameleon", "secret", "parameters"] {
+    let host = Host::empty_with(&[&words(&server)[..], arguments].concat()).await;
+    for name in providers {
         assert_eq!(host.upload(name, guest(name)).await.body["state"], "active", "{name}");
     }
     host.put("/v1/apps/demo", json!({})).await.expect(201);

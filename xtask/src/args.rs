@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::torture;
+
 /// Printed by `cargo xtask help`.
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask <command>
@@ -27,6 +29,8 @@ Usage: cargo xtask <command>
                     measure a release build
   fuzz [TARGET] [--seconds N]
                     throw bytes at what reads strangers' bytes: upload, grant, answer
+  torture [PART] [--minutes N] [--report FILE]
+                    the long tests for N minutes (30) once they are built: simulation, crash campaigns, soak; and a report
   help              this text
 
 Environment:
@@ -37,7 +41,7 @@ Environment:
 ";
 
 /// One command with its options.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Task {
     /// Print [`HELP`].
     Help,
@@ -73,6 +77,8 @@ pub(crate) enum Task {
         /// Handed on as they are.
         args: Vec<String>,
     },
+    /// Run the long tests.
+    Torture(torture::Options),
 }
 
 /// What to do about the engine that tests use.
@@ -125,6 +131,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Task> {
         "tidy" if rest.is_empty() => Ok(Task::Tidy),
         "guest-toolchain" if rest.is_empty() => Ok(Task::GuestToolchain),
         "advisories" if rest.is_empty() => Ok(Task::Advisories),
+        "torture" => self::torture(rest),
         "bench" => Ok(Task::Bench { args: rest }),
         "tidy" | "guest-toolchain" | "advisories" => unexpected(&command, &rest),
         _ => bail!("there is no command `{command}`; `cargo xtask help` lists those there are"),
@@ -165,6 +172,8 @@ fn example(name: &str) -> &'static str {
     match name {
         "--listen" => "--listen 127.0.0.1:0",
         "--seconds" => "--seconds 60",
+        "--minutes" => "--minutes 30",
+        "--report" => "--report report.md",
         _ => "--data-dir /tmp/larder",
     }
 }
@@ -183,6 +192,24 @@ fn fuzz(words: Vec<String>) -> Result<Task> {
         }
     }
     Ok(Task::Fuzz { target, seconds })
+}
+
+fn torture(words: Vec<String>) -> Result<Task> {
+    let mut options = torture::Options { minutes: torture::MINUTES, report: None, part: None };
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--minutes" => {
+                let number = value("--minutes", None, &mut words)?;
+                let minutes = number.parse().ok().filter(|minutes| (0.1..=torture::MINUTES_MAX).contains(minutes));
+                options.minutes = minutes.context("--minutes needs a number, from 0.1 to 1440")?;
+            }
+            "--report" => options.report = Some(value("--report", None, &mut words)?.into()),
+            part if options.part.is_none() && !part.starts_with('-') => options.part = Some(part.to_owned()),
+            _ => return unexpected("torture", &[word]),
+        }
+    }
+    Ok(Task::Torture(options))
 }
 
 fn engine(words: &[String]) -> Result<Task> {

@@ -19,6 +19,7 @@ mod start;
 mod test;
 mod tidy;
 mod toolchain;
+mod torture;
 mod workspace;
 
 use std::process::ExitCode;
@@ -56,6 +57,7 @@ fn dispatch() -> Result<ExitCode> {
         Task::Advisories => advisories::run(&workspace)?,
         Task::Fuzz { target, seconds } => fuzz::run(&workspace, target.as_deref(), seconds)?,
         Task::Bench { args } => bench::run(&workspace, &args)?,
+        Task::Torture(options) => return torture::run(&workspace, &options),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -34,6 +34,15 @@ pub(crate) fn terminate(pid: u32) {
     unsafe { libc::kill(pid, libc::SIGTERM) };
 }
 
+/// Sends a signal to a group of processes that a child of ours was started as the first of.
+pub(crate) fn signal_group(pid: u32, signal: c_int) {
+    let Ok(pid) = libc::pid_t::try_from(pid) else {
+        return;
+    };
+    // SAFETY: a plain system call; the group has the child's own id, which nobody else has before the last of the group is gone.
+    unsafe { libc::kill(-pid, signal) };
+}
+
 extern "C" fn remember(_signal: c_int) {
     STOP_ASKED.store(true, Ordering::Relaxed);
 }

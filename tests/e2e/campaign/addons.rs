@@ -7,9 +7,8 @@ use tokio::time::timeout;
 
 use std::time::Duration;
 
-use crate::support::{Answer, Host, Redis, until};
+use crate::support::{Answer, Host, Random, Redis, until};
 
-use super::random::Random;
 use super::steps::{Kind, Moment, Wish};
 
 /// How long it may take until something has come.

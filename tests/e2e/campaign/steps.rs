@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
+use crate::support::Random;
 use crate::support::When::{self, After, Before};
 
-use super::random::Random;
 use Asks::{
     Attach, Image, List, Make, MakeNetwork, MakeStream, MakeVolume, Remove, RemoveNetwork, RemoveStream, RemoveVolume,
     Start, StartStream, State, Stop,
@@ -174,7 +174,7 @@ const ENDS: [(Moment, Moment); 2] = [
 ];
 
 /// Which comes when: all equally often, and now and then all that there is goes and something new begins.
-pub(super) fn plan(rounds: usize, random: &mut Random) -> Vec<Step> {
+pub(super) fn plan(rounds: u64, random: &mut Random) -> Vec<Step> {
     let (mut plan, mut to_come) = (vec![], vec![]);
     let own = |wish, moment| Step { kind: Own, wish, moment };
     for (first, last) in ENDS.iter().cycle().copied() {
@@ -187,11 +187,11 @@ pub(super) fn plan(rounds: usize, random: &mut Random) -> Vec<Step> {
             plan.extend(to_come.pop());
         }
         plan.push(own(Delete, last));
-        if plan.len() >= rounds {
+        if plan.len() as u64 >= rounds {
             break;
         }
     }
-    plan.truncate(rounds);
+    plan.truncate(usize::try_from(rounds).unwrap());
     plan
 }
 
@@ -248,6 +248,15 @@ impl Moment {
             Self::Says(kind) => line["kind"] == kind,
             Self::Called(call) => line["data"]["call"] == call,
             Self::Asks(..) => false,
+        }
+    }
+
+    /// What a kill at this moment is called.
+    pub(super) const fn fault(self) -> &'static str {
+        match self {
+            Self::Asks(_, Before) => "kill_before_an_engine_acts",
+            Self::Asks(_, After) => "kill_after_an_engine_acted",
+            Self::Says(_) | Self::Called(_) => "kill_after_a_line_of_history",
         }
     }
 }

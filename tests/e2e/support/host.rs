@@ -59,6 +59,14 @@ impl Host {
         Self::over_with(dir, &["--ca-file".as_ref(), ca_file.as_os_str()])
     }
 
+    /// A fresh host with an app `demo` and these guests, started with these arguments beside.
+    pub(crate) async fn start_with(providers: &[&str], arguments: &[&str]) -> Self {
+        let dir = TempDir::new().unwrap();
+        prepared::copy(providers, dir.path()).await;
+        let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
+        Self::over_with(dir, &arguments)
+    }
+
     fn over(dir: TempDir) -> Self {
         Self::over_with(dir, &[])
     }
@@ -107,6 +115,20 @@ impl Host {
         (self.url, self.token) = announced(self.dir.path());
     }
 
+    /// Starts a killed host again, and kills it so soon that it may not have come to anything.
+    pub(crate) fn stumble(&mut self, after: Duration) {
+        self.child = spawn(self.dir.path(), &self.arguments);
+        // The sender is kept: this is only the time.
+        let (_keep, never) = mpsc::channel::<()>();
+        let _later = never.recv_timeout(after);
+        self.kill();
+    }
+
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// A copy of a stopped host's data.
     pub(crate) fn backup(&self) -> TempDir {
         let copy = TempDir::new().unwrap();
@@ -116,8 +138,13 @@ impl Host {
 
     /// Goes on from a copy of its data, after it was killed.
     pub(crate) fn restore(&mut self, backup: TempDir) {
-        self.dir = backup;
+        self.has_lost_all_since(backup);
         self.restart();
+    }
+
+    /// A killed host's data are those of a copy.
+    pub(crate) fn has_lost_all_since(&mut self, backup: TempDir) {
+        self.dir = backup;
     }
 
     /// The same, with other arguments beside.

@@ -61,11 +61,17 @@ impl Postgres {
 
     /// What it says to a statement of the superuser's.
     pub(crate) fn says(&self, sql: &str) -> String {
-        let mut psql = Command::new(binaries().join("psql"));
-        psql.args(["--host=127.0.0.1", "--port", &self.port.to_string(), "-Upostgres", "-Atqc", sql]);
-        let said = psql.env("PGPASSWORD", PASSWORD).output().unwrap();
+        let said = self.asks(sql).output().unwrap();
         assert!(said.status.success(), "{said:?}");
         String::from_utf8(said.stdout).unwrap().trim().to_owned()
+    }
+
+    /// What puts a statement of the superuser's to it.
+    pub(crate) fn asks(&self, sql: &str) -> Command {
+        let mut psql = Command::new(binaries().join("psql"));
+        psql.args(["--host=127.0.0.1", "--port", &self.port.to_string(), "-Upostgres", "-Atqc", sql]);
+        psql.env("PGPASSWORD", PASSWORD);
+        psql
     }
 
     /// All that a database holds, as SQL.

@@ -60,4 +60,10 @@ fn the_other_commands() {
     assert_eq!(parsed("advisories").unwrap(), Task::Advisories);
     let args = vec!["calls".to_owned(), "--json".to_owned()];
     assert_eq!(parsed("bench calls --json").unwrap(), Task::Bench { args });
+    let whole = torture::Options { minutes: 30.0, report: None, part: None };
+    assert_eq!(parsed("torture").unwrap(), Task::Torture(whole));
+    let part = torture::Options { minutes: 0.5, report: Some("r.md".into()), part: Some("soak".to_owned()) };
+    assert_eq!(parsed("torture soak --minutes 0.5 --report r.md").unwrap(), Task::Torture(part));
+    assert!(refused("torture --minutes none").contains("--minutes needs a number"));
+    assert!(refused("torture --minutes 1e9").contains("1440"));
 }

@@ -10,20 +10,26 @@ mod machine;
 mod model;
 mod search;
 
+use std::time::Instant;
+
 use model::{Flaw, Model};
 use search::search;
 
 #[test]
 fn one_addon_on_three_nodes() {
-    let found = search(&Model::new(3, 1, 2, None));
-    eprintln!("one addon, three nodes: {found}");
-    assert_eq!(found.violation, None);
+    look_at("one addon, three nodes", &Model::new(3, 1, 2, None));
 }
 
 #[test]
 fn an_addon_and_its_part_on_two_nodes() {
-    let found = search(&Model::new(2, 2, 1, None));
-    eprintln!("two addons, two nodes: {found}");
+    look_at("two addons, two nodes", &Model::new(2, 2, 1, None));
+}
+
+fn look_at(what: &str, model: &Model) {
+    let began = Instant::now();
+    let found = search(model);
+    eprintln!("{what}: {found}");
+    eprintln!("protocol: {}", found.line(began.elapsed().as_secs_f64()));
     assert_eq!(found.violation, None);
 }
 

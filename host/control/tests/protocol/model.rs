@@ -307,6 +307,17 @@ impl Model {
         next
     }
 
+    /// What is looked at in each state, in the order of [`Self::broken`].
+    pub(crate) const RULES: [&str; 7] = [
+        "calls_never_overlap",
+        "no_effect_without_an_intent",
+        "variables_are_those_of_what_is_ready",
+        "somebody_drives_what_is_under_way",
+        "what_lives_is_not_cleaned_up",
+        "what_began_is_cleaned_up",
+        "operations_are_on_what_is_ready",
+    ];
+
     /// What is wrong with a state.
     pub(crate) fn broken(&self, state: &[Piece]) -> Option<String> {
         state.iter().find_map(|piece| {

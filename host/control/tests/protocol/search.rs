@@ -1,7 +1,9 @@
 //! Every state that can be reached, breadth first; and whether there is a way from each to rest.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+
+use serde_json::{Value, json};
 
 use crate::model::{Model, State};
 
@@ -13,6 +15,19 @@ pub(crate) struct Found {
     pub(crate) states: usize,
     pub(crate) steps: usize,
     pub(crate) violation: Option<String>,
+}
+
+impl Found {
+    /// One line that programs can read: what was looked at in each state, or at each step.
+    pub(crate) fn line(&self, seconds: f64) -> Value {
+        let of_states = Model::RULES.iter().chain(&["there_is_a_way_to_rest"]).map(|rule| (*rule, self.states));
+        let invariants: BTreeMap<&str, usize> =
+            of_states.chain([("no_late_and_no_illegal_write", self.steps)]).collect();
+        json!({
+            "rounds": 1, "seconds": seconds, "states": self.states, "steps": self.steps, "faults": {}, "invariants": invariants,
+            "failures": u32::from(self.violation.is_some()), "failed_seeds": [], "violations": Vec::from_iter(&self.violation),
+        })
+    }
 }
 
 impl fmt::Display for Found {

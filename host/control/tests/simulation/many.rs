@@ -2,7 +2,9 @@
 
 use std::collections::hash_map::RandomState;
 use std::env;
+use std::fmt::Debug;
 use std::hash::{BuildHasher as _, Hasher as _};
+use std::str::FromStr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -14,6 +16,8 @@ use crate::tally::Tally;
 
 /// How many rounds there are unless somebody says otherwise.
 const ROUNDS: u64 = 60;
+/// For how long it goes on at most, in minutes.
+const MINUTES_MAX: f64 = 24.0 * 60.0;
 /// Failures after which it is known that something is wrong.
 const FAILURES_MAX: usize = 50;
 
@@ -30,7 +34,7 @@ pub(crate) fn told_seed() -> Option<u64> {
     number("LARDER_SEED")
 }
 
-fn number(name: &str) -> Option<u64> {
+fn number<T: FromStr<Err: Debug>>(name: &str) -> Option<T> {
     env::var(name).ok().map(|number| number.parse().unwrap())
 }
 
@@ -39,12 +43,12 @@ type Found = (Tally, Vec<(u64, String)>);
 
 impl Many {
     pub(crate) fn from_environment() -> Self {
-        let (rounds, minutes) = (number("LARDER_SIMULATION_ROUNDS"), number("LARDER_SIMULATION_MINUTES"));
+        let (rounds, minutes) = (number("LARDER_SIMULATION_ROUNDS"), number::<f64>("LARDER_SIMULATION_MINUTES"));
         Self {
             // A test is to say the same each time it is run; whoever wants to look further looks elsewhere each time.
-            first: if rounds.or(minutes).is_some() { RandomState::new().build_hasher().finish() } else { 0 },
+            first: if rounds.is_some() || minutes.is_some() { RandomState::new().build_hasher().finish() } else { 0 },
             rounds_max: rounds.unwrap_or(if minutes.is_some() { u64::MAX } else { ROUNDS }),
-            at_most: Duration::from_secs(60 * minutes.unwrap_or(24 * 60)),
+            at_most: Duration::from_secs_f64(60.0 * minutes.unwrap_or(MINUTES_MAX)),
             began: Instant::now(),
         }
     }

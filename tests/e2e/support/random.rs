@@ -5,20 +5,20 @@ use std::env;
 use std::hash::{BuildHasher as _, Hasher as _};
 
 /// SplitMix64.
-pub(super) struct Random {
+pub(crate) struct Random {
     state: u64,
     seed: u64,
 }
 
 impl Random {
     /// From `LARDER_SEED`, or else another one each time.
-    pub(super) fn from_environment() -> Self {
+    pub(crate) fn from_environment() -> Self {
         let told = env::var("LARDER_SEED").ok().map(|seed| seed.parse().unwrap());
         let seed = told.unwrap_or_else(|| RandomState::new().build_hasher().finish());
         Self { state: seed, seed }
     }
 
-    pub(super) fn seed(&self) -> u64 {
+    pub(crate) fn seed(&self) -> u64 {
         self.seed
     }
 
@@ -29,17 +29,33 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
+    /// Another one that this one decides.
+    pub(crate) fn fork(&mut self) -> Self {
+        Self { state: self.next(), seed: self.seed }
+    }
+
+    /// Whether one chance of so many came.
+    pub(crate) fn one_in(&mut self, chances: usize) -> bool {
+        self.below(chances) == 0
+    }
+
+    /// So many letters and digits.
+    pub(crate) fn word(&mut self, length: usize) -> String {
+        const ALL: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+        (0..length).map(|_| char::from(self.one_of(ALL))).collect()
+    }
+
     /// A number below this one.
-    pub(super) fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() % u64::try_from(end).unwrap()).unwrap()
     }
 
     /// One of them.
-    pub(super) fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
+    pub(crate) fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
         all[self.below(all.len())]
     }
 
-    pub(super) fn shuffle<T>(&mut self, all: &mut [T]) {
+    pub(crate) fn shuffle<T>(&mut self, all: &mut [T]) {
         (1..all.len()).rev().for_each(|last| all.swap(last, self.below(last + 1)));
     }
 }
