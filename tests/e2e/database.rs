@@ -22,7 +22,7 @@ async fn host(test: &str) -> Option<(Postgres, Host)> {
     Some((server, host))
 }
 
-fn words(server: &Postgres) -> [&'static str; 4] {
+pub(crate) fn words(server: &Postgres) -> [&'static str; 4] {
     let url = format!("postgres://postgres@127.0.0.1:{}/larder?sslmode=require", server.port);
     let url = url.replace("postgres@", &format!("postgres:{}@", Postgres::PASSWORD.replace(' ', "%20")));
     let authority = server.authority().display().to_string();

@@ -26,6 +26,7 @@ mod grants;
 mod isolation;
 mod javascript;
 mod keys;
+mod migrated;
 mod operations;
 mod operators;
 mod postgres;

@@ -2,7 +2,7 @@
 //!
 //! This is the only place that knows every concrete type.
 
-mod database;
+pub(crate) mod database;
 mod engines;
 mod files;
 mod http;
@@ -165,7 +165,8 @@ async fn with_upkeep(
     Ok(control.with_backups(backups).with_keys(Arc::new(keys)))
 }
 
-fn authorities(file: &Path) -> anyhow::Result<Roots> {
+/// What a file of certificates adds to those that are trusted.
+pub(crate) fn authorities(file: &Path) -> anyhow::Result<Roots> {
     Roots::from_pem_file(file).with_context(|| format!("{} can't be used as --ca-file", file.display()))
 }
 

@@ -19,6 +19,7 @@ use super::out::Out;
 use super::provider::ProviderCommand;
 use super::restore::RestoreArgs;
 use super::run::RunArgs;
+use super::store::StoreCommand;
 use crate::serve::ServeArgs;
 
 const EXIT_CODES: &str = "\
@@ -115,6 +116,9 @@ pub(crate) enum Command {
     Backup(BackupArgs),
     /// Make a data directory of a backup.
     Restore(RestoreArgs),
+    /// Look after where the server keeps everything.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Look after the key that seals what the server keeps.
     #[command(subcommand)]
     Key(KeyCommand),

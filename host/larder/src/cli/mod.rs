@@ -2,7 +2,7 @@
 //!
 //! A command parses its arguments, makes one or a few calls through [`api::Api`], and prints either the
 //! API's JSON (`--json`) or a table. Nothing here reads the store, so that a command works alike beside the
-//! server and across a network. Only `restore` makes a data directory, for which there is no server yet.
+//! server and across a network. Only `restore` and `store` have to do with a data directory that no server is using.
 //!
 //! * [`args`] has the top of the command tree; each noun keeps its arguments beside its commands.
 //! * [`settings`] finds the server and the token; a token is only sent where it belongs.
@@ -43,6 +43,7 @@ mod restore;
 mod run;
 mod spelling;
 mod status;
+mod store;
 mod table;
 mod target_file;
 mod text;
@@ -79,6 +80,7 @@ fn dispatch(global: &Global, command: Command) -> Result<()> {
         Command::Serve(args) => run_server(global, args),
         Command::Completions(args) => completions::print(&args),
         Command::Restore(args) => restore::run(global, &args),
+        Command::Store(command) => store::run(global, &command),
         Command::Provider(ProviderCommand::New(args)) => provider::new::run(global.out(), &args),
         Command::Provider(ProviderCommand::Build(args)) => provider::build::run(global.out(), &args),
         command => runtime(Builder::new_current_thread())?.block_on(ask_server(global, command)),
@@ -103,7 +105,7 @@ async fn ask_server(global: &Global, command: Command) -> Result<()> {
         Command::Audit(args) => audit::run(&context, &args).await,
         Command::Backup(args) => backup::run(&context, &args).await,
         Command::Key(command) => key::run(&context, &command).await,
-        Command::Serve(_) | Command::Completions(_) | Command::Restore(_) => Ok(()),
+        Command::Serve(_) | Command::Completions(_) | Command::Restore(_) | Command::Store(_) => Ok(()),
     }
 }
 

@@ -21,6 +21,7 @@ use super::{SqlStore, migrations};
 use crate::{Clock, places};
 pub(super) use connect::reader;
 pub use directory::claim;
+pub(super) use directory::{database_in, mark_moved, moved};
 
 /// The store can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +82,18 @@ pub enum OpenError {
         "the database's server can't be used: check the address, that it runs, and that the login may create tables"
     )]
     Server(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What is in the directory was moved elsewhere, and goes on there.
+    #[error(
+        "the installation of {} was moved to {to}: start it with --database; or, to go back to what it was before that, remove {}",
+        dir.display(),
+        directory::marker(dir).display()
+    )]
+    Moved {
+        /// Which directory.
+        dir: PathBuf,
+        /// Where it is, without the login.
+        to: String,
+    },
     /// The writer's thread can't be started.
     #[error("the writer's thread can't be started")]
     Thread(#[source] io::Error),
@@ -93,6 +106,9 @@ impl SqlStore {
     /// Another process has it, its files can't be used, a newer version wrote it, or it was sealed with another key.
     pub fn open(dir: &Path, sealer: Arc<dyn Sealer>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let lock = claim(dir)?;
+        if let Some(to) = moved(dir)? {
+            return Err(OpenError::Moved { dir: dir.to_owned(), to });
+        }
         let file = directory::database_file(dir)?;
         let mut conn = connect::writer(&file)?;
         migrations::run(&mut conn)?;

@@ -8,6 +8,7 @@
 //! ([`GROUP_IDLE_MS_MAX`]), and its group never happened.
 
 mod migrations;
+mod relocate;
 
 use std::str::FromStr as _;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use super::readers::{READERS, Readers};
 use super::watch::Pokes;
 use super::writer::{Committer, Shared, WRITER_QUEUE_JOBS_MAX, WRITER_QUEUE_WAIT_MAX, Writer};
 use crate::Clock;
+pub use relocate::{Progress, RelocateError, Relocated, Relocation};
 
 /// How long the server waits for the next statement of a group before it ends the session, in milliseconds.
 const GROUP_IDLE_MS_MAX: u64 = 5_000;

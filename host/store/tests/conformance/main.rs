@@ -24,6 +24,7 @@ mod sqlite;
 mod variables;
 mod world;
 mod world_postgres;
+mod world_relocate;
 
 /// Declares every test for each backend.
 macro_rules! conformance {

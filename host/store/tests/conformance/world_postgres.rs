@@ -33,7 +33,7 @@ pub(crate) fn world() -> Option<World> {
 }
 
 /// The server has no certificate, so nobody is trusted.
-fn tls() -> ClientConfig {
+pub(crate) fn tls() -> ClientConfig {
     let _already_installed = rustls::crypto::ring::default_provider().install_default();
     ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth()
 }
@@ -52,7 +52,7 @@ pub(crate) fn database() -> Option<String> {
 }
 
 /// Runs statements in a database. Their client can't wait where a test does.
-fn alter(url: &str, sql: &'static str) {
+pub(crate) fn alter(url: &str, sql: &'static str) {
     let url = url.to_owned();
     thread::spawn(move || Client::connect(&url, NoTls).unwrap().batch_execute(sql)).join().unwrap().unwrap();
 }

@@ -29,7 +29,9 @@ pub(super) async fn run(server: &Server, words: &[&str]) -> Result<()> {
         Command::Engine(command) => engine::run(&context, command).await,
         Command::Backup(args) => backup::run(&context, &args).await,
         Command::Key(command) => key::run(&context, &command).await,
-        Command::Serve(_) | Command::Completions(_) | Command::Run(_) | Command::Restore(_) => unreachable!(),
+        Command::Serve(_) | Command::Completions(_) | Command::Run(_) | Command::Restore(_) | Command::Store(_) => {
+            unreachable!()
+        }
     }
 }
 

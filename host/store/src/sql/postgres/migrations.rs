@@ -10,6 +10,11 @@ use super::{Connector, STATEMENT_MS_MAX};
 
 const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/postgres/0001_tables.sql")];
 
+/// Where it is kept how many have run.
+const SCHEMA_VERSION: &str =
+    "CREATE TABLE IF NOT EXISTS schema_version (one BIGINT PRIMARY KEY CHECK (one = 1), version BIGINT NOT NULL);
+     INSERT INTO schema_version VALUES (1, 0) ON CONFLICT DO NOTHING";
+
 /// Runs what has not run yet, and then `then`.
 pub(super) fn run<T>(
     connector: &Connector,
@@ -39,6 +44,11 @@ pub(super) fn run<T>(
     Ok((conn, then))
 }
 
+/// All that makes the tables of this version, for a transaction in which there are none.
+pub(super) fn script() -> String {
+    format!("{SCHEMA_VERSION}; {}; UPDATE schema_version SET version = {}", MIGRATIONS.join(";"), MIGRATIONS.len())
+}
+
 /// Whether there are tables where ours would be made, and ours are not among them.
 fn is_foreign(conn: &Conn) -> Result<bool> {
     let sql = "SELECT count(*), coalesce(bool_or(tablename = 'schema_version'), FALSE), coalesce(bool_or(tablename = 'installation'), FALSE)
@@ -52,9 +62,6 @@ fn is_foreign(conn: &Conn) -> Result<bool> {
 
 /// How many migrations have run.
 fn schema(conn: &Conn) -> Result<usize> {
-    conn.run_all(
-        "CREATE TABLE IF NOT EXISTS schema_version (one BIGINT PRIMARY KEY CHECK (one = 1), version BIGINT NOT NULL);
-         INSERT INTO schema_version VALUES (1, 0) ON CONFLICT DO NOTHING",
-    )?;
+    conn.run_all(SCHEMA_VERSION)?;
     Ok(find(conn, "SELECT version FROM schema_version", (), |row| row.take())?.unwrap_or(0))
 }
