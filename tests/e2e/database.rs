@@ -27,8 +27,13 @@ pub(crate) async fn host_with(test: &str, providers: &[&str], arguments: &[&str]
     Some((server, host))
 }
 
-fn words(server: &Postgres) -> [&'static str; 4] {
-    let url = format!("postgres://postgres@127.0.0.1:{}/larder?sslmode=require", server.port);
+pub(crate) fn words(server: &Postgres) -> [&'static str; 4] {
+    words_through(server, server.port)
+}
+
+/// The same, through another port.
+pub(crate) fn words_through(server: &Postgres, port: u16) -> [&'static str; 4] {
+    let url = format!("postgres://postgres@127.0.0.1:{port}/larder?sslmode=require");
     let url = url.replace("postgres@", &format!("postgres:{}@", Postgres::PASSWORD.replace(' ', "%20")));
     let authority = server.authority().display().to_string();
     ["--database", String::leak(url), "--ca-file", String::leak(authority)]
@@ -80,7 +85,7 @@ async fn world_a_database_on_postgres_is_one_hosts_and_holds_nothing_readable() 
     second.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(elsewhere.path()).args(words(&server));
     let second = second.output().unwrap();
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
-    assert!(!second.status.success() && said.contains("in use"), "{said}");
+    assert!(!second.status.success() && said.contains("runs as the node"), "{said}");
 
     // Whoever has another key is told so, and nothing is changed.
     host.stop();

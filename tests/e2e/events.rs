@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{Host, behave};
 
 /// Reads a stream until `kind` of this addon has come; the kinds of all its events on the way, and the last identifier.
-async fn kinds_until(
+pub(crate) async fn kinds_until(
     host: &Host,
     path: &str,
     last_event_id: Option<u64>,

@@ -1,6 +1,6 @@
 //! Everything that can be refused, with a stable code. The API turns these into problem documents; nothing here knows HTTP.
 
-use larder_domain::ports::StoreError;
+use larder_domain::ports::{Storage, StoreError};
 use larder_domain::provider::Refusal;
 use larder_domain::{NameError, variables::VariableNameError};
 
@@ -96,6 +96,7 @@ codes! {
     StoreUnavailable "store_unavailable" 503 "Try again in a moment, with the same Idempotency-Key if something was to be made: what was asked may have been done. `larder node list` and the server's log say more.",
     Overloaded "overloaded" 503 "Try again in a moment.",
     StorageFailed "storage_failed" 507 "Free space on the host's disk, or mend it; then try again.",
+    StorageDamaged "storage_damaged" 500 "Stop the server and restore a backup (`larder restore`); what is on other pages of the database can be used until then.",
     Internal "internal" 500 "The host failed; its log has the cause under the request's X-Request-Id. Try again, then tell the operator.",
 }
 
@@ -138,6 +139,12 @@ impl From<StoreError> for ControlError {
                 Self::refused(Code::UnknownProvider, "there is no such provider any more")
             }
             StoreError::Missing("version") => Self::refused(Code::UnknownVersion, "there is no such version any more"),
+            StoreError::Storage(Storage::Damaged) => {
+                Self::refused(Code::StorageDamaged, "a part of the database that this needs is damaged")
+            }
+            StoreError::Storage(storage) => {
+                Self::refused(Code::StorageFailed, format!("nothing was stored: {storage}"))
+            }
             other => Self::Store(other),
         }
     }

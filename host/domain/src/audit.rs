@@ -52,6 +52,8 @@ named! {
         BackedUp = "backed_up",
         /// What follows goes on from a backup.
         Restored = "restored",
+        /// Everything was moved to another database, where what follows goes on.
+        Moved = "moved",
         /// Everything is to be sealed with a new key.
         KeyAdded = "key_added",
         /// Nothing needs the keys of before any more, and they are gone.

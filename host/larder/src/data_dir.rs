@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 pub(crate) const SERVER_FILE: &str = "server.json";
 /// The file with the administrator's token.
 pub(crate) const TOKEN_FILE: &str = "admin.token";
+/// The file with the key that seals what is stored.
+pub(crate) const KEY_FILE: &str = "sealing.key";
 
 /// The data directory: the one that was named, else `./data` if that is one already, else Larder's folder
 /// among the user's data.

@@ -3,6 +3,8 @@
 mod amqp;
 mod broker;
 mod client;
+mod cut;
+mod disk;
 mod engine;
 mod guests;
 mod host;
@@ -18,6 +20,8 @@ mod world;
 pub(crate) use amqp::Amqp;
 pub(crate) use broker::Broker;
 pub(crate) use client::{Answer, behave, until, until_within};
+pub(crate) use cut::Cut;
+pub(crate) use disk::Disk;
 pub(crate) use engine::Engine;
 pub(crate) use guests::{guest, guest_path};
 pub(crate) use host::Host;

@@ -61,16 +61,28 @@ impl Postgres {
 
     /// What it says to a statement of the superuser's.
     pub(crate) fn says(&self, sql: &str) -> String {
-        let said = self.asks(sql).output().unwrap();
+        self.runs("postgres", sql)
+    }
+
+    /// A session of the superuser's, which reads what it is to say.
+    pub(crate) fn session(&self, database: &str) -> Command {
+        let mut psql = Command::new(binaries().join("psql"));
+        psql.args(["--host=127.0.0.1", "--port", &self.port.to_string(), "-Upostgres", "-Atq", database]);
+        psql.env("PGPASSWORD", PASSWORD);
+        psql
+    }
+
+    /// What one of its databases says to statements of the superuser's.
+    pub(crate) fn runs(&self, database: &str, sql: &str) -> String {
+        let said = self.session(database).args(["-c", sql]).output().unwrap();
         assert!(said.status.success(), "{said:?}");
         String::from_utf8(said.stdout).unwrap().trim().to_owned()
     }
 
     /// What puts a statement of the superuser's to it.
     pub(crate) fn asks(&self, sql: &str) -> Command {
-        let mut psql = Command::new(binaries().join("psql"));
-        psql.args(["--host=127.0.0.1", "--port", &self.port.to_string(), "-Upostgres", "-Atqc", sql]);
-        psql.env("PGPASSWORD", PASSWORD);
+        let mut psql = self.session("postgres");
+        psql.args(["-c", sql]);
         psql
     }
 

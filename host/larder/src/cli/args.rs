@@ -20,6 +20,7 @@ use super::out::Out;
 use super::provider::ProviderCommand;
 use super::restore::RestoreArgs;
 use super::run::RunArgs;
+use super::store::StoreCommand;
 use crate::serve::ServeArgs;
 
 const EXIT_CODES: &str = "\
@@ -116,6 +117,9 @@ pub(crate) enum Command {
     Backup(BackupArgs),
     /// Make a data directory of a backup.
     Restore(RestoreArgs),
+    /// Look after where the server keeps everything.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Look after the key that seals what the server keeps.
     #[command(subcommand)]
     Key(KeyCommand),

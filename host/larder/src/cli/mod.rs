@@ -2,7 +2,7 @@
 //!
 //! A command parses its arguments, makes one or a few calls through [`api::Api`], and prints either the
 //! API's JSON (`--json`) or a table. Nothing here reads the store, so that a command works alike beside the
-//! server and across a network. Only `restore` makes a data directory, for which there is no server yet.
+//! server and across a network. Only `restore` and `store` have to do with a data directory that no server is using.
 //!
 //! * [`args`] has the top of the command tree; each noun keeps its arguments beside its commands.
 //! * [`settings`] finds the server and the token; a token is only sent where it belongs.
@@ -44,6 +44,7 @@ mod restore;
 mod run;
 mod spelling;
 mod status;
+mod store;
 mod table;
 mod target_file;
 mod text;
@@ -55,6 +56,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use larder_domain::ports::Storage;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::data_dir;
@@ -84,6 +86,7 @@ fn dispatch(global: &Global, command: Command) -> Result<()> {
         Command::Serve(args) => run_server(global, args),
         Command::Completions(args) => completions::print(&args),
         Command::Restore(args) => restore::run(global, &args),
+        Command::Store(command) => store::run(global, &command),
         Command::Provider(ProviderCommand::New(args)) => provider::new::run(global.out(), &args),
         Command::Provider(ProviderCommand::Build(args)) => provider::build::run(global.out(), &args),
         command => runtime(Builder::new_current_thread())?.block_on(ask_server(global, command)),
@@ -109,18 +112,31 @@ async fn ask_server(global: &Global, command: Command) -> Result<()> {
         Command::Backup(args) => backup::run(&context, &args).await,
         Command::Key(command) => key::run(&context, &command).await,
         Command::Node(command) => node::run(&context, command).await,
-        Command::Serve(_) | Command::Completions(_) | Command::Restore(_) => Ok(()),
+        Command::Serve(_) | Command::Completions(_) | Command::Restore(_) | Command::Store(_) => Ok(()),
     }
 }
 
 fn run_server(global: &Global, args: ServeArgs) -> Result<()> {
     let data_dir = data_dir::resolve(global.data_dir.as_deref());
-    let failed = |error: anyhow::Error| Failure::new(Kind::Failed, "serve_failed", format!("{error:#}"));
     let runtime = runtime(Builder::new_multi_thread())?;
-    let ended = runtime.block_on(serve::run(data_dir, args)).map_err(failed);
+    let ended = runtime.block_on(serve::run(data_dir, args)).map_err(|error| not_served(&error));
     // What still waits for a database that is gone is not waited for.
     runtime.shutdown_timeout(LEFT_BEHIND_WAIT_MAX);
     ended
+}
+
+/// Why there is no server. What the disk has to do with it has a code of its own.
+fn not_served(error: &anyhow::Error) -> Failure {
+    let told = |code| Failure::new(Kind::Failed, code, format!("{error:#}"));
+    match serve::storage(error) {
+        None => told("serve_failed"),
+        Some(Storage::Full) => told("storage_failed").or_help("free space on the disk with the data directory"),
+        Some(Storage::ReadOnly) => told("storage_failed")
+            .or_help("have the disk with the data directory writable again: `dmesg` may say why it is not"),
+        Some(Storage::Failing) => told("storage_failed").or_help("mend the disk with the data directory: see `dmesg`"),
+        Some(Storage::Damaged) => told("storage_damaged")
+            .or_help("restore a backup: `larder restore FILE --replace` keeps aside what is there"),
+    }
 }
 
 fn runtime(mut builder: Builder) -> Result<Runtime> {

@@ -25,12 +25,19 @@ pub(crate) struct DatabaseArgs {
 }
 
 /// Anything: what a parser refuses is shown, and there may be a password in it.
-fn secret(text: &str) -> Result<SecretString, Infallible> {
+pub(crate) fn secret(text: &str) -> Result<SecretString, Infallible> {
     Ok(SecretString::new(text))
 }
 
 /// The other form of addresses has words apart by blanks: of one with a mistake, a password's piece may be taken for an option, and told.
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
+
+/// Whether it is an address of a database at all.
+pub(crate) fn refuse_other_schemes(url: &SecretString) -> anyhow::Result<()> {
+    let is_one = SCHEMES.iter().any(|scheme| url.reveal().starts_with(scheme));
+    anyhow::ensure!(is_one, "an address like postgres://USER:PASSWORD@HOST/DATABASE is wanted");
+    Ok(())
+}
 
 /// A store, and the claim on the data directory where the store itself has none.
 pub(super) struct Opened {
@@ -49,11 +56,7 @@ pub(super) fn open(
     let Some(url) = args.database else {
         return Ok(Opened { store: Arc::new(SqlStore::open(dir.path(), sealer, clock)?), _claim: None });
     };
-    if !SCHEMES.iter().any(|scheme| url.reveal().starts_with(scheme)) {
-        anyhow::bail!(
-            "--database wants an address like postgres://USER:PASSWORD@HOST/DATABASE; leave it out to use the data directory"
-        );
-    }
+    refuse_other_schemes(&url).context("--database can't be used; leave it out to use the data directory")?;
     let claim = claim(dir.path())?;
     let tls = roots.client_config().context("TLS can't be spoken")?;
     let node = args.node_name.map_or_else(machine, Ok)?;

@@ -10,7 +10,7 @@ use rusqlite::{CachedStatement, Connection, Row};
 use super::error::{Failure, Result};
 use super::rows::Columns;
 pub(super) use postgres::Session;
-pub(super) use value::{Binds, FromColumn, ToValue, Value};
+pub(super) use value::{Binds, FromColumn, Owned, ToValue, Value};
 
 /// A connection; used by one thread at a time.
 pub(super) enum Conn {

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::error::Error as _;
 
 use larder_domain::Illegal;
-use larder_domain::ports::{SealError, StoreError};
+use larder_domain::ports::{SealError, Storage, StoreError};
 use rusqlite::ErrorCode;
 use tokio_postgres::error::SqlState;
 
@@ -43,9 +43,25 @@ impl From<rusqlite::Error> for Failure {
             _ if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) => {
                 StoreError::Busy
             }
-            _ => StoreError::Database(Box::new(error)),
+            _ => match error.sqlite_error().and_then(of_the_disk) {
+                Some(storage) => StoreError::Storage(storage),
+                None => StoreError::Database(Box::new(error)),
+            },
         })
     }
+}
+
+/// What SQLite says of the disk.
+pub(super) fn of_the_disk(error: &rusqlite::ffi::Error) -> Option<Storage> {
+    Some(match error.code {
+        ErrorCode::DiskFull => Storage::Full,
+        // The index of the log grows with it, and has no other word for a full disk.
+        _ if error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => Storage::Full,
+        ErrorCode::ReadOnly => Storage::ReadOnly,
+        ErrorCode::SystemIoFailure => Storage::Failing,
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Storage::Damaged,
+        _ => return None,
+    })
 }
 
 impl From<tokio_postgres::Error> for Failure {
@@ -53,6 +69,10 @@ impl From<tokio_postgres::Error> for Failure {
         Self(match error.code() {
             // Somebody else has what it waits for, and for long.
             Some(&SqlState::LOCK_NOT_AVAILABLE) => StoreError::Busy,
+            Some(&SqlState::DISK_FULL) => Storage::Full.into(),
+            Some(&SqlState::READ_ONLY_SQL_TRANSACTION) => Storage::ReadOnly.into(),
+            Some(&SqlState::IO_ERROR) => Storage::Failing.into(),
+            Some(&SqlState::DATA_CORRUPTED | &SqlState::INDEX_CORRUPTED) => Storage::Damaged.into(),
             // Not a word about what was asked, but about whether it can be asked at all.
             Some(code)
                 if ["08", "28", "3D", "57"].contains(&&code.code()[..2]) && *code != SqlState::QUERY_CANCELED =>

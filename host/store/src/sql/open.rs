@@ -1,5 +1,6 @@
 //! Opening a data directory: one process at a time, files for their owner alone, connections set up for durability.
 
+mod check;
 mod connect;
 mod directory;
 
@@ -7,12 +8,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use larder_domain::ports::{SealError, Sealer, StoreError};
+use larder_domain::ports::{SealError, Sealer, Storage, StoreError};
 use larder_domain::{InstallationId, NodeName, StoreTime};
 
 use super::clock::StoreClock;
 use super::database::Conn;
-use super::error::Failure;
+use super::error::{Failure, of_the_disk};
 use super::readers::{READERS, Readers};
 use super::tx::{Counters, find};
 use super::watch::Pokes;
@@ -21,6 +22,7 @@ use super::{SqlStore, migrations, nodes};
 use crate::{Clock, places};
 pub(super) use connect::reader;
 pub use directory::claim;
+pub(super) use directory::{database_in, mark_moved, moved};
 
 /// The store can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -83,9 +85,38 @@ pub enum OpenError {
         "the database's server can't be used ({0}): check the address, that it runs, and that the login may create tables"
     )]
     Server(String),
+    /// What is in the directory was moved elsewhere, and goes on there.
+    #[error(
+        "the installation of {} was moved to {to}: start it with --database; or, to go back to what it was before that, remove {}",
+        dir.display(),
+        directory::marker(dir).display()
+    )]
+    Moved {
+        /// Which directory.
+        dir: PathBuf,
+        /// Where it is, without the login.
+        to: String,
+    },
     /// The writer's thread can't be started.
     #[error("the writer's thread can't be started")]
     Thread(#[source] io::Error),
+}
+
+impl OpenError {
+    /// What is the matter with the disk, if that is it.
+    #[must_use]
+    pub fn storage(&self) -> Option<Storage> {
+        match self {
+            Self::Database(error) => error.sqlite_error().and_then(of_the_disk),
+            Self::Store(StoreError::Storage(storage)) => Some(*storage),
+            Self::File { source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(Storage::Full),
+                io::ErrorKind::ReadOnlyFilesystem => Some(Storage::ReadOnly),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
 }
 
 impl SqlStore {
@@ -95,9 +126,13 @@ impl SqlStore {
     /// Another process has it, its files can't be used, a newer version wrote it, or it was sealed with another key.
     pub fn open(dir: &Path, sealer: Arc<dyn Sealer>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let lock = claim(dir)?;
+        if let Some(to) = moved(dir)? {
+            return Err(OpenError::Moved { dir: dir.to_owned(), to });
+        }
         let file = directory::database_file(dir)?;
         let mut conn = connect::writer(&file)?;
         migrations::run(&mut conn)?;
+        check::tell_of_damage(&conn, &file);
         let conn = Conn::Sqlite(conn);
         let saved = saved(&conn, &*sealer)?;
         let own = nodes::join(&conn, NodeName::only(), clock.wall())?;

@@ -11,6 +11,7 @@
 mod connector;
 mod listen;
 mod migrations;
+mod relocate;
 
 use std::sync::Arc;
 use std::thread;
@@ -30,6 +31,7 @@ use super::{SqlStore, nodes};
 use crate::Clock;
 pub(super) use connector::Connector;
 pub(super) use listen::Listener;
+pub use relocate::{Progress, RelocateError, Relocated, Relocation};
 
 /// How long the server waits for the next statement of a group before it ends the session, in milliseconds.
 const GROUP_IDLE_MS_MAX: u64 = 5_000;

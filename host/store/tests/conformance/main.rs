@@ -25,6 +25,7 @@ mod variables;
 mod world;
 mod world_nodes;
 mod world_postgres;
+mod world_relocate;
 
 /// Declares every test for each backend.
 macro_rules! conformance {

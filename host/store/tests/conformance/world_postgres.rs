@@ -34,7 +34,7 @@ pub(crate) fn world() -> Option<World> {
 }
 
 /// The server has no certificate, so nobody is trusted.
-fn tls() -> ClientConfig {
+pub(crate) fn tls() -> ClientConfig {
     let _already_installed = rustls::crypto::ring::default_provider().install_default();
     ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth()
 }

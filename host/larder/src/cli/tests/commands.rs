@@ -8,7 +8,7 @@ use crate::cli::args::{Cli, Command, Global};
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, Kind, Result};
 use crate::cli::{
-    addon, app, apply, audit, backup, catalog, config, doctor, engine, experiment, key, provider, status,
+    addon, app, apply, audit, backup, catalog, config, doctor, engine, experiment, key, node, provider, status,
 };
 
 /// Runs a command against a server.
@@ -29,7 +29,10 @@ pub(super) async fn run(server: &Server, words: &[&str]) -> Result<()> {
         Command::Engine(command) => engine::run(&context, command).await,
         Command::Backup(args) => backup::run(&context, &args).await,
         Command::Key(command) => key::run(&context, &command).await,
-        Command::Serve(_) | Command::Completions(_) | Command::Run(_) | Command::Restore(_) => unreachable!(),
+        Command::Node(command) => node::run(&context, command).await,
+        Command::Serve(_) | Command::Completions(_) | Command::Run(_) | Command::Restore(_) | Command::Store(_) => {
+            unreachable!()
+        }
     }
 }
 

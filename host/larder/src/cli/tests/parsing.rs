@@ -77,6 +77,8 @@ const COMMANDS: &[&str] = &[
     "larder backup -o - --force",
     "larder restore larder.backup --data-dir /tmp/d --key sealing.key --replace",
     "larder restore - --check",
+    "larder store migrate --from sqlite:/var/lib/larder --to postgres://larder@db/larder",
+    "larder store migrate --from sqlite:data --to postgres://db/larder --ca-file ca.pem --json",
     "larder key status --json",
     "larder key rotate",
     "larder completions bash",
@@ -154,6 +156,8 @@ fn mistakes_are_refused() {
         "larder restore",
         "larder restore a b",
         "larder restore a --check --replace",
+        "larder store migrate --from /var/lib/larder --to postgres://db/larder",
+        "larder store migrate --from sqlite:data",
         "larder completions tcsh",
         "larder serve --listen nowhere",
     ] {

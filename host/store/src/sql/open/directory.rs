@@ -9,6 +9,10 @@ use super::OpenError;
 
 const DATABASE: &str = "larder.db";
 const LOCK: &str = "lock";
+/// There if the database was moved elsewhere, and says where to.
+const MOVED: &str = "moved-to-database";
+/// What is read of it, in bytes.
+const MOVED_BYTES_MAX: u64 = 4096;
 
 /// Makes a data directory if need be, closes it to others, and claims it for as long as the returned file is open.
 ///
@@ -31,6 +35,34 @@ pub fn claim(dir: &Path) -> Result<File, OpenError> {
     }
     sign(&mut file).map_err(failed("written", &path))?;
     Ok(file)
+}
+
+/// Where the database of a directory is.
+pub(in crate::sql) fn database_in(dir: &Path) -> PathBuf {
+    dir.join(DATABASE)
+}
+
+/// The file that says that the database was moved.
+pub(super) fn marker(dir: &Path) -> PathBuf {
+    dir.join(MOVED)
+}
+
+/// Where the directory's database was moved to, if it was.
+pub(in crate::sql) fn moved(dir: &Path) -> Result<Option<String>, OpenError> {
+    let (path, mut to) = (marker(dir), String::new());
+    match File::open(&path).and_then(|file| file.take(MOVED_BYTES_MAX).read_to_string(&mut to)) {
+        Ok(_) => Ok(Some(to.trim().to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed("read", &path)(error)),
+    }
+}
+
+/// Has nobody start from this directory's database by mistake.
+pub(in crate::sql) fn mark_moved(dir: &Path, to: &str) -> io::Result<()> {
+    let mut file = private(&marker(dir))?;
+    writeln!(file, "{to}")?;
+    file.sync_all()?;
+    File::open(dir)?.sync_all()
 }
 
 /// The database's file. Made here and not by SQLite, so that it and the log beside it are its owner's from the start.

@@ -8,6 +8,7 @@ use larder_domain::NodeName;
 use larder_domain::ports::StoreError;
 use tokio::runtime::{self, Runtime};
 use tokio::time::timeout;
+use tokio_postgres::config::Host;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -124,6 +125,22 @@ impl Connector {
             Ok(made) => made.map(|(client, connection)| (client, connection, runtime)).map_err(Failure::from),
             Err(_) => Err(Failure::unreachable(format!("it did not answer within {} s", CONNECT_WAIT_MAX.as_secs()))),
         }
+    }
+
+    /// A client that copies whole tables.
+    pub(super) fn copying(&self) -> Result<postgres::Client> {
+        Ok(postgres::Config::from(self.config.clone()).connect(self.tls.clone())?)
+    }
+
+    /// Where the database is, without the login.
+    pub(super) fn place(&self) -> String {
+        let host = self.config.get_hosts().first().map(|host| match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(path) => path.display().to_string(),
+        });
+        let port = self.config.get_ports().first().map(|port| format!(":{port}")).unwrap_or_default();
+        let database = self.config.get_dbname().or(self.config.get_user()).unwrap_or_default();
+        format!("postgres://{}{port}/{database}", host.unwrap_or_default())
     }
 
     /// The server is there, or it is not.

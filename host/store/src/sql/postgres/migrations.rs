@@ -3,17 +3,23 @@
 //! Nodes of the next version may start while some of this one run. So a migration only adds, or says from which schema on servers can go
 //! along with it ([`Migration::oldest`]): those that know an older one are refused at their start, and what still runs is to be stopped before.
 
+use std::time::Duration;
+
 use super::super::database::{Conn, Step};
 use super::super::error::Result;
 use super::super::open::OpenError;
 use super::super::tx::find;
-use super::{ANSWER_WAIT_MAX, STATEMENT_MS_MAX, unusable};
-use std::time::Duration;
+use super::{ANSWER_WAIT_MAX, GROUP_IDLE_MS_MAX, STATEMENT_MS_MAX, TURN_WAIT_MS_MAX, unusable};
 
 /// How long a migration may take.
 const MIGRATION_WAIT_MAX: Duration = Duration::from_secs(30 * 60);
 /// The lock of whoever changes the schema.
 const SCHEMA_LOCK: i64 = 0x6c61_7264_6572;
+
+/// Where it is kept how many have run.
+const SCHEMA_VERSION: &str =
+    "CREATE TABLE IF NOT EXISTS schema_version (one BIGINT PRIMARY KEY CHECK (one = 1), version BIGINT NOT NULL);
+     INSERT INTO schema_version VALUES (1, 0) ON CONFLICT DO NOTHING";
 
 struct Migration {
     sql: &'static str,
@@ -31,15 +37,13 @@ pub(super) fn run<T>(conn: &Conn, then: impl FnOnce(&Conn) -> Result<T, OpenErro
     // It may have much to do, and so may whoever is waited for.
     wait_at_most(conn, MIGRATION_WAIT_MAX);
     let patient = "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0";
-    conn.run_all(&format!("SET SESSION lock_timeout = 0; SELECT pg_advisory_lock({SCHEMA_LOCK}); {patient}"))
-        .map_err(unusable)?;
+    conn.run_all(patient).map_err(unusable)?;
+    conn.run_all(&format!("SELECT pg_advisory_lock({SCHEMA_LOCK})")).map_err(unusable)?;
     let done = migrate(conn).and_then(|()| then(conn));
     conn.roll_back().map_err(unusable)?;
     conn.run_all(&format!(
         "SELECT pg_advisory_unlock({SCHEMA_LOCK}); SET statement_timeout = {STATEMENT_MS_MAX};
-         SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}",
-        super::TURN_WAIT_MS_MAX,
-        super::GROUP_IDLE_MS_MAX
+         SET lock_timeout = {TURN_WAIT_MS_MAX}; SET idle_in_transaction_session_timeout = {GROUP_IDLE_MS_MAX}"
     ))
     .map_err(unusable)?;
     wait_at_most(conn, ANSWER_WAIT_MAX);
@@ -71,6 +75,14 @@ fn migrate(conn: &Conn) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// All that makes the tables of this version, for a transaction in which there are none.
+pub(super) fn script() -> String {
+    let all: Vec<&str> = MIGRATIONS.iter().map(|migration| migration.sql).collect();
+    let oldest = MIGRATIONS.iter().map(|migration| migration.oldest).max().unwrap_or(1);
+    let (all, number) = (all.join(";"), MIGRATIONS.len());
+    format!("{SCHEMA_VERSION}; {all}; UPDATE schema_version SET version = {number}, oldest = {oldest}")
+}
+
 /// Whether there are tables where ours would be made, and ours are not among them.
 fn is_foreign(conn: &Conn) -> Result<bool> {
     let sql = "SELECT count(*), coalesce(bool_or(tablename = 'schema_version'), FALSE), coalesce(bool_or(tablename = 'installation'), FALSE)
@@ -84,10 +96,7 @@ fn is_foreign(conn: &Conn) -> Result<bool> {
 
 /// How many migrations have run, and the oldest schema whose servers can go along with them.
 fn schema(conn: &Conn) -> Result<(usize, usize)> {
-    conn.run_all(
-        "CREATE TABLE IF NOT EXISTS schema_version (one BIGINT PRIMARY KEY CHECK (one = 1), version BIGINT NOT NULL);
-         INSERT INTO schema_version VALUES (1, 0) ON CONFLICT DO NOTHING",
-    )?;
+    conn.run_all(SCHEMA_VERSION)?;
     let done: usize = find(conn, "SELECT version FROM schema_version", (), |row| row.take())?.unwrap_or(0);
     let oldest = match done {
         0 | 1 => 1,

@@ -1,0 +1,223 @@
+//! `larder store`: where the server keeps everything. These commands need a data directory and no server.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand, ValueHint};
+use larder_domain::NodeName;
+use larder_domain::SecretString;
+use larder_store::sql::{AdoptError, Progress, RelocateError, Relocated, Relocation};
+use larder_store::{Clock as _, KeyfileSealer, OpenError, Server, SystemClock, Time};
+use serde_json::{Map, Value, json};
+
+use super::args::Global;
+use super::failure::{Failure, Kind, Result};
+use super::progress::Spinner;
+use super::table::Table;
+use super::text;
+use crate::data_dir::KEY_FILE;
+use crate::serve::{authorities, database};
+
+/// What a data directory is called by here.
+const SQLITE: &str = "sqlite:";
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Move everything from a data directory to a database of a PostgreSQL server, which is empty; the server is stopped meanwhile.
+    Migrate(MigrateArgs),
+}
+
+/// What to move.
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArgs {
+    /// The data directory, like sqlite:/var/lib/larder.
+    #[arg(long, value_name = "sqlite:DIR", value_parser = directory, value_hint = ValueHint::DirPath)]
+    from: PathBuf,
+
+    /// The database, like postgres://larder:PASSWORD@db.internal/larder; other users of this machine can read command lines, so prefer the
+    /// variable.
+    #[arg(long, value_name = "URL", env = "LARDER_DATABASE", hide_env_values = true, value_parser = database::secret)]
+    to: SecretString,
+
+    /// Authorities in PEM that the connection to the database trusts beside the platform's.
+    #[arg(long, value_name = "FILE", env = "LARDER_CA_FILE", value_hint = ValueHint::FilePath)]
+    ca_file: Option<PathBuf>,
+}
+
+fn directory(text: &str) -> Result<PathBuf, String> {
+    match text.strip_prefix(SQLITE) {
+        Some(path) if !path.is_empty() => Ok(path.into()),
+        _ => Err("write sqlite:DIRECTORY, with the data directory, like sqlite:/var/lib/larder".to_owned()),
+    }
+}
+
+pub(crate) fn run(global: &Global, command: &StoreCommand) -> Result<()> {
+    match command {
+        StoreCommand::Migrate(args) => migrate(global, args),
+    }
+}
+
+fn migrate(global: &Global, args: &MigrateArgs) -> Result<()> {
+    let (out, started) = (global.out(), Instant::now());
+    let (server, sealer) = (server(args).map_err(unusable)?, key(&args.from)?);
+    let spinner = Spinner::start(out, "looking at the data directory");
+    let mut told = |progress: Progress<'_>| spinner.say(&doing(progress));
+    let relocation = Relocation { dir: &args.from, server, sealer: &sealer, at: SystemClock::new().wall() };
+    let moved = relocation.run(&mut told);
+    drop(spinner);
+    let moved = moved.map_err(|error| failed(&args.from, error))?;
+    let seconds = started.elapsed().as_secs_f64();
+    if out.json {
+        return out.json(&for_programs(&args.from, &moved, seconds));
+    }
+    if !out.quiet {
+        out.text(&tables(&moved))?;
+    }
+    let rows = text::count(moved.tables.iter().map(|(_, rows)| rows).sum(), "row");
+    let (of, to) = (moved.installation, &moved.to);
+    out.done(&format!("moved the installation {of} to {to}: {rows}, read back and found the same, in {seconds:.1} s"))?;
+    let dir = args.from.display();
+    if moved.altered > 0 {
+        let texts = text::count(moved.altered, "text");
+        out.note(&format!(
+            "note: {texts} had the character 0, for which PostgreSQL has no room: U+FFFD stands in its place"
+        ));
+    }
+    out.note(&format!("next: LARDER_DATABASE=postgres://… larder --data-dir {dir} serve"));
+    out.note(&format!(
+        "note: keep `{dir}`: the key and the administrator's token are there. `{dir}/larder.db` is what was moved, as it was; without \
+         --database the server does not start from it any more. Remove it, with `larder.db-wal` and `larder.db-shm`, when you are sure"
+    ));
+    if let Some(error) = &moved.unmarked {
+        out.trouble(&format!(
+            "`{dir}` could not be marked as moved ({error}): see that nobody starts a server there without --database"
+        ));
+    }
+    Ok(())
+}
+
+fn server(args: &MigrateArgs) -> anyhow::Result<Server> {
+    database::refuse_other_schemes(&args.to).context("--to can't be used")?;
+    let roots = args.ca_file.as_deref().map(authorities).transpose()?.unwrap_or_default();
+    let tls = roots.client_config().context("TLS can't be spoken")?;
+    Ok(Server { url: args.to.clone(), tls, time: Time::Servers, node: NodeName::only() })
+}
+
+fn key(dir: &Path) -> Result<KeyfileSealer> {
+    let failed = |error| Failure::new(Kind::Failed, "key_unreadable", format!("{:#}", anyhow::Error::from(error)));
+    KeyfileSealer::from_file(&dir.join(KEY_FILE))
+        .map_err(failed)
+        .map_err(|failure| failure.or_help("name the data directory with --from; its key is in it"))
+}
+
+fn unusable(error: anyhow::Error) -> Failure {
+    Failure::new(Kind::Usage, "usage", format!("{error:#}"))
+}
+
+fn doing(progress: Progress<'_>) -> String {
+    let Progress { is_check, table, rows, of } = progress;
+    format!("{} {table}: {rows} of {}", if is_check { "reading back" } else { "moving" }, text::count(of, "row"))
+}
+
+fn tables(moved: &Relocated) -> String {
+    let mut table = Table::new(["TABLE", "ROWS"]);
+    moved.tables.iter().for_each(|(name, rows)| table.row([name, &rows.to_string()]));
+    table.render()
+}
+
+fn for_programs(from: &Path, moved: &Relocated, seconds: f64) -> Value {
+    let tables: Map<String, Value> = moved.tables.iter().map(|(name, rows)| (name.clone(), json!(rows))).collect();
+    json!({
+        "installation": moved.installation.to_string(), "from": from, "to": moved.to, "tables": tables, "altered": moved.altered,
+        "is_marked": moved.unmarked.is_none(), "seconds": seconds,
+    })
+}
+
+fn failed(from: &Path, error: RelocateError) -> Failure {
+    let (code, help) = told(&error);
+    let help = help.replace("DIR", &from.display().to_string());
+    Failure::new(Kind::Failed, code, format!("{:#}", anyhow::Error::from(error))).or_help(help)
+}
+
+/// A stable name for programs, and what a person can do.
+const fn told(error: &RelocateError) -> (&'static str, &'static str) {
+    match error {
+        RelocateError::Absent(_) => {
+            ("no_installation", "name the data directory with --from: the folder with `larder.db`")
+        }
+        RelocateError::Open(OpenError::InUse { .. }) => ("in_use", "stop that server first"),
+        RelocateError::Open(OpenError::Moved { .. }) => ("moved", "start the server with --database"),
+        RelocateError::Open(OpenError::Server(_)) => (
+            "database_unreachable",
+            "check the address, that the server runs, and --ca-file if its certificate is your own",
+        ),
+        RelocateError::Open(_) | RelocateError::Source(AdoptError::Database(_)) | RelocateError::Read(_) => (
+            "unreadable",
+            "see that you may read and write what is in the data directory, as the server's user or root",
+        ),
+        RelocateError::Source(AdoptError::Key(_)) => {
+            ("wrong_key", "put the key with which the server ran into DIR/sealing.key")
+        }
+        RelocateError::Source(AdoptError::Newer { .. }) => {
+            ("newer", "use the version of Larder that wrote it, or a newer one")
+        }
+        RelocateError::Source(AdoptError::Damaged(_) | AdoptError::Foreign) | RelocateError::Row { .. } => {
+            ("damaged", "restore a backup to another directory, and move that one")
+        }
+        RelocateError::Older { .. } => (
+            "older",
+            "start this version of the server on DIR once, stop it, and move it then: it brings the database up to date",
+        ),
+        RelocateError::Rotating => (
+            "rotating",
+            "start the server on DIR without --database and wait until `larder key status` says that there is one key",
+        ),
+        RelocateError::Foreign => ("foreign", "make a database of its own: CREATE DATABASE larder"),
+        RelocateError::Occupied { is_same: true } => {
+            ("not_empty", "if it was moved before, start the server with --database; otherwise make another database")
+        }
+        RelocateError::Occupied { is_same: false } => {
+            ("not_empty", "make a database of its own: CREATE DATABASE larder")
+        }
+        RelocateError::Target(_) => {
+            ("database_failed", "nothing was stored there; see the log of the database's server, and try again")
+        }
+        RelocateError::Different(_) | RelocateError::Shape(_) | RelocateError::Panicked => {
+            ("mistake", "nothing was stored there, and DIR is as it was; this is a mistake of Larder's: report it")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_directory_is_named_with_its_kind() {
+        assert_eq!(directory("sqlite:/var/lib/larder"), Ok("/var/lib/larder".into()));
+        for wrong in ["/var/lib/larder", "sqlite:", "postgres://db/larder", ""] {
+            assert!(directory(wrong).unwrap_err().contains("sqlite:/var"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_was_moved_is_told_table_by_table() {
+        let moved = Relocated {
+            installation: larder_domain::InstallationId::generate(),
+            tables: vec![("app".into(), 3), ("history".into(), 1200)],
+            altered: 0,
+            to: "postgres://db/larder".into(),
+            unmarked: None,
+        };
+        assert_eq!(tables(&moved), "TABLE    ROWS\napp      3\nhistory  1200\n");
+        let told = for_programs(Path::new("/data"), &moved, 1.5);
+        assert_eq!(
+            (&told["tables"]["history"], &told["to"], &told["is_marked"]),
+            (&json!(1200), &json!("postgres://db/larder"), &json!(true))
+        );
+        let progress = Progress { is_check: false, table: "history", rows: 1000, of: 1200 };
+        assert_eq!(doing(progress), "moving history: 1000 of 1200 rows");
+    }
+}
