@@ -18,3 +18,44 @@ impl Lease {
         self.0.as_ref().is_none_or(|context| context.is_held())
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use async_trait::async_trait;
+    use larder_domain::ports::runtime::{ContextError, GuestState};
+
+    use super::*;
+
+    /// A lease that can be lost.
+    #[derive(Default)]
+    pub(crate) struct Losable(AtomicBool);
+
+    impl Losable {
+        pub(crate) fn lose(&self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[async_trait]
+    impl CallContext for Losable {
+        fn is_held(&self) -> bool {
+            !self.0.load(Ordering::Relaxed)
+        }
+
+        async fn load_state(&self) -> Result<GuestState, ContextError> {
+            Ok(GuestState::new())
+        }
+
+        async fn checkpoint(&self, _: &GuestState) -> Result<(), ContextError> {
+            Ok(())
+        }
+    }
+
+    pub(crate) fn losable() -> (Arc<Losable>, Lease) {
+        let losable = Arc::new(Losable::default());
+        let context: Arc<dyn CallContext> = losable.clone();
+        (losable, Lease::of(&context))
+    }
+}

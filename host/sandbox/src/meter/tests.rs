@@ -6,6 +6,7 @@ use std::pin::pin;
 use tokio::task::yield_now;
 
 use super::*;
+use crate::lease::tests::losable;
 
 fn limits(cpu_ms: u64, wall_ms: u64) -> CallLimits {
     CallLimits { cpu: Duration::from_millis(cpu_ms), wall: Duration::from_millis(wall_ms), ..CallLimits::default() }
@@ -70,4 +71,21 @@ async fn a_tick_within_a_poll_knows_what_is_left() {
         on_tick().is_err()
     });
     assert_eq!(Metered::new(work, limits(15, 10_000), Lease::default()).await.outcome, Ok(true));
+}
+
+#[tokio::test]
+async fn a_call_without_its_lease_gets_no_more_turns() {
+    let (losable, lease) = losable();
+    let turns = std::cell::Cell::new(0);
+    let work = pin!(async {
+        loop {
+            turns.set(turns.get() + 1);
+            if turns.get() == 3 {
+                losable.lose();
+            }
+            yield_now().await;
+        }
+    });
+    let ended: Ended<()> = Metered::new(work, limits(10_000, 10_000), lease).await;
+    assert_eq!((ended.outcome, turns.get()), (Err(Over::Lease), 3));
 }

@@ -6,6 +6,7 @@ use larder_domain::limits::CallLimits;
 use larder_domain::network::Destinations;
 
 use super::*;
+use crate::lease::tests::losable;
 use crate::memory::HostMemory;
 
 /// Gates of one sandbox, of calls that were granted these.
@@ -87,4 +88,16 @@ async fn whoever_never_accepts_costs_so_long() {
     let connected = gate.connect(Scheme::Http, &host, address.port(), Duration::from_millis(50)).await;
     assert!(matches!(connected, Err(Closed::TimedOut)), "{connected:?}");
     assert!(began.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn a_call_without_its_lease_connects_nowhere() {
+    let (losable, lease) = losable();
+    let list = Destinations::new(vec!["tcp://127.0.0.1:1".parse().unwrap()]);
+    let policy = Arc::new(Policy::new(list.clone(), list));
+    let memory = MemoryBudget::new(&CallLimits::default(), Arc::new(HostMemory::new(usize::MAX)));
+    let gate = Gate::new(Arc::new(Network::new()), policy, memory, lease);
+    assert!(gate.admits((Ipv4Addr::LOCALHOST, 1).into()));
+    losable.lose();
+    assert!(!gate.admits((Ipv4Addr::LOCALHOST, 1).into()));
 }
