@@ -43,7 +43,7 @@ async fn a_stop_during_a_long_call_ends_in_time_and_the_next_start_goes_on_at_on
     let addon = host.get(&format!("/v1/addons/{id}")).await.expect(200);
     assert_eq!(
         (&addon["state"], &addon["attempts"]),
-        (&json!("provisioning"), &json!(0)),
+        (&json!("waiting_for_provision"), &json!(0)),
         "it was nobody's fault: {addon}"
     );
     // Whoever can't wait for the end says so once more.
