@@ -1,6 +1,6 @@
 //! Everything that can be refused, with a stable code. The API turns these into problem documents; nothing here knows HTTP.
 
-use larder_domain::ports::StoreError;
+use larder_domain::ports::{Storage, StoreError};
 use larder_domain::provider::Refusal;
 use larder_domain::{NameError, variables::VariableNameError};
 
@@ -94,6 +94,7 @@ codes! {
     EngineUnavailable "engine_unavailable" 503 "See what `larder doctor` says of the Docker engine.",
     Overloaded "overloaded" 503 "Try again in a moment.",
     StorageFailed "storage_failed" 507 "Free space on the host's disk, or mend it; then try again.",
+    StorageDamaged "storage_damaged" 500 "Stop the server and restore a backup (`larder restore`); what is on other pages of the database can be used until then.",
     Internal "internal" 500 "The host failed; its log has the cause under the request's X-Request-Id. Try again, then tell the operator.",
 }
 
@@ -134,6 +135,12 @@ impl From<StoreError> for ControlError {
                 Self::refused(Code::UnknownProvider, "there is no such provider any more")
             }
             StoreError::Missing("version") => Self::refused(Code::UnknownVersion, "there is no such version any more"),
+            StoreError::Storage(Storage::Damaged) => {
+                Self::refused(Code::StorageDamaged, "a part of the database that this needs is damaged")
+            }
+            StoreError::Storage(storage) => {
+                Self::refused(Code::StorageFailed, format!("nothing was stored: {storage}"))
+            }
             other => Self::Store(other),
         }
     }

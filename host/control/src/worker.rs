@@ -29,6 +29,7 @@ use std::time::Duration;
 use larder_domain::ProviderName;
 use larder_domain::ids::NodeId;
 use larder_domain::limits::{CallLimits, Limit};
+use larder_domain::ports::StoreError;
 use larder_domain::ports::store::Leased;
 use larder_domain::work::{LEASE_MS, LEASE_RENEWAL_MS, Lease, WorkKind};
 use tokio::sync::watch;
@@ -132,7 +133,10 @@ impl Worker {
         let leased = match self.control.store.lease_due(self.node, room, self.saturated()).await {
             Ok(leased) => leased,
             Err(error) => {
-                tracing::warn!(%error, "due work could not be leased");
+                // Of its disk the store says so itself, and not twice a second.
+                if !matches!(error, StoreError::Storage(_)) {
+                    tracing::warn!(%error, "due work could not be leased");
+                }
                 sleep(Duration::from_millis(STORE_FAILURE_PAUSE_MS)).await;
                 return 0;
             }

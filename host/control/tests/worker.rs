@@ -4,6 +4,7 @@
 
 mod engines;
 mod grace;
+mod jumps;
 mod meanwhile;
 mod networks;
 mod objects;

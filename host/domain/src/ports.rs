@@ -14,4 +14,4 @@ pub use keys::{KeyState, Keys, KeysError};
 pub use runtime::{Call, CallContext, CallReport, Export, ProviderRuntime, Reply};
 pub use sealer::{SealError, Sealer};
 pub use sink::{AppSink, SinkError};
-pub use store::{Store, StoreError};
+pub use store::{Storage, Store, StoreError};

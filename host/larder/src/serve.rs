@@ -11,7 +11,7 @@ mod shipped;
 mod shutdown;
 mod transfers;
 
-use std::io::IsTerminal as _;
+use std::io::{self, ErrorKind, IsTerminal as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,13 +22,15 @@ use clap::Args;
 use larder_api::{ApiConfig, Tokens, UploadLimits};
 use larder_control::worker::watch_engines;
 use larder_control::{Control, NoSink, Worker, WorkerConfig};
+use larder_domain::ports::Storage;
 use larder_sandbox::{ArtefactDir, Compile, Roots, Sandbox, SandboxConfig};
-use larder_store::{KeyfileSealer, SqlStore};
+use larder_store::{KeyfileSealer, OpenError, SqlStore};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use files::DataDir;
+use shutdown::Signals;
 
 use crate::backup::DataSource;
 use crate::cli::duration;
@@ -126,12 +128,14 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
     tracing::info!(url = %format!("http://{address}"), data_dir = %dir.path().display(), "serving");
 
     // Neither part ends by itself unless it is broken, and one without the other is no server.
+    let mut signals = Signals::watch();
     let broken = tokio::select! {
-        () = shutdown::wanted() => None,
+        _ = signals.next() => None,
         ended = &mut worker => Some(("worker", ended)),
         ended = &mut server => Some(("HTTP server", ended)),
     };
-    tracing::info!("stopping");
+    tracing::info!("stopping; another signal ends the server at once");
+    drop(tokio::spawn(signals.end_at_next()));
     dir.retract();
     stop.send_replace(true);
     if let Some((part, ended)) = broken {
@@ -168,6 +172,18 @@ async fn with_upkeep(
 /// What a file of certificates adds to those that are trusted.
 pub(crate) fn authorities(file: &Path) -> anyhow::Result<Roots> {
     Roots::from_pem_file(file).with_context(|| format!("{} can't be used as --ca-file", file.display()))
+}
+
+/// What is the matter with the disk, if that kept the server from starting.
+pub(crate) fn storage(error: &anyhow::Error) -> Option<Storage> {
+    error.chain().find_map(|cause| {
+        let of_io = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        match of_io {
+            Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => Some(Storage::Full),
+            Some(ErrorKind::ReadOnlyFilesystem) => Some(Storage::ReadOnly),
+            _ => cause.downcast_ref::<OpenError>().and_then(OpenError::storage),
+        }
+    })
 }
 
 fn start_log(format: LogFormat) {

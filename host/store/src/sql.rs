@@ -13,6 +13,7 @@ mod apps;
 mod audit;
 mod claims;
 mod clock;
+mod complaints;
 mod copy;
 mod database;
 mod engines;

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::client::{Answer, until};
-use super::{guest, prepared};
+use super::disk::Within;
+use super::{Disk, guest, prepared, run};
 
 /// Where no engine listens.
 const NO_ENGINE: &str = "unix:///nowhere/docker.sock";
@@ -25,6 +26,8 @@ const START_MAX: Duration = Duration::from_secs(30);
 /// A host, stopped when dropped. Its data directory outlives restarts.
 pub(crate) struct Host {
     dir: TempDir,
+    /// Where it runs, if its data are on a disk of its own.
+    within: Option<Within>,
     /// What it was started with beside.
     arguments: Vec<OsString>,
     child: Child,
@@ -39,6 +42,17 @@ impl Host {
         let dir = TempDir::new().unwrap();
         prepared::copy(providers, dir.path()).await;
         Self::over(dir)
+    }
+
+    /// A fresh host with an app `demo` and these guests, whose data are on this disk, and its log elsewhere.
+    pub(crate) async fn start_on(disk: &Disk, providers: &[&str]) -> Self {
+        let dir = TempDir::new_in(disk.path()).unwrap();
+        prepared::copy(providers, dir.path()).await;
+        let log = dir.path().join("host.log");
+        let _gone = std::fs::remove_file(&log);
+        std::os::unix::fs::symlink(disk.elsewhere("host.log"), log).unwrap();
+        let within = disk.within(dir.path());
+        Self::over_within(dir, &[], Some(within))
     }
 
     /// A fresh host without anything.
@@ -64,13 +78,17 @@ impl Host {
     }
 
     fn over_with(dir: TempDir, arguments: &[&OsStr]) -> Self {
+        Self::over_within(dir, arguments, None)
+    }
+
+    fn over_within(dir: TempDir, arguments: &[&OsStr], within: Option<Within>) -> Self {
         // Ignored if another test of this process was first.
         let _already = rustls::crypto::ring::default_provider().install_default();
-        let child = spawn(dir.path(), arguments);
+        let child = spawn(dir.path(), arguments, within.as_ref());
         let (url, token) = announced(dir.path());
         let arguments = arguments.iter().map(|argument| argument.to_os_string()).collect();
         let http = reqwest::Client::builder().pool_idle_timeout(IDLE_MAX).build().unwrap();
-        Self { dir, arguments, child, url, token, http }
+        Self { dir, within, arguments, child, url, token, http }
     }
 
     /// Installs these guests, and stops. Its data stays.
@@ -95,15 +113,25 @@ impl Host {
 
     /// Asks the host to stop, and waits until it has.
     pub(crate) fn stop(&mut self) {
+        self.signal("TERM");
+        assert_eq!(self.ended(), Some(0));
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        assert!(self.child.wait().unwrap().success());
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+
+    /// Waits for its end: the exit code.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
     }
 
     /// Starts a killed host again on the same data.
     pub(crate) fn restart(&mut self) {
         let _gone = std::fs::remove_file(self.dir.path().join("server.json"));
-        self.child = spawn(self.dir.path(), &self.arguments);
+        self.child = spawn(self.dir.path(), &self.arguments, self.within.as_ref());
         (self.url, self.token) = announced(self.dir.path());
     }
 
@@ -124,6 +152,18 @@ impl Host {
     pub(crate) fn restart_with(&mut self, arguments: &[&str]) {
         self.arguments = arguments.iter().map(OsString::from).collect();
         self.restart();
+    }
+
+    /// What it has written to its log so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.dir().join("host.log")).unwrap()
+    }
+
+    /// Lets it have so many files open beside those that it has.
+    pub(crate) fn limit_files(&self, more: usize) {
+        let pid = self.child.id().to_string();
+        let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count() + more;
+        run(Command::new("prlimit").args(["--pid", &pid, &format!("--nofile={open}:{open}")]));
     }
 
     /// Where the host keeps its data.
@@ -245,9 +285,10 @@ impl Host {
 
     /// Runs the command line against this host: exit code, standard output, standard error.
     pub(crate) fn cli(&self, args: &[&str]) -> (i32, String, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_larder"))
+        let dir = self.within.as_ref().map_or(self.dir(), |within| &within.dir);
+        let output = larder(self.within.as_ref())
             .args(args)
-            .env("LARDER_DATA_DIR", self.dir())
+            .env("LARDER_DATA_DIR", dir)
             .env_remove("LARDER_URL")
             .env_remove("LARDER_TOKEN")
             .output()
@@ -277,9 +318,14 @@ impl Drop for Host {
     }
 }
 
-fn spawn(dir: &Path, arguments: &[impl AsRef<OsStr>]) -> Child {
+fn larder(within: Option<&Within>) -> Command {
+    let program = env!("CARGO_BIN_EXE_larder");
+    within.map_or_else(|| Command::new(program), |within| within.command(program))
+}
+
+fn spawn(dir: &Path, arguments: &[impl AsRef<OsStr>], within: Option<&Within>) -> Child {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("host.log")).unwrap();
-    let mut larder = Command::new(env!("CARGO_BIN_EXE_larder"));
+    let mut larder = larder(within);
     // Not somebody's own engine, unless a test names it.
     match arguments.iter().any(|argument| argument.as_ref() == "--engines") {
         true => larder.env_remove("LARDER_ENGINE"),
@@ -287,7 +333,7 @@ fn spawn(dir: &Path, arguments: &[impl AsRef<OsStr>]) -> Child {
     };
     larder
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-        .arg(dir)
+        .arg(within.map_or(dir, |within| &within.dir))
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -3,6 +3,7 @@
 mod amqp;
 mod broker;
 mod client;
+mod disk;
 mod engine;
 mod guests;
 mod host;
@@ -16,6 +17,7 @@ mod world;
 pub(crate) use amqp::Amqp;
 pub(crate) use broker::Broker;
 pub(crate) use client::{Answer, behave, until, until_within};
+pub(crate) use disk::Disk;
 pub(crate) use engine::Engine;
 pub(crate) use guests::{guest, guest_path};
 pub(crate) use host::Host;

@@ -281,7 +281,7 @@ impl Transferring {
         let mut attempt = 1;
         let stored = loop {
             match self.apply(event.clone()).await {
-                Err(error @ (StoreError::Busy | StoreError::Database(_))) if attempt < WRITE_ATTEMPTS_MAX => {
+                Err(error) if error.may_pass() && attempt < WRITE_ATTEMPTS_MAX => {
                     tracing::warn!(%error, addon = %self.addon, "a transfer's end could not be written; trying again");
                     sleep(Duration::from_millis(WRITE_BACKOFF.wait_ms(attempt))).await;
                     attempt += 1;

@@ -122,7 +122,7 @@ impl Drive {
             match self.control.store.apply(change.clone()).await {
                 Ok(applied) => return Some(applied),
                 Err(StoreError::Fenced) => return None,
-                Err(error @ (StoreError::Busy | StoreError::Database(_))) if attempt < WRITE_ATTEMPTS_MAX => {
+                Err(error) if error.may_pass() && attempt < WRITE_ATTEMPTS_MAX => {
                     tracing::warn!(%error, addon = %self.record.spec.id, "a result could not be written; trying again");
                     sleep(Duration::from_millis(WRITE_BACKOFF.wait_ms(attempt))).await;
                 }

@@ -48,6 +48,9 @@ pub enum StoreError {
     /// The store has more to do than it can hold. Worth another try.
     #[error("the store is overloaded")]
     Busy,
+    /// The disk that the database is on does not do what it should.
+    #[error(transparent)]
+    Storage(#[from] Storage),
     /// The database failed.
     #[error("the database failed: {0}")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -57,8 +60,31 @@ impl StoreError {
     /// Whether it is about what stands in a row, and so says nothing about any other.
     #[must_use]
     pub const fn is_of_a_row(&self) -> bool {
-        matches!(self, Self::Seal(_) | Self::Corrupt(_))
+        matches!(self, Self::Seal(_) | Self::Corrupt(_) | Self::Storage(Storage::Damaged))
     }
+
+    /// Whether the same may be stored a moment later.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        matches!(self, Self::Busy | Self::Database(_) | Self::Storage(_))
+    }
+}
+
+/// What is the matter with a disk, its database's server included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Storage {
+    /// There is no room. What is there can be read, and what is stored stays.
+    #[error("the disk that the database is on is full")]
+    Full,
+    /// Nobody may write to it.
+    #[error("the disk that the database is on can only be read")]
+    ReadOnly,
+    /// It doesn't read or write what it is told to.
+    #[error("the disk that the database is on fails")]
+    Failing,
+    /// What is on it is not what was written.
+    #[error("a part of the database is damaged")]
+    Damaged,
 }
 
 /// Waits for commits.

@@ -54,6 +54,7 @@ mod tests;
 use std::process::ExitCode;
 
 use clap::Parser;
+use larder_domain::ports::Storage;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::data_dir;
@@ -111,8 +112,21 @@ async fn ask_server(global: &Global, command: Command) -> Result<()> {
 
 fn run_server(global: &Global, args: ServeArgs) -> Result<()> {
     let data_dir = data_dir::resolve(global.data_dir.as_deref());
-    let failed = |error: anyhow::Error| Failure::new(Kind::Failed, "serve_failed", format!("{error:#}"));
-    runtime(Builder::new_multi_thread())?.block_on(serve::run(data_dir, args)).map_err(failed)
+    runtime(Builder::new_multi_thread())?.block_on(serve::run(data_dir, args)).map_err(|error| not_served(&error))
+}
+
+/// Why there is no server. What the disk has to do with it has a code of its own.
+fn not_served(error: &anyhow::Error) -> Failure {
+    let told = |code| Failure::new(Kind::Failed, code, format!("{error:#}"));
+    match serve::storage(error) {
+        None => told("serve_failed"),
+        Some(Storage::Full) => told("storage_failed").or_help("free space on the disk with the data directory"),
+        Some(Storage::ReadOnly) => told("storage_failed")
+            .or_help("have the disk with the data directory writable again: `dmesg` may say why it is not"),
+        Some(Storage::Failing) => told("storage_failed").or_help("mend the disk with the data directory: see `dmesg`"),
+        Some(Storage::Damaged) => told("storage_damaged")
+            .or_help("restore a backup: `larder restore FILE --replace` keeps aside what is there"),
+    }
 }
 
 fn runtime(mut builder: Builder) -> Result<Runtime> {

@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 
 use larder_domain::Illegal;
-use larder_domain::ports::{SealError, StoreError};
+use larder_domain::ports::{SealError, Storage, StoreError};
 use postgres::error::SqlState;
 use rusqlite::ErrorCode;
 
@@ -37,9 +37,25 @@ impl From<rusqlite::Error> for Failure {
             _ if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) => {
                 StoreError::Busy
             }
-            _ => StoreError::Database(Box::new(error)),
+            _ => match error.sqlite_error().and_then(of_the_disk) {
+                Some(storage) => StoreError::Storage(storage),
+                None => StoreError::Database(Box::new(error)),
+            },
         })
     }
+}
+
+/// What SQLite says of the disk.
+pub(super) fn of_the_disk(error: &rusqlite::ffi::Error) -> Option<Storage> {
+    Some(match error.code {
+        ErrorCode::DiskFull => Storage::Full,
+        // The index of the log grows with it, and has no other word for a full disk.
+        _ if error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => Storage::Full,
+        ErrorCode::ReadOnly => Storage::ReadOnly,
+        ErrorCode::SystemIoFailure => Storage::Failing,
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Storage::Damaged,
+        _ => return None,
+    })
 }
 
 impl From<postgres::Error> for Failure {
@@ -47,6 +63,10 @@ impl From<postgres::Error> for Failure {
         Self(match error.code() {
             // Somebody else has what it waits for, and for long.
             Some(&SqlState::LOCK_NOT_AVAILABLE) => StoreError::Busy,
+            Some(&SqlState::DISK_FULL) => Storage::Full.into(),
+            Some(&SqlState::READ_ONLY_SQL_TRANSACTION) => Storage::ReadOnly.into(),
+            Some(&SqlState::IO_ERROR) => Storage::Failing.into(),
+            Some(&SqlState::DATA_CORRUPTED | &SqlState::INDEX_CORRUPTED) => Storage::Damaged.into(),
             _ => StoreError::Database(Box::new(error)),
         })
     }

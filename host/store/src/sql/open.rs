@@ -1,5 +1,6 @@
 //! Opening a data directory: one process at a time, files for their owner alone, connections set up for durability.
 
+mod check;
 mod connect;
 mod directory;
 
@@ -7,12 +8,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use larder_domain::ports::{SealError, Sealer, StoreError};
+use larder_domain::ports::{SealError, Sealer, Storage, StoreError};
 use larder_domain::{InstallationId, StoreTime};
 
 use super::clock::StoreClock;
 use super::database::Conn;
-use super::error::Failure;
+use super::error::{Failure, of_the_disk};
 use super::readers::{READERS, Readers};
 use super::tx::{Counters, find};
 use super::watch::Pokes;
@@ -99,6 +100,23 @@ pub enum OpenError {
     Thread(#[source] io::Error),
 }
 
+impl OpenError {
+    /// What is the matter with the disk, if that is it.
+    #[must_use]
+    pub fn storage(&self) -> Option<Storage> {
+        match self {
+            Self::Database(error) => error.sqlite_error().and_then(of_the_disk),
+            Self::Store(StoreError::Storage(storage)) => Some(*storage),
+            Self::File { source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(Storage::Full),
+                io::ErrorKind::ReadOnlyFilesystem => Some(Storage::ReadOnly),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 impl SqlStore {
     /// Opens the store in this directory, and makes both if they are not there.
     ///
@@ -112,6 +130,7 @@ impl SqlStore {
         let file = directory::database_file(dir)?;
         let mut conn = connect::writer(&file)?;
         migrations::run(&mut conn)?;
+        check::tell_of_damage(&conn, &file);
         let conn = Conn::Sqlite(conn);
         void_leases(&conn)?;
         let saved = saved(&conn, &*sealer)?;

@@ -7,8 +7,9 @@ use larder_domain::ports::StoreError;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::complaints::Complaints;
 use super::database::{Conn, Step};
-use super::error::Result;
+use super::error::{Failure, Result};
 use super::postgres::Connector;
 
 /// Connections for reading, and so reads at the same time.
@@ -22,6 +23,7 @@ pub(super) struct Readers {
     connections: Arc<[Mutex<Conn>]>,
     /// Makes another connection for one that was lost.
     connector: Option<Connector>,
+    complaints: Arc<Complaints>,
     /// Of a database in memory: there is no disk to wait for.
     inline: bool,
 }
@@ -30,7 +32,7 @@ impl Readers {
     pub(super) fn new(connections: Vec<Conn>) -> Self {
         let turns = Arc::new(Semaphore::new(connections.len()));
         let connections = connections.into_iter().map(Mutex::new).collect();
-        Self { turns, connections, connector: None, inline: false }
+        Self { turns, connections, connector: None, complaints: Arc::default(), inline: false }
     }
 
     /// The same over a network.
@@ -51,6 +53,7 @@ impl Readers {
         let turn = timeout(READER_WAIT_MAX, Arc::clone(&self.turns).acquire_owned()).await;
         let turn = turn.map_err(|_| StoreError::Busy)?.map_err(|_| StoreError::Busy)?;
         let (connections, connector) = (Arc::clone(&self.connections), self.connector.clone());
+        let complaints = Arc::clone(&self.complaints);
         let read = move || {
             let read = |mut conn: MutexGuard<'_, Conn>| {
                 if let Some(connector) = connector.filter(|_| conn.is_lost()) {
@@ -60,7 +63,10 @@ impl Readers {
             };
             let answer = connections.iter().find_map(idle).map(read);
             drop(turn);
-            answer.ok_or(StoreError::Busy)?.map_err(StoreError::from)
+            answer.ok_or(StoreError::Busy)?.map_err(|Failure(error)| {
+                complaints.hear(&error);
+                error
+            })
         };
         if self.inline {
             return read();

@@ -8,6 +8,7 @@ mod world;
 
 mod copy;
 mod crash;
+mod damage;
 mod files;
 mod memory;
 mod rotation;

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use larder_domain::ports::StoreError;
+use larder_domain::ports::{Storage, StoreError};
 use larder_domain::work::{LEASE_MS, Lease, Subject, WorkKind};
 use larder_domain::{AddonId, Event, Next, StoreTime};
 use larder_domain::{ProviderName, ids::NodeId};
@@ -110,7 +110,9 @@ impl Round {
     /// Wakes an addon and leases its step. An addon that needs none now is put to rest, or planned for later.
     fn lease_addon(&self, tx: &mut Tx<'_>, head: Head, id: AddonId) -> Result<Option<SealedLease>> {
         let (record, next) = match wake(tx, id) {
-            Err(Failure(error @ (StoreError::Corrupt(_) | StoreError::Missing(_)))) => {
+            Err(Failure(
+                error @ (StoreError::Corrupt(_) | StoreError::Missing(_) | StoreError::Storage(Storage::Damaged)),
+            )) => {
                 // One row that can't be read must not hold up all the others for ever.
                 tracing::error!(%error, addon = %id, "work was put off, as the store can't read what it is about");
                 plan::free(tx, head.kind, &head.subject, &head.provider, tx.now.plus_ms(UNREADABLE_WAIT_MS))?;

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use larder_domain::ports::StoreError;
 use larder_domain::{StoreTime, WallTime};
 
 use super::job::{Job, Uncommitted};
 use crate::sql::clock::{CLOCK_SAVE_MS, StoreClock};
+use crate::sql::complaints::Complaints;
 use crate::sql::database::{Conn, Step};
 use crate::sql::error::{Failure, Result};
 use crate::sql::postgres::{Connector, Time};
@@ -29,6 +31,7 @@ pub(in crate::sql) struct Committer {
     saved: (StoreTime, Counters),
     /// Only where there are other writers.
     shared: Option<Shared>,
+    complaints: Complaints,
 }
 
 /// What a writer among those of other nodes has besides.
@@ -42,7 +45,8 @@ pub(in crate::sql) struct Shared {
 impl Committer {
     pub(in crate::sql) fn new(conn: Conn, clock: StoreClock, pokes: Pokes, counters: Counters) -> Self {
         let saved = (clock.now(), counters);
-        Self { conn, clock, pokes, memory: Memory { counters, ..Memory::default() }, saved, shared: None }
+        let (memory, complaints) = (Memory { counters, ..Memory::default() }, Complaints::default());
+        Self { conn, clock, pokes, memory, saved, shared: None, complaints }
     }
 
     /// One that shares its database with those of other nodes.
@@ -53,7 +57,10 @@ impl Committer {
     /// Runs the jobs, commits them and answers them all. Leaves the group empty.
     pub(super) fn commit(&mut self, group: &mut Vec<Box<dyn Job>>) {
         let committed = self.try_commit(group).map_err(|Failure(error)| {
-            tracing::error!(%error, jobs = group.len(), "a group of jobs was not stored");
+            match error {
+                StoreError::Storage(_) => self.complaints.hear(&error),
+                _ => tracing::error!(%error, jobs = group.len(), "a group of jobs was not stored"),
+            }
             if let Err(Failure(error)) = self.roll_back() {
                 tracing::error!(%error, "nor could it be rolled back");
             }
@@ -64,6 +71,9 @@ impl Committer {
             self.pokes.send(poked);
         }
         for job in group.drain(..) {
+            if let Some(storage) = job.trouble() {
+                self.complaints.hear(&storage.into());
+            }
             job.answer(committed.clone());
         }
     }
@@ -75,7 +85,9 @@ impl Committer {
             self.roll_back()?;
             moment = self.begin()?;
             for job in group {
-                self.in_savepoint(moment, |tx| job.run(tx))?;
+                // A full disk ends the transaction, and then there is nothing to go back to: what counts is why.
+                let kept = self.in_savepoint(moment, |tx| job.run(tx));
+                kept.map_err(|failure| job.trouble().map_or(failure, |storage| Failure(storage.into())))?;
             }
         }
         if moment.0 >= self.memory.purge_at {

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use larder_domain::ports::StoreError;
+use larder_domain::ports::{Storage, StoreError};
 use tokio::sync::oneshot;
 
 use crate::sql::error::{Failure, Result, Stop};
@@ -15,6 +15,9 @@ pub(super) trait Job: Send {
     /// Does the work. Whether it is to be kept.
     fn run(&mut self, tx: &mut Tx<'_>) -> bool;
 
+    /// What was the matter with the disk when it ran last, if that was it.
+    fn trouble(&self) -> Option<Storage>;
+
     /// Tells whoever asked.
     fn answer(self: Box<Self>, committed: Result<(), Uncommitted>);
 }
@@ -23,6 +26,15 @@ pub(super) trait Job: Send {
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the transaction could not be committed")]
 pub(super) struct Uncommitted(#[source] pub(super) Arc<StoreError>);
+
+impl From<Uncommitted> for StoreError {
+    fn from(uncommitted: Uncommitted) -> Self {
+        match *uncommitted.0 {
+            Self::Storage(storage) => Self::Storage(storage),
+            _ => Self::Database(Box::new(uncommitted)),
+        }
+    }
+}
 
 type Answer<T, R> = Result<Result<T, R>, StoreError>;
 
@@ -53,10 +65,17 @@ where
         self.done.is_ok()
     }
 
+    fn trouble(&self) -> Option<Storage> {
+        match &self.done {
+            Err(Stop::Failed(Failure(StoreError::Storage(storage)))) => Some(*storage),
+            _ => None,
+        }
+    }
+
     fn answer(self: Box<Self>, committed: Result<(), Uncommitted>) {
         let answer = match (committed, self.done) {
             // Not even a refusal counts: it may rest on what an earlier job of the group wrote.
-            (Err(uncommitted), _) => Err(StoreError::Database(Box::new(uncommitted))),
+            (Err(uncommitted), _) => Err(uncommitted.into()),
             (Ok(()), Ok(value)) => Ok(Ok(value)),
             (Ok(()), Err(Stop::Refused(refusal))) => Ok(Err(refusal)),
             (Ok(()), Err(Stop::Failed(failure))) => Err(failure.into()),

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use larder_domain::StoreTime;
-use larder_domain::ports::StoreError;
+use larder_domain::ports::{Storage, StoreError};
 use rusqlite::Connection;
 use tokio::join;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -128,7 +128,7 @@ async fn a_full_disk_fails_jobs_and_not_the_writer() {
     };
     writer.run(pages(1)).await.unwrap();
     let large = |tx: &mut Tx<'_>| tx.execute("INSERT INTO word VALUES (hex(zeroblob(1000000)))", ());
-    assert!(matches!(writer.run(large).await, Err(StoreError::Database(_))));
+    assert!(matches!(writer.run(large).await, Err(StoreError::Storage(Storage::Full))));
     writer.run(pages(1_000_000)).await.unwrap();
     writer.run(large).await.unwrap();
     assert_eq!(said(&writer).await.len(), 2);
