@@ -2,6 +2,7 @@
 
 use larder_domain::ports::StoreError;
 use larder_domain::provider::Refusal;
+use larder_domain::quota::{Quota, QuotaExceeded};
 use larder_domain::{NameError, variables::VariableNameError};
 
 macro_rules! codes {
@@ -62,6 +63,7 @@ codes! {
     VariableTaken "variable_taken" 409 "Attach the addon under another name with `attach_as`, or delete what has the variable.",
     VariableOwnedByAddon "variable_owned_by_addon" 409 "An addon sets this variable: delete the addon, or use another name.",
     AmbiguousService "ambiguous_service" 409 "Several providers offer it: name one of them in `provider`.",
+    QuotaExceeded "quota_exceeded" 409 "Delete an addon that is not needed any more, or have the operator raise the quota, as the message says. Those that are there can still be changed.",
     NotReady "not_ready" 409 "Wait until the addon is ready (`larder addon wait`), then ask again.",
     OperationInProgress "operation_in_progress" 409 "Wait until the operation has ended (`larder addon wait`), then ask again.",
     Protected "protected" 409 "If it is really to go, delete it by itself with `force=true` (`larder addon delete --force`), or unprotect it first (`larder addon unprotect`).",
@@ -111,9 +113,21 @@ pub enum ControlError {
     /// A component that can't be a provider.
     #[error(transparent)]
     Component(#[from] Refusal),
+    /// As many live addons are there as there may be.
+    #[error("{0}; {hint}", hint = make_room(.0))]
+    Quota(#[from] QuotaExceeded),
     /// The store failed. The cause is for the log only.
     #[error("the store failed")]
     Store(#[source] StoreError),
+}
+
+/// What helps where there is no place left.
+fn make_room(full: &QuotaExceeded) -> String {
+    let raise = match &full.quota {
+        Quota::App(app) => format!("larder app quota {app} COUNT"),
+        Quota::Plan(provider, plan) => format!("larder provider quota {provider} {plan}=COUNT"),
+    };
+    format!("delete one that is not needed, or have the quota raised with `{raise}`")
 }
 
 impl ControlError {
@@ -127,6 +141,7 @@ impl From<StoreError> for ControlError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Busy => Self::refused(Code::Overloaded, "the store has more to write than it can take"),
+            StoreError::Quota(full) => full.into(),
             StoreError::Missing("addon") => Self::refused(Code::UnknownAddon, "there is no such addon"),
             // Gone since the use case looked.
             StoreError::Missing("app") => Self::refused(Code::UnknownApp, "there is no such app any more"),

@@ -23,6 +23,7 @@ mod networks;
 mod offers;
 mod options;
 mod providers;
+mod quotas;
 mod restarts;
 mod schema;
 mod sink;

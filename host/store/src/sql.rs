@@ -25,6 +25,7 @@ mod open;
 mod postgres;
 mod providers;
 mod purge;
+mod quotas;
 mod readers;
 mod reseal;
 mod rows;

@@ -14,6 +14,7 @@ mod engines;
 mod events;
 mod grace;
 mod providers;
+mod quotas;
 mod support;
 mod uploads;
 mod wire;

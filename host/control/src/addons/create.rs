@@ -110,7 +110,7 @@ impl Control {
         match self.store.create_addon(new).await? {
             Ok(Created::New(record)) => Ok((record, NewAddonState::Created)),
             Ok(Created::Replayed(record)) => Ok((record, NewAddonState::Replayed)),
-            Err(refusal) => Err(refused(refusal, &request)),
+            Err(refusal) => Err(self.count_full(refused(refusal, &request))),
         }
     }
 }
@@ -141,6 +141,7 @@ impl Control {
             server,
             engine,
             reserve,
+            app_addons_max: self.app_addons_max,
             idempotency: request.idempotency.clone(),
             spec: AddonSpec { parent, ..spec(id, request.clone(), offer, service, plan) },
         })
@@ -181,7 +182,17 @@ impl Control {
             created_at: WallTime::default(),
         };
         let addon = self.addon_of(id, offer, plan);
-        Ok(NewAddon { spec, addon, seed: new_seed()?, server: None, engine, reserve: vec![], idempotency: None })
+        let (reserve, app_addons_max) = (vec![], self.app_addons_max);
+        Ok(NewAddon {
+            spec,
+            addon,
+            seed: new_seed()?,
+            server: None,
+            engine,
+            reserve,
+            app_addons_max,
+            idempotency: None,
+        })
     }
 
     /// The addon that the same request made before, if it carries a key.
@@ -301,6 +312,7 @@ fn refused(refusal: CreateRefusal, request: &CreateAddon) -> ControlError {
                 format!("the app {} has {variable} already: it {owner}", request.app),
             )
         }
+        CreateRefusal::Quota(full) => full.into(),
         CreateRefusal::ParentGone => {
             ControlError::refused(Code::UnknownOwner, "the addon whose resource it would share was deleted meanwhile")
         }

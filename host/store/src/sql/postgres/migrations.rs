@@ -8,7 +8,10 @@ use super::super::open::OpenError;
 use super::super::tx::find;
 use super::{Connector, STATEMENT_MS_MAX};
 
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/postgres/0001_tables.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/postgres/0001_tables.sql"),
+    include_str!("../../../migrations/postgres/0002_quotas.sql"),
+];
 
 /// Runs what has not run yet, and then `then`.
 pub(super) fn run<T>(
