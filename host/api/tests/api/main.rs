@@ -13,6 +13,7 @@ mod doors;
 mod engines;
 mod events;
 mod grace;
+mod overload;
 mod providers;
 mod quotas;
 mod support;

@@ -73,7 +73,8 @@ impl Control {
         self.create_addon_as(AddonId::generate(), request).await
     }
 
-    /// Creates an addon and waits until it is ready or terminal, or the time is over; the addon as it is then.
+    /// Creates an addon and waits until it is ready or terminal, or the time is over; the addon as it is then. `waits` is called when
+    /// nothing is left to do but wait.
     ///
     /// # Errors
     /// As for [`Control::create_addon`].
@@ -81,12 +82,14 @@ impl Control {
         &self,
         request: CreateAddon,
         at_most: Duration,
+        waits: impl FnOnce() + Send,
     ) -> Result<(AddonRecord, NewAddonState), ControlError> {
         let (id, until) = (AddonId::generate(), Instant::now() + at_most);
         // Listening before the addon is there makes it needless to look whether it has settled already.
         let notify = self.waiters.register(id);
         let settled = notify.notified();
         let created = self.create_addon_as(id, request).await;
+        waits();
         if matches!(created, Ok((_, NewAddonState::Created))) {
             // Settled or not: the addon is read afterwards.
             let _settled = timeout(at_most.min(Duration::from_millis(WAIT_POLL_MS)), settled).await;

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, request};
 use axum::response::Response;
-use larder_api::{ApiConfig, StreamLimits, Tokens, UploadLimits, router};
+use larder_api::{ApiConfig, RequestLimits, StreamLimits, Tokens, UploadLimits, router};
 use larder_control::{Control, NoSink, Worker, WorkerConfig};
 use larder_store::{KeyfileSealer, SqlStore, SystemClock};
 use serde_json::{Value, json};
@@ -42,6 +42,11 @@ impl Builder {
     /// Bounds of uploads.
     pub(crate) fn uploads(self, uploads: UploadLimits) -> Self {
         Self { config: self.config.with_uploads(uploads), ..self }
+    }
+
+    /// Bounds of requests at once.
+    pub(crate) fn requests(self, requests: RequestLimits) -> Self {
+        Self { config: self.config.with_requests(requests), ..self }
     }
 
     /// Bounds of event streams.

@@ -28,3 +28,25 @@ async fn quotas_are_set_of_apps_and_of_plans() {
     assert_eq!(bodies[2], json!({"quotas": {"large": 5, "small": 50}}));
     assert_eq!(server.lines()[3], "PUT /v1/providers/redis/quotas");
 }
+
+#[tokio::test]
+async fn a_server_with_too_much_to_do_is_asked_again() {
+    let busy = || Reply::problem(429, "overloaded").with("retry-after", "0");
+    let server = Server::play([busy(), busy(), Reply::json(201, &json!({"name": "web"}))]).await;
+    assert_eq!(run(&server, &["app", "create", "web"]).await, Ok(()));
+    assert_eq!(server.lines(), ["PUT /v1/apps/web"; 3]);
+    assert!(server.seen().iter().all(|seen| seen.json() == json!({})));
+}
+
+#[tokio::test]
+async fn it_is_asked_again_a_few_times_and_not_when_it_would_take_long() {
+    let busy = |after| Reply::problem(429, "overloaded").with("retry-after", after);
+    let server = Server::play(std::iter::repeat_n(busy("0"), 9)).await;
+    assert_eq!(exit(run(&server, &["app", "create", "web"]).await), (1, "overloaded".into()));
+    assert_eq!(server.lines().len(), 5);
+    for after in ["11", "tomorrow"] {
+        let server = Server::play([busy(after)]).await;
+        assert_eq!(exit(run(&server, &["app", "create", "web"]).await), (1, "overloaded".into()));
+        assert_eq!(server.lines().len(), 1);
+    }
+}
