@@ -92,7 +92,7 @@ codes! {
     IdempotencyMismatch "idempotency_mismatch" 422 "Use a new Idempotency-Key for a new request.",
     TooManyVariables "too_many_variables" 422 "Unset variables that the app no longer needs.",
     RevisionNeeded "revision_needed" 428 "Send If-Match with the ETag of the provider as you know it.",
-    Overloaded "overloaded" 429 "Nothing was done. Try again after as many seconds as Retry-After says.",
+    Overloaded "overloaded" 429 "Try again after as many seconds as Retry-After says.",
     TransferFailed "transfer_failed" 502 "See what the message says; `larder addon events` and `larder addon logs` may say more. An import that failed may have changed a part of the data.",
     EngineUnavailable "engine_unavailable" 503 "See what `larder doctor` says of the Docker engine.",
     StorageFailed "storage_failed" 507 "Free space on the host's disk, or mend it; then try again.",

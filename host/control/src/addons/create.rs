@@ -97,7 +97,11 @@ impl Control {
         self.waiters.leave(id, &notify);
         let (record, state) = created?;
         let left = until.saturating_duration_since(Instant::now());
-        Ok((self.wait_for_addon(record.spec.id, left).await?, state))
+        match self.wait_for_addon(record.spec.id, left).await {
+            // It is there all the same, and must not seem to be none.
+            Err(ControlError::Refused { code: Code::Overloaded, .. }) => Ok((record, state)),
+            waited => Ok((waited?, state)),
+        }
     }
 
     async fn create_addon_as(
