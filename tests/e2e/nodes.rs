@@ -169,7 +169,7 @@ async fn world_a_drained_node_takes_no_work_and_the_others_do() {
     let (code, said, error) = cluster.nodes[0].host.cli(&["node", "drain", "node-1"]);
     assert_eq!(code, 0, "{said}{error}");
     let drained = &cluster.nodes[1].host;
-    drained.get("/readyz").await.problem(503, "overloaded");
+    drained.get("/readyz").await.problem(503, "not_serving");
     for number in 0..6 {
         // It answers as ever: it takes no work.
         let made = drained.create_and_wait(sleeper(&format!("d-{number}"), 300)).await;

@@ -16,6 +16,7 @@ pub struct ApiConfig {
     pub(crate) hosts: AllowedHosts,
     pub(crate) uploads: UploadLimits,
     pub(crate) streams: StreamLimits,
+    pub(crate) requests: RequestLimits,
     pub(crate) stopped: Option<watch::Receiver<bool>>,
 }
 
@@ -28,6 +29,7 @@ impl ApiConfig {
             hosts: AllowedHosts::new(listen.ip(), extra_hosts),
             uploads: UploadLimits::default(),
             streams: StreamLimits::default(),
+            requests: RequestLimits::default(),
             stopped: None,
         }
     }
@@ -42,6 +44,12 @@ impl ApiConfig {
     #[must_use]
     pub fn with_uploads(self, uploads: UploadLimits) -> Self {
         Self { uploads, ..self }
+    }
+
+    /// The same with other bounds for requests at once.
+    #[must_use]
+    pub fn with_requests(self, requests: RequestLimits) -> Self {
+        Self { requests, ..self }
     }
 
     /// The same with other bounds for event streams.
@@ -96,5 +104,39 @@ pub struct StreamLimits {
 impl Default for StreamLimits {
     fn default() -> Self {
         Self { at_once_max: 512, keep_alive: Duration::from_secs(15) }
+    }
+}
+
+/// How many requests are carried out at once.
+#[derive(Debug, Clone)]
+pub struct RequestLimits {
+    /// Those that only read.
+    pub reads: LaneLimits,
+    /// Those that write.
+    pub writes: LaneLimits,
+    /// Those that ask engines or providers.
+    pub slow: LaneLimits,
+}
+
+/// How many requests of a kind there may be.
+#[derive(Debug, Clone)]
+pub struct LaneLimits {
+    /// How many are carried out at once.
+    pub at_once_max: usize,
+    /// How many more may wait for their turn.
+    pub waiting_max: usize,
+    /// How long one waits for its turn.
+    pub wait: Duration,
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        let lane = |at_once_max, waiting_max, wait_ms| LaneLimits {
+            at_once_max,
+            waiting_max,
+            wait: Duration::from_millis(wait_ms),
+        };
+        // As many writes as make a commit worth its wait for the disk; more make each wait longer and none come sooner.
+        Self { reads: lane(128, 256, 500), writes: lane(64, 192, 500), slow: lane(32, 64, 2_000) }
     }
 }

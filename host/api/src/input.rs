@@ -8,6 +8,7 @@ mod limits;
 mod network;
 mod options;
 mod patch;
+mod quotas;
 
 use larder_domain::{AddonId, AddonState, AppName, ProviderName};
 use serde::Deserialize;
@@ -22,6 +23,7 @@ pub(crate) use limits::LimitsBody;
 pub(crate) use network::AppNetworkBody;
 pub(crate) use options::OptionsBody;
 pub(crate) use patch::{PatchBody, RotateBody};
+pub(crate) use quotas::{AppQuotaBody, QuotasBody};
 
 /// `POST /v1/providers`
 #[derive(Debug, Deserialize)]

@@ -6,7 +6,7 @@
 //! without the interface changing with it.
 //!
 //! Layers, from the outside: `observe` (one span and one identifier a request), a net for panics, `hosts` (who may be
-//! called), `auth` (who may call), the routes.
+//! called), `auth` (who may call), `turns` (how many at once), the routes.
 
 mod auth;
 mod body;
@@ -23,10 +23,12 @@ mod routes;
 mod sse;
 mod state;
 mod time;
+mod turns;
 mod upload;
 mod views;
 
 pub use auth::Tokens;
-pub use config::{ApiConfig, StreamLimits, UploadLimits};
+pub use config::{ApiConfig, LaneLimits, RequestLimits, StreamLimits, UploadLimits};
 pub use problem::{ErrorCode, error_codes};
 pub use router::router;
+pub use turns::Crowded;

@@ -8,6 +8,7 @@ use std::error::Error;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use larder_control::{Code, ControlError};
+use larder_domain::quota::{Quota, QuotaExceeded};
 use serde::Serialize;
 
 /// A problem's kind: what programs go by.
@@ -57,11 +58,12 @@ impl From<Code> for ErrorCode {
 pub(crate) struct Problem {
     kind: ErrorCode,
     detail: String,
+    full: Option<QuotaExceeded>,
 }
 
 impl Problem {
     pub(crate) fn new(kind: impl Into<ErrorCode>, detail: impl Into<String>) -> Self {
-        Self { kind: kind.into(), detail: detail.into() }
+        Self { kind: kind.into(), detail: detail.into(), full: None }
     }
 
     /// Something inside failed. The causes are for the log alone.
@@ -76,6 +78,10 @@ impl From<ControlError> for Problem {
         match error {
             ControlError::Refused { code: Code::Internal, .. } | ControlError::Store(_) => Self::internal(&error),
             ControlError::Refused { code, message } => Self::new(code, message),
+            ControlError::Quota(full) => Self {
+                full: Some(full.clone()),
+                ..Self::new(Code::QuotaExceeded, ControlError::Quota(full).to_string())
+            },
             ControlError::Component(refusal) => {
                 let kind = ErrorCode {
                     code: refusal.code,
@@ -108,6 +114,33 @@ struct Document<'a> {
     code: &'a str,
     detail: &'a str,
     advice: &'a str,
+    #[serde(flatten)]
+    full: Option<FullDocument<'a>>,
+}
+
+/// Of which there are as many as there may be.
+#[derive(Serialize)]
+struct FullDocument<'a> {
+    /// The kind of quota: `app` or `plan`.
+    quota: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<&'a str>,
+    limit: u64,
+    used: u64,
+}
+
+impl<'a> From<&'a QuotaExceeded> for FullDocument<'a> {
+    fn from(QuotaExceeded { quota, limit, used }: &'a QuotaExceeded) -> Self {
+        let (app, provider, plan) = match quota {
+            Quota::App(app) => (Some(app.as_str()), None, None),
+            Quota::Plan(provider, plan) => (None, Some(provider.as_str()), Some(plan.as_str())),
+        };
+        Self { quota: quota.as_str(), app, provider, plan, limit: *limit, used: *used }
+    }
 }
 
 impl IntoResponse for Problem {
@@ -120,6 +153,7 @@ impl IntoResponse for Problem {
             code,
             detail: &self.detail,
             advice,
+            full: self.full.as_ref().map(FullDocument::from),
         };
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         // Texts and numbers can always be written.
@@ -130,7 +164,7 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER_S);
         }
         response

@@ -17,17 +17,19 @@ use crate::observe::observe;
 use crate::problem::Problem;
 use crate::routes;
 use crate::state::Api;
+use crate::turns::turn_away;
 
 /// The whole API, ready to be served.
 pub fn router(control: Control, config: ApiConfig) -> Router {
     let api = Arc::new(Api::new(control, config));
     let open = routes::open().method_not_allowed_fallback(method_not_allowed);
-    let closed = routes::v1()
+    let closed = routes::v1(&api)
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .layer(from_fn_with_state(Arc::clone(&api), require_token));
     // The last layer is the outermost. The net for panics is inside of the span, so that a panic is told with its request.
     open.merge(closed)
+        .layer(from_fn(turn_away))
         .layer(from_fn_with_state(Arc::clone(&api), require_own_host))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(observe))

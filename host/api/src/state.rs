@@ -8,6 +8,7 @@ use crate::auth::Tokens;
 use crate::config::ApiConfig;
 use crate::hosts::AllowedHosts;
 use crate::sse::Streams;
+use crate::turns::Turns;
 use crate::upload::Uploads;
 
 /// The API's one object, shared by all requests.
@@ -17,6 +18,7 @@ pub(crate) struct Api {
     pub(crate) hosts: AllowedHosts,
     pub(crate) uploads: Uploads,
     pub(crate) streams: Streams,
+    pub(crate) turns: Turns,
 }
 
 /// How handlers hold it.
@@ -29,6 +31,7 @@ impl Api {
             tokens: config.tokens,
             hosts: config.hosts,
             uploads: Uploads::new(&config.uploads),
+            turns: Turns::new(&config.requests),
             streams: Streams::new(&config.streams, config.stopped),
         }
     }

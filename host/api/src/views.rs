@@ -11,7 +11,7 @@ mod node;
 mod provider;
 
 pub(crate) use addon::{AddonConfigView, AddonView, AddonsView};
-pub(crate) use app::{AppConfigView, AppEngineView, AppNameView, AppNetworkView, AppView, AppsView};
+pub(crate) use app::{AppConfigView, AppEngineView, AppNameView, AppNetworkView, AppQuotaView, AppView, AppsView};
 pub(crate) use audit::AuditView;
 pub(crate) use catalog::CatalogView;
 pub(crate) use engine::{EngineView, PrunedView};

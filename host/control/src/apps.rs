@@ -6,6 +6,7 @@ use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{
     APP_VARIABLES_MAX, AppRefusal, AppVariable, CASCADE_ADDONS_MAX, Cascade, ConfigPatch, PatchRefusal,
 };
+use larder_domain::quota::AppUse;
 use larder_domain::{AppName, VariableName};
 
 use crate::addons::{in_use, protected};
@@ -20,11 +21,11 @@ impl Control {
         Ok(self.store.create_app(app).await?)
     }
 
-    /// Apps by name after `after`, each with the number of its live addons.
+    /// Apps by name after `after`, each with how many addons it has and may have.
     ///
     /// # Errors
     /// The store failed.
-    pub async fn apps(&self, after: Option<AppName>, count_max: usize) -> Result<Vec<(AppName, u64)>, ControlError> {
+    pub async fn apps(&self, after: Option<AppName>, count_max: usize) -> Result<Vec<(AppName, AppUse)>, ControlError> {
         Ok(self.store.apps(after, count_max).await?)
     }
 
@@ -36,12 +37,12 @@ impl Control {
         if self.store.has_app(app).await? { Ok(()) } else { Err(unknown(app)) }
     }
 
-    /// How many live addons an app has.
+    /// How many live addons an app has, and may have if something else was said of it than of all.
     ///
     /// # Errors
     /// `unknown_app`.
-    pub async fn count_addons(&self, app: &AppName) -> Result<u64, ControlError> {
-        self.store.count_addons(app).await?.ok_or_else(|| unknown(app))
+    pub async fn app_use(&self, app: &AppName) -> Result<AppUse, ControlError> {
+        self.store.app_use(app).await?.ok_or_else(|| unknown(app))
     }
 
     /// Deletes an app and its own variables; with `cascade` its addons too: all of it or nothing.

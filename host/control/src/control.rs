@@ -6,6 +6,7 @@ use std::time::Duration;
 use larder_domain::Grace;
 use larder_domain::ports::store::Standing;
 use larder_domain::ports::{AppSink, Keys, ProviderRuntime, Store};
+use larder_domain::quota::APP_ADDONS_MAX;
 
 use crate::backups::BackupPlace;
 use crate::checks::Checks;
@@ -40,6 +41,8 @@ pub struct Control {
     pub(crate) pauses: Pauses,
     /// How long what a deleted addon holds is kept, in milliseconds.
     pub(crate) delete_grace_ms: u64,
+    /// How many live addons an app may have of which nothing else was said.
+    pub(crate) app_addons_max: u64,
     pub(crate) transfers: Arc<Transfers>,
     pub(crate) backups: BackupPlace,
     pub(crate) keys: Option<Arc<dyn Keys>>,
@@ -64,6 +67,7 @@ impl Control {
             turns: Arc::default(),
             pauses: Pauses::default(),
             delete_grace_ms: 0,
+            app_addons_max: APP_ADDONS_MAX,
             transfers: Arc::new(Transfers::new(TransferLimits::default())),
             backups: BackupPlace::default(),
             keys: None,
@@ -81,6 +85,12 @@ impl Control {
     pub fn with_delete_grace(self, grace: Duration) -> Self {
         let ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
         Self { delete_grace_ms: ms.min(Grace::MS_MAX), ..self }
+    }
+
+    /// The same, where an app may have so many live addons unless it has a quota of its own.
+    #[must_use]
+    pub fn with_app_addons_max(self, app_addons_max: u64) -> Self {
+        Self { app_addons_max, ..self }
     }
 
     /// The same, with other pauses about engines.

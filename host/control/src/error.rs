@@ -2,6 +2,7 @@
 
 use larder_domain::ports::{Storage, StoreError};
 use larder_domain::provider::Refusal;
+use larder_domain::quota::{Quota, QuotaExceeded};
 use larder_domain::{NameError, variables::VariableNameError};
 
 macro_rules! codes {
@@ -63,6 +64,7 @@ codes! {
     VariableTaken "variable_taken" 409 "Attach the addon under another name with `attach_as`, or delete what has the variable.",
     VariableOwnedByAddon "variable_owned_by_addon" 409 "An addon sets this variable: delete the addon, or use another name.",
     AmbiguousService "ambiguous_service" 409 "Several providers offer it: name one of them in `provider`.",
+    QuotaExceeded "quota_exceeded" 409 "Delete an addon that is not needed any more, or have the operator raise the quota, as the message says. Those that are there can still be changed.",
     NotReady "not_ready" 409 "Wait until the addon is ready (`larder addon wait`), then ask again.",
     OperationInProgress "operation_in_progress" 409 "Wait until the operation has ended (`larder addon wait`), then ask again.",
     Protected "protected" 409 "If it is really to go, delete it by itself with `force=true` (`larder addon delete --force`), or unprotect it first (`larder addon unprotect`).",
@@ -91,10 +93,11 @@ codes! {
     IdempotencyMismatch "idempotency_mismatch" 422 "Use a new Idempotency-Key for a new request.",
     TooManyVariables "too_many_variables" 422 "Unset variables that the app no longer needs.",
     RevisionNeeded "revision_needed" 428 "Send If-Match with the ETag of the provider as you know it.",
+    Overloaded "overloaded" 429 "Try again after as many seconds as Retry-After says.",
     TransferFailed "transfer_failed" 502 "See what the message says; `larder addon events` and `larder addon logs` may say more. An import that failed may have changed a part of the data.",
     EngineUnavailable "engine_unavailable" 503 "See what `larder doctor` says of the Docker engine.",
+    NotServing "not_serving" 503 "Ask another node. The message and the server's log say what is the matter with this one.",
     StoreUnavailable "store_unavailable" 503 "Try again in a moment, with the same Idempotency-Key if something was to be made: what was asked may have been done. `larder node list` and the server's log say more.",
-    Overloaded "overloaded" 503 "Try again in a moment.",
     StorageFailed "storage_failed" 507 "Free space on the host's disk, or mend it; then try again.",
     StorageDamaged "storage_damaged" 500 "Stop the server and restore a backup (`larder restore`); what is on other pages of the database can be used until then.",
     Internal "internal" 500 "The host failed; its log has the cause under the request's X-Request-Id. Try again, then tell the operator.",
@@ -114,9 +117,21 @@ pub enum ControlError {
     /// A component that can't be a provider.
     #[error(transparent)]
     Component(#[from] Refusal),
+    /// As many live addons are there as there may be.
+    #[error("{0}; {hint}", hint = make_room(.0))]
+    Quota(#[from] QuotaExceeded),
     /// The store failed. The cause is for the log only.
     #[error("the store failed")]
     Store(#[source] StoreError),
+}
+
+/// What helps where there is no place left.
+fn make_room(full: &QuotaExceeded) -> String {
+    let raise = match &full.quota {
+        Quota::App(app) => format!("larder app quota {app} COUNT"),
+        Quota::Plan(provider, plan) => format!("larder provider quota {provider} {plan}=COUNT"),
+    };
+    format!("delete one that is not needed, or have the quota raised with `{raise}`")
 }
 
 impl ControlError {
@@ -132,6 +147,7 @@ impl From<StoreError> for ControlError {
             StoreError::Busy => Self::refused(Code::Overloaded, "the store has more to write than it can take"),
             // Why is the operator's to know; it is in the log.
             StoreError::Unreachable(_) => Self::refused(Code::StoreUnavailable, "the host can't reach its database"),
+            StoreError::Quota(full) => full.into(),
             StoreError::Missing("addon") => Self::refused(Code::UnknownAddon, "there is no such addon"),
             // Gone since the use case looked.
             StoreError::Missing("app") => Self::refused(Code::UnknownApp, "there is no such app any more"),

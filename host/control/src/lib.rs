@@ -24,6 +24,7 @@ mod nodes;
 mod offers;
 mod options;
 mod providers;
+mod quotas;
 mod restarts;
 mod schema;
 mod sink;

@@ -7,6 +7,7 @@ use larder_domain::ProviderName;
 use larder_domain::failure::FaultCode;
 use larder_domain::limits::Limit;
 use larder_domain::ports::runtime::{CallReport, Export, Usage};
+use larder_domain::quota::{PlanQuota, Quota};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -38,6 +39,17 @@ struct LimitLabels {
     limit: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PlanLabels {
+    provider: String,
+    plan: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QuotaLabel {
+    quota: &'static str,
+}
+
 /// One number of what the sandbox uses.
 type Reading = fn(&Usage) -> u64;
 
@@ -59,6 +71,9 @@ pub(crate) struct Metrics {
     seconds: Family<ProviderLabel, Histogram, fn() -> Histogram>,
     denied: Family<ProviderLabel, Counter>,
     limits: Family<LimitLabels, Gauge>,
+    full: Family<QuotaLabel, Counter>,
+    plan_addons: Family<PlanLabels, Gauge>,
+    plan_quotas: Family<PlanLabels, Gauge>,
     sandbox: [Gauge; SANDBOX.len()],
     /// What only holds at one moment is written by one reader at a time.
     reading: Mutex<()>,
@@ -74,6 +89,9 @@ impl Default for Metrics {
             seconds: Family::new_with_constructor(histogram),
             denied: Family::default(),
             limits: Family::default(),
+            full: Family::default(),
+            plan_addons: Family::default(),
+            plan_quotas: Family::default(),
             sandbox: Default::default(),
             reading: Mutex::default(),
         };
@@ -90,6 +108,9 @@ impl Metrics {
         registry.register("call_seconds", "Time from start to end of calls", self.seconds.clone());
         registry.register("denied", "Connections, requests and look-ups that no grant permitted", self.denied.clone());
         registry.register("provider_limit", "What a provider's calls may use", self.limits.clone());
+        registry.register("quota_refusals", "Addons for which there was no place", self.full.clone());
+        registry.register("plan_addons", "Live addons of a plan that has a quota", self.plan_addons.clone());
+        registry.register("plan_addons_max", "Live addons that there may be of a plan", self.plan_quotas.clone());
         for ((name, help, _), gauge) in SANDBOX.iter().zip(&self.sandbox) {
             registry.register(*name, *help, gauge.clone());
         }
@@ -110,7 +131,28 @@ impl Metrics {
         self.denied.get_or_create(&label).inc_by(report.denials);
     }
 
-    fn text(&self, offers: &Offers, usage: &Usage) -> Result<String, std::fmt::Error> {
+    /// Somebody was refused a place.
+    pub(crate) fn full(&self, quota: &Quota) {
+        self.full.get_or_create(&QuotaLabel { quota: quota.as_str() }).inc();
+    }
+
+    fn note_quotas(&self, quotas: &[(ProviderName, PlanQuota)]) {
+        for family in [&self.plan_addons, &self.plan_quotas] {
+            family.clear();
+        }
+        for (provider, PlanQuota { plan, limit, used }) in quotas {
+            let labels = PlanLabels { provider: provider.to_string(), plan: plan.to_string() };
+            self.plan_addons.get_or_create(&labels).set(signed(*used));
+            self.plan_quotas.get_or_create(&labels).set(signed(*limit));
+        }
+    }
+
+    fn text(
+        &self,
+        offers: &Offers,
+        quotas: &[(ProviderName, PlanQuota)],
+        usage: &Usage,
+    ) -> Result<String, std::fmt::Error> {
         let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         self.limits.clear();
         for offer in offers.0.values() {
@@ -119,6 +161,7 @@ impl Metrics {
                 self.limits.get_or_create(&labels).set(signed(offer.limits.value(*limit)));
             }
         }
+        self.note_quotas(quotas);
         for ((_, _, value), gauge) in SANDBOX.iter().zip(&self.sandbox) {
             gauge.set(signed(value(usage)));
         }
@@ -139,7 +182,8 @@ impl Control {
     /// The store failed.
     pub async fn metrics(&self) -> Result<String, ControlError> {
         let offers = self.offers().await?;
-        let text = self.metrics.text(&offers, &self.runtime.usage());
+        let quotas = self.store.plan_quotas().await?;
+        let text = self.metrics.text(&offers, &quotas, &self.runtime.usage());
         text.map_err(|_| ControlError::refused(Code::Internal, "the metrics can't be written"))
     }
 }

@@ -40,6 +40,8 @@ named! {
         Revoked = "revoked",
         /// The provider's limits were set anew.
         Limited = "limited",
+        /// How many addons there may be was set anew: of the provider's plans, or of an app.
+        QuotaSet = "quota_set",
         /// The provider's options were set anew; their values are not told.
         Configured = "configured",
         /// The provider went, with its versions and grants.

@@ -23,6 +23,7 @@ pub mod operation;
 pub mod options;
 pub mod ports;
 pub mod provider;
+pub mod quota;
 pub mod redact;
 pub mod retry;
 pub mod secret;

@@ -7,6 +7,7 @@ use crate::limits::ProviderLimits;
 use crate::manifest::Manifest;
 use crate::names::ProviderName;
 use crate::ports::runtime::Interface;
+use crate::quota::PlanQuota;
 use crate::time::WallTime;
 
 named! {
@@ -100,7 +101,9 @@ pub struct Provider {
     pub grants: Vec<Granted>,
     /// What its calls may use, where that differs from the defaults.
     pub limits: ProviderLimits,
-    /// Rises with each change of grants or limits.
+    /// How many addons there may be of its plans, in order of their names; of those that are missing any number.
+    pub quotas: Vec<PlanQuota>,
+    /// Rises with each change of grants, limits, quotas or options.
     pub revision: u64,
 }
 

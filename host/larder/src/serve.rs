@@ -23,6 +23,7 @@ use larder_api::{ApiConfig, Tokens, UploadLimits};
 use larder_control::worker::watch_engines;
 use larder_control::{Control, NoSink, Worker, WorkerConfig};
 use larder_domain::ports::Storage;
+use larder_domain::quota::APP_ADDONS_MAX;
 use larder_sandbox::{ArtefactDir, Compile, Roots, Sandbox, SandboxConfig};
 use larder_store::{KeyfileSealer, OpenError, SqlStore};
 use tokio::net::TcpListener;
@@ -61,6 +62,9 @@ pub(crate) struct ServeArgs {
     /// How long what a deleted addon holds is kept, and the addon can be had back: like 24h or 7d, at most 30d; 0 for not at all
     #[arg(long, value_name = "DURATION", env = "LARDER_DELETE_GRACE", default_value = "0", value_parser = duration::parse_grace)]
     pub(crate) delete_grace: Duration,
+    /// How many live addons an app may have that has no quota of its own (`larder app quota`)
+    #[arg(long, value_name = "COUNT", env = "LARDER_ADDONS_PER_APP_MAX", default_value_t = APP_ADDONS_MAX, value_parser = clap::value_parser!(u64).range(..=u64::from(u32::MAX)))]
+    pub(crate) addons_per_app_max: u64,
     #[command(flatten)]
     pub(crate) database: database::DatabaseArgs,
     #[command(flatten)]
@@ -104,7 +108,7 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
     let control = Control::new(store.clone(), sandbox, Arc::new(NoSink)).with_engines(engines);
     let control = with_upkeep(control, &dir, store, sealer).await?;
     let control = control.with_delete_grace(args.delete_grace);
-    let control = control.with_transfers(args.transfers.limits());
+    let control = control.with_transfers(args.transfers.limits()).with_app_addons_max(args.addons_per_app_max);
 
     let listener = TcpListener::bind(args.listen).await.map_err(|error| {
         anyhow::anyhow!(

@@ -112,6 +112,7 @@ fn new_addon(store: &SqlStore, n: usize) -> NewAddon {
         server: None,
         engine: None,
         reserve: vec![variable],
+        app_addons_max: u64::MAX,
         idempotency: None,
     }
 }

@@ -27,6 +27,7 @@ mod open;
 mod postgres;
 mod providers;
 mod purge;
+mod quotas;
 mod readers;
 mod reseal;
 mod rows;

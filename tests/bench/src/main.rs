@@ -8,6 +8,7 @@ mod docker;
 mod fixture;
 mod lifecycle;
 mod neighbours;
+mod overload;
 mod parked;
 mod policy;
 mod report;
@@ -26,6 +27,7 @@ const MEASUREMENTS: &[(&str, Measurement)] = &[
     ("call", call::measure),
     ("lifecycle", lifecycle::measure),
     ("neighbours", neighbours::measure),
+    ("overload", overload::measure),
     ("parked", parked::measure),
     ("policy", policy::measure),
     ("scale", scale::measure),

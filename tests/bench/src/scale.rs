@@ -111,6 +111,7 @@ async fn create(store: &Arc<dyn Store>, number: usize) -> Result<()> {
         server: None,
         engine: None,
         reserve: vec![variable],
+        app_addons_max: u64::MAX,
         idempotency: None,
     };
     match store.create_addon(new).await? {

@@ -37,7 +37,7 @@ impl Cluster {
         let (server, mut installer) = database::host_with(test, providers, &own).await?;
         let mut nodes = vec![];
         for number in 0..NODES {
-            let way = Cut::before(server.port).await;
+            let way = Cut::before(server.port);
             let name = format!("node-{number}");
             let words = database::words_through(&server, way.port);
             let host = installer.another(&[&words[..], &["--engine", "none", "--node-name", &name]].concat());

@@ -14,23 +14,16 @@ pub(crate) struct Cut {
 }
 
 impl Cut {
-    /// A way to a port of this machine.
-    pub(crate) async fn before(port: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    /// A way to a port of this machine. It has a thread of its own: a test may wait for a host without letting others go on.
+    pub(crate) fn before(port: u16) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
         let own = listener.local_addr().unwrap().port();
         let is_open = Arc::new(watch::Sender::new(true));
         let opened = is_open.subscribe();
-        tokio::spawn(async move {
-            while let Ok((near, _)) = listener.accept().await {
-                let opened = opened.clone();
-                tokio::spawn(async move {
-                    let Ok(far) = TcpStream::connect(("127.0.0.1", port)).await else { return };
-                    let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
-                    let there = pass(near_in, far_out, opened.clone());
-                    let back = pass(far_in, near_out, opened);
-                    tokio::select! { () = there => {}, () = back => {} }
-                });
-            }
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(serve(listener, port, opened));
         });
         Self { port: own, is_open }
     }
@@ -43,6 +36,25 @@ impl Cut {
     /// It passes again, also what has stood still.
     pub(crate) fn mend(&self) {
         self.is_open.send_replace(true);
+    }
+}
+
+/// Until nobody is there any more who could cut it.
+async fn serve(listener: std::net::TcpListener, port: u16, mut opened: watch::Receiver<bool>) {
+    let listener = TcpListener::from_std(listener).unwrap();
+    loop {
+        let near = tokio::select! {
+            accepted = listener.accept() => accepted.unwrap().0,
+            gone = opened.wait_for(|_| false) => return drop(gone),
+        };
+        let opened = opened.clone();
+        tokio::spawn(async move {
+            let Ok(far) = TcpStream::connect(("127.0.0.1", port)).await else { return };
+            let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
+            let there = pass(near_in, far_out, opened.clone());
+            let back = pass(far_in, near_out, opened);
+            tokio::select! { () = there => {}, () = back => {} }
+        });
     }
 }
 

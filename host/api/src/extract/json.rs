@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use super::require_media_type;
 use crate::body::{self, BodyLimits};
 use crate::problem::Problem;
+use crate::turns::Turn;
 
 const JSON: &str = "application/json";
 
@@ -32,7 +33,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
         require_media_type(request.headers(), JSON)?;
+        let turn = turn_of(&request);
         let bytes = read(request).await?;
+        turn.take().await?;
         Ok(Self { value: parse(&bytes)?, bytes })
     }
 }
@@ -48,14 +51,20 @@ impl<S: Send + Sync> FromRequest<S> for NoBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        let headers = request.headers().clone();
+        let (headers, turn) = (request.headers().clone(), turn_of(&request));
         let bytes = read(request).await?;
         if !bytes.is_empty() {
             require_media_type(&headers, JSON)?;
             let Nothing {} = parse(&bytes)?;
         }
+        turn.take().await?;
         Ok(Self)
     }
+}
+
+/// The turn that the request takes once its body is there.
+fn turn_of(request: &Request) -> Turn {
+    request.extensions().get().cloned().unwrap_or(Turn::FREE)
 }
 
 async fn read(request: Request) -> Result<Vec<u8>, Problem> {

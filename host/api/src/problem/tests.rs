@@ -44,7 +44,7 @@ async fn what_failed_inside_stays_inside() {
 #[tokio::test]
 async fn a_server_with_too_much_to_do_says_when_to_come_back() {
     let (response, _) = read(ControlError::from(StoreError::Busy)).await;
-    assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (503, &RETRY_AFTER_S));
+    assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (429, &RETRY_AFTER_S));
 }
 
 #[test]

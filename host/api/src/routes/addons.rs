@@ -12,6 +12,7 @@ use crate::extract::{IdempotencyKey, InPath, JsonBody, NoBody, NoQuery, Query, W
 use crate::input::{AddonsQuery, CreateBody, DeleteAddonQuery, PatchBody, RotateBody};
 use crate::problem::Problem;
 use crate::state::Shared;
+use crate::turns::Turn;
 use crate::views::{AddonConfigView, AddonView, AddonsView};
 
 /// `POST /v1/apps/{app}/addons`
@@ -19,6 +20,7 @@ pub(super) async fn create(
     State(api): State<Shared>,
     InPath(app): InPath<AppName>,
     Extension(caller): Extension<Caller>,
+    turn: Turn,
     _: NoQuery,
     key: IdempotencyKey,
     wait: Wait,
@@ -27,7 +29,7 @@ pub(super) async fn create(
     let idempotency = key.with(caller, &format!("apps/{app}/addons"), &body.bytes);
     let request = body.value.into_request(app, idempotency)?;
     let (record, _) = match wait.at_most() {
-        Some(at_most) => api.control.create_addon_and_wait(request, at_most).await?,
+        Some(at_most) => api.control.create_addon_and_wait(request, at_most, || turn.give_back()).await?,
         None => api.control.create_addon(request).await?,
     };
     let location = [(header::LOCATION, format!("/v1/addons/{}", record.spec.id))];
@@ -76,11 +78,15 @@ async fn list(api: &Shared, app: Option<AppName>, query: AddonsQuery) -> Result<
 pub(super) async fn show(
     State(api): State<Shared>,
     InPath(id): InPath<AddonId>,
+    turn: Turn,
     _: NoQuery,
     wait: Wait,
 ) -> Result<Response, Problem> {
     let record = match wait.at_most() {
-        Some(at_most) => api.control.wait_for_addon(id, at_most).await?,
+        Some(at_most) => {
+            turn.give_back();
+            api.control.wait_for_addon(id, at_most).await?
+        }
         None => api.control.addon(id).await?,
     };
     Ok(wait.applied(Json(AddonView::from(&record))))
@@ -90,11 +96,13 @@ pub(super) async fn show(
 pub(super) async fn patch(
     State(api): State<Shared>,
     InPath(id): InPath<AddonId>,
+    turn: Turn,
     _: NoQuery,
     wait: Wait,
     body: JsonBody<PatchBody>,
 ) -> Result<Response, Problem> {
     let record = api.control.patch_addon(id, body.value.into_patch()).await?;
+    turn.give_back();
     operated(&api, record, wait).await
 }
 
@@ -102,11 +110,13 @@ pub(super) async fn patch(
 pub(super) async fn rotate(
     State(api): State<Shared>,
     InPath(id): InPath<AddonId>,
+    turn: Turn,
     _: NoQuery,
     wait: Wait,
     body: JsonBody<RotateBody>,
 ) -> Result<Response, Problem> {
     let record = api.control.rotate_addon(id, body.value.overlap_ms()).await?;
+    turn.give_back();
     operated(&api, record, wait).await
 }
 
@@ -137,12 +147,14 @@ pub(super) async fn delete(
 pub(super) async fn undelete(
     State(api): State<Shared>,
     InPath(id): InPath<AddonId>,
+    turn: Turn,
     _: NoQuery,
     wait: Wait,
     NoBody: NoBody,
 ) -> Result<Response, Problem> {
     let mut record = api.control.undelete_addon(id).await?;
     if let Some(at_most) = wait.at_most() {
+        turn.give_back();
         record = api.control.wait_for_addon(id, at_most).await?;
     }
     let status = match record.addon.state {

@@ -7,16 +7,16 @@ use axum::response::{IntoResponse, Response};
 use larder_domain::AppName;
 
 use crate::extract::{InPath, JsonBody, NoBody, NoQuery, Query};
-use crate::input::{AppEngineBody, AppNetworkBody, AppsQuery, DeleteAppQuery};
+use crate::input::{AppEngineBody, AppNetworkBody, AppQuotaBody, AppsQuery, DeleteAppQuery};
 use crate::problem::Problem;
 use crate::state::Shared;
-use crate::views::{AppEngineView, AppNameView, AppNetworkView, AppView, AppsView};
+use crate::views::{AppEngineView, AppNameView, AppNetworkView, AppQuotaView, AppView, AppsView};
 
 /// `GET /v1/apps`
 pub(super) async fn list(State(api): State<Shared>, Query(query): Query<AppsQuery>) -> Result<Response, Problem> {
     let mut apps = api.control.apps(query.after, query.limit.to_read()).await?;
     let next = query.limit.cut(&mut apps, |(name, _)| name.clone());
-    Ok(Json(AppsView::new(&apps, next.as_ref())).into_response())
+    Ok(Json(AppsView::new(&apps, api.control.app_addons_max(), next.as_ref())).into_response())
 }
 
 /// `GET /v1/apps/{app}`
@@ -25,8 +25,8 @@ pub(super) async fn show(
     InPath(app): InPath<AppName>,
     _: NoQuery,
 ) -> Result<Response, Problem> {
-    let addons = api.control.count_addons(&app).await?;
-    Ok(Json(AppView { name: app.as_str(), addons }).into_response())
+    let used = api.control.app_use(&app).await?;
+    Ok(Json(AppView::new(&app, used, api.control.app_addons_max())).into_response())
 }
 
 /// `PUT /v1/apps/{app}`
@@ -94,4 +94,25 @@ pub(super) async fn set_network(
     let network = body.into_network()?;
     api.control.set_app_network(&app, network.clone()).await?;
     Ok(Json(AppNetworkView { network: network.map(String::from) }).into_response())
+}
+
+/// `GET /v1/apps/{app}/quota`
+pub(super) async fn quota(
+    State(api): State<Shared>,
+    InPath(app): InPath<AppName>,
+    _: NoQuery,
+) -> Result<Response, Problem> {
+    let used = api.control.app_use(&app).await?;
+    Ok(Json(AppQuotaView::new(used, api.control.app_addons_max())).into_response())
+}
+
+/// `PUT /v1/apps/{app}/quota`
+pub(super) async fn set_quota(
+    State(api): State<Shared>,
+    InPath(app): InPath<AppName>,
+    _: NoQuery,
+    JsonBody { value: body, .. }: JsonBody<AppQuotaBody>,
+) -> Result<Response, Problem> {
+    let used = api.control.set_app_quota(&app, body.addons_max()).await?;
+    Ok(Json(AppQuotaView::new(used, api.control.app_addons_max())).into_response())
 }

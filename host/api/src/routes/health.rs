@@ -22,7 +22,7 @@ pub(super) async fn healthz() -> Json<Value> {
 
 /// `GET /readyz`
 pub(super) async fn readyz(State(api): State<Shared>) -> Result<Json<Value>, Problem> {
-    let not_ready = |detail| Problem::new(Code::Overloaded, detail);
+    let not_ready = |detail| Problem::new(Code::NotServing, detail);
     match timeout(READY_WAIT, api.control.standing()).await {
         Ok(Ok(Standing::Working)) => Ok(Json(json!({ "status": "ready" }))),
         Ok(Ok(Standing::Draining)) => {

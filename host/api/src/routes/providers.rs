@@ -3,6 +3,7 @@
 mod grants;
 mod limits;
 mod options;
+mod quotas;
 mod upload;
 
 use axum::Json;
@@ -21,6 +22,7 @@ use crate::views::{ProviderView, ProvidersView, VersionView};
 pub(super) use grants::set as set_grants;
 pub(super) use limits::set as set_limits;
 pub(super) use options::set as set_options;
+pub(super) use quotas::set as set_quotas;
 pub(super) use upload::upload;
 
 /// `GET /v1/providers`

@@ -4,15 +4,41 @@ use std::collections::{BTreeMap, HashMap};
 
 use larder_control::EnvironmentVariable;
 use larder_domain::ports::store::AppVariable;
+use larder_domain::quota::AppUse;
 use larder_domain::{AddonId, AppName};
 use serde::Serialize;
 
 /// One app.
 #[derive(Serialize)]
 pub(crate) struct AppView<'a> {
-    pub(crate) name: &'a str,
+    name: &'a str,
     /// How many live addons it has.
-    pub(crate) addons: u64,
+    addons: u64,
+    /// How many it may have.
+    addons_max: u64,
+}
+
+impl<'a> AppView<'a> {
+    /// `default` is how many it may have if nothing else was said of it.
+    pub(crate) fn new(name: &'a AppName, used: AppUse, default: u64) -> Self {
+        Self { name: name.as_str(), addons: used.addons, addons_max: used.addons_max.unwrap_or(default) }
+    }
+}
+
+/// How many live addons an app may have.
+#[derive(Serialize)]
+pub(crate) struct AppQuotaView {
+    /// What was said of this app; none if nothing was.
+    addons_max: Option<u64>,
+    /// What holds: that, or what all may have.
+    limit: u64,
+    used: u64,
+}
+
+impl AppQuotaView {
+    pub(crate) fn new(AppUse { addons, addons_max }: AppUse, default: u64) -> Self {
+        Self { addons_max, limit: addons_max.unwrap_or(default), used: addons }
+    }
 }
 
 /// An app that was asked for by name.
@@ -43,8 +69,8 @@ pub(crate) struct AppsView<'a> {
 }
 
 impl<'a> AppsView<'a> {
-    pub(crate) fn new(apps: &'a [(AppName, u64)], next: Option<&'a AppName>) -> Self {
-        let apps = apps.iter().map(|(name, addons)| AppView { name: name.as_str(), addons: *addons });
+    pub(crate) fn new(apps: &'a [(AppName, AppUse)], default: u64, next: Option<&'a AppName>) -> Self {
+        let apps = apps.iter().map(|(name, used)| AppView::new(name, *used, default));
         Self { apps: apps.collect(), next: next.map(AppName::as_str) }
     }
 }

@@ -4,6 +4,7 @@ use larder_domain::grants::{Granted, is_granted};
 use larder_domain::limits::{Limit, ProviderLimits};
 use larder_domain::manifest::{Manifest, Request};
 use larder_domain::provider::{CheckStage, Provider, Version, VersionState};
+use larder_domain::quota::PlanQuota;
 use serde::Serialize;
 
 use crate::time::Timestamp;
@@ -98,6 +99,7 @@ pub(crate) struct ProviderView<'a> {
     live_addons: u64,
     grants: Vec<GrantView<'a>>,
     limits: Vec<LimitView>,
+    quotas: Vec<QuotaView<'a>>,
     versions: Vec<VersionView<'a>>,
 }
 
@@ -119,6 +121,20 @@ struct LimitView {
     max: u64,
 }
 
+/// How many live addons there may be of one of its plans.
+#[derive(Serialize)]
+struct QuotaView<'a> {
+    plan: &'a str,
+    limit: u64,
+    used: u64,
+}
+
+impl<'a> From<&'a PlanQuota> for QuotaView<'a> {
+    fn from(PlanQuota { plan, limit, used }: &'a PlanQuota) -> Self {
+        Self { plan: plan.as_str(), limit: *limit, used: *used }
+    }
+}
+
 impl LimitView {
     fn new(limit: Limit, limits: &ProviderLimits) -> Self {
         let (min, max) = limit.bounds();
@@ -137,6 +153,7 @@ impl<'a> From<&'a Provider> for ProviderView<'a> {
             live_addons: provider.live_addons,
             grants: provider.grants.iter().map(GrantView::from).collect(),
             limits: Limit::ALL.iter().map(|limit| LimitView::new(*limit, &provider.limits)).collect(),
+            quotas: provider.quotas.iter().map(QuotaView::from).collect(),
             versions: provider.versions.iter().map(|version| VersionView::new(version, &provider.grants)).collect(),
         }
     }

@@ -12,7 +12,7 @@ async fn an_app_is_created_once() {
     assert_eq!(created.expect(201), json!({ "name": "demo" }));
     assert_eq!(host.put("/v1/apps/demo").await.expect(200), json!({ "name": "demo" }));
     host.put("/v1/apps/demo.blue").await.expect(201);
-    assert_eq!(host.get("/v1/apps/demo").await.expect(200), json!({ "name": "demo", "addons": 0 }));
+    assert_eq!(host.get("/v1/apps/demo").await.expect(200), json!({ "name": "demo", "addons": 0, "addons_max": 1000 }));
     assert_eq!(host.apps().await, json!(["demo", "demo.blue"]));
 }
 
@@ -45,9 +45,10 @@ async fn apps_come_in_pages() {
     }
     let page = |path: &'static str| async { host.get(path).await.expect(200) };
     let first = page("/v1/apps?limit=2").await;
-    assert_eq!(first, json!({ "apps": [{ "name": "a", "addons": 0 }, { "name": "b", "addons": 0 }], "next": "b" }));
+    let app = |name| json!({ "name": name, "addons": 0, "addons_max": 1000 });
+    assert_eq!(first, json!({ "apps": [app("a"), app("b")], "next": "b" }));
     let last = page("/v1/apps?limit=2&after=b").await;
-    assert_eq!(last, json!({ "apps": [{ "name": "c", "addons": 0 }], "next": null }));
+    assert_eq!(last, json!({ "apps": [app("c")], "next": null }));
     assert_eq!(page("/v1/apps?limit=3").await["next"], json!(null));
     for query in ["limit=0", "limit=1001", "limit=many", "limit=-1", "after=NO", "offset=3", "limit=1&limit=2"] {
         host.get(&format!("/v1/apps?{query}")).await.problem(400, "invalid_query");

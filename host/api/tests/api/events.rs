@@ -167,7 +167,7 @@ async fn a_stream_that_can_not_be_is_told_before_it_begins() {
     let beyond = host.get(&format!("/v1/events?after={}", u64::MAX)).await.expect(200);
     assert_eq!(beyond["events"], serde_json::json!([]), "no event is behind the last number");
     let open = host.open(request("/v1/events").body(().into()).unwrap()).await;
-    host.send(request("/v1/events"), ()).await.problem(503, "overloaded");
+    host.send(request("/v1/events"), ()).await.problem(429, "overloaded");
     drop(open);
     let again = host.open(request("/v1/events").body(().into()).unwrap()).await;
     assert_eq!(again.status(), 200);

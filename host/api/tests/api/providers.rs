@@ -26,7 +26,7 @@ async fn a_provider_is_shown_with_its_versions() {
     assert_eq!(*version, expected);
     let expected = json!({
         "name": "thing", "component_kind": "provider", "state": "active", "active": provider["active"],
-        "live_addons": 0, "grants": [], "limits": provider["limits"], "versions": [version],
+        "live_addons": 0, "grants": [], "limits": provider["limits"], "quotas": [], "versions": [version],
     });
     assert_eq!(provider, expected);
     let limit = json!({ "name": "cpu_ms", "value": 2000, "default": 2000, "min": 10, "max": 60_000 });

@@ -161,12 +161,12 @@ async fn only_so_many_uploads_are_received_at_once() {
             biased;
             _ = &mut first => panic!("the silent upload came to an end"),
             _ = &mut second => panic!("the second upload did not wait for its turn"),
-            third = host.upload("x", "x") => third.problem(503, "overloaded"),
+            third = host.upload("x", "x") => third.problem(429, "overloaded"),
         };
         tokio::select! {
             biased;
             _ = &mut first => panic!("the silent upload came to an end"),
-            second = &mut second => Answer::of(second).await.problem(503, "overloaded"),
+            second = &mut second => Answer::of(second).await.problem(429, "overloaded"),
         };
     }
     host.upload("x", "x").await.expect(200);

@@ -73,7 +73,8 @@ impl Control {
         self.create_addon_as(AddonId::generate(), request).await
     }
 
-    /// Creates an addon and waits until it is ready or terminal, or the time is over; the addon as it is then.
+    /// Creates an addon and waits until it is ready or terminal, or the time is over; the addon as it is then. `waits` is called when
+    /// nothing is left to do but wait.
     ///
     /// # Errors
     /// As for [`Control::create_addon`].
@@ -81,12 +82,14 @@ impl Control {
         &self,
         request: CreateAddon,
         at_most: Duration,
+        waits: impl FnOnce() + Send,
     ) -> Result<(AddonRecord, NewAddonState), ControlError> {
         let (id, until) = (AddonId::generate(), Instant::now() + at_most);
         // Listening before the addon is there makes it needless to look whether it has settled already.
         let notify = self.waiters.register(id);
         let settled = notify.notified();
         let created = self.create_addon_as(id, request).await;
+        waits();
         if matches!(created, Ok((_, NewAddonState::Created))) {
             // Settled or not: the addon is read afterwards.
             let _settled = timeout(at_most.min(Duration::from_millis(WAIT_POLL_MS)), settled).await;
@@ -94,7 +97,11 @@ impl Control {
         self.waiters.leave(id, &notify);
         let (record, state) = created?;
         let left = until.saturating_duration_since(Instant::now());
-        Ok((self.wait_for_addon(record.spec.id, left).await?, state))
+        match self.wait_for_addon(record.spec.id, left).await {
+            // It is there all the same, and must not seem to be none.
+            Err(ControlError::Refused { code: Code::Overloaded, .. }) => Ok((record, state)),
+            waited => Ok((waited?, state)),
+        }
     }
 
     async fn create_addon_as(
@@ -110,7 +117,7 @@ impl Control {
         match self.store.create_addon(new).await? {
             Ok(Created::New(record)) => Ok((record, NewAddonState::Created)),
             Ok(Created::Replayed(record)) => Ok((record, NewAddonState::Replayed)),
-            Err(refusal) => Err(refused(refusal, &request)),
+            Err(refusal) => Err(self.count_full(refused(refusal, &request))),
         }
     }
 }
@@ -141,6 +148,7 @@ impl Control {
             server,
             engine,
             reserve,
+            app_addons_max: self.app_addons_max,
             idempotency: request.idempotency.clone(),
             spec: AddonSpec { parent, ..spec(id, request.clone(), offer, service, plan) },
         })
@@ -181,7 +189,17 @@ impl Control {
             created_at: WallTime::default(),
         };
         let addon = self.addon_of(id, offer, plan);
-        Ok(NewAddon { spec, addon, seed: new_seed()?, server: None, engine, reserve: vec![], idempotency: None })
+        let (reserve, app_addons_max) = (vec![], self.app_addons_max);
+        Ok(NewAddon {
+            spec,
+            addon,
+            seed: new_seed()?,
+            server: None,
+            engine,
+            reserve,
+            app_addons_max,
+            idempotency: None,
+        })
     }
 
     /// The addon that the same request made before, if it carries a key.
@@ -301,6 +319,7 @@ fn refused(refusal: CreateRefusal, request: &CreateAddon) -> ControlError {
                 format!("the app {} has {variable} already: it {owner}", request.app),
             )
         }
+        CreateRefusal::Quota(full) => full.into(),
         CreateRefusal::ParentGone => {
             ControlError::refused(Code::UnknownOwner, "the addon whose resource it would share was deleted meanwhile")
         }

@@ -42,18 +42,18 @@ impl Control {
     /// Has a deleted addon back within its grace. Returns at once: its variables are set afterwards.
     ///
     /// # Errors
-    /// `unknown_addon`, `not_in_grace`, `unknown_app`, `parent_gone`, `name_taken`, `variable_taken`.
+    /// `unknown_addon`, `not_in_grace`, `quota_exceeded`, `unknown_app`, `parent_gone`, `name_taken`, `variable_taken`.
     pub async fn undelete_addon(&self, id: AddonId) -> Result<AddonRecord, ControlError> {
         let control = self.clone();
         let undeleted = Self::whole(async move {
-            let undeleted = control.store.undelete(id).await?;
+            let undeleted = control.store.undelete(id, control.app_addons_max).await?;
             if undeleted.is_ok() {
                 // Its variables may just be being taken away.
                 control.running.cancel(id);
             }
             Ok::<_, StoreError>(undeleted)
         });
-        undeleted.await?.map_err(|refusal| refused(id, refusal))
+        undeleted.await?.map_err(|refusal| self.count_full(refused(id, refusal)))
     }
 
     async fn delete(
@@ -128,6 +128,7 @@ fn refused(id: AddonId, refusal: UndeleteRefusal) -> ControlError {
         UndeleteRefusal::NotInGrace => {
             ControlError::refused(Code::NotInGrace, format!("nothing of the addon {id} is kept that could be had back"))
         }
+        UndeleteRefusal::Quota(full) => full.into(),
         UndeleteRefusal::NoApp(app) => unknown_app(&app),
         UndeleteRefusal::ParentGone(parent) => {
             ControlError::refused(Code::ParentGone, format!("the addon {id} was a part of {parent}, which is gone"))

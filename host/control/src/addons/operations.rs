@@ -68,7 +68,7 @@ impl Control {
         match applied.await {
             Ok(applied) => Ok(AddonRecord { addon: applied.addon, change: change_asked, ..record }),
             Err(StoreError::Illegal(_)) => Err(in_the_way(&self.addon(id).await?)),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(self.count_full(error.into())),
         }
     }
 }

@@ -29,7 +29,7 @@ impl Control {
     ///
     /// # Errors
     /// `unknown_addon`, `addon_over`; and for plan and parameters `unknown_plan`, `invalid_parameters`, `not_supported`, `not_ready`,
-    /// `operation_in_progress`.
+    /// `operation_in_progress`, `quota_exceeded`.
     pub async fn patch_addon(&self, id: AddonId, patch: PatchAddon) -> Result<AddonRecord, ControlError> {
         let mut record = self.addon(id).await?;
         for _ in 0..READ_ATTEMPTS_MAX {

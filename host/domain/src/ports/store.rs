@@ -41,6 +41,9 @@ pub enum StoreError {
     /// The state machine refused the event.
     #[error(transparent)]
     Illegal(#[from] crate::Illegal),
+    /// An event would take a place that is not to be had.
+    #[error(transparent)]
+    Quota(#[from] crate::quota::QuotaExceeded),
     /// A sealed value can't be opened.
     #[error(transparent)]
     Seal(#[from] super::SealError),

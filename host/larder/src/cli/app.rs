@@ -26,6 +26,8 @@ pub(crate) enum AppCommand {
     Show(AppArgs),
     /// Say on which engine an app's future addons are to be; those that it has stay where they are.
     Place(PlaceArgs),
+    /// Say how many live addons an app may have; those that it has stay.
+    Quota(QuotaArgs),
     /// Say which Docker network an app's own containers are in; those of its addons join it, and its variables name them there.
     Attach(AttachArgs),
     /// Say that an app's own containers are in no network of its addons any more.
@@ -57,6 +59,27 @@ pub(crate) struct PlaceArgs {
     anywhere: bool,
 }
 
+/// How many addons there may be.
+#[derive(Debug, Args)]
+pub(crate) struct QuotaArgs {
+    #[command(flatten)]
+    which: AppArgs,
+
+    /// How many live addons it may have; `default` for as many as an app of which nothing was said.
+    #[arg(value_name = "COUNT|default", value_parser = quota_count)]
+    count: QuotaCount,
+}
+
+/// None for the default. An `Option` by its own name would be an argument that may be missing.
+type QuotaCount = Option<u32>;
+
+fn quota_count(text: &str) -> Result<QuotaCount, String> {
+    match text {
+        "default" => Ok(None),
+        number => number.parse().map(Some).map_err(|_| "the count is a whole number, or `default`".to_owned()),
+    }
+}
+
 /// Where an app's own containers are.
 #[derive(Debug, Args)]
 pub(crate) struct AttachArgs {
@@ -84,6 +107,7 @@ pub(crate) async fn run(context: &Context, command: AppCommand) -> Result<()> {
         AppCommand::List => list(context).await,
         AppCommand::Show(args) => show(context, &args.app).await,
         AppCommand::Place(args) => place(context, &args).await,
+        AppCommand::Quota(args) => quota(context, &args).await,
         AppCommand::Attach(args) => attach(context, &args.which.app, Some(&args.network)).await,
         AppCommand::Detach(args) => attach(context, &args.app, None).await,
         AppCommand::Delete(args) => delete(context, &args).await,
@@ -110,6 +134,17 @@ async fn place(context: &Context, args: &PlaceArgs) -> Result<()> {
         Some(engine) => format!("new addons of `{app}` go to `{engine}`"),
         None => format!("new addons of `{app}` go where the most room is"),
     })
+}
+
+async fn quota(context: &Context, args: &QuotaArgs) -> Result<()> {
+    let app = &args.which.app;
+    let call = Call::new(Method::PUT, &["v1", "apps", app, "quota"]).json(&json!({ "addons_max": args.count }));
+    let answer = context.api.call(call).await?;
+    if context.out.json {
+        return context.out.json(&answer.body);
+    }
+    let said = |what: &str| answer.body[what].as_u64().unwrap_or_default();
+    context.out.done(&format!("`{app}` has {} addons and may have {}", said("used"), said("limit")))
 }
 
 async fn attach(context: &Context, app: &str, network: Option<&str>) -> Result<()> {
@@ -142,9 +177,10 @@ async fn list(context: &Context) -> Result<()> {
 }
 
 fn table(apps: &[App]) -> String {
-    let mut table = Table::new(["APP", "ADDONS"]);
+    let mut table = Table::new(["APP", "ADDONS", "QUOTA"]);
     for app in apps {
-        table.row([app.name.as_str(), &app.addons.to_string()]);
+        let quota = app.addons_max.map(|most| most.to_string()).unwrap_or_default();
+        table.row([app.name.as_str(), &app.addons.to_string(), &quota]);
     }
     if table.is_empty() { String::new() } else { table.render() }
 }
@@ -159,7 +195,8 @@ async fn show(context: &Context, name: &str) -> Result<()> {
     let addons: Vec<Addon> = model::read_list(&addons, "addons")?;
     let network = context.api.call(Call::get(&["v1", "apps", name, "network"])).await?.body;
     let mut fields = Fields::default();
-    fields.field("app", &app.name).field("addons", &app.addons.to_string());
+    let most = app.addons_max.map(|most| format!(" of {most}")).unwrap_or_default();
+    fields.field("app", &app.name).field("addons", &format!("{}{most}", app.addons));
     if let Some(network) = network["network"].as_str() {
         fields.field("network", network);
     }

@@ -159,7 +159,16 @@ pub(crate) struct Provider {
     pub(crate) live_addons: u64,
     pub(crate) grants: Vec<Grant>,
     pub(crate) limits: Vec<Limit>,
+    pub(crate) quotas: Vec<PlanQuota>,
     pub(crate) versions: Vec<Version>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct PlanQuota {
+    pub(crate) plan: String,
+    pub(crate) limit: u64,
+    pub(crate) used: u64,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -249,6 +258,8 @@ pub(crate) struct Plan {
 pub(crate) struct App {
     pub(crate) name: String,
     pub(crate) addons: u64,
+    /// How many it may have; none said by an older server.
+    pub(crate) addons_max: Option<u64>,
 }
 
 /// An app's variables.

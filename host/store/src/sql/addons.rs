@@ -96,13 +96,18 @@ impl AddonStore for SqlStore {
         self.writer.run(move |tx| apply::apply(tx, addon, &event, &fence, &brought)).await
     }
 
-    async fn undelete(&self, id: AddonId) -> Result<Result<AddonRecord, UndeleteRefusal>, StoreError> {
+    async fn undelete(
+        &self,
+        id: AddonId,
+        app_addons_max: u64,
+    ) -> Result<Result<AddonRecord, UndeleteRefusal>, StoreError> {
         let record = self.addon(id).await?.ok_or(StoreError::Missing("addon"))?;
         // What is kept does not change, so it may be read before.
         let Some(config) = self.addon_config(id).await? else { return Ok(Err(UndeleteRefusal::NotInGrace)) };
         let names = undelete::names(&record.spec, &config);
         let inside = undelete::is_told_inside(&record.spec, &config);
-        match self.writer.attempt(move |tx| undelete::undelete(tx, &record.spec, &names, inside)).await? {
+        let job = move |tx: &mut Tx<'_>| undelete::undelete(tx, &record.spec, &names, inside, app_addons_max);
+        match self.writer.attempt(job).await? {
             Ok(record) => Ok(Ok(record.open(&*self.sealer)?)),
             Err(refusal) => Ok(Err(refusal)),
         }

@@ -7,13 +7,14 @@ use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{
     APP_VARIABLES_MAX, AppRefusal, AppStore, AppVariable, CASCADE_ADDONS_MAX, Cascade, ConfigPatch, PatchRefusal,
 };
+use larder_domain::quota::AppUse;
 use larder_domain::{AddonId, AppName, VariableName};
 
 use super::database::Conn;
 use super::error::{Result as Outcome, Stop};
 use super::rows::Columns;
 use super::tx::{Tx, find, list};
-use super::{PAGE_ROWS_MAX, SqlStore, addons, claims};
+use super::{PAGE_ROWS_MAX, SqlStore, addons, claims, quotas};
 use crate::{codec, places};
 
 #[async_trait]
@@ -29,18 +30,23 @@ impl AppStore for SqlStore {
         self.readers.read(move |conn| Ok(live_addons(conn, &app)?.is_some())).await
     }
 
-    async fn count_addons(&self, app: &AppName) -> Result<Option<u64>, StoreError> {
+    async fn app_use(&self, app: &AppName) -> Result<Option<AppUse>, StoreError> {
         let app = app.clone();
-        self.readers.read(move |conn| live_addons(conn, &app)).await
+        self.readers.read(move |conn| quotas::app_use(conn, &app)).await
     }
 
-    async fn apps(&self, after: Option<AppName>, count_max: usize) -> Result<Vec<(AppName, u64)>, StoreError> {
+    async fn set_app_quota(&self, app: &AppName, addons_max: Option<u64>) -> Result<(), StoreError> {
+        let app = app.clone();
+        self.writer.run(move |tx| quotas::set_of_app(tx, &app, addons_max)).await
+    }
+
+    async fn apps(&self, after: Option<AppName>, count_max: usize) -> Result<Vec<(AppName, AppUse)>, StoreError> {
         let query = move |conn: &Conn| {
             list(
                 conn,
-                "SELECT name, live_addons FROM app WHERE name > ? ORDER BY name LIMIT ?",
+                "SELECT name, live_addons, addons_max FROM app WHERE name > ? ORDER BY name LIMIT ?",
                 (after.as_ref().map_or("", AppName::as_str), count_max.min(PAGE_ROWS_MAX)),
-                |row| Ok((row.parsed("an app's name")?, row.take()?)),
+                |row| Ok((row.parsed("an app's name")?, quotas::read_use(row)?)),
             )
         };
         self.readers.read(query).await

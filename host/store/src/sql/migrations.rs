@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0012_counts_and_sharers.sql"),
     include_str!("../../migrations/sqlite/0013_outdated.sql"),
     include_str!("../../migrations/sqlite/0014_nodes.sql"),
+    include_str!("../../migrations/sqlite/0015_quotas.sql"),
 ];
 
 /// The newest schema that this version knows.
@@ -120,6 +121,27 @@ mod tests {
         let again = MIGRATIONS.iter().find(|sql| sql.contains("DELETE FROM engine_tally")).unwrap();
         conn.execute_batch(again.split("ALTER").next().unwrap()).unwrap();
         assert_eq!(live(), 2, "a count that went wrong is mended");
+    }
+
+    #[test]
+    fn the_places_that_addons_have_in_plans_are_counted() {
+        let mut conn = just_before("CREATE TABLE plan_quota");
+        for (id, provider, live, parent) in
+            [(1, "redis", 1, None), (2, "redis", 1, Some(1)), (3, "redis", 0, None), (4, "pg", 1, None)]
+        {
+            insert(&conn, &[id], provider, live, parent);
+        }
+        conn.execute_batch(
+            "UPDATE addon_detail SET role = 'server' WHERE addon = x'01';
+             UPDATE addon_detail SET provision_type = 'shared' WHERE addon = x'04';
+             INSERT INTO operation_detail (addon, new_plan) VALUES (x'02', 'q'), (x'03', 'q'), (x'04', 'q')",
+        )
+        .unwrap();
+        run(&mut conn).unwrap();
+        let mut asked = conn.prepare("SELECT provider, plan, live FROM plan_tally ORDER BY plan").unwrap();
+        let rows = asked.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+        let rows: Vec<(String, String, i64)> = rows.map(Result::unwrap).collect();
+        assert_eq!(rows, [("redis".into(), "p".into(), 1), ("redis".into(), "q".into(), 1)]);
     }
 
     #[test]

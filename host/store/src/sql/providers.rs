@@ -6,6 +6,8 @@ mod options;
 mod revision;
 mod versions;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use larder_domain::addon::ComponentKind;
 use larder_domain::audit::{Action, Actor};
@@ -16,8 +18,9 @@ use larder_domain::manifest::Manifest;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{CheckOutcome, ProviderStore, RemoveRefusal, RevisionChanged, UploadOutcome};
 use larder_domain::provider::Provider;
+use larder_domain::quota::PlanQuota;
 use larder_domain::work::{Lease, WorkKind};
-use larder_domain::{ProviderName, SecretString};
+use larder_domain::{PlanName, ProviderName, SecretString};
 use serde_json::json;
 
 use super::database::Conn;
@@ -25,7 +28,7 @@ use super::error::{Result as Outcome, Stop};
 use super::rows::Columns;
 use super::tx::{Tx, find, list};
 use super::work::plan;
-use super::{SqlStore, audit};
+use super::{SqlStore, audit, quotas};
 use crate::{codec, places};
 
 macro_rules! select_providers {
@@ -81,6 +84,24 @@ impl ProviderStore for SqlStore {
     ) -> Result<Result<(), RevisionChanged>, StoreError> {
         let name = name.clone();
         self.writer.attempt(move |tx| limits::set(tx, &name, &limits, revision)).await
+    }
+
+    async fn set_quotas(
+        &self,
+        name: &ProviderName,
+        quotas: BTreeMap<PlanName, u64>,
+        revision: u64,
+    ) -> Result<Result<(), RevisionChanged>, StoreError> {
+        let name = name.clone();
+        let job = move |tx: &mut Tx<'_>| {
+            revision::advance(tx, &name, revision)?;
+            Ok(quotas::set_of_provider(tx, &name, &quotas)?)
+        };
+        self.writer.attempt(job).await
+    }
+
+    async fn plan_quotas(&self) -> Result<Vec<(ProviderName, PlanQuota)>, StoreError> {
+        self.readers.read(quotas::of_all).await
     }
 
     async fn set_options(
@@ -145,13 +166,15 @@ fn alone(row: &mut Columns<'_>) -> Outcome<Provider> {
         live_addons: row.take()?,
         grants: vec![],
         limits: limits::read(&row.take::<String>()?)?,
+        quotas: vec![],
         revision: row.take()?,
     })
 }
 
 fn whole(conn: &Conn, provider: Provider) -> Outcome<Provider> {
     let (versions, grants) = (versions::all(conn, &provider.name)?, grants::all(conn, &provider.name)?);
-    Ok(Provider { versions, grants, ..provider })
+    let quotas = quotas::of_provider(conn, &provider.name)?;
+    Ok(Provider { versions, grants, quotas, ..provider })
 }
 
 fn remove(tx: &mut Tx<'_>, name: &ProviderName, force: bool) -> Outcome<(), Stop<RemoveRefusal>> {

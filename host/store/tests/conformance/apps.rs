@@ -7,7 +7,7 @@ use larder_domain::ports::store::{
 use larder_domain::{AddonState, AppName, Grace, SecretString};
 use tokio::task::JoinSet;
 
-use crate::world::{Build, World, new_addon};
+use crate::world::{Build, World, new_addon, used};
 
 fn patch(changes: &[(&str, Option<&str>)]) -> ConfigPatch {
     changes.iter().map(|(name, value)| (name.parse().unwrap(), value.map(SecretString::new))).collect()
@@ -21,9 +21,9 @@ pub(crate) async fn apps_are_created_listed_and_deleted(world: World) {
     let id = world.create(new_addon(&world, Some(&shop))).await;
     assert_eq!(
         world.store.apps(None, 9).await.unwrap(),
-        [(blog.clone(), 0), (shop.clone(), 1), (experiment.clone(), 0)]
+        [(blog.clone(), used(0)), (shop.clone(), used(1)), (experiment.clone(), used(0))]
     );
-    assert_eq!(world.store.apps(Some(blog), 1).await.unwrap(), [(shop.clone(), 1)]);
+    assert_eq!(world.store.apps(Some(blog), 1).await.unwrap(), [(shop.clone(), used(1))]);
 
     assert_eq!(world.store.delete_app(&shop, None).await.unwrap(), Err(AppRefusal::InUse(1)));
     world.delete(id).await;
@@ -60,7 +60,7 @@ pub(crate) async fn a_cascade_is_all_or_nothing(world: World) {
         (state(here).await, state(free).await),
         (AddonState::WaitingForProvision, AddonState::WaitingForProvision)
     );
-    assert_eq!(world.store.count_addons(&shop).await.unwrap(), Some(3));
+    assert_eq!(world.store.app_use(&shop).await.unwrap(), Some(used(3)));
 
     world.store.protect(owner, false).await.unwrap().unwrap();
     assert_eq!(world.store.delete_app(&shop, cascade).await.unwrap(), Ok(vec![free, here, owner]));

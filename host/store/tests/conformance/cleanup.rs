@@ -5,7 +5,7 @@ use larder_domain::ports::runtime::GuestState;
 use larder_domain::ports::store::{Change, Fence};
 use larder_domain::{AddonState, Cleanup, Event, Next, SecretString, Step};
 
-use crate::world::{World, change, config, new_addon};
+use crate::world::{World, change, config, new_addon, used};
 
 pub(crate) async fn state_and_secrets_go_with_the_cleanup(world: World) {
     let id = world.create(new_addon(&world, None)).await;
@@ -69,7 +69,7 @@ pub(crate) async fn an_error_cleans_up(world: World) {
     let stored = world.store.addon(id).await.unwrap().unwrap().addon;
     assert_eq!(stored, applied.addon);
     assert_eq!(stored.error.unwrap().code, "provider_rejected");
-    assert_eq!(world.store.apps(None, 1).await.unwrap(), [(app, 0)]);
+    assert_eq!(world.store.apps(None, 1).await.unwrap(), [(app, used(0))]);
     let turn = world.turn().await.unwrap();
     assert_eq!(turn.step, Step::Deprovision);
     world.result(&turn.lease, Event::CleanedUp).await.unwrap();

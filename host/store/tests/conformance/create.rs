@@ -8,7 +8,7 @@ use larder_domain::ports::store::{CreateRefusal, Created, Idempotency, Leased, N
 use larder_domain::{AddonId, AddonSpec, AddonState, Step, WallTime};
 use serde_json::json;
 
-use crate::world::{Build, World, new_addon, provider};
+use crate::world::{Build, World, new_addon, provider, used};
 
 pub(crate) async fn an_addon_is_created_whole(world: World) {
     let app = world.app("shop").await;
@@ -45,7 +45,7 @@ pub(crate) async fn a_live_name_is_taken_and_a_dead_one_is_free(world: World) {
     let id = world.create(new_addon(&world, Some(&app))).await;
     let again = world.store.create_addon(new_addon(&world, Some(&app)).declares(&["A_URL"])).await.unwrap();
     assert_eq!(again, Err(CreateRefusal::NameTaken));
-    assert_eq!(world.store.apps(None, 9).await.unwrap(), [(app.clone(), 1)]);
+    assert_eq!(world.store.apps(None, 9).await.unwrap(), [(app.clone(), used(1))]);
     world.create(new_addon(&world, Some(&world.app("other").await))).await;
     world.delete(id).await;
     world.create(new_addon(&world, Some(&app)).declares(&["A_URL"])).await;
@@ -105,7 +105,7 @@ pub(crate) async fn many_at_once_all_come_to_be(world: World) {
         refused += usize::from(task.await.unwrap() == Err(CreateRefusal::NameTaken));
     }
     assert_eq!(refused, 25, "of two addons with one name, one");
-    assert_eq!(world.store.apps(None, 9).await.unwrap(), [(app, 25)]);
+    assert_eq!(world.store.apps(None, 9).await.unwrap(), [(app, used(25))]);
     let leased = world.store.lease_due(world.node, 100, vec![]).await.unwrap();
     assert_eq!(leased.iter().filter(|leased| matches!(leased, Leased::Addon { .. })).count(), 25);
 }

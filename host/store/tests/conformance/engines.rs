@@ -127,7 +127,7 @@ pub(crate) async fn an_addon_that_is_had_back_takes_room_again(world: World) {
     // Each time it is counted down and up again: the counts end up neither below nor above what is there.
     for _ in 0..2 {
         world.delete_later(id, grace_ms).await;
-        world.store.undelete(id).await.unwrap().unwrap();
+        world.store.undelete(id, u64::MAX).await.unwrap().unwrap();
     }
     let next = [create(&world, placed(&world, &both)).await, create(&world, placed(&world, &both)).await];
     assert_eq!(next.each_ref().map(on), ["b", "a"], "it is on `a`, and so there is more room on `b`");

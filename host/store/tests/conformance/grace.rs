@@ -6,7 +6,7 @@ use larder_domain::ports::store::{AddonFilter, Change, Child, Desired, Fence, Le
 use larder_domain::work::{LEASE_MS, WorkKind};
 use larder_domain::{AddonId, AddonState, AppName, Cleanup, Event, Next, SecretString, Step, WallTime};
 
-use crate::world::{Build, World, change, config, new_addon};
+use crate::world::{Build, World, change, config, new_addon, used};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -26,7 +26,7 @@ async fn unset(world: &World) {
 }
 
 async fn back(world: &World, id: AddonId) -> Result<AddonState, UndeleteRefusal> {
-    world.store.undelete(id).await.unwrap().map(|record| record.addon.state)
+    world.store.undelete(id, u64::MAX).await.unwrap().map(|record| record.addon.state)
 }
 
 pub(crate) async fn a_deleted_addon_is_gone_and_all_that_it_holds_is_kept(world: World) {
@@ -37,7 +37,7 @@ pub(crate) async fn a_deleted_addon_is_gone_and_all_that_it_holds_is_kept(world:
     assert_eq!(deleted.addon.grace.unwrap().shown, WallTime(7_000 + 3_600_000));
     assert_eq!(world.store.addon(id).await.unwrap().unwrap().addon, deleted.addon);
     assert!(world.sees(&app).await.is_empty());
-    assert_eq!(world.store.apps(None, 9).await.unwrap(), [(app.clone(), 0)]);
+    assert_eq!(world.store.apps(None, 9).await.unwrap(), [(app.clone(), used(0))]);
     assert!(world.store.addons(AddonFilter { count_max: 9, ..AddonFilter::default() }).await.unwrap().is_empty());
     let last = world.store.history(Some(id), 0, 99).await.unwrap().pop().unwrap();
     assert_eq!(
@@ -71,7 +71,7 @@ pub(crate) async fn an_addon_that_is_had_back_is_as_it_was(world: World) {
 
     world.delete_later(id, HOUR_MS).await;
     let late = world.turn().await.unwrap();
-    let record = world.store.undelete(id).await.unwrap().unwrap();
+    let record = world.store.undelete(id, u64::MAX).await.unwrap().unwrap();
     assert_eq!((record.addon.state, record.addon.delete_wanted), (AddonState::Provisioned, false));
     assert!(world.sees(&app).await.is_empty(), "no variable before it is ready");
     // Who takes the variables away has lost its right, and nobody else begins before it has ended.
@@ -82,7 +82,7 @@ pub(crate) async fn an_addon_that_is_had_back_is_as_it_was(world: World) {
     assert_eq!(turn.step, Step::SetVariables);
     world.result(&turn.lease, Event::VariablesSet).await.unwrap();
     assert_eq!(world.sees(&app).await, ["A_URL=a"]);
-    assert_eq!(world.store.apps(None, 9).await.unwrap(), [(app.clone(), 1)]);
+    assert_eq!(world.store.apps(None, 9).await.unwrap(), [(app.clone(), used(1))]);
     let addon = world.store.addon(id).await.unwrap().unwrap().addon;
     assert_eq!((addon.state, addon.grace, addon.cleanup), (AddonState::Ready, None, Cleanup::None));
     assert_eq!(back(&world, id).await, Err(UndeleteRefusal::NotInGrace));
@@ -94,7 +94,7 @@ pub(crate) async fn an_addon_that_is_had_back_is_as_it_was(world: World) {
     // It can be deleted and had back as often as wanted.
     world.delete_later(id, HOUR_MS).await;
     assert_eq!(back(&world, id).await, Ok(AddonState::Provisioned));
-    let nobody = world.store.undelete(AddonId::generate()).await;
+    let nobody = world.store.undelete(AddonId::generate(), u64::MAX).await;
     assert!(matches!(nobody, Err(StoreError::Missing("addon"))));
 }
 

@@ -19,6 +19,7 @@ mod networks;
 mod objects;
 mod operations;
 mod providers;
+mod quotas;
 mod restart;
 mod sqlite;
 mod variables;
@@ -100,6 +101,15 @@ conformance! { sqlite, world_postgres; {
         an_app_can_have_a_place,
         an_addon_is_not_forgotten_while_it_has_objects,
         an_engine_is_forgotten_when_nobody_can_miss_it,
+    }
+    quotas {
+        an_app_has_as_many_addons_as_it_may,
+        many_at_once_do_not_get_past_a_quota,
+        a_plan_has_as_many_addons_as_it_may,
+        plan_quotas_are_set_under_a_revision,
+        an_addon_that_is_had_back_takes_its_places_again,
+        an_update_takes_a_place_only_in_another_plan,
+        an_update_under_way_has_a_place_in_both_plans,
     }
     networks {
         a_container_is_in_the_networks_of_all_who_use_it,

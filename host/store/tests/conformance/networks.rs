@@ -286,7 +286,7 @@ pub(crate) async fn an_addon_that_comes_back_elsewhere_is_configured_anew(world:
         world.ready(new, told).await;
         world.delete_later(id, HOUR_MS).await;
         set(&world, &app, now).await;
-        let back = world.store.undelete(id).await.unwrap().unwrap();
+        let back = world.store.undelete(id, u64::MAX).await.unwrap().unwrap();
         assert_eq!(back.addon.state, expected, "{told_inside} {now:?}");
         world.delete(id).await;
         while let Some(turn) = world.turn().await {

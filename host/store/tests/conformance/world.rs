@@ -8,6 +8,7 @@ use larder_domain::ids::NodeId;
 use larder_domain::ports::Store;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{Applied, Change, Created, Fence, Leased, NewAddon};
+use larder_domain::quota::AppUse;
 use larder_domain::secret::Seed;
 use larder_domain::work::Lease;
 use larder_domain::{
@@ -136,7 +137,21 @@ pub(crate) fn new_addon(world: &World, app: Option<&AppName>) -> NewAddon {
         created_at: WallTime(1_000),
     };
     let addon = Addon::new(id, 900_000, 3, world.store.now());
-    NewAddon { spec, addon, seed: Seed([9; 32]), server: None, engine: None, reserve: vec![], idempotency: None }
+    NewAddon {
+        spec,
+        addon,
+        seed: Seed([9; 32]),
+        server: None,
+        engine: None,
+        reserve: vec![],
+        app_addons_max: u64::MAX,
+        idempotency: None,
+    }
+}
+
+/// So many live addons of an app that has no quota of its own.
+pub(crate) fn used(addons: u64) -> AppUse {
+    AppUse { addons, addons_max: None }
 }
 
 /// Words that change a new addon.

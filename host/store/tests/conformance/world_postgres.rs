@@ -16,7 +16,7 @@ use larder_store::{Clock, KeyfileSealer, ManualClock, OpenError, Server, SqlStor
 use postgres::{Client, NoTls};
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::world::World;
+use crate::world::{World, used};
 
 pub(crate) fn world() -> Option<World> {
     let url = database()?;
@@ -77,12 +77,12 @@ async fn what_fails_in_the_server_fails_alone() {
     for _ in 0..2 {
         let (stored, trapped) = tokio::join!(store.create_app(&fine), store.create_app(&trap));
         assert!(stored.is_ok() && trapped.is_err(), "{stored:?}, {trapped:?}");
-        assert_eq!(store.count_addons(&fine).await.unwrap(), Some(0));
+        assert_eq!(store.app_use(&fine).await.unwrap(), Some(used(0)));
     }
     alter(&url, "ALTER TABLE app RENAME COLUMN live_addons TO dead_addons");
-    assert!(store.count_addons(&fine).await.is_err());
+    assert!(store.app_use(&fine).await.is_err());
     alter(&url, "ALTER TABLE app RENAME COLUMN dead_addons TO live_addons");
-    assert_eq!(store.count_addons(&fine).await.unwrap(), Some(0));
+    assert_eq!(store.app_use(&fine).await.unwrap(), Some(used(0)));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, request};
 use axum::response::Response;
-use larder_api::{ApiConfig, StreamLimits, Tokens, UploadLimits, router};
+use larder_api::{ApiConfig, RequestLimits, StreamLimits, Tokens, UploadLimits, router};
 use larder_control::{Control, NoSink, Worker, WorkerConfig};
 use larder_store::{KeyfileSealer, SqlStore, SystemClock};
 use serde_json::{Value, json};
@@ -29,6 +29,7 @@ pub(crate) struct Builder {
     config: ApiConfig,
     works: bool,
     delete_grace: Duration,
+    app_addons_max: u64,
 }
 
 impl Builder {
@@ -43,6 +44,11 @@ impl Builder {
         Self { config: self.config.with_uploads(uploads), ..self }
     }
 
+    /// Bounds of requests at once.
+    pub(crate) fn requests(self, requests: RequestLimits) -> Self {
+        Self { config: self.config.with_requests(requests), ..self }
+    }
+
     /// Bounds of event streams.
     pub(crate) fn streams(self, streams: StreamLimits) -> Self {
         Self { config: self.config.with_streams(streams), ..self }
@@ -51,6 +57,11 @@ impl Builder {
     /// Deleted addons can be had back for so long.
     pub(crate) fn delete_grace(self, delete_grace: Duration) -> Self {
         Self { delete_grace, ..self }
+    }
+
+    /// An app may have so many live addons if nothing else is said of it.
+    pub(crate) fn app_addons_max(self, app_addons_max: u64) -> Self {
+        Self { app_addons_max, ..self }
     }
 
     /// Nothing is done about what was asked for.
@@ -64,7 +75,7 @@ impl Builder {
         let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.path().join("key")).unwrap());
         let store = Arc::new(SqlStore::open(dir.path(), sealer, Arc::new(SystemClock::new())).unwrap());
         let control = Control::new(store, Arc::new(Scripted::default()), Arc::new(NoSink));
-        let control = control.with_delete_grace(self.delete_grace);
+        let control = control.with_delete_grace(self.delete_grace).with_app_addons_max(self.app_addons_max);
         let (stop, stopped) = watch::channel(false);
         if self.works {
             tokio::spawn(Worker::new(control.clone(), WorkerConfig::default()).run(stopped));
@@ -88,7 +99,7 @@ impl TestHost {
     /// A host with nothing in it.
     pub(crate) fn builder() -> Builder {
         let config = ApiConfig::new(Tokens::admin(TOKEN), HOST.parse().unwrap(), vec!["larder.example".into()]);
-        Builder { providers: vec![], config, works: true, delete_grace: Duration::ZERO }
+        Builder { providers: vec![], config, works: true, delete_grace: Duration::ZERO, app_addons_max: 1_000 }
     }
 
     /// A host with the provider `thing` and the app `demo`.

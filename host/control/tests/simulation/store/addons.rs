@@ -46,9 +46,13 @@ impl AddonStore for Shaky {
         self.around("apply", Kind::Writes(Some(id)), write).await
     }
 
-    async fn undelete(&self, id: AddonId) -> Result<Result<AddonRecord, UndeleteRefusal>, StoreError> {
+    async fn undelete(
+        &self,
+        id: AddonId,
+        app_addons_max: u64,
+    ) -> Result<Result<AddonRecord, UndeleteRefusal>, StoreError> {
         let write = async {
-            let done = self.inner.undelete(id).await;
+            let done = self.inner.undelete(id, app_addons_max).await;
             if matches!(done, Ok(Ok(_))) {
                 self.world
                     .state()

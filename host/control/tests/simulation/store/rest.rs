@@ -16,8 +16,11 @@ use larder_domain::ports::store::{
     StoreError, StoredObject, UploadOutcome,
 };
 use larder_domain::provider::Provider;
+use larder_domain::quota::{AppUse, PlanQuota};
 use larder_domain::work::Lease;
-use larder_domain::{AddonId, AppName, Digest, EngineName, NetworkName, ProviderName, SecretString, StoreTime};
+use larder_domain::{
+    AddonId, AppName, Digest, EngineName, NetworkName, PlanName, ProviderName, SecretString, StoreTime,
+};
 
 use super::{Kind, Shaky};
 
@@ -31,11 +34,15 @@ impl AppStore for Shaky {
         self.around("has_app", Kind::Reads, self.inner.has_app(app)).await
     }
 
-    async fn count_addons(&self, app: &AppName) -> Result<Option<u64>, StoreError> {
-        self.around("count_addons", Kind::Reads, self.inner.count_addons(app)).await
+    async fn app_use(&self, app: &AppName) -> Result<Option<AppUse>, StoreError> {
+        self.around("app_use", Kind::Reads, self.inner.app_use(app)).await
     }
 
-    async fn apps(&self, after: Option<AppName>, count_max: usize) -> Result<Vec<(AppName, u64)>, StoreError> {
+    async fn set_app_quota(&self, app: &AppName, addons_max: Option<u64>) -> Result<(), StoreError> {
+        self.around("set_app_quota", Kind::Writes(None), self.inner.set_app_quota(app, addons_max)).await
+    }
+
+    async fn apps(&self, after: Option<AppName>, count_max: usize) -> Result<Vec<(AppName, AppUse)>, StoreError> {
         self.around("apps", Kind::Reads, self.inner.apps(after, count_max)).await
     }
 
@@ -216,6 +223,19 @@ impl ProviderStore for Shaky {
         revision: u64,
     ) -> Result<Result<(), RevisionChanged>, StoreError> {
         self.around("set_limits", Kind::Writes(None), self.inner.set_limits(name, limits, revision)).await
+    }
+
+    async fn set_quotas(
+        &self,
+        name: &ProviderName,
+        quotas: BTreeMap<PlanName, u64>,
+        revision: u64,
+    ) -> Result<Result<(), RevisionChanged>, StoreError> {
+        self.around("set_quotas", Kind::Writes(None), self.inner.set_quotas(name, quotas, revision)).await
+    }
+
+    async fn plan_quotas(&self) -> Result<Vec<(ProviderName, PlanQuota)>, StoreError> {
+        self.around("plan_quotas", Kind::Reads, self.inner.plan_quotas()).await
     }
 
     async fn set_options(

@@ -12,6 +12,7 @@ use crate::ids::AddonId;
 use crate::names::{AppName, EngineName, ProviderName};
 use crate::operation::Health;
 use crate::ports::runtime::{GuestState, LogLine};
+use crate::quota::QuotaExceeded;
 use crate::secret::{SecretString, Seed};
 use crate::time::WallTime;
 use crate::transition::{Event, Next};
@@ -33,6 +34,8 @@ pub struct NewAddon {
     pub engine: Option<Placement>,
     /// Names to reserve for it in its app, with prefix.
     pub reserve: Vec<VariableName>,
+    /// How many live addons its app may have, unless that has a quota of its own.
+    pub app_addons_max: u64,
     /// Replays the first answer when the same request comes again.
     pub idempotency: Option<Idempotency>,
 }
@@ -73,6 +76,8 @@ pub enum CreateRefusal {
         /// The addon that has it; none if it is the app's own.
         owner: Option<AddonId>,
     },
+    /// There are as many as there may be.
+    Quota(QuotaExceeded),
     /// The key came before with another body.
     IdempotencyMismatch,
 }
@@ -108,6 +113,8 @@ pub enum UndeleteRefusal {
     NoApp(AppName),
     /// The addon that it was a part of is over.
     ParentGone(AddonId),
+    /// There are as many as there may be.
+    Quota(QuotaExceeded),
     /// A live addon of the app has its name.
     NameTaken(AddonId),
     /// The app has one of its variables.
@@ -234,12 +241,17 @@ pub trait AddonStore: Send + Sync + 'static {
         idempotency: &Idempotency,
     ) -> Result<Result<Option<AddonRecord>, CreateRefusal>, StoreError>;
 
-    /// Applies an event. A configuration whose names are taken becomes [`Event::ConfigRefused`] in the same transaction.
+    /// Applies an event. A configuration whose names are taken becomes [`Event::ConfigRefused`] in the same transaction. An update to a
+    /// plan that is full is refused with [`StoreError::Quota`].
     async fn apply(&self, change: Change) -> Result<Applied, StoreError>;
 
     /// Has a deleted addon be as it was before its variables were set: its name and variables are its own again, and its work
-    /// is due. The addon as it is then.
-    async fn undelete(&self, id: AddonId) -> Result<Result<AddonRecord, UndeleteRefusal>, StoreError>;
+    /// is due. It takes its places again; `app_addons_max` is as for a new one. The addon as it is then.
+    async fn undelete(
+        &self,
+        id: AddonId,
+        app_addons_max: u64,
+    ) -> Result<Result<AddonRecord, UndeleteRefusal>, StoreError>;
 
     /// Has deleting an addon be refused from now on, or no longer; with a line in its history and in the audit log. Nothing
     /// is written if it is so already. The addon as it is then.

@@ -6,6 +6,7 @@ use super::{Child, StoreError};
 use crate::grace::Grace;
 use crate::ids::AddonId;
 use crate::names::AppName;
+use crate::quota::AppUse;
 use crate::secret::SecretString;
 use crate::variables::VariableName;
 
@@ -73,11 +74,14 @@ pub trait AppStore: Send + Sync + 'static {
     /// Whether there is such an app.
     async fn has_app(&self, app: &AppName) -> Result<bool, StoreError>;
 
-    /// How many live addons the app has; none if there is no such app.
-    async fn count_addons(&self, app: &AppName) -> Result<Option<u64>, StoreError>;
+    /// How many addons the app has and may have; none if there is no such app.
+    async fn app_use(&self, app: &AppName) -> Result<Option<AppUse>, StoreError>;
 
-    /// All apps in order of their names after `after`, each with the number of its live addons; at most `count_max`.
-    async fn apps(&self, after: Option<AppName>, count_max: usize) -> Result<Vec<(AppName, u64)>, StoreError>;
+    /// Says how many live addons the app may have; none for what is said of all. Those that it has stay.
+    async fn set_app_quota(&self, app: &AppName, addons_max: Option<u64>) -> Result<(), StoreError>;
+
+    /// All apps in order of their names after `after`, each with how many addons it has; at most `count_max`.
+    async fn apps(&self, after: Option<AppName>, count_max: usize) -> Result<Vec<(AppName, AppUse)>, StoreError>;
 
     /// Deletes an app with its own variables, and with a cascade its live addons too: all of it or nothing. The addons that went.
     async fn delete_app(

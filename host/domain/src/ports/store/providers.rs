@@ -1,5 +1,7 @@
 //! Providers and their versions.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use super::StoreError;
@@ -7,9 +9,10 @@ use crate::grants::Permission;
 use crate::ids::Digest;
 use crate::limits::ProviderLimits;
 use crate::manifest::Manifest;
-use crate::names::ProviderName;
+use crate::names::{PlanName, ProviderName};
 use crate::ports::runtime::Interface;
 use crate::provider::{Provider, Version};
+use crate::quota::PlanQuota;
 use crate::secret::SecretString;
 use crate::work::Lease;
 
@@ -96,6 +99,17 @@ pub trait ProviderStore: Send + Sync + 'static {
         limits: ProviderLimits,
         revision: u64,
     ) -> Result<Result<(), RevisionChanged>, StoreError>;
+
+    /// Replaces how many live addons there may be of a provider's plans, under the same condition. A plan that is not named has no quota.
+    async fn set_quotas(
+        &self,
+        name: &ProviderName,
+        quotas: BTreeMap<PlanName, u64>,
+        revision: u64,
+    ) -> Result<Result<(), RevisionChanged>, StoreError>;
+
+    /// All quotas of plans.
+    async fn plan_quotas(&self) -> Result<Vec<(ProviderName, PlanQuota)>, StoreError>;
 
     /// Replaces the operator's options, and what versions say of themselves under them, if nothing else of the provider was changed
     /// since this revision: also no version may have come to serve, or to be the newest that could, that has not said it. The newest

@@ -13,9 +13,11 @@ mod trouble;
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, ETAG, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, ETAG, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url};
 use serde_json::Value;
+use tokio::time::sleep;
+use uuid::Uuid;
 
 use super::failure::{Failure, Kind, Result};
 use super::settings::{Settings, Source, is_loopback};
@@ -23,6 +25,10 @@ use call::Call;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How often a server is asked again that had too much to do.
+const RETRIES_MAX: u32 = 4;
+/// The longest wait for that, in seconds.
+const RETRY_AFTER_S_MAX: u64 = 10;
 const USER_AGENT: &str = concat!("larder/", env!("CARGO_PKG_VERSION"));
 
 /// A server.
@@ -100,7 +106,21 @@ impl Api {
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, token.clone());
         }
+        for _ in 0..RETRIES_MAX {
+            // What can be read only once can't be sent again.
+            let Some(again) = request.try_clone() else { break };
+            let response = request.send().await.map_err(|error| self.transport(&error))?;
+            request = again;
+            match pause(&response) {
+                Some(pause) => sleep(pause).await,
+                None => return self.succeeded(response).await,
+            }
+        }
         let response = request.send().await.map_err(|error| self.transport(&error))?;
+        self.succeeded(response).await
+    }
+
+    async fn succeeded(&self, response: Response) -> Result<Response> {
         if response.status().is_success() { Ok(response) } else { Err(self.refused(response).await) }
     }
 
@@ -134,6 +154,18 @@ impl Api {
     fn transport(&self, error: &reqwest::Error) -> Failure {
         trouble::transport(self.url(), &self.source, error)
     }
+}
+
+/// How long to wait until a server that had too much to do may be asked again: it has done nothing yet. None if it says nothing of the
+/// kind, or wants to be left alone for longer than anybody waits.
+fn pause(response: &Response) -> Option<Duration> {
+    if response.status() != StatusCode::TOO_MANY_REQUESTS {
+        return None;
+    }
+    let seconds: u64 = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    // So that those who were turned away together do not come back together.
+    let spread = Duration::from_millis(seconds * u64::from(Uuid::new_v4().as_bytes()[0]));
+    (seconds <= RETRY_AFTER_S_MAX).then(|| Duration::from_secs(seconds) + spread)
 }
 
 /// The header that presents a token, kept out of debug output.

@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn experiments_are_those_of_the_app_that_was_typed() {
-        let app = |name: &str| App { name: name.into(), addons: 1 };
+        let app = |name: &str| App { name: name.into(), addons: 1, ..App::default() };
         let apps = [app("web"), app("web.blue"), app("web.green"), app("api.blue2")];
         let of = |words: &str| {
             let words: Vec<OsString> = words.split(' ').map(OsString::from).collect();

@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn only_experiments_are_listed() {
-        let app = |name: &str| App { name: name.into(), addons: 2 };
+        let app = |name: &str| App { name: name.into(), addons: 2, ..App::default() };
         let apps = [app("web"), app("web-x.red"), app("web.blue")];
         assert_eq!(table(&experiments(&apps, Some("web"))), "APP  EXPERIMENT  ADDONS\nweb  blue        2\n");
         assert_eq!(experiments(&apps, None).len(), 2);

@@ -8,6 +8,7 @@ mod change;
 mod grant;
 mod limit;
 mod options;
+mod quota;
 mod show;
 mod upload;
 
@@ -38,6 +39,8 @@ pub(crate) enum ProviderCommand {
     Revoke(grant::RevokeArgs),
     /// Set what a provider's calls may use; it holds from its next call on.
     Limit(limit::LimitArgs),
+    /// Set how many live addons there may be of a provider's plans; those that are there stay.
+    Quota(quota::QuotaArgs),
     /// Set a provider's options; they hold from its next call on.
     Options(options::OptionsArgs),
     /// Remove a provider.
@@ -76,6 +79,7 @@ pub(crate) async fn run(context: &Context, command: ProviderCommand) -> Result<(
         ProviderCommand::Grant(args) => grant::grant(context, &args).await,
         ProviderCommand::Revoke(args) => grant::revoke(context, &args).await,
         ProviderCommand::Limit(args) => limit::run(context, &args).await,
+        ProviderCommand::Quota(args) => quota::run(context, &args).await,
         ProviderCommand::Options(args) => options::run(context, args).await,
         ProviderCommand::Remove(args) => remove(context, &args).await,
         ProviderCommand::New(args) => new::run(context.out, &args),

@@ -67,8 +67,9 @@ fn show(provider: &Provider) -> String {
     }
     let refusals: String = provider.versions.iter().filter_map(refusal).collect();
     let (permissions, limits) = (permissions(provider), limits(provider));
-    let limits = if limits.is_empty() { limits } else { format!("\n{limits}") };
-    format!("{}\n{}{permissions}{limits}{refusals}", fields.render(), versions.render())
+    let below = |table: String| if table.is_empty() { table } else { format!("\n{table}") };
+    let (limits, quotas) = (below(limits), below(quotas(provider)));
+    format!("{}\n{}{permissions}{quotas}{limits}{refusals}", fields.render(), versions.render())
 }
 
 /// What its calls may use; nothing, if the server doesn't say.
@@ -76,6 +77,15 @@ pub(super) fn limits(provider: &Provider) -> String {
     let mut table = Table::new(["LIMIT", "VALUE", "DEFAULT", "MOST"]);
     for limit in &provider.limits {
         table.row([limit.name.as_str(), &limit.value.to_string(), &limit.default.to_string(), &limit.max.to_string()]);
+    }
+    if table.is_empty() { String::new() } else { table.render() }
+}
+
+/// How many live addons there may be of its plans, and are; nothing, if none has a quota.
+pub(super) fn quotas(provider: &Provider) -> String {
+    let mut table = Table::new(["PLAN", "ADDONS", "QUOTA"]);
+    for quota in &provider.quotas {
+        table.row([quota.plan.as_str(), &quota.used.to_string(), &quota.limit.to_string()]);
     }
     if table.is_empty() { String::new() } else { table.render() }
 }
@@ -123,7 +133,7 @@ fn refusal(version: &Version) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::model::{Grant, Refusal};
+    use crate::cli::model::{Grant, PlanQuota, Refusal};
 
     fn provider() -> Provider {
         let version = |digest: &str, state: &str| Version {
@@ -147,6 +157,7 @@ mod tests {
             live_addons: 2,
             grants: vec![],
             limits: vec![],
+            quotas: vec![],
             versions,
         }
     }
@@ -178,6 +189,13 @@ bbbbbbbbbbbb was refused (unknown_import):
   use `y`
 ";
         assert_eq!(show(&provider()), expected);
+    }
+
+    #[test]
+    fn quotas_are_shown_with_what_is_used_of_them() {
+        let quotas = vec![PlanQuota { plan: "small".into(), limit: 50, used: 7 }];
+        let shown = show(&Provider { quotas, ..provider() });
+        assert!(shown.contains("\nPLAN   ADDONS  QUOTA\nsmall  7       50\n"), "{shown}");
     }
 
     #[test]

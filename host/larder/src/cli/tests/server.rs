@@ -20,25 +20,31 @@ pub(super) struct Reply {
     status: u16,
     content_type: &'static str,
     body: String,
+    header: Option<(&'static str, &'static str)>,
 }
 
 impl Reply {
     pub(super) fn json(status: u16, body: &Value) -> Self {
-        Self { status, content_type: "application/json", body: body.to_string() }
+        Self { status, content_type: "application/json", body: body.to_string(), header: None }
     }
 
     pub(super) fn problem(status: u16, code: &str) -> Self {
         let body = json!({"code": code, "status": status, "title": code, "detail": "what was found"});
-        Self { status, content_type: "application/problem+json", body: body.to_string() }
+        Self { status, content_type: "application/problem+json", body: body.to_string(), header: None }
+    }
+
+    /// The same with a header.
+    pub(super) fn with(self, name: &'static str, value: &'static str) -> Self {
+        Self { header: Some((name, value)), ..self }
     }
 
     /// No answer: the connection breaks.
     pub(super) fn lost() -> Self {
-        Self { status: 0, content_type: "", body: String::new() }
+        Self { status: 0, content_type: "", body: String::new(), header: None }
     }
 
     pub(super) fn text(status: u16, content_type: &'static str, body: &str) -> Self {
-        Self { status, content_type, body: body.to_owned() }
+        Self { status, content_type, body: body.to_owned(), header: None }
     }
 }
 
@@ -110,6 +116,9 @@ async fn answer(State(script): State<Arc<Script>>, request: Request) -> Response
     let reply = reply.unwrap_or_else(|| Reply::problem(500, "script_over"));
     // The task of a connection that panics takes the connection with it.
     assert_ne!(reply.status, 0, "as the test wants it");
-    let builder = Response::builder().status(reply.status).header("content-type", reply.content_type);
+    let mut builder = Response::builder().status(reply.status).header("content-type", reply.content_type);
+    if let Some((name, value)) = reply.header {
+        builder = builder.header(name, value);
+    }
     builder.body(Body::from(reply.body)).unwrap()
 }

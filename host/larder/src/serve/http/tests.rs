@@ -13,7 +13,8 @@ async fn start(limits: Limits) -> (SocketAddr, watch::Sender<bool>, JoinHandle<(
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
-    let router = Router::new().route("/", get(|| async { "yes" }));
+    let answer = async |crowded: Option<Extension<Crowded>>| if crowded.is_some() { "come back" } else { "yes" };
+    let router = Router::new().route("/", get(answer));
     (address, stop, tokio::spawn(serve(listener, router, limits, stopped)))
 }
 
@@ -32,7 +33,8 @@ async fn rest(mut stream: TcpStream) -> String {
 
 #[tokio::test]
 async fn one_that_sends_no_request_gives_its_place_to_the_next() {
-    let limits = Limits { connections_max: 1, header_wait: Duration::from_millis(100) };
+    let header_wait = Duration::from_millis(100);
+    let limits = Limits { connections_max: 1, crowd_max: 0, header_wait, ..Limits::default() };
     let (address, stop, end) = start(limits).await;
     let half = connect(address, "GET / HTTP/1.1\r\nHost: local").await;
     let whole = connect(address, "GET / HTTP/1.1\r\nHost: local\r\nConnection: close\r\n\r\n").await;
@@ -52,4 +54,42 @@ async fn an_idle_connection_does_not_hold_up_the_end() {
     stop.send_replace(true);
     end.await.unwrap();
     assert!(rest(idle).await.ends_with("yes"));
+}
+
+#[tokio::test]
+async fn one_too_many_is_told_to_come_back_and_closed() {
+    let limits = Limits { connections_max: 1, crowd_max: 1, ..Limits::default() };
+    let (address, stop, end) = start(limits).await;
+    let mut first = connect(address, "GET / HTTP/1.1\r\nHost: local\r\n\r\n").await;
+    let mut answer = [0; 15];
+    first.read_exact(&mut answer).await.unwrap();
+    for _ in 0..3 {
+        let second = connect(address, "GET / HTTP/1.1\r\nHost: local\r\n\r\n").await;
+        let told = rest(second).await;
+        assert!(told.ends_with("come back") && told.contains("connection: close"), "{told}");
+    }
+    drop(first);
+    // Its place is free as soon as the server has seen that it is closed.
+    let served = async {
+        while !rest(connect(address, "GET / HTTP/1.1\r\nHost: local\r\nConnection: close\r\n\r\n").await)
+            .await
+            .ends_with("yes")
+        {}
+    };
+    timeout(Duration::from_secs(10), served).await.unwrap();
+    stop.send_replace(true);
+    end.await.unwrap();
+}
+
+#[tokio::test]
+async fn one_in_the_crowd_that_says_nothing_is_closed() {
+    let crowd_wait = Duration::from_millis(100);
+    let limits = Limits { connections_max: 0, crowd_max: 1, crowd_wait, ..Limits::default() };
+    let (address, stop, end) = start(limits).await;
+    let silent = connect(address, "GET / HT").await;
+    let next = connect(address, "GET / HTTP/1.1\r\nHost: local\r\n\r\n").await;
+    assert_eq!(rest(silent).await, "");
+    assert!(rest(next).await.ends_with("come back"));
+    stop.send_replace(true);
+    end.await.unwrap();
 }

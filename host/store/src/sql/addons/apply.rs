@@ -7,13 +7,14 @@ use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::LogLine;
 use larder_domain::ports::store::{Applied, Fence};
 use larder_domain::work::{Subject, WorkKind};
-use larder_domain::{AddonId, AddonState, Digest, Event, Next, Transition, Write, transition};
+use larder_domain::{AddonId, AddonState, Digest, Event, Next, PlanName, Transition, Write, transition};
 
 use super::progress::Progress;
 use super::{family, history, operation, protect};
 use crate::sql::claims;
 use crate::sql::error::{Failure, Result};
 use crate::sql::objects::{self, SealedObject};
+use crate::sql::quotas;
 use crate::sql::tally::{self, Counts};
 use crate::sql::tx::Tx;
 use crate::sql::work::plan;
@@ -72,6 +73,9 @@ pub(in crate::sql) fn step(
 ) -> Result<(Progress, Next)> {
     let Transition { addon, writes, next } = decide(tx, before, event)?;
     let mut after = Progress { addon, ..before.clone() };
+    let moves = moves(before, &after, &writes);
+    let held = if moves { quotas::held(tx, before)? } else { vec![] };
+    refuse_full(tx, before, &held, &writes)?;
     let is_kept = !writes.contains(&Write::DropResults);
     // Before the writes, one of which may be to forget it.
     if let Some(state) = brought.state.as_ref().filter(|_| is_kept) {
@@ -93,7 +97,31 @@ pub(in crate::sql) fn step(
     after.save(tx, before)?;
     family::tell_children(tx, before, &after, brought.config.is_some())?;
     tally::change(tx, &after, Counts::of(&before.addon))?;
+    if moves {
+        quotas::rebook(tx, &after.provider, &held, &quotas::held(tx, &after)?)?;
+    }
     Ok((after, next))
+}
+
+/// Whether the addon may have places in other plans afterwards.
+fn moves(before: &Progress, after: &Progress, writes: &[Write]) -> bool {
+    let is_of_operation =
+        |write: &Write| matches!(write, Write::BeginOperation(_) | Write::AdoptChange | Write::ForgetOperation);
+    before.addon.state.is_terminal() != after.addon.state.is_terminal() || writes.iter().any(is_of_operation)
+}
+
+/// Refuses an update to a plan that is full, before anything is written.
+fn refuse_full(tx: &Tx<'_>, before: &Progress, held: &[PlanName], writes: &[Write]) -> Result<()> {
+    let wishes = writes.iter().filter_map(|write| match write {
+        Write::BeginOperation(wish) => wish.change.as_ref(),
+        _ => None,
+    });
+    for change in wishes.filter(|change| !held.contains(&change.plan)) {
+        if let Some(full) = quotas::exceeded_plan(tx, &before.provider, &change.plan)? {
+            return Err(StoreError::Quota(full).into());
+        }
+    }
+    Ok(())
 }
 
 /// Adds a line to an addon's history, if there is such an addon.

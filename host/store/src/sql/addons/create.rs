@@ -15,7 +15,7 @@ use crate::sql::purge::IDEMPOTENCY_KEPT_MS;
 use crate::sql::tally::{self, Counts};
 use crate::sql::tx::Tx;
 use crate::sql::work::plan;
-use crate::sql::{engines, networks};
+use crate::sql::{engines, networks, quotas};
 
 /// What came of it, before anything sealed is opened.
 pub(super) enum Outcome {
@@ -37,11 +37,15 @@ pub(super) fn create(
     parts: &SealedParts,
     server_parts: Option<&SealedParts>,
 ) -> Result<Outcome, Stop<CreateRefusal>> {
-    let NewAddon { spec, addon, reserve, idempotency, server, engine: placement, .. } = new;
+    let NewAddon { spec, addon, reserve, idempotency, server, engine: placement, app_addons_max, .. } = new;
     if let Some(idempotency) = idempotency
         && let Some(earlier) = replay(tx, idempotency)?
     {
         return Ok(Outcome::Replayed(Box::new(earlier)));
+    }
+    // Before anything is written: a refusal after that is dear for all jobs of its group.
+    if let Some(full) = quotas::exceeded(tx, spec, *app_addons_max)? {
+        return Err(Stop::Refused(CreateRefusal::Quota(full)));
     }
     let parent = match (server, server_parts) {
         (Some(server), Some(parts)) => Some(family::server(tx, server, parts)?),
@@ -70,6 +74,7 @@ pub(super) fn create(
     {
         return Err(Stop::Refused(CreateRefusal::NoApp(app.clone())));
     }
+    quotas::take(tx, spec)?;
     if let Some(app) = &spec.app
         && let Err(Taken { variable, owner }) = claims::claim(tx, app.as_str(), spec.id, reserve.iter())?
     {

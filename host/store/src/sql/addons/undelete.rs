@@ -14,9 +14,9 @@ use super::progress::Progress;
 use super::record::SealedRecord;
 use crate::sql::claims::{self, Taken};
 use crate::sql::error::{Result, Stop};
-use crate::sql::networks;
 use crate::sql::tx::{Tx, find};
 use crate::sql::work::plan;
+use crate::sql::{networks, quotas};
 
 /// The names that were the addon's: those that its service declares, and those that arrived.
 pub(super) fn names(spec: &AddonSpec, config: &AddonConfig) -> Vec<VariableName> {
@@ -43,6 +43,7 @@ pub(super) fn undelete(
     spec: &AddonSpec,
     names: &[VariableName],
     told_inside: bool,
+    app_addons_max: u64,
 ) -> Result<Box<SealedRecord>, Stop<UndeleteRefusal>> {
     let id = spec.id;
     let before = Progress::load(tx, id)?.ok_or(StoreError::Missing("addon"))?;
@@ -50,6 +51,9 @@ pub(super) fn undelete(
     let event = Event::UndeleteRequested { anew: shares || networks::is_inside(tx, spec)? != told_inside };
     if transition(&before.addon, event.clone(), tx.now).is_err() {
         return Err(Stop::Refused(UndeleteRefusal::NotInGrace));
+    }
+    if let Some(full) = quotas::exceeded(tx, spec, app_addons_max)? {
+        return Err(Stop::Refused(UndeleteRefusal::Quota(full)));
     }
     if let Some(parent) = family::parent(tx, id)?
         && !family::is_live(tx, parent)?

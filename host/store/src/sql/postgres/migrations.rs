@@ -30,6 +30,8 @@ struct Migration {
 const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("../../../migrations/postgres/0001_tables.sql"), oldest: 1 },
     Migration { sql: include_str!("../../../migrations/postgres/0002_nodes.sql"), oldest: 2 },
+    // Those of before do not count what it bounds.
+    Migration { sql: include_str!("../../../migrations/postgres/0003_quotas.sql"), oldest: 3 },
 ];
 
 /// Runs what has not run yet, and then `then`; nobody else does so meanwhile, however many start at once.

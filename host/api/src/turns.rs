@@ -1,0 +1,218 @@
+//! How many requests are carried out at once. More wait for their turn, few and not for long; whoever comes then is told to come back
+//! (`429` with `Retry-After`). So no queue grows behind this one: the store's writer never has more jobs from here than there are turns.
+//!
+//! Requests that only read have turns of their own, so that they are answered while writes are shed, and so have those that ask engines
+//! or providers, which may take their time. A turn is for work, not for waiting: a body is read before it is taken, and a request that
+//! waits for something to happen gives it back first. Uploads, exports, imports, backups and event streams have bounds of their own.
+//! Health, readiness and metrics have none, and are answered whatever else goes on.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::body::HttpBody as _;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::Method;
+use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use larder_control::Code;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::config::{LaneLimits, RequestLimits};
+use crate::problem::Problem;
+use crate::state::Shared;
+
+/// What a request does, and so whom it may hold up.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Read,
+    Write,
+    Slow,
+}
+
+/// The turns of all kinds of requests.
+pub(crate) struct Turns {
+    reads: Lane,
+    writes: Lane,
+    slow: Lane,
+}
+
+impl Turns {
+    pub(crate) fn new(limits: &RequestLimits) -> Self {
+        Self {
+            reads: Lane::new("read", &limits.reads),
+            writes: Lane::new("write", &limits.writes),
+            slow: Lane::new("slow", &limits.slow),
+        }
+    }
+
+    const fn lane(&self, kind: Kind) -> &Lane {
+        match kind {
+            Kind::Read => &self.reads,
+            Kind::Write => &self.writes,
+            Kind::Slow => &self.slow,
+        }
+    }
+
+    /// What is under way, in the text that Prometheus reads.
+    pub(crate) fn metrics(&self) -> String {
+        const TOLD: [(&str, &str, &str, fn(&Lane) -> u64); 5] = [
+            ("larder_requests", "gauge", "Requests that are being carried out", Lane::at_once),
+            ("larder_requests_max", "gauge", "Requests that can be carried out at once", |lane| {
+                lane.limits.at_once_max as u64
+            }),
+            ("larder_requests_waiting", "gauge", "Requests that wait for their turn", Lane::waiting),
+            ("larder_requests_waiting_max", "gauge", "Requests that can wait for their turn", |lane| {
+                lane.limits.waiting_max as u64
+            }),
+            ("larder_requests_shed", "counter", "Requests that were told to come back", |lane| {
+                lane.shed.load(Ordering::Relaxed)
+            }),
+        ];
+        let mut text = String::new();
+        for (name, kind, help, value) in TOLD {
+            let total = if kind == "counter" { "_total" } else { "" };
+            // A text takes whatever is written.
+            let _infallible = write!(text, "# HELP {name} {help}.\n# TYPE {name} {kind}\n");
+            for lane in [&self.reads, &self.writes, &self.slow] {
+                let _infallible = writeln!(text, "{name}{total}{{kind=\"{}\"}} {}", lane.name, value(lane));
+            }
+        }
+        text
+    }
+}
+
+/// Turns for requests of one kind.
+struct Lane {
+    name: &'static str,
+    limits: LaneLimits,
+    /// For those under way and those that wait.
+    doors: Arc<Semaphore>,
+    /// For those under way.
+    turns: Arc<Semaphore>,
+    shed: AtomicU64,
+}
+
+/// The right to be carried out, for as long as this lives.
+struct Place {
+    _turn: OwnedSemaphorePermit,
+    _door: OwnedSemaphorePermit,
+}
+
+impl Lane {
+    fn new(name: &'static str, limits: &LaneLimits) -> Self {
+        let places = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
+        let doors = places(limits.at_once_max.saturating_add(limits.waiting_max));
+        Self { name, limits: limits.clone(), doors, turns: places(limits.at_once_max), shed: AtomicU64::new(0) }
+    }
+
+    /// Waits for a turn, in order of arrival, unless too many wait already.
+    async fn enter(&self) -> Result<Place, Problem> {
+        let door = Arc::clone(&self.doors).try_acquire_owned().map_err(|_| self.shed())?;
+        let turn = timeout(self.limits.wait, Arc::clone(&self.turns).acquire_owned()).await;
+        let turn = turn.map_err(|_| self.shed())?.map_err(|_| self.shed())?;
+        Ok(Place { _turn: turn, _door: door })
+    }
+
+    fn shed(&self) -> Problem {
+        self.shed.fetch_add(1, Ordering::Relaxed);
+        Problem::new(Code::Overloaded, format!("the server has as many {} requests as it can carry out", self.name))
+    }
+
+    fn at_once(&self) -> u64 {
+        self.limits.at_once_max.saturating_sub(self.turns.available_permits()) as u64
+    }
+
+    fn waiting(&self) -> u64 {
+        let all = self.limits.at_once_max.saturating_add(self.limits.waiting_max);
+        (all.saturating_sub(self.doors.available_permits()) as u64).saturating_sub(self.at_once())
+    }
+}
+
+/// A request's turn: taken once its body is there, given back at its end, or when it goes on to wait.
+#[derive(Clone)]
+pub(crate) struct Turn(Option<Arc<Held>>);
+
+struct Held {
+    api: Shared,
+    kind: Kind,
+    place: Mutex<Option<Place>>,
+}
+
+impl Turn {
+    /// Of a request that needs none.
+    pub(crate) const FREE: Self = Self(None);
+
+    fn new(api: Shared, kind: Kind) -> Self {
+        Self(Some(Arc::new(Held { api, kind, place: Mutex::default() })))
+    }
+
+    /// Waits for the turn, unless the request has it already.
+    pub(crate) async fn take(&self) -> Result<(), Problem> {
+        let Some(held) = &self.0 else { return Ok(()) };
+        if held.place().is_none() {
+            let place = held.api.turns.lane(held.kind).enter().await?;
+            *held.place() = Some(place);
+        }
+        Ok(())
+    }
+
+    /// Gives it back: from here on the request only waits.
+    pub(crate) fn give_back(&self) {
+        if let Some(held) = &self.0 {
+            *held.place() = None;
+        }
+    }
+}
+
+impl Held {
+    fn place(&self) -> std::sync::MutexGuard<'_, Option<Place>> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Turn {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        Ok(parts.extensions.get().cloned().unwrap_or(Self::FREE))
+    }
+}
+
+/// What the server says of a request that came over a connection beyond those that it has room for.
+#[derive(Debug, Clone, Copy)]
+pub struct Crowded;
+
+/// Turns away what came where there is no room, but for what tells how the server is.
+pub(crate) async fn turn_away(request: Request, next: Next) -> Response {
+    let is_told = matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics");
+    if is_told || request.extensions().get::<Crowded>().is_none() {
+        return next.run(request).await;
+    }
+    Problem::new(Code::Overloaded, "all of the server's connections are in use").into_response()
+}
+
+/// Has a request wait for its turn to read or to write.
+pub(crate) async fn quick(State(api): State<Shared>, request: Request, next: Next) -> Response {
+    let kind = if request.method().is_safe() { Kind::Read } else { Kind::Write };
+    admit(Turn::new(api, kind), request, next).await
+}
+
+/// Has a request wait for its turn to ask others.
+pub(crate) async fn slow(State(api): State<Shared>, request: Request, next: Next) -> Response {
+    admit(Turn::new(api, Kind::Slow), request, next).await
+}
+
+async fn admit(turn: Turn, mut request: Request, next: Next) -> Response {
+    // A body that is still to come is read first, by whoever reads it: nobody reads that of a deletion.
+    let is_whole = request.method() == Method::DELETE || request.body().is_end_stream();
+    if is_whole && let Err(problem) = turn.take().await {
+        return problem.into_response();
+    }
+    request.extensions_mut().insert(turn.clone());
+    let response = next.run(request).await;
+    turn.give_back();
+    response
+}
