@@ -29,7 +29,6 @@ use std::time::Duration;
 use larder_domain::ProviderName;
 use larder_domain::ids::NodeId;
 use larder_domain::limits::{CallLimits, Limit};
-use larder_domain::ports::StoreError;
 use larder_domain::ports::store::Leased;
 use larder_domain::work::{LEASE_MS, LEASE_RENEWAL_MS, Lease, WorkKind};
 use tokio::sync::watch;
@@ -136,8 +135,7 @@ impl Worker {
         let leased = match self.control.store.lease_due(self.node, room, self.saturated()).await {
             Ok(leased) => leased,
             Err(error) => {
-                // Of its disk the store says so itself, and not twice a second.
-                if !matches!(error, StoreError::Storage(_)) {
+                if !error.is_told_already() {
                     tracing::warn!(%error, "due work could not be leased");
                 }
                 sleep(Duration::from_millis(STORE_FAILURE_PAUSE_MS)).await;
@@ -221,7 +219,9 @@ impl Worker {
             Ok(Some(due)) => due.after(self.control.store.now()).min(longest),
             Ok(None) => longest,
             Err(error) => {
-                tracing::warn!(%error, "the store did not say what is due next");
+                if !error.is_told_already() {
+                    tracing::warn!(%error, "the store did not say what is due next");
+                }
                 longest
             }
         }
@@ -260,6 +260,7 @@ pub(crate) async fn renew_leases(control: &Control, wait_max: Duration) {
     let asked_at = Instant::now();
     match timeout(wait_max, control.store.renew(&leases)).await {
         Ok(Ok(lost)) => control.running.renewed(&leases, &lost, asked_at),
+        Ok(Err(error)) if error.is_told_already() => {}
         Ok(Err(error)) => tracing::warn!(%error, "leases could not be renewed"),
         Err(_) => tracing::warn!("the store did not renew leases in time"),
     }

@@ -132,7 +132,9 @@ fn context_error(error: StoreError) -> ContextError {
         StoreError::Fenced => ContextError::Superseded,
         // The cause is the operator's to know, not the guest's.
         other => {
-            tracing::warn!(error = %other, "a guest's state could not be reached");
+            if !other.is_told_already() {
+                tracing::warn!(error = %other, "a guest's state could not be reached");
+            }
             ContextError::Unavailable("the host's store failed".into())
         }
     }

@@ -123,7 +123,9 @@ impl Drive {
                 Ok(applied) => return Some(applied),
                 Err(StoreError::Fenced) => return None,
                 Err(error) if error.may_pass() && attempt < WRITE_ATTEMPTS_MAX => {
-                    tracing::warn!(%error, addon = %self.record.spec.id, "a result could not be written; trying again");
+                    if !error.is_told_already() {
+                        tracing::warn!(%error, addon = %self.record.spec.id, "a result could not be written; trying again");
+                    }
                     sleep(Duration::from_millis(WRITE_BACKOFF.wait_ms(attempt))).await;
                 }
                 Err(error) => {

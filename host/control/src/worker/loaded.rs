@@ -38,7 +38,9 @@ async fn missing(control: &Control, provider: &ProviderName) -> StepFailure {
 
 /// What users read of a failure of the store. The cause is the operator's to know.
 pub(super) fn store_failed(error: &StoreError) -> String {
-    tracing::warn!(%error, "the store failed under a piece of work");
+    if !error.is_told_already() {
+        tracing::warn!(%error, "the store failed under a piece of work");
+    }
     "the host's store failed; its log says how".to_owned()
 }
 

@@ -66,6 +66,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the store tells its operator itself, once: that its disk fails, or its server is gone. It fails with everything that is asked.
+    #[must_use]
+    pub const fn is_told_already(&self) -> bool {
+        matches!(self, Self::Storage(_) | Self::Unreachable(_))
+    }
+
     /// Whether it is about what stands in a row, and so says nothing about any other.
     #[must_use]
     pub const fn is_of_a_row(&self) -> bool {
