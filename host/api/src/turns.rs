@@ -185,13 +185,22 @@ impl<S: Send + Sync> FromRequestParts<S> for Turn {
 #[derive(Debug, Clone, Copy)]
 pub struct Crowded;
 
-/// Turns away what came where there is no room, but for what tells how the server is.
+/// Turns away what came where there is no room, but for what is read and answered at once: those who write must not keep anybody from
+/// that by their connections either.
 pub(crate) async fn turn_away(request: Request, next: Next) -> Response {
-    let is_told = matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics");
-    if is_told || request.extensions().get::<Crowded>().is_none() {
+    if request.extensions().get::<Crowded>().is_none() || is_short(&request) {
         return next.run(request).await;
     }
     Problem::new(Code::Overloaded, "all of the server's connections are in use").into_response()
+}
+
+/// Whether a request reads, and is answered at once.
+fn is_short(request: &Request) -> bool {
+    let asks = |name: &str, word| {
+        let mut values = request.headers().get_all(name).iter().filter_map(|value| value.to_str().ok());
+        values.any(|value| value.contains(word))
+    };
+    request.method().is_safe() && !asks("prefer", "wait") && !asks("accept", "text/event-stream")
 }
 
 /// Has a request wait for its turn to read or to write.

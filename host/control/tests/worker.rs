@@ -30,6 +30,7 @@ use larder_domain::{AddonState, SecretString};
 use larder_store::ManualClock;
 use support::{TestHost, report, until, usual};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 #[tokio::test]
 async fn variables_reach_the_sink_before_ready_and_leave_it_with_the_addon() {
@@ -132,6 +133,45 @@ async fn a_provider_that_never_answers_takes_its_share_and_no_more() {
         assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
     }
     assert_eq!(host.calls("stuck", Export::BeginProvision), larder_control::worker::CALLS_PER_PROVIDER_MAX);
+}
+
+/// The middle one of the times that so many addons took to become ready, one after the other.
+async fn time_to_ready(host: &TestHost, provider: &str, names: &str) -> Duration {
+    let mut took = vec![];
+    for number in 0..21 {
+        let began = Instant::now();
+        let id = host.create(provider, &format!("{names}-{number}")).await.spec.id;
+        assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
+        took.push(began.elapsed());
+    }
+    took.sort_unstable();
+    took[took.len() / 2]
+}
+
+#[tokio::test]
+async fn a_provider_with_ten_times_the_work_of_others_does_not_slow_them_down() {
+    const GREEDY: usize = 10 * 2 * 21;
+    let host = TestHost::start(&["greedy", "honest", "other"]).await;
+    let alone = time_to_ready(&host, "honest", "alone").await;
+    // A few of its calls come to an end, and the others none: as slow as can be, and always with more to do than its share.
+    let let_go = Arc::new(Semaphore::new(0));
+    host.script.held.lock().unwrap().insert("greedy".into(), Arc::clone(&let_go));
+    let names: Vec<_> = (0..GREEDY).map(|n| format!("greedy-{n}")).collect();
+    futures_util::future::join_all(names.iter().map(|name| host.create("greedy", name))).await;
+    let share = larder_control::worker::CALLS_PER_PROVIDER_MAX;
+    until("its share to be used up", || async {
+        (host.calls("greedy", Export::BeginProvision) >= share).then_some(())
+    })
+    .await;
+    let_go.add_permits(share);
+    let (one, two) = tokio::join!(time_to_ready(&host, "honest", "one"), time_to_ready(&host, "other", "two"));
+    println!("{alone:?} alone, {one:?} and {two:?} beside the greedy one");
+    let waiting = GREEDY - host.calls("greedy", Export::BeginProvision);
+    assert!(waiting > GREEDY / 2, "the others were not behind its work, of which {waiting} had not begun");
+    // A loose bound: whoever waited for the greedy one would wait for ever.
+    for beside in [one, two] {
+        assert!(beside < alone * 10 + Duration::from_millis(500), "{alone:?} alone, {beside:?} beside it");
+    }
 }
 
 #[tokio::test]

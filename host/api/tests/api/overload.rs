@@ -88,14 +88,16 @@ async fn without_a_turn_nothing_is_carried_out_and_health_is_told() {
 #[tokio::test]
 async fn what_comes_where_no_connection_is_left_is_turned_away() {
     let host = TestHost::builder().start().await;
-    let ask = async |path: &str| {
-        let mut request = host.request(Method::GET, path).body(Body::empty()).unwrap();
+    let ask = async |request: axum::http::request::Builder| {
+        let mut request = request.body(Body::empty()).unwrap();
         request.extensions_mut().insert(Crowded);
         Answer::of(host.open(request).await).await
     };
-    shed(ask("/v1/apps").await);
-    for path in ["/healthz", "/readyz", "/metrics"] {
-        assert_eq!(ask(path).await.status, 200);
+    shed(ask(host.request(Method::PUT, "/v1/apps/demo")).await);
+    shed(ask(host.request(Method::GET, "/v1/events").header("accept", "text/event-stream")).await);
+    shed(ask(host.request(Method::GET, "/v1/apps").header("prefer", "wait=9")).await);
+    for path in ["/healthz", "/readyz", "/metrics", "/v1/apps"] {
+        assert_eq!(ask(host.request(Method::GET, path)).await.status, 200);
     }
 }
 
