@@ -53,7 +53,8 @@ pub(crate) async fn run(session: &Session, id: &str, exec: &Exec) -> Result<Exec
     }
     session.go_on();
     let code = exit_code(session, id).await?;
-    Ok(ExecOutput { code, stdout: kept.stdout, stderr: kept.stderr, truncated: kept.truncated })
+    let (stdout, stderr) = (kept.stdout.into(), kept.stderr.into());
+    Ok(ExecOutput { code, stdout, stderr, truncated: kept.truncated })
 }
 
 /// Never ends, so that the command's standard input is held until its output is at its end.

@@ -59,7 +59,7 @@ fn command(words: &[&str], wall: Duration) -> Exec {
         command: words.iter().map(|word| larder_domain::SecretString::new(*word)).collect(),
         env: BTreeMap::new(),
         user: None,
-        stdin: vec![],
+        stdin: vec![].into(),
         output_bytes_max: 1000,
         wall,
     }

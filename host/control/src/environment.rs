@@ -1,6 +1,7 @@
 //! The environment that an app is to be started with: its variables, and `LARDER_SERVICES` with every ready addon's credentials.
 
 use larder_domain::ports::store::AddonFilter;
+use larder_domain::secret::SecretJson;
 use larder_domain::{AddonState, AppName, SecretString};
 use serde_json::{Map, Value, json};
 
@@ -35,7 +36,7 @@ impl Control {
             .collect();
         let services = self.services(app).await?;
         if !services.is_empty() {
-            let value = SecretString::new(Value::Object(services).to_string());
+            let value = SecretJson::from(Value::Object(services)).to_text();
             environment.push(EnvironmentVariable { name: SERVICES_VARIABLE.to_owned(), value, secret: true });
         }
         environment.sort_by(|a, b| a.name.cmp(&b.name));

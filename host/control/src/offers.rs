@@ -11,6 +11,7 @@ use larder_domain::manifest::{Manifest, Plan, Service};
 use larder_domain::network::Policy;
 use larder_domain::ports::runtime::Interface;
 use larder_domain::ports::{Store, StoreError};
+use larder_domain::secret::SecretJson;
 use larder_domain::{Digest, PlanName, ProviderName, SecretString, ServiceName, docker, options};
 use tokio::sync::Semaphore;
 
@@ -202,8 +203,8 @@ async fn read(cache: &OfferCache, store: &dyn Store, last: Option<Arc<Offers>>) 
 }
 
 fn secrets_of(manifest: &Manifest, options: &SecretString) -> Result<Vec<SecretString>, serde_json::Error> {
-    let options = serde_json::from_str(options.reveal())?;
-    Ok(options::secrets(&manifest.options, &options))
+    let options: SecretJson = serde_json::from_str(options.reveal())?;
+    Ok(options::secrets(&manifest.options, options.reveal()))
 }
 
 /// What the calls of a provider share on this node. It outlives every reading of the offers, and goes on while its limit stays.

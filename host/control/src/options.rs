@@ -5,9 +5,9 @@ use larder_domain::limits::CallLimits;
 use larder_domain::manifest::Manifest;
 use larder_domain::ports::store::RevisionChanged;
 use larder_domain::provider::{Provider, Version, VersionState};
+use larder_domain::secret::SecretJson;
 use larder_domain::secret::SecretString;
 use larder_domain::{Digest, ProviderName};
-use serde_json::Value;
 
 use crate::schema::Schema;
 use crate::worker::{Undescribed, describe};
@@ -27,10 +27,10 @@ impl Control {
     pub async fn set_options(
         &self,
         name: &ProviderName,
-        options: Value,
+        options: SecretJson,
         revision: u64,
     ) -> Result<Provider, ControlError> {
-        let secret = SecretString::new(options.to_string());
+        let secret = options.to_text();
         if secret.reveal().len() > OPTIONS_BYTES_MAX {
             return Err(too_long(secret.reveal().len()));
         }
@@ -55,7 +55,7 @@ impl Control {
     async fn all_under(
         &self,
         name: &ProviderName,
-        options: &Value,
+        options: &SecretJson,
         secret: &SecretString,
     ) -> Result<Vec<(Digest, Manifest)>, ControlError> {
         let provider = self.provider(name).await?;
@@ -77,12 +77,12 @@ impl Control {
     /// What a checked version says of itself under these options.
     pub(crate) async fn under(
         &self,
-        options: &Value,
+        options: &SecretJson,
         secret: &SecretString,
         version: &Version,
     ) -> Result<Manifest, Unfit> {
         let before = version.manifest.as_ref().ok_or_else(|| Unfit::Host("a version has lost its manifest".into()))?;
-        Schema::compile(&before.options).and_then(|schema| schema.check(options)).map_err(Unfit::Options)?;
+        Schema::compile(&before.options).and_then(|schema| schema.check(options.reveal())).map_err(Unfit::Options)?;
         match describe(self, version.digest, secret, CallLimits::default()).await {
             Ok(manifest) => Ok(manifest),
             Err(Undescribed::Refused { message, .. }) => Err(Unfit::Options(message)),

@@ -11,6 +11,7 @@ mod objects;
 mod operations;
 mod ownership;
 mod providers;
+mod secrets;
 mod support;
 mod transfers;
 

@@ -13,6 +13,7 @@ use crate::grace::Grace;
 use crate::ids::AddonId;
 use crate::names::{AddonName, AppName, EngineName, PlanName, ProviderName, ServiceName};
 use crate::operation::{Health, Operation, OperationKind, Outdated, PlanAndParameters};
+use crate::secret::SecretJson;
 use crate::time::{StoreTime, WallTime};
 use crate::variables::{Prefix, VariableName};
 
@@ -133,7 +134,7 @@ pub struct AddonSpec {
     /// Put before each variable's name.
     pub attach_as: Option<Prefix>,
     /// The developer's parameters, a JSON object that passed the plan's schema.
-    pub parameters: Value,
+    pub parameters: SecretJson,
     /// Which variables may arrive.
     pub variables: DeclaredVariables,
     /// Whether deleting it is refused.

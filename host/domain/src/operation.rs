@@ -2,11 +2,11 @@
 //! see how it ended. However it ends, the addon stays ready: a failure is recorded here and nowhere else.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::addon::{AddonError, named};
 use crate::ids::OperationId;
 use crate::names::PlanName;
+use crate::secret::SecretJson;
 use crate::time::StoreTime;
 
 named! {
@@ -131,7 +131,7 @@ pub struct PlanAndParameters {
     /// In which size.
     pub plan: PlanName,
     /// The developer's parameters.
-    pub parameters: Value,
+    pub parameters: SecretJson,
 }
 
 impl OperationKind {

@@ -1,9 +1,19 @@
 //! Text that must not be seen: wiped when dropped, and printed as dots.
 
+mod bytes;
+mod json;
+mod state;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use serde::{Deserialize, Deserializer};
 use zeroize::{Zeroize, ZeroizeOnDrop};
+
+pub use bytes::SecretBytes;
+pub use json::{SecretJson, text_of};
+pub use state::GuestState;
 
 /// A secret text. It has no `Display`, no `Serialize`, and a `Debug` that tells nothing.
 #[derive(Clone, PartialEq, Eq, Default, Zeroize, ZeroizeOnDrop)]

@@ -97,7 +97,7 @@ fn new_addon(store: &SqlStore, n: usize) -> NewAddon {
         provision_type: ProvisionType::Independent,
         role: Role::User,
         attach_as: None,
-        parameters: json!({ "size": 3 }),
+        parameters: json!({ "size": 3 }).into(),
         variables: DeclaredVariables::Names(vec![]),
         protected: false,
         external_id: None,

@@ -7,9 +7,8 @@ pub(crate) use config::{decode_config, encode_config};
 pub(crate) use state::{decode_state, encode_state};
 
 use larder_domain::ports::StoreError;
-use larder_domain::secret::Seed;
+use larder_domain::secret::{SecretJson, Seed};
 use larder_domain::{AddonId, SecretString};
-use serde_json::Value;
 use zeroize::Zeroizing;
 
 pub(crate) type Plain = Zeroizing<Vec<u8>>;
@@ -21,12 +20,12 @@ pub(crate) fn decode_seed(plain: &[u8]) -> Result<Seed, StoreError> {
 }
 
 /// Parameters as JSON.
-pub(crate) fn encode_parameters(parameters: &Value) -> Plain {
-    Zeroizing::new(parameters.to_string().into_bytes())
+pub(crate) fn encode_parameters(parameters: &SecretJson) -> SecretString {
+    parameters.to_text()
 }
 
 /// Parameters from JSON.
-pub(crate) fn decode_parameters(addon: AddonId, plain: &[u8]) -> Result<Value, StoreError> {
+pub(crate) fn decode_parameters(addon: AddonId, plain: &[u8]) -> Result<SecretJson, StoreError> {
     serde_json::from_slice(plain).map_err(|_| StoreError::Corrupt(format!("parameters of addon {addon}")))
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn spec(service: &str, parameters: Value) -> Result<AddonSpec> {
         provision_type: ProvisionType::Independent,
         role: Role::User,
         attach_as: None,
-        parameters,
+        parameters: parameters.into(),
         variables: DeclaredVariables::Names(vec![]),
         protected: false,
         external_id: None,

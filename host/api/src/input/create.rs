@@ -5,9 +5,10 @@ use std::str::FromStr;
 use larder_control::{Code, ControlError, CreateAddon};
 use larder_domain::engines::EngineWish;
 use larder_domain::ports::store::Idempotency;
+use larder_domain::secret::SecretJson;
 use larder_domain::variables::Prefix;
 use larder_domain::{AppName, NameError, ProvisionType};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 /// Names are texts here, so that a bad one gets a code of its own.
@@ -20,7 +21,8 @@ pub(crate) struct CreateBody {
     name: Option<String>,
     provision_type: Option<ProvisionType>,
     attach_as: Option<String>,
-    parameters: Option<Map<String, Value>>,
+    #[serde(default, deserialize_with = "object")]
+    parameters: Option<SecretJson>,
     protected: Option<bool>,
     engine: Option<String>,
     shared_experiment_name: Option<String>,
@@ -42,7 +44,7 @@ impl CreateBody {
             name: name(self.name)?,
             provision_type: self.provision_type,
             attach_as: self.attach_as.as_deref().map(prefix).transpose()?,
-            parameters: Value::Object(self.parameters.unwrap_or_default()),
+            parameters: self.parameters.unwrap_or_else(|| Value::Object(Map::new()).into()),
             shared_experiment: self.shared_experiment_name,
             shared_app: self.shared_app_name,
             protected: self.protected.unwrap_or_default(),
@@ -50,6 +52,11 @@ impl CreateBody {
             idempotency,
         })
     }
+}
+
+/// An object, or nothing.
+pub(super) fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretJson>, D::Error> {
+    Ok(Option::<Map<String, Value>>::deserialize(deserializer)?.map(|object| Value::Object(object).into()))
 }
 
 fn name<T: FromStr<Err = NameError>>(text: Option<String>) -> Result<Option<T>, ControlError> {

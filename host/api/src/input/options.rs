@@ -1,18 +1,24 @@
 //! `PUT /v1/providers/{name}/options`
 
-use serde::Deserialize;
+use larder_domain::secret::SecretJson;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 /// All options; what is left out has its default.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OptionsBody {
-    options: Map<String, Value>,
+    #[serde(deserialize_with = "object")]
+    options: SecretJson,
 }
 
 impl OptionsBody {
     /// The options as one object.
-    pub(crate) fn into_options(self) -> Value {
-        Value::Object(self.options)
+    pub(crate) fn into_options(self) -> SecretJson {
+        self.options
     }
+}
+
+fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretJson, D::Error> {
+    Map::<String, Value>::deserialize(deserializer).map(|object| Value::Object(object).into())
 }

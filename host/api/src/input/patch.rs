@@ -2,8 +2,10 @@
 
 use larder_control::PatchAddon;
 use larder_domain::PlanName;
+use larder_domain::secret::SecretJson;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+
+use super::create::object;
 
 /// How long old credentials work beside new ones if nobody says, in seconds.
 const OVERLAP_S: u64 = 600;
@@ -14,14 +16,15 @@ const OVERLAP_S: u64 = 600;
 pub(crate) struct PatchBody {
     protected: Option<bool>,
     plan: Option<PlanName>,
-    parameters: Option<Map<String, Value>>,
+    #[serde(default, deserialize_with = "object")]
+    parameters: Option<SecretJson>,
 }
 
 impl PatchBody {
     /// The use case's request.
     pub(crate) fn into_patch(self) -> PatchAddon {
         let Self { protected, plan, parameters } = self;
-        PatchAddon { protected, plan, parameters: parameters.map(Value::Object) }
+        PatchAddon { protected, plan, parameters }
     }
 }
 

@@ -74,7 +74,7 @@ impl<'a> From<&'a AddonRecord> for AddonView<'a> {
             engine: record.engine.as_ref().map(|engine| engine.as_str()),
             attach_as: spec.attach_as.as_ref(),
             protected: spec.protected,
-            parameters: &spec.parameters,
+            parameters: spec.parameters.reveal(),
             state: addon.state.as_str(),
             message: &addon.message,
             percent: addon.percent,

@@ -243,6 +243,6 @@ impl World {
             return Err(EngineError::Conflict(format!("the container {full_name} is not running")));
         }
         let scripted = self.execs.get_mut(full_name).and_then(VecDeque::pop_front);
-        scripted.unwrap_or(Ok(ExecOutput { code: 0, stdout: vec![], stderr: vec![], truncated: false }))
+        scripted.unwrap_or(Ok(ExecOutput { code: 0, stdout: vec![].into(), stderr: vec![].into(), truncated: false }))
     }
 }

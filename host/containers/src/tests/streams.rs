@@ -36,11 +36,12 @@ fn running(output: Vec<u8>, runs: usize) -> Server {
 async fn a_command_is_fed_and_heard() {
     let server = running([frame(1, b"out"), frame(2, b"err"), frame(1, b"put")].concat(), 3);
     let mut exec = command(&["psql", "-c", "x"], Duration::from_secs(5));
-    exec.stdin = b"password\n".to_vec();
+    exec.stdin = b"password\n".to_vec().into();
     exec.env.insert("A".into(), SecretString::new("1"));
     exec.user = Some("1000".into());
     let output = server.engine(patient()).exec("c", exec).await.unwrap();
-    let expected = ExecOutput { code: 3, stdout: b"output".to_vec(), stderr: b"err".to_vec(), truncated: false };
+    let expected =
+        ExecOutput { code: 3, stdout: b"output".to_vec().into(), stderr: b"err".to_vec().into(), truncated: false };
     assert_eq!((output, server.fed()), (expected, b"password\n".to_vec()));
     let wanted = json!({"AttachStdin": true, "AttachStdout": true, "AttachStderr": true, "Tty": false,
         "Privileged": false, "Cmd": ["psql", "-c", "x"], "Env": ["A=1"], "User": "1000"});

@@ -86,7 +86,7 @@ impl World {
 
     async fn sh(&self, full_name: &str, script: &str) -> String {
         let output = self.engine.exec(full_name, command(&["/bin/sh", "-c", script], LONG)).await.unwrap();
-        String::from_utf8(output.stdout).unwrap()
+        String::from_utf8(output.stdout.into_vec()).unwrap()
     }
 
     async fn ended(&self, full_name: &str) -> ContainerState {
@@ -218,18 +218,18 @@ async fn world_commands_are_fed_heard_and_bounded() {
     let spec = world.spec("main", "sleep 1000", "");
     let name = world.run(&spec, &[]).await;
     let mut exec = command(&["/bin/sh", "-c", "cat; echo $A >&2; id; exit 3"], LONG);
-    exec.stdin = b"fed\n".to_vec();
+    exec.stdin = b"fed\n".to_vec().into();
     exec.env.insert("A".into(), SecretString::new("error"));
     exec.user = Some("1234".into());
     let output = world.engine.exec(&name, exec).await.unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = String::from_utf8(output.stdout.into_vec()).unwrap();
     assert!(text.starts_with("fed\nuid=1234"), "{text}");
-    assert_eq!((output.code, output.stderr.as_slice(), output.truncated), (3, &b"error\n"[..], false));
+    assert_eq!((output.code, &*output.stderr, output.truncated), (3, &b"error\n"[..], false));
 
     // More than a socket holds, to a command that does not read it, and to one that echoes it.
     for (script, kept) in [("echo no", 3), ("cat", 1000)] {
         let mut exec = command(&["/bin/sh", "-c", script], LONG);
-        exec.stdin = vec![b'x'; 3_000_000];
+        exec.stdin = vec![b'x'; 3_000_000].into();
         let output = world.engine.exec(&name, exec).await.unwrap();
         assert_eq!((output.code, output.stdout.len(), output.truncated), (0, kept, kept == 1000), "{script}");
     }

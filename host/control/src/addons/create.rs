@@ -9,6 +9,7 @@ use larder_domain::limits::PARAMETERS_BYTES_MAX;
 use larder_domain::manifest::{Plan, Service};
 use larder_domain::ports::runtime::Interface;
 use larder_domain::ports::store::{CreateRefusal, Created, Idempotency, NewAddon};
+use larder_domain::secret::SecretJson;
 use larder_domain::secret::Seed;
 use larder_domain::variables::Prefix;
 use larder_domain::{
@@ -46,7 +47,7 @@ pub struct CreateAddon {
     /// That experiment's app; its own if left out.
     pub shared_app: Option<String>,
     /// A JSON object for the provider.
-    pub parameters: Value,
+    pub parameters: SecretJson,
     /// Whether deleting it is refused.
     pub protected: bool,
     /// On which engine it is to be; on the one with the most room if left out.
@@ -182,7 +183,7 @@ impl Control {
             role: Role::Server,
             parent: None,
             attach_as: None,
-            parameters: Value::Object(serde_json::Map::new()),
+            parameters: Value::Object(serde_json::Map::new()).into(),
             variables: service.variables.clone(),
             protected: false,
             external_id: None,
@@ -260,14 +261,14 @@ pub(super) fn check_parameters(
     offer: &Offer,
     service: &Service,
     plan: &Plan,
-    parameters: &Value,
+    parameters: &SecretJson,
 ) -> Result<(), ControlError> {
     let refuse = |reason: String| ControlError::refused(Code::InvalidParameters, reason);
-    let bytes = parameters.to_string().len();
+    let bytes = parameters.to_text().reveal().len();
     if bytes > PARAMETERS_BYTES_MAX {
         return Err(refuse(format!("the parameters have {bytes} bytes; at most {PARAMETERS_BYTES_MAX} are allowed")));
     }
-    offer.validate(service, plan, parameters).map_err(refuse)
+    offer.validate(service, plan, parameters.reveal()).map_err(refuse)
 }
 
 fn names_to_reserve(service: &Service, prefix: Option<&Prefix>) -> Result<Vec<VariableName>, ControlError> {

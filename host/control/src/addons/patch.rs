@@ -3,8 +3,8 @@
 use larder_domain::operation::{NewOperation, OperationKind, PlanAndParameters};
 use larder_domain::ports::runtime::Interface;
 use larder_domain::ports::store::ProtectRefusal;
+use larder_domain::secret::SecretJson;
 use larder_domain::{AddonId, AddonRecord, AddonState, OperationId, PlanName};
-use serde_json::Value;
 
 use super::create::{check_parameters, choose_plan};
 use super::operations::{in_the_way, not_served};
@@ -21,7 +21,7 @@ pub struct PatchAddon {
     /// Its plan.
     pub plan: Option<PlanName>,
     /// Its parameters, all of them.
-    pub parameters: Option<Value>,
+    pub parameters: Option<SecretJson>,
 }
 
 impl Control {

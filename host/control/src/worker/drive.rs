@@ -327,9 +327,9 @@ fn failed(step: Step, reason: String) -> Outcome {
     Event::Failed(step, StepFailure::Host(reason)).into()
 }
 
-fn of_the_server(config: Option<&AddonConfig>) -> Vec<(String, String)> {
+fn of_the_server(config: Option<&AddonConfig>) -> Vec<(String, SecretString)> {
     let credentials = config.map(|config| config.credentials.as_slice()).unwrap_or_default();
-    credentials.iter().map(|credential| (credential.key.clone(), credential.value.reveal().to_owned())).collect()
+    credentials.iter().map(|credential| (credential.key.clone(), credential.value.clone())).collect()
 }
 
 /// A way that the gate closed, with what would open it.

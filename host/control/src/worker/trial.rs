@@ -95,7 +95,7 @@ fn spec(provider: &ProviderName, manifest: &Manifest) -> Option<AddonSpec> {
         provision_type: service.provision_types.first().copied()?,
         role: Role::User,
         attach_as: None,
-        parameters: json!({}),
+        parameters: json!({}).into(),
         variables: service.variables.clone(),
         protected: false,
         external_id: None,

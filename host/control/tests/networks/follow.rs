@@ -112,7 +112,7 @@ async fn an_app_is_told_of_its_network_when_what_is_under_way_has_ended() {
     let id = ready(&host, "one").await;
     let held = Arc::new(tokio::sync::Semaphore::new(0));
     host.script.held.lock().unwrap().insert("db".into(), Arc::clone(&held));
-    let larger = larder_control::PatchAddon { parameters: Some(json!({ "n": 2 })), ..Default::default() };
+    let larger = larder_control::PatchAddon { parameters: Some(json!({ "n": 2 }).into()), ..Default::default() };
     host.control.patch_addon(id, larger).await.unwrap();
     until("the call", || async { (host.calls("db", Export::BeginUpdate) == 1).then_some(()) }).await;
     attach(&host, Some("shop")).await.unwrap();

@@ -21,7 +21,7 @@ async fn ready(host: &TestHost, provider: &str, name: &str) -> AddonId {
 }
 
 fn update(parameters: serde_json::Value) -> PatchAddon {
-    PatchAddon { parameters: Some(parameters), ..PatchAddon::default() }
+    PatchAddon { parameters: Some(parameters.into()), ..PatchAddon::default() }
 }
 
 fn operation(record: &AddonRecord) -> &Operation {
@@ -41,11 +41,17 @@ async fn an_update_is_called_with_what_is_to_be_and_what_was() {
     let id = ready(&host, "honest", "one").await;
     host.control.patch_addon(id, update(json!({ "n": 2 }))).await.unwrap();
     let record = host.settled(id).await;
-    assert_eq!((operation(&record).state, &record.spec.parameters), (OperationState::Succeeded, &json!({ "n": 2 })));
+    assert_eq!(
+        (operation(&record).state, record.spec.parameters.reveal()),
+        (OperationState::Succeeded, &json!({ "n": 2 }))
+    );
     let call = host.script.last.lock().unwrap()[&Export::BeginUpdate].clone();
-    assert_eq!((&call.addon.parameters, call.previous.unwrap().parameters), (&json!({ "n": 2 }), json!({})));
+    assert_eq!(
+        (call.addon.parameters.reveal(), call.previous.unwrap().parameters.reveal()),
+        (&json!({ "n": 2 }), &json!({}))
+    );
     let asked = host.script.last.lock().unwrap()[&Export::GetConfig].clone();
-    assert_eq!(asked.addon.parameters, json!({ "n": 2 }), "its configuration is that of what it is to be");
+    assert_eq!(asked.addon.parameters.reveal(), &json!({ "n": 2 }), "its configuration is that of what it is to be");
     // What it has already is not asked for again.
     host.control.patch_addon(id, update(json!({ "n": 2 }))).await.unwrap();
     assert_eq!(host.calls("honest", Export::BeginUpdate), 1);
@@ -92,7 +98,7 @@ async fn a_failed_update_leaves_the_addon_as_it_was() {
         (failed.state, failed.error.as_ref().unwrap().code.as_str()),
         (OperationState::Failed, "provider_failed")
     );
-    assert_eq!((record.addon.state, &record.spec.parameters), (AddonState::Ready, &json!({})));
+    assert_eq!((record.addon.state, record.spec.parameters.reveal()), (AddonState::Ready, &json!({})));
     assert_eq!(host.store.guest_state(id).await.unwrap(), state("first"), "what it wrote meanwhile is taken back");
     assert!(host.sink.has.lock().unwrap().contains(&id));
 }

@@ -117,7 +117,7 @@ pub(crate) fn nobodys() -> OperationId {
 }
 
 fn wish(kind: OperationKind, addon: &Addon) -> NewOperation {
-    let change = PlanAndParameters { plan: "p".parse().unwrap(), parameters: json!({}) };
+    let change = PlanAndParameters { plan: "p".parse().unwrap(), parameters: json!({}).into() };
     NewOperation {
         id: nobodys(),
         kind,

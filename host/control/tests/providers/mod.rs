@@ -57,7 +57,7 @@ async fn grant(host: &TestHost, name: &ProviderName) -> Provider {
 
 async fn tell(host: &TestHost, name: &ProviderName, whom: &str) -> Result<Provider, ControlError> {
     let revision = host.control.provider(name).await.unwrap().revision;
-    host.control.set_options(name, json!({ "whom": whom }), revision).await
+    host.control.set_options(name, json!({ "whom": whom }).into(), revision).await
 }
 
 /// Which version serves, and for whom it says that it does.
@@ -111,7 +111,7 @@ async fn a_version_that_a_grant_has_serve_knows_the_present_options() {
 async fn what_the_schema_marks_as_secret_is_said_by_nobody() {
     let (host, pg) = host().await;
     let revision = host.control.provider(&pg).await.unwrap().revision;
-    host.control.set_options(&pg, json!({ "whom": "friends", "password": "hunter2" }), revision).await.unwrap();
+    host.control.set_options(&pg, json!({ "whom": "friends", "password": "hunter2" }).into(), revision).await.unwrap();
     let answer = |export| match export {
         Export::BeginProvision => report(Ok(Err(GuestFailure::Failed("friends can't log in with hunter2".into())))),
         other => report(usual(other)),

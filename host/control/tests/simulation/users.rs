@@ -127,7 +127,7 @@ impl User {
             attach_as: prefix.map(|prefix| prefix.parse().unwrap()),
             shared_experiment: is_shared.then(|| "blue".to_owned()),
             shared_app: (is_shared && app == "api").then(|| "web".to_owned()),
-            parameters: json!({ "size": self.world.within(0..=2) }),
+            parameters: json!({ "size": self.world.within(0..=2) }).into(),
             protected: false,
             engine: None,
             idempotency: None,
@@ -151,7 +151,10 @@ impl User {
     async fn update(&self) -> Result<(), ControlError> {
         let Some(id) = self.some(|state| state == AddonState::Ready).await else { return Ok(()) };
         let parameters = Some(json!({ "size": self.world.within(0..=9) }));
-        self.control.patch_addon(id, PatchAddon { parameters, ..PatchAddon::default() }).await.map(drop)
+        self.control
+            .patch_addon(id, PatchAddon { parameters: parameters.map(Into::into), ..PatchAddon::default() })
+            .await
+            .map(drop)
     }
 
     async fn rotate(&self) -> Result<(), ControlError> {

@@ -362,7 +362,7 @@ impl TestHost {
             attach_as: Some(name.replace('-', "_").parse().unwrap()),
             shared_experiment: None,
             shared_app: None,
-            parameters: json!({}),
+            parameters: json!({}).into(),
             protected: false,
             engine: engine.map(|wish| wish.parse().unwrap()),
             idempotency: None,

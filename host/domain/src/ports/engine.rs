@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use crate::docker::{ContainerSpec, Image, LocalName, ObjectKind};
 use crate::ids::{AddonId, InstallationId, OperationId};
 use crate::names::NetworkName;
-use crate::secret::SecretString;
+use crate::secret::{SecretBytes, SecretString};
 
 /// Why an engine did not do what it was asked to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -160,9 +160,9 @@ pub struct ExecOutput {
     /// Its exit code.
     pub code: i64,
     /// The beginning of its standard output.
-    pub stdout: Vec<u8>,
+    pub stdout: SecretBytes,
     /// The beginning of its standard error.
-    pub stderr: Vec<u8>,
+    pub stderr: SecretBytes,
     /// Whether there was more of either than is kept.
     pub truncated: bool,
 }
@@ -177,7 +177,7 @@ pub struct Exec {
     /// As whom; as the container's own user if none.
     pub user: Option<String>,
     /// What it reads.
-    pub stdin: Vec<u8>,
+    pub stdin: SecretBytes,
     /// How much is kept of each of its outputs, in bytes.
     pub output_bytes_max: usize,
     /// How long it may take.

@@ -1,6 +1,5 @@
 //! Running guests: what the control loop asks of the sandbox.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use crate::network;
 use crate::operation::{Health, PlanAndParameters};
 use crate::ports::engine::{Exec, ExecOutput};
 use crate::provider::Refusal;
+pub use crate::secret::GuestState;
 use crate::secret::{SecretString, Seed};
 
 named! {
@@ -72,9 +72,6 @@ impl Export {
         }
     }
 }
-
-/// A provider's state for one addon.
-pub type GuestState = BTreeMap<String, Vec<u8>>;
 
 /// Why the host could not do what a guest asked of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -140,7 +137,7 @@ pub struct Call {
     /// During an update, what it has had so far.
     pub previous: Option<PlanAndParameters>,
     /// What a communal server reported about itself.
-    pub server_config: Vec<(String, String)>,
+    pub server_config: Vec<(String, SecretString)>,
     /// The root of the addon's passwords.
     pub seed: Seed,
     /// The operator's options, a JSON object.

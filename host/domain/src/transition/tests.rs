@@ -81,7 +81,7 @@ fn on(ready: &Addon, kind: OperationKind, stage: Stage) -> Addon {
 }
 
 fn wish(kind: OperationKind) -> NewOperation {
-    let change = PlanAndParameters { plan: "large".parse().unwrap(), parameters: json!({}) };
+    let change = PlanAndParameters { plan: "large".parse().unwrap(), parameters: json!({}).into() };
     let change = (kind == OperationKind::Update).then_some(change);
     NewOperation {
         id: OperationId(uuid::Uuid::nil()),

@@ -8,9 +8,12 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use zeroize::Zeroizing;
 
 /// Bytes of randomness in the admin token.
 const TOKEN_BYTES: usize = 32;
+/// What it begins with.
+const TOKEN_PREFIX: &str = "larder_";
 /// The file with the names of the shipped providers that were installed once.
 const INSTALLED_ONCE: &str = "shipped-providers";
 
@@ -50,13 +53,13 @@ impl DataDir {
     }
 
     /// The admin token, made at the first start.
-    pub(super) fn admin_token(&self) -> anyhow::Result<String> {
+    pub(super) fn admin_token(&self) -> anyhow::Result<Zeroizing<String>> {
         let path = self.0.join("admin.token");
-        match fs::read_to_string(&path) {
+        match fs::read_to_string(&path).map(Zeroizing::new) {
             // Nothing else can be sent in a header.
             Ok(text) if text.trim().len() >= TOKEN_BYTES && text.trim().bytes().all(|byte| byte.is_ascii_graphic()) => {
                 fs::set_permissions(&path, Permissions::from_mode(0o600))?;
-                return Ok(text.trim().to_owned());
+                return Ok(Zeroizing::new(text.trim().to_owned()));
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) if error.kind() != std::io::ErrorKind::InvalidData => {
@@ -64,10 +67,14 @@ impl DataDir {
             }
             _ => anyhow::bail!("{} is damaged; remove it, and the next start makes a new token", path.display()),
         }
-        let mut bytes = [0; TOKEN_BYTES];
-        getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("the system has no randomness: {error}"))?;
-        let token = bytes.iter().fold(String::from("larder_"), |token, byte| token + &format!("{byte:02x}"));
-        self.write_private("admin.token", &format!("{token}\n"))?;
+        let mut bytes = Zeroizing::new([0; TOKEN_BYTES]);
+        getrandom::fill(&mut *bytes).map_err(|error| anyhow::anyhow!("the system has no randomness: {error}"))?;
+        // Room for it all at once: growing would leave copies behind that nobody wipes.
+        let mut token = Zeroizing::new(String::with_capacity(TOKEN_PREFIX.len() + 2 * TOKEN_BYTES));
+        token.push_str(TOKEN_PREFIX);
+        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        token.extend(digits.filter_map(|digit| char::from_digit(digit.into(), 16)));
+        self.write_private("admin.token", &Zeroizing::new(format!("{}\n", *token)))?;
         Ok(token)
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use larder_domain::AddonSpec;
+use larder_domain::SecretString;
 use larder_domain::operation::PlanAndParameters;
 use wasmtime::component::Resource;
 
@@ -18,7 +19,7 @@ struct About {
     spec: Arc<AddonSpec>,
     generation: u32,
     previous: Option<PlanAndParameters>,
-    server_config: Vec<(String, String)>,
+    server_config: Vec<(String, SecretString)>,
 }
 
 impl AddonFacts {
@@ -27,7 +28,7 @@ impl AddonFacts {
         spec: Arc<AddonSpec>,
         generation: u32,
         previous: Option<PlanAndParameters>,
-        server_config: Vec<(String, String)>,
+        server_config: Vec<(String, SecretString)>,
     ) -> Self {
         Self { about: Some(About { spec, generation, previous, server_config }) }
     }
@@ -89,7 +90,7 @@ impl HostAddon for AddonFacts {
     }
 
     fn parameters_json(&mut self, _: Resource<TheAddon>) -> wasmtime::Result<String> {
-        Ok(self.spec()?.parameters.to_string())
+        Ok(self.spec()?.parameters.to_text().reveal().to_owned())
     }
 
     fn generation(&mut self, _: Resource<TheAddon>) -> wasmtime::Result<u32> {
@@ -101,12 +102,15 @@ impl HostAddon for AddonFacts {
     }
 
     fn previous_parameters_json(&mut self, _: Resource<TheAddon>) -> wasmtime::Result<Option<String>> {
-        Ok(self.previous().map(|previous| previous.parameters.to_string()))
+        Ok(self.previous().map(|previous| previous.parameters.to_text().reveal().to_owned()))
     }
 
     fn server_config(&mut self, _: Resource<TheAddon>) -> wasmtime::Result<Vec<ServerEntry>> {
         let entries = self.about.as_ref().map_or(&[][..], |about| &about.server_config);
-        Ok(entries.iter().map(|(key, value)| ServerEntry { key: key.clone(), value: value.clone() }).collect())
+        Ok(entries
+            .iter()
+            .map(|(key, value)| ServerEntry { key: key.clone(), value: value.reveal().to_owned() })
+            .collect())
     }
 
     fn drop(&mut self, _: Resource<TheAddon>) -> wasmtime::Result<()> {

@@ -190,10 +190,12 @@ impl Host for DockerOverlay {
         let permitted = policy.permits_command(spec, command.program());
         permitted.map_err(|refused| self.deny(refused))?;
         let Command { command, env, user } = command;
-        let exec = Exec { command, env, user, stdin, output_bytes_max: EXEC_OUTPUT_BYTES_MAX, wall: EXEC_WALL };
+        let exec =
+            Exec { command, env, user, stdin: stdin.into(), output_bytes_max: EXEC_OUTPUT_BYTES_MAX, wall: EXEC_WALL };
         let output = self.stored()?.exec(&name, exec).await.map_err(|error| refused(&error))?;
         let code = i32::try_from(output.code).unwrap_or(i32::MAX);
-        Ok(ExecOutput { code, stdout: output.stdout, stderr: output.stderr, truncated: output.truncated })
+        let (stdout, stderr) = (output.stdout.into_vec(), output.stderr.into_vec());
+        Ok(ExecOutput { code, stdout, stderr, truncated: output.truncated })
     }
 
     fn convert_error(&mut self, failure: DockerFailure) -> wasmtime::Result<Error> {

@@ -79,7 +79,7 @@ impl Copy {
 
     fn delete(&mut self, key: &str) {
         if let Some(old) = self.entries.remove(key) {
-            self.bytes -= key.len() + old.len();
+            self.bytes -= key.len() + old;
             self.written = true;
         }
     }
@@ -88,7 +88,7 @@ impl Copy {
 impl Host for StateOverlay {
     async fn get(&mut self, key: String) -> Result<Option<Vec<u8>>, StateFailure> {
         check(&key)?;
-        Ok(self.copy().await?.entries.get(&key).cloned())
+        Ok(self.copy().await?.entries.get(&key).map(<[u8]>::to_vec))
     }
 
     async fn set(&mut self, key: String, value: Vec<u8>) -> Result<(), StateFailure> {

@@ -38,7 +38,7 @@ impl Chameleon {
     async fn begin(&self, behaviour: Value) -> CallReport {
         let mut call = call(self.digest, Export::BeginProvision);
         let mut addon = (*call.addon).clone();
-        addon.parameters = json!({ "begin": behaviour });
+        addon.parameters = json!({ "begin": behaviour }).into();
         call.addon = Arc::new(addon);
         // Whoever waits is to be ended soon; on a busy machine, the others may take their time.
         let wall_s = if behaviour.get("sleep_ms").is_some() { 2 } else { 60 };
@@ -101,7 +101,7 @@ async fn state_and_log_go_with_the_answer() {
     let report = Chameleon::load().await.begin(behaviour).await;
     let log: Vec<_> = report.log.iter().map(|line| (line.stream, line.text.as_str())).collect();
     assert_eq!(log, [("stdout", "hello"), ("info", "xxx")]);
-    assert_eq!(report.state.unwrap()["k1"], b"v1");
+    assert_eq!(report.state.unwrap().get("k1"), Some(&b"v1"[..]));
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ impl Caller {
         let list = Destinations::new(grants.iter().map(|grant| grant.as_ref().parse().unwrap()).collect());
         let mut call = call(self.digest, Export::BeginProvision);
         let mut addon = (*call.addon).clone();
-        addon.parameters = json!({ "go": ways });
+        addon.parameters = json!({ "go": ways }).into();
         call.addon = Arc::new(addon);
         call.network = Arc::new(Policy::new(list.clone(), list));
         call.limits.wall = Duration::from_secs(20);

@@ -10,7 +10,7 @@ use super::Plain;
 pub(crate) fn encode_state(state: &GuestState) -> Plain {
     let bytes = state.iter().map(|(key, value)| 8 + key.len() + value.len()).sum();
     let mut plain = Zeroizing::new(Vec::with_capacity(bytes));
-    for (key, value) in state {
+    for (key, value) in state.iter() {
         put(&mut plain, key.as_bytes());
         put(&mut plain, value);
     }

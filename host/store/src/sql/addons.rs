@@ -24,6 +24,7 @@ use larder_domain::ports::store::{
     AddonFilter, AddonStore, Applied, Change, Child, CreateRefusal, Created, Idempotency, InUse, NewAddon,
     ProtectRefusal, StoredLog, UndeleteRefusal, Unless, Watcher,
 };
+use larder_domain::secret::SecretJson;
 use larder_domain::secret::{SecretString, Seed};
 use larder_domain::work::{Lease, Subject, Token, WorkKind};
 use larder_domain::{AddonId, AddonRecord, Event, Grace};
@@ -218,8 +219,8 @@ impl SqlStore {
         })
     }
 
-    fn seal_parameters(&self, addon: AddonId, parameters: &serde_json::Value) -> Result<Vec<u8>, StoreError> {
-        Ok(self.sealer.seal(&places::parameters(addon), &codec::encode_parameters(parameters))?)
+    fn seal_parameters(&self, addon: AddonId, parameters: &SecretJson) -> Result<Vec<u8>, StoreError> {
+        Ok(self.sealer.seal(&places::parameters(addon), codec::encode_parameters(parameters).reveal().as_bytes())?)
     }
 
     fn seal_state(&self, addon: AddonId, state: &GuestState) -> Result<Vec<u8>, StoreError> {

@@ -129,7 +129,7 @@ pub(crate) fn new_addon(world: &World, app: Option<&AppName>) -> NewAddon {
         provision_type: ProvisionType::Independent,
         role: Role::User,
         attach_as: None,
-        parameters: json!({ "size": 3 }),
+        parameters: json!({ "size": 3 }).into(),
         variables: DeclaredVariables::Names(vec![]),
         protected: false,
         external_id: None,

@@ -40,7 +40,7 @@ async fn held() -> Held {
     world.ready(new_addon(&world, Some(&app)).declares(&["A_URL"]), config(&[("A_URL", "a-secret")])).await;
     for number in 0..5 {
         let mut new = new_addon(&world, Some(&app)).named(&format!("b-{number}"));
-        new.spec.parameters = json!({ "text": "x".repeat(3_500) });
+        new.spec.parameters = json!({ "text": "x".repeat(3_500) }).into();
         world.create(new).await;
     }
     let mut addons = world.store.addons(everything()).await.unwrap();

@@ -84,7 +84,7 @@ async fn fill(place: &Place) -> AddonId {
         (0..VARIABLES).map(|n| (format!("V{n}").parse().unwrap(), Some(SecretString::new(format!("value {n}")))));
     world.store.patch_app_config(&app, names.collect()).await.unwrap().unwrap();
     let mut new = new_addon(&world, Some(&app)).declares(&["A_URL"]);
-    new.spec.parameters = json!({ "password": SECRETS[0] });
+    new.spec.parameters = json!({ "password": SECRETS[0] }).into();
     new.seed = Seed([7; 32]);
     let id = world.create(new).await;
     let (turn, _) = world.provision(config(&[("A_URL", SECRETS[1])])).await;
@@ -123,7 +123,7 @@ async fn assert_readable(store: &SqlStore, id: AddonId) {
         let value = name.strip_prefix('V').map_or(SECRETS[1].to_owned(), |number| format!("value {number}"));
         assert_eq!(variable.value.reveal(), value, "{name}");
     }
-    assert_eq!(store.addon(id).await.unwrap().unwrap().spec.parameters, json!({ "password": SECRETS[0] }));
+    assert_eq!(store.addon(id).await.unwrap().unwrap().spec.parameters.reveal(), &json!({ "password": SECRETS[0] }));
     assert_eq!(store.objects_of(id).await, ["data"]);
 }
 

@@ -29,7 +29,7 @@ async fn store_secrets(world: &World) {
     let own = vec![("OWN".parse().unwrap(), Some(SecretString::new(SECRETS[3])))];
     world.store.patch_app_config(&app, own).await.unwrap().unwrap();
     let mut new = new_addon(world, Some(&app)).declares(&["A_URL"]);
-    new.spec.parameters = json!({ "password": SECRETS[0] });
+    new.spec.parameters = json!({ "password": SECRETS[0] }).into();
     new.seed = Seed(SECRETS[5].as_bytes().try_into().unwrap());
     let id = world.create(new).await;
     let (turn, _) = world.provision(config(&[("A_URL", SECRETS[1])])).await;

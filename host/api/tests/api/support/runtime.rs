@@ -102,7 +102,7 @@ impl ProviderRuntime for Scripted {
 }
 
 fn answer(call: &Call) -> Result<Reply, GuestFailure> {
-    let parameters = &call.addon.parameters;
+    let parameters = call.addon.parameters.reveal();
     match call.export {
         Export::BeginProvision => match parameters["fail"].as_str() {
             Some(reason) => Err(GuestFailure::Failed(reason.into())),

@@ -125,7 +125,7 @@ impl Guest {
 
     fn config(&self) -> RawConfig {
         let spec = &self.call.addon;
-        let value = value_of(spec.id, self.call.generation, &spec.parameters);
+        let value = value_of(spec.id, self.call.generation, spec.parameters.reveal());
         let entry =
             |name: &str| RawEntry { name: name.to_owned(), value: SecretString::new(value.clone()), secret: true };
         if spec.role == Role::Server {
@@ -147,7 +147,7 @@ impl Guest {
         if !self.kind.has_containers || is_part {
             return None;
         }
-        let size = spec.parameters.get("size").and_then(Value::as_u64).unwrap_or_default();
+        let size = spec.parameters.reveal().get("size").and_then(Value::as_u64).unwrap_or_default();
         let server = json!({ "kind": "container", "name": "server", "image": IMAGE, "memory_bytes": 64 * 1024 * 1024,
             "ports": [5432], "env": { "SIZE": size.to_string() }, "mounts": [{ "volume": "data", "path": "/data" }] });
         let data = json!({ "kind": "volume", "name": "data" });

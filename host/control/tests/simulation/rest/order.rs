@@ -90,13 +90,13 @@ async fn variables(
         let is_shared = record.spec.provision_type == larder_domain::ProvisionType::Shared;
         let source = record.spec.parent.filter(|_| is_shared).map_or(record, |root| &all[&root]);
         let (id, generation) = (source.spec.id, source.addon.generation);
-        let expected = value_of(id, generation, &source.spec.parameters);
+        let expected = value_of(id, generation, source.spec.parameters.reveal());
         world.holds("variables_are_current", variable.value.reveal() == expected, || {
             let said = variable.value.reveal().rsplit_once('/').map(|(first, size)| (first.rsplit('/').next(), size));
             format!(
                 "addon {} tells its app (generation, size) {said:?}, and is of {generation}: {:?}",
                 world.number(owner),
-                source.spec.parameters
+                source.spec.parameters.reveal()
             )
         });
         let works = world.state().outside.get(&id).is_some_and(|outside| outside.valid.contains(&generation));

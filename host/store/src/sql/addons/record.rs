@@ -6,9 +6,9 @@ use std::sync::Arc;
 use larder_domain::addon::{ComponentKind, DeclaredVariables, ProvisionType, Role};
 use larder_domain::operation::PlanAndParameters;
 use larder_domain::ports::{Sealer, StoreError};
+use larder_domain::secret::SecretJson;
 use larder_domain::secret::{SecretString, Seed};
 use larder_domain::{AddonId, AddonRecord, AddonSpec, AppName, EngineName, PlanName, WallTime};
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::progress::{Phase, Progress, bind_progress, progress_columns};
@@ -66,7 +66,7 @@ impl SealedRecord {
             parent: row.take::<Option<_>>()?.map(|id| AddonId(Uuid::from_bytes(id))),
             created_at: row.wall()?,
             variables: DeclaredVariables::Names(vec![]),
-            parameters: Value::Null,
+            parameters: SecretJson::default(),
         };
         let updated_at = row.wall()?;
         let declared: String = row.take()?;
