@@ -36,7 +36,7 @@ const RSS_KIB_MORE: f64 = 6.0 * 1024.0;
 const CACHE_KIB_MAX: f64 = 8.0 * 1024.0;
 const CONNECTIONS: f64 = 5.0;
 const DESCRIPTORS_MORE: f64 = 12.0;
-const THREADS_MORE: f64 = 2.0;
+const THREADS_MORE: f64 = 6.0;
 const WAL_BYTES_MORE: f64 = 4.0 * 1024.0 * 1024.0;
 const UPLOADS_BYTES_MORE: f64 = 1024.0 * 1024.0;
 /// The longest log that a database has whatever is asked of it, in bytes.
@@ -190,6 +190,6 @@ fn judge(seen: &[Taken], tally: &mut Tally) {
 /// How many addons came and went meanwhile, and by how many bytes the database grew for each.
 fn each(part: &[Taken]) -> (f64, f64) {
     let (from, to) = (part[0], part[part.len() - 1]);
-    let addons = to.addons - from.addons;
+    let addons = (to.addons - from.addons).max(1.0);
     (addons, ((to.database_bytes - from.database_bytes) / addons).round())
 }
