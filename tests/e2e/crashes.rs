@@ -208,7 +208,7 @@ impl Campaign {
         let tally = self.tally.get_mut().unwrap();
         for user in &self.users {
             user.count(&self.host, tally).await;
-            tally.tell(&format!("addons_of_{}", user.app), json!(user.over.len()));
+            tally.count("addons", user.over.len() as u64);
         }
         let left = self.ledger.addons();
         tally.holds("nothing_is_left_of_what_is_gone", left.is_empty(), || format!("{left:?}"));

@@ -49,17 +49,18 @@ impl Office<'_> {
             400..500 => Said::No(status, body["code"].as_str().unwrap_or_default().to_owned()),
             _ => Said::Unknown,
         };
-        self.tally().count(match said {
+        let what = match said {
             Said::Yes(_) => "acknowledged",
             Said::No(..) => "refused",
             _ => "unknown",
-        });
+        };
+        self.tally().count(what, 1);
         self.fuse.burn();
         said
     }
 
     fn lost(&self) -> Said {
-        self.tally().count("lost");
+        self.tally().count("lost", 1);
         Said::Lost
     }
 

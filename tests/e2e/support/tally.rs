@@ -83,9 +83,9 @@ impl Tally {
     }
 
     /// Something else was counted.
-    pub(crate) fn count(&mut self, what: &str) {
+    pub(crate) fn count(&mut self, what: &str, times: u64) {
         let sum = self.more.get(what).and_then(Value::as_u64).unwrap_or_default();
-        self.more.insert(what.to_owned(), json!(sum + 1));
+        self.more.insert(what.to_owned(), json!(sum + times));
     }
 
     /// Something else is to be told.
