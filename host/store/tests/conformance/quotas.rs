@@ -57,7 +57,7 @@ fn to_plan(plan: &str) -> Event {
         kind: OperationKind::Update,
         deadline_ms: 900_000,
         overlap_ms: 0,
-        change: Some(PlanAndParameters { plan: plan.parse().unwrap(), parameters: json!({ "size": 9 }) }),
+        change: Some(PlanAndParameters { plan: plan.parse().unwrap(), parameters: json!({ "size": 9 }).into() }),
         after: None,
     }))
 }
