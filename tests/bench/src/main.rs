@@ -11,6 +11,7 @@ mod neighbours;
 mod parked;
 mod policy;
 mod report;
+mod restart_due;
 mod scale;
 mod server;
 
@@ -32,6 +33,7 @@ const MEASUREMENTS: &[(&str, Measurement)] = &[
     ("idle", server::idle),
     ("restart", server::restart),
     ("restart_100", server::restart_100),
+    ("restart_due", restart_due::measure),
     ("docker", docker::measure),
 ];
 
