@@ -58,7 +58,7 @@ impl From<Code> for ErrorCode {
 pub(crate) struct Problem {
     kind: ErrorCode,
     detail: String,
-    full: Option<QuotaExceeded>,
+    full: Option<Box<QuotaExceeded>>,
 }
 
 impl Problem {
@@ -79,7 +79,7 @@ impl From<ControlError> for Problem {
             ControlError::Refused { code: Code::Internal, .. } | ControlError::Store(_) => Self::internal(&error),
             ControlError::Refused { code, message } => Self::new(code, message),
             ControlError::Quota(full) => Self {
-                full: Some(full.clone()),
+                full: Some(Box::new(full.clone())),
                 ..Self::new(Code::QuotaExceeded, ControlError::Quota(full).to_string())
             },
             ControlError::Component(refusal) => {
@@ -153,7 +153,7 @@ impl IntoResponse for Problem {
             code,
             detail: &self.detail,
             advice,
-            full: self.full.as_ref().map(FullDocument::from),
+            full: self.full.as_deref().map(FullDocument::from),
         };
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         // Texts and numbers can always be written.

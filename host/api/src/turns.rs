@@ -58,7 +58,7 @@ impl Turns {
 
     /// What is under way, in the text that Prometheus reads.
     pub(crate) fn metrics(&self) -> String {
-        const TOLD: [(&str, &str, &str, fn(&Lane) -> u64); 5] = [
+        const TOLD: [Told; 5] = [
             ("larder_requests", "gauge", "Requests that are being carried out", Lane::at_once),
             ("larder_requests_max", "gauge", "Requests that can be carried out at once", |lane| {
                 lane.limits.at_once_max as u64
@@ -83,6 +83,9 @@ impl Turns {
         text
     }
 }
+
+/// A metric: its name, type and help, and its value of a lane.
+type Told = (&'static str, &'static str, &'static str, fn(&Lane) -> u64);
 
 /// Turns for requests of one kind.
 struct Lane {

@@ -12,6 +12,7 @@ mod overload;
 mod parked;
 mod policy;
 mod report;
+mod restart_due;
 mod scale;
 mod server;
 
@@ -34,6 +35,7 @@ const MEASUREMENTS: &[(&str, Measurement)] = &[
     ("idle", server::idle),
     ("restart", server::restart),
     ("restart_100", server::restart_100),
+    ("restart_due", restart_due::measure),
     ("docker", docker::measure),
 ];
 

@@ -99,7 +99,7 @@ async fn drive(store: &Arc<dyn Store>, numbers: std::ops::Range<usize>) -> Resul
     Ok(())
 }
 
-async fn create(store: &Arc<dyn Store>, number: usize) -> Result<()> {
+pub(crate) async fn create(store: &Arc<dyn Store>, number: usize) -> Result<()> {
     let mut spec = fixture::spec("secret", json!({}))?;
     spec.name = format!("s{number}").parse::<AddonName>()?;
     let variable = format!("S{number}_SECRET_KEY").parse()?;
@@ -135,7 +135,7 @@ async fn ready(store: &Arc<dyn Store>, work: Leased) -> Result<()> {
     say(store, &lease, id, Event::VariablesSet).await
 }
 
-async fn say(store: &Arc<dyn Store>, lease: &Lease, addon: AddonId, event: Event) -> Result<()> {
+pub(crate) async fn say(store: &Arc<dyn Store>, lease: &Lease, addon: AddonId, event: Event) -> Result<()> {
     let fence = Fence::Lease(lease.clone());
     store.apply(Change::new(addon, event, fence)).await?;
     Ok(())

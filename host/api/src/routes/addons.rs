@@ -19,8 +19,7 @@ use crate::views::{AddonConfigView, AddonView, AddonsView};
 pub(super) async fn create(
     State(api): State<Shared>,
     InPath(app): InPath<AppName>,
-    Extension(caller): Extension<Caller>,
-    turn: Turn,
+    (Extension(caller), turn): (Extension<Caller>, Turn),
     _: NoQuery,
     key: IdempotencyKey,
     wait: Wait,
