@@ -98,6 +98,7 @@ fn whoever_holds_a_secret_does_not_tell_it() {
     let addon = Addon::new(id, 1, 1, StoreTime(0));
     let seed = Seed([0; 32]);
     tells_nothing(&NewAddon {
+        app_addons_max: 1,
         spec: spec(id),
         addon,
         seed,
