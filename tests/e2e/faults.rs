@@ -10,9 +10,10 @@ use crate::support::{Disk, Host, behave, may_change_the_machine, until};
 /// Lines that the log may have about one fault in the time that a test takes.
 const COMPLAINTS_MAX: usize = 8;
 
-/// Sets a variable of the app `demo` again and again, until that is refused: what was accepted last, and the refusal.
+/// Sets a variable of the app `demo`, which has been `mine`, again and again until that is refused: what was accepted last, and the
+/// refusal.
 async fn write_until_refused(host: &Host, code: &str) -> (String, String) {
-    let mut last = String::new();
+    let mut last = "mine".to_owned();
     for number in 0..10_000 {
         let value = format!("{number}-{}", "x".repeat(30_000));
         let answer = host.patch("/v1/apps/demo/config", json!({ "OWN": value })).await;
@@ -35,6 +36,7 @@ async fn world_a_full_disk_takes_nothing_and_loses_nothing() {
     let waits = json!({ "complete": [{ "pending": { "after_ms": 500, "message": "not yet" } }, { "ok": {} }] });
     let waiting = host.create(behave(waits)).await.id();
     let secret = host.variables().await["SECRET_KEY"].clone();
+    host.patch("/v1/apps/demo/config", json!({ "OWN": "mine" })).await.expect(200);
 
     disk.fill();
     let (last, why) = write_until_refused(&host, "storage_failed").await;

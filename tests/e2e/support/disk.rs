@@ -97,6 +97,11 @@ impl Disk {
         fs::remove_file(self.path.join(FILLER)).unwrap();
     }
 
+    /// Has what a test itself has put there survive whatever comes.
+    pub(super) fn sync(&self) {
+        self.inside("sync -f \"$1/disk\"");
+    }
+
     /// Has its file system find that it is broken: from then on it can only be read.
     pub(crate) fn break_down(&self) {
         self.inside("mount -o remount,abort \"$1/disk\"");

@@ -48,6 +48,7 @@ impl Host {
     pub(crate) async fn start_on(disk: &Disk, providers: &[&str]) -> Self {
         let dir = TempDir::new_in(disk.path()).unwrap();
         prepared::copy(providers, dir.path()).await;
+        disk.sync();
         let log = dir.path().join("host.log");
         let _gone = std::fs::remove_file(&log);
         std::os::unix::fs::symlink(disk.elsewhere("host.log"), log).unwrap();
