@@ -218,8 +218,9 @@ pub(crate) async fn slow(State(api): State<Shared>, request: Request, next: Next
 }
 
 async fn admit(turn: Turn, mut request: Request, next: Next) -> Response {
-    // A body that is still to come is read first, by whoever reads it: nobody reads that of a deletion.
-    let is_whole = request.method() == Method::DELETE || request.body().is_end_stream();
+    // A body that is still to come is read first, by whoever reads it: nobody reads that of a deletion, or of what only reads.
+    let is_bodiless = request.method().is_safe() || request.method() == Method::DELETE;
+    let is_whole = is_bodiless || request.body().is_end_stream();
     if is_whole && let Err(problem) = turn.take().await {
         return problem.into_response();
     }

@@ -69,31 +69,37 @@ impl Control {
 /// Keeps what this node has: says that it lives, and renews its leases, now and then and whenever another node may have taken one.
 pub(crate) async fn keep(control: Control) {
     let period = Duration::from_millis(LEASE_RENEWAL_MS);
-    let (mut others, mut next, mut last) = (control.store.watch_others(), Instant::now() + period, Standing::Working);
+    let (mut others, mut wishes) = (control.store.watch_others(), control.store.watch_wishes());
+    let (mut next, mut last) = (Instant::now() + period, Standing::Working);
     loop {
-        let is_time = tokio::select! {
+        tokio::select! {
             biased;
-            () = sleep(next.saturating_duration_since(Instant::now())) => true,
+            () = sleep(next.saturating_duration_since(Instant::now())) => {
+                next = Instant::now() + period;
+                // Beside each other: a lease must not be lost to a word about something else.
+                let (said, ()) = tokio::join!(timeout(period, control.store.beat()), renew_leases(&control, period));
+                match said {
+                    Ok(Ok(standing)) if standing == last => {}
+                    Ok(Ok(standing)) => last = told(standing),
+                    Ok(Err(error)) => tracing::debug!(%error, "the other nodes are not told that this one lives"),
+                    Err(_) => tracing::debug!("the other nodes are not told in time that this one lives"),
+                }
+            }
+            goes_on = wishes.changed() => {
+                if !goes_on {
+                    return;
+                }
+                renew_leases(&control, period).await;
+                sleep(LOOK_PAUSE).await;
+            }
             goes_on = others.changed() => {
                 if !goes_on {
                     return;
                 }
-                false
+                control.waiters.wake_all();
+                sleep(LOOK_PAUSE).await;
             }
-        };
-        if is_time {
-            next = Instant::now() + period;
-            match timeout(period, control.store.beat()).await {
-                Ok(Ok(standing)) if standing == last => {}
-                Ok(Ok(standing)) => last = told(standing),
-                Ok(Err(error)) => tracing::debug!(%error, "the other nodes are not told that this one lives"),
-                Err(_) => tracing::debug!("the other nodes are not told in time that this one lives"),
-            }
-        } else {
-            control.waiters.wake_all();
-            sleep(LOOK_PAUSE).await;
         }
-        renew_leases(&control, period).await;
     }
 }
 

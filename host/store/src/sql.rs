@@ -38,7 +38,7 @@ mod work;
 mod writer;
 
 use std::fs::File;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use larder_domain::ports::{Sealer, Store};
 use larder_domain::{InstallationId, StoreTime, WallTime};
@@ -59,6 +59,8 @@ pub struct SqlStore {
     sealer: Arc<dyn Sealer>,
     installation: InstallationId,
     own: nodes::Own,
+    /// What was said of this node, to be said again if it was forgotten.
+    announced: Mutex<Option<nodes::Announced>>,
     /// None where nobody else can have the database.
     listener: Option<postgres::Listener>,
     lock: Option<File>,

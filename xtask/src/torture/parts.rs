@@ -80,6 +80,16 @@ impl Part {
             share: 6.0,
         },
         Self {
+            name: "nodes",
+            about: "three servers on one database that are killed, stopped or cut off",
+            build: Build::Tests,
+            binary: "e2e",
+            filter: "nodes::chaos",
+            needs: Needs::World,
+            variable: Some("LARDER_NODES_MINUTES"),
+            share: 5.0,
+        },
+        Self {
             name: "campaign_docker",
             about: "kill -9 of the server at moments of its work with containers",
             build: Build::Tests,

@@ -150,10 +150,14 @@ impl Transferring {
         self.control.store.look_after(id).await?;
         let deadline_ms = BEGIN_DEADLINE_MS;
         let wish = NewOperation { id, kind, deadline_ms, overlap_ms: 0, change: None, after: None };
-        self.control.operate(record, wish, None).await?;
+        if let Err(error) = self.control.operate(record, wish, None).await {
+            self.let_go().await;
+            return Err(error);
+        }
         let begun = self.described().await;
         if let Err(error) = &begun {
             self.give_up(error).await;
+            self.let_go().await;
         }
         begun
     }
@@ -291,9 +295,7 @@ impl Transferring {
                 stored => break stored,
             }
         };
-        if let Err(error) = self.control.store.let_go(self.live.operation).await {
-            tracing::debug!(%error, "that a transfer is over is not noted; it goes with this process");
-        }
+        self.let_go().await;
         match (result, stored) {
             (Err((code, reason)), _) => Err(ControlError::refused(code, reason)),
             (Ok(()), Ok(())) => Ok(()),
@@ -302,6 +304,13 @@ impl Transferring {
                 Err(ControlError::refused(code, reason))
             }
             (Ok(()), Err(error)) => Err(error.into()),
+        }
+    }
+
+    /// Nobody looks after it any more.
+    async fn let_go(&self) {
+        if let Err(error) = self.control.store.let_go(self.live.operation).await {
+            tracing::debug!(%error, "that a transfer is over is not noted; it goes with this process");
         }
     }
 

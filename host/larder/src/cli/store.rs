@@ -10,6 +10,7 @@ use larder_domain::SecretString;
 use larder_store::sql::{AdoptError, Progress, RelocateError, Relocated, Relocation};
 use larder_store::{Clock as _, KeyfileSealer, OpenError, Server, SystemClock, Time};
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::args::Global;
 use super::failure::{Failure, Kind, Result};
@@ -90,11 +91,6 @@ fn migrate(global: &Global, args: &MigrateArgs) -> Result<()> {
         "note: keep `{dir}`: the key and the administrator's token are there. `{dir}/larder.db` is what was moved, as it was; without \
          --database the server does not start from it any more. Remove it, with `larder.db-wal` and `larder.db-shm`, when you are sure"
     ));
-    if let Some(error) = &moved.unmarked {
-        out.trouble(&format!(
-            "`{dir}` could not be marked as moved ({error}): see that nobody starts a server there without --database"
-        ));
-    }
     Ok(())
 }
 
@@ -102,7 +98,7 @@ fn server(args: &MigrateArgs) -> anyhow::Result<Server> {
     database::refuse_other_schemes(&args.to).context("--to can't be used")?;
     let roots = args.ca_file.as_deref().map(authorities).transpose()?.unwrap_or_default();
     let tls = roots.client_config().context("TLS can't be spoken")?;
-    Ok(Server { url: args.to.clone(), tls, time: Time::Servers, node: NodeName::only() })
+    Ok(Server { url: args.to.clone(), tls, time: Time::Servers, node: NodeName::only(), home: Uuid::nil() })
 }
 
 fn key(dir: &Path) -> Result<KeyfileSealer> {
@@ -131,7 +127,7 @@ fn for_programs(from: &Path, moved: &Relocated, seconds: f64) -> Value {
     let tables: Map<String, Value> = moved.tables.iter().map(|(name, rows)| (name.clone(), json!(rows))).collect();
     json!({
         "installation": moved.installation.to_string(), "from": from, "to": moved.to, "tables": tables, "altered": moved.altered,
-        "is_marked": moved.unmarked.is_none(), "seconds": seconds,
+        "seconds": seconds,
     })
 }
 
@@ -181,6 +177,14 @@ const fn told(error: &RelocateError) -> (&'static str, &'static str) {
         RelocateError::Occupied { is_same: false } => {
             ("not_empty", "make a database of its own: CREATE DATABASE larder")
         }
+        RelocateError::Unmarkable { .. } => {
+            ("unreadable", "nothing was stored there; see that DIR can be written, and that its disk has room")
+        }
+        RelocateError::Unknown { .. } => (
+            "outcome_unknown",
+            "look into the database (`SELECT id FROM installation`): if there is one, start the server with --database; if there is none, remove \
+             DIR/moved-to-database and try again",
+        ),
         RelocateError::Target(_) => {
             ("database_failed", "nothing was stored there; see the log of the database's server, and try again")
         }
@@ -209,14 +213,10 @@ mod tests {
             tables: vec![("app".into(), 3), ("history".into(), 1200)],
             altered: 0,
             to: "postgres://db/larder".into(),
-            unmarked: None,
         };
         assert_eq!(tables(&moved), "TABLE    ROWS\napp      3\nhistory  1200\n");
         let told = for_programs(Path::new("/data"), &moved, 1.5);
-        assert_eq!(
-            (&told["tables"]["history"], &told["to"], &told["is_marked"]),
-            (&json!(1200), &json!("postgres://db/larder"), &json!(true))
-        );
+        assert_eq!((&told["tables"]["history"], &told["to"]), (&json!(1200), &json!("postgres://db/larder")));
         let progress = Progress { is_check: false, table: "history", rows: 1000, of: 1200 };
         assert_eq!(doing(progress), "moving history: 1000 of 1200 rows");
     }

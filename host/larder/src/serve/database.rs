@@ -60,7 +60,8 @@ pub(super) fn open(
     let claim = claim(dir.path())?;
     let tls = roots.client_config().context("TLS can't be spoken")?;
     let node = args.node_name.map_or_else(machine, Ok)?;
-    let store = SqlStore::connect(Server { url, tls, time: Time::Servers, node }, sealer, clock)?;
+    let home = dir.node_id()?;
+    let store = SqlStore::connect(Server { url, tls, time: Time::Servers, node, home }, sealer, clock)?;
     Ok(Opened { store: Arc::new(store), _claim: Some(claim) })
 }
 

@@ -8,6 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 /// Bytes of randomness in the admin token.
@@ -16,6 +17,9 @@ const TOKEN_BYTES: usize = 32;
 const TOKEN_PREFIX: &str = "larder_";
 /// The file with the names of the shipped providers that were installed once.
 const INSTALLED_ONCE: &str = "shipped-providers";
+
+/// The file that tells the data directories of nodes apart.
+const NODE_ID: &str = "node.id";
 
 /// A data directory that only its owner can read.
 pub(super) struct DataDir(PathBuf);
@@ -50,6 +54,20 @@ impl DataDir {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
         made.with_context(|| format!("can't make {}", path.display()))?;
         Ok(path)
+    }
+
+    /// Which directory this is among those of an installation's nodes, made at the first start as one of them.
+    pub(super) fn node_id(&self) -> anyhow::Result<Uuid> {
+        let path = self.0.join(NODE_ID);
+        match fs::read_to_string(&path) {
+            Ok(text) => text.trim().parse().with_context(|| format!("{} is damaged; remove it", path.display())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let id = Uuid::new_v4();
+                self.write_private(NODE_ID, &format!("{id}\n"))?;
+                Ok(id)
+            }
+            Err(error) => Err(error).with_context(|| format!("can't read {}", path.display())),
+        }
     }
 
     /// The admin token, made at the first start.

@@ -2,6 +2,7 @@
 CREATE TABLE node (
     name       TEXT COLLATE "C" PRIMARY KEY,
     id         BYTEA   NOT NULL, -- of the process
+    home       BYTEA   NOT NULL, -- of its data directory
     url        TEXT    NOT NULL DEFAULT '',
     version    TEXT    NOT NULL,
     started_at BIGINT  NOT NULL,
@@ -32,10 +33,10 @@ CREATE TABLE drained_engine (
 
 -- Work about an addon on an engine is for the nodes that reach that engine; empty for all others.
 ALTER TABLE work ADD COLUMN engine TEXT COLLATE "C" NOT NULL DEFAULT '';
-UPDATE work SET engine = coalesce(
-    (SELECT addon_detail.engine FROM addon_detail
-     WHERE encode(addon_detail.addon, 'hex') = replace(split_part(work.subject, '/', 2), '-', '')), '')
-    WHERE kind IN ('addon', 'objects');
+UPDATE work SET engine = addon_detail.engine FROM addon_detail
+    WHERE addon_detail.engine IS NOT NULL AND work.subject = 'addon/' || encode(addon_detail.addon, 'hex')::uuid;
+UPDATE work SET engine = addon_detail.engine FROM addon_detail
+    WHERE addon_detail.engine IS NOT NULL AND work.subject = 'objects/' || encode(addon_detail.addon, 'hex')::uuid;
 DROP INDEX work_open;
 CREATE INDEX work_open ON work (provider, engine, open_at, subject, kind);
 

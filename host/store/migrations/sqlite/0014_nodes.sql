@@ -2,6 +2,7 @@
 CREATE TABLE node (
     name       TEXT    PRIMARY KEY,
     id         BLOB    NOT NULL, -- of the process
+    home       BLOB    NOT NULL, -- of its data directory
     url        TEXT    NOT NULL DEFAULT '',
     version    TEXT    NOT NULL,
     started_at INTEGER NOT NULL,
@@ -32,9 +33,10 @@ CREATE TABLE drained_engine (
 
 -- Work about an addon on an engine is for the nodes that reach that engine; empty for all others.
 ALTER TABLE work ADD COLUMN engine TEXT NOT NULL DEFAULT '';
-UPDATE work SET engine = coalesce(
-    (SELECT addon_detail.engine FROM addon JOIN addon_detail ON addon_detail.addon = addon.id
-     WHERE lower(hex(addon.id)) = replace(substr(work.subject, instr(work.subject, '/') + 1), '-', '')), '')
-    WHERE kind IN ('addon', 'objects');
+UPDATE work SET engine = placed.engine FROM (
+    SELECT engine, lower(substr(hex(addon), 1, 8) || '-' || substr(hex(addon), 9, 4) || '-' || substr(hex(addon), 13, 4) || '-'
+        || substr(hex(addon), 17, 4) || '-' || substr(hex(addon), 21)) AS id
+    FROM addon_detail WHERE engine IS NOT NULL
+) AS placed WHERE work.subject IN ('addon/' || placed.id, 'objects/' || placed.id);
 DROP INDEX work_open;
 CREATE INDEX work_open ON work (provider, engine, open_at);

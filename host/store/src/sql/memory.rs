@@ -5,12 +5,14 @@
 //! which others could come. The database outlives the stores that are opened on it, and a store that is dropped writes nothing more: it
 //! goes as if its process had been killed.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use larder_domain::NodeName;
 use larder_domain::ports::Sealer;
 use rusqlite::{Connection, OpenFlags};
+
+use uuid::Uuid;
 
 use super::clock::StoreClock;
 use super::database::Conn;
@@ -71,7 +73,7 @@ impl SqlStore {
     ) -> Result<Self, OpenError> {
         let conn = Conn::Sqlite(connect(&database.name)?);
         let saved = saved(&conn, &*sealer)?;
-        let own = nodes::join(&conn, NodeName::only(), clock.wall())?;
+        let own = nodes::join(&conn, NodeName::only(), Uuid::nil(), clock.wall())?;
         let (clock, pokes) = (StoreClock::resume(clock, saved.time), Pokes::default());
         let committer = Committer::new(conn, clock.clone(), pokes.clone(), saved.counters);
         Ok(Self {
@@ -82,6 +84,7 @@ impl SqlStore {
             sealer,
             installation: saved.installation,
             own,
+            announced: Mutex::default(),
             listener: None,
             lock: None,
         })

@@ -4,6 +4,7 @@
 //! people are shown: what a silent node may still write is decided by leases alone.
 
 use std::collections::HashMap;
+use std::sync::PoisonError;
 
 use async_trait::async_trait;
 use larder_domain::ids::NodeId;
@@ -11,6 +12,8 @@ use larder_domain::node::{Node, SILENT_MS_MAX};
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{EngineShared, NodeStore, ReachedEngine, Standing, Watcher};
 use larder_domain::{EngineName, NodeName, OperationId, StoreTime, WallTime};
+
+use uuid::Uuid;
 
 use super::SqlStore;
 use super::database::{Conn, Step};
@@ -28,11 +31,17 @@ const LOCAL_ENGINE: &str = "unix:";
 pub(super) struct Own {
     pub(super) name: NodeName,
     pub(super) id: NodeId,
+    /// Of its data directory.
+    pub(super) home: Uuid,
 }
 
-/// This process is the node of that name from now on. Whoever was it before is gone, so what it had leased is free.
-pub(super) fn join(conn: &Conn, name: NodeName, wall: WallTime) -> Result<Own, OpenError> {
-    let own = Own { name, id: NodeId::generate() };
+/// What a node has said of itself.
+pub(super) type Announced = (String, Vec<ReachedEngine>);
+
+/// This process is the node of that name from now on. If whoever was it before had the same data directory, it is gone, and what it had
+/// leased is free; any other may only be cut off, and its leases run out.
+pub(super) fn join(conn: &Conn, name: NodeName, home: Uuid, wall: WallTime) -> Result<Own, OpenError> {
+    let own = Own { name, home, id: NodeId::generate() };
     conn.step(Step::BeginWriting)?;
     if let Conn::Postgres(_) = conn {
         // Others remember what was due: they are to look again.
@@ -44,15 +53,25 @@ pub(super) fn join(conn: &Conn, name: NodeName, wall: WallTime) -> Result<Own, O
         // Nobody else can have any.
         Conn::Sqlite(_) => conn.execute(free, ())?,
         Conn::Postgres(_) => {
-            let sql = format!("{free} AND lease_owner IN (SELECT id FROM node WHERE name = ?)");
-            conn.execute(&sql, [own.name.as_str()])?
+            let sql = format!("{free} AND lease_owner IN (SELECT id FROM node WHERE name = ? AND home = ?)");
+            conn.execute(&sql, (own.name.as_str(), own.home.as_bytes()))?
         }
     };
     conn.execute("DELETE FROM node WHERE name = ?", [own.name.as_str()])?;
-    let sql = "INSERT INTO node (name, id, version, started_at) VALUES (?, ?, ?, ?)";
-    conn.execute(sql, (own.name.as_str(), own.id.0.as_bytes(), env!("CARGO_PKG_VERSION"), wall.0))?;
+    let now = conn.either(
+        "SELECT clock_ms FROM installation",
+        "SELECT CAST(greatest(clock_ms, extract(epoch FROM clock_timestamp()) * 1000 - clock_zero_ms) AS BIGINT) FROM installation",
+    );
+    let now = find(conn, now, (), |row| row.time())?.unwrap_or_default();
+    insert(conn, &own, now, wall)?;
     conn.step(Step::Commit)?;
     Ok(own)
+}
+
+fn insert(conn: &Conn, own: &Own, now: StoreTime, wall: WallTime) -> Outcome<()> {
+    let sql = "INSERT INTO node (name, id, home, version, started_at, seen) VALUES (?, ?, ?, ?, ?, ?)";
+    let (id, home, version) = (own.id.0.as_bytes(), own.home.as_bytes(), env!("CARGO_PKG_VERSION"));
+    conn.execute(sql, (own.name.as_str(), id, home, version, wall.0, now.0)).map(drop)
 }
 
 #[async_trait]
@@ -63,15 +82,18 @@ impl NodeStore for SqlStore {
 
     async fn announce(&self, url: String, engines: Vec<ReachedEngine>) -> Result<Result<(), EngineShared>, StoreError> {
         let own = self.own.clone();
+        *self.announced.lock().unwrap_or_else(PoisonError::into_inner) = Some((url.clone(), engines.clone()));
         self.writer.attempt(move |tx| announce(tx, &own, &url, &engines)).await
     }
 
     async fn beat(&self) -> Result<Standing, StoreError> {
         let own = self.own.clone();
-        self.writer.run(move |tx| beat(tx, &own)).await
+        let announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.writer.run(move |tx| beat(tx, &own, announced.as_ref())).await
     }
 
     async fn standing(&self) -> Result<Standing, StoreError> {
+        self.readers.check_writer()?;
         let own = self.own.clone();
         self.readers.read(move |conn| standing(conn, &own)).await
     }
@@ -143,6 +165,10 @@ impl NodeStore for SqlStore {
         self.pokes.watch_others()
     }
 
+    fn watch_wishes(&self) -> Box<dyn Watcher> {
+        self.pokes.watch_wishes()
+    }
+
     async fn providers_revision(&self) -> Result<u64, StoreError> {
         if self.listener.is_none() {
             // Whoever changes something here says so here.
@@ -196,8 +222,18 @@ fn heard_after(now: StoreTime) -> i64 {
     now.0.cast_signed().saturating_sub(SILENT_MS_MAX.cast_signed())
 }
 
-fn beat(tx: &Tx<'_>, own: &Own) -> Outcome<Standing> {
-    tx.execute("UPDATE node SET seen = ? WHERE id = ?", (tx.now.0, own.id.0.as_bytes()))?;
+fn beat(tx: &Tx<'_>, own: &Own, announced: Option<&Announced>) -> Outcome<Standing> {
+    let heard = tx.execute("UPDATE node SET seen = ? WHERE id = ?", (tx.now.0, own.id.0.as_bytes()))?;
+    let is_anothers = || tx.find("SELECT 1 FROM node WHERE name = ?", [own.name.as_str()], |_| Ok(()));
+    if heard == 0 && is_anothers()?.is_none() {
+        // It was not heard of for so long that it was forgotten.
+        insert(tx.conn, own, tx.now, tx.wall)?;
+        if let Some((url, engines)) = announced
+            && let Err(Stop::Failed(failure)) = announce(tx, own, url, engines)
+        {
+            return Err(failure);
+        }
+    }
     let gone_before = tx.now.0.saturating_sub(GONE_KEPT_MS);
     tx.execute("DELETE FROM node WHERE seen < ? AND id <> ?", (gone_before, own.id.0.as_bytes()))?;
     tx.execute("DELETE FROM transfer WHERE node NOT IN (SELECT id FROM node)", ())?;
@@ -236,10 +272,11 @@ fn all(conn: &Conn, now: StoreTime) -> Outcome<Vec<Node>> {
     {
         engines.entry(node).or_default().push(engine);
     }
-    let sql = "SELECT name, id, url, version, started_at, seen, draining,
-                   (SELECT count(*) FROM work WHERE lease_owner = node.id AND lease_until > ?)
-               FROM node ORDER BY name";
-    list(conn, sql, [now.0], |row| {
+    let sql = "SELECT lease_owner, count(*) FROM work WHERE lease_until > ? GROUP BY lease_owner ORDER BY lease_owner";
+    let leases: HashMap<Uuid, u64> =
+        list(conn, sql, [now.0], |row| Ok((row.uuid()?, row.uint()?)))?.into_iter().collect();
+    let sql = "SELECT name, id, url, version, started_at, seen, draining FROM node ORDER BY name";
+    list(conn, sql, (), |row| {
         let name: NodeName = row.parsed("a node's name")?;
         let engines = engines.get(&name).cloned().unwrap_or_default();
         let (id, url, version) = (NodeId(row.uuid()?), row.take()?, row.take()?);
@@ -253,7 +290,7 @@ fn all(conn: &Conn, now: StoreTime) -> Outcome<Vec<Node>> {
             silent_ms,
             is_draining: row.take()?,
             engines,
-            leases: row.take()?,
+            leases: leases.get(&id.0).copied().unwrap_or_default(),
         })
     })
 }

@@ -6,10 +6,12 @@ mod directory;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use larder_domain::ports::{SealError, Sealer, Storage, StoreError};
 use larder_domain::{InstallationId, NodeName, StoreTime};
+
+use uuid::Uuid;
 
 use super::clock::StoreClock;
 use super::database::Conn;
@@ -135,7 +137,7 @@ impl SqlStore {
         check::tell_of_damage(&conn, &file);
         let conn = Conn::Sqlite(conn);
         let saved = saved(&conn, &*sealer)?;
-        let own = nodes::join(&conn, NodeName::only(), clock.wall())?;
+        let own = nodes::join(&conn, NodeName::only(), Uuid::nil(), clock.wall())?;
         let readers =
             (0..READERS).map(|_| Ok(Conn::Sqlite(connect::reader(&file)?))).collect::<rusqlite::Result<_>>()?;
 
@@ -152,6 +154,7 @@ impl SqlStore {
             sealer,
             installation: saved.installation,
             own,
+            announced: Mutex::default(),
             listener: None,
             lock: Some(lock),
         })

@@ -13,13 +13,14 @@ mod listen;
 mod migrations;
 mod relocate;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use larder_domain::ports::Sealer;
 use larder_domain::{NodeName, SecretString};
 use rustls::ClientConfig;
+use uuid::Uuid;
 
 use super::clock::StoreClock;
 use super::error::{Failure, Result};
@@ -31,6 +32,7 @@ use super::{SqlStore, nodes};
 use crate::Clock;
 pub(super) use connector::Connector;
 pub(super) use listen::Listener;
+pub(super) use migrations::SCHEMA;
 pub use relocate::{Progress, RelocateError, Relocated, Relocation};
 
 /// How long the server waits for the next statement of a group before it ends the session, in milliseconds.
@@ -63,6 +65,8 @@ pub struct Server {
     pub time: Time,
     /// Which node this process is.
     pub node: NodeName,
+    /// Which data directory it has to itself: another process that had it is gone.
+    pub home: Uuid,
 }
 
 impl SqlStore {
@@ -78,11 +82,11 @@ impl SqlStore {
     }
 
     fn connected(server: Server, sealer: Arc<dyn Sealer>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        let (time, node) = (server.time, server.node.clone());
+        let (time, node, server_home) = (server.time, server.node.clone(), server.home);
         let connector = Connector::new(server)?;
         let conn = connector.writer(&node)?;
         let saved = migrations::run(&conn, |conn| saved(conn, &*sealer))?;
-        let own = nodes::join(&conn, node.clone(), clock.wall())?;
+        let own = nodes::join(&conn, node.clone(), server_home, clock.wall())?;
         let readers = (0..READERS).map(|_| connector.reader()).collect::<Result<_>>().map_err(unusable)?;
 
         let clock = StoreClock::resume(clock, saved.time);
@@ -100,6 +104,7 @@ impl SqlStore {
             sealer,
             installation: saved.installation,
             own,
+            announced: Mutex::default(),
             listener: Some(listener),
             lock: None,
         })

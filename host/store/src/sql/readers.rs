@@ -45,6 +45,11 @@ impl Readers {
         Self { inline: true, ..Self::new(vec![connection]) }
     }
 
+    /// Whether what is read can be written, too, as far as is known.
+    pub(super) fn check_writer(&self) -> Result<(), StoreError> {
+        self.connector.as_ref().map_or(Ok(()), Connector::check_writer)
+    }
+
     /// Reads on a thread where waiting for the disk holds up nobody else.
     pub(super) async fn read<T: Send + 'static>(
         &self,

@@ -39,6 +39,7 @@ pub(super) struct Pokes {
     history: watch::Sender<()>,
     work: watch::Sender<()>,
     others: watch::Sender<()>,
+    wishes: watch::Sender<()>,
 }
 
 impl Pokes {
@@ -54,8 +55,11 @@ impl Pokes {
     /// The same about what another node has committed.
     pub(super) fn pass_on(&self, poked: Poked) {
         self.send(poked);
-        if poked.history || poked.wish {
+        if poked.history {
             self.others.send_replace(());
+        }
+        if poked.wish {
+            self.wishes.send_replace(());
         }
     }
 
@@ -69,6 +73,10 @@ impl Pokes {
 
     pub(super) fn watch_others(&self) -> Box<dyn Watcher> {
         Box::new(Watch(self.others.subscribe()))
+    }
+
+    pub(super) fn watch_wishes(&self) -> Box<dyn Watcher> {
+        Box::new(Watch(self.wishes.subscribe()))
     }
 }
 

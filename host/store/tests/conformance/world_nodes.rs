@@ -15,7 +15,7 @@ use larder_domain::{Digest, EngineName, OperationId};
 use larder_store::{ManualClock, OpenError, SqlStore};
 
 use crate::world::{Build as _, World, new_addon};
-use crate::world_postgres::{alter, database, node};
+use crate::world_postgres::{alter, database, node, node_by_the_server};
 
 /// A database with a node of each name, on one clock.
 struct Nodes {
@@ -236,6 +236,8 @@ async fn nodes_of_the_next_version_run_beside_those_of_this_one() {
     assert_eq!(b.lease_due(b.node(), 5, vec![]).await.unwrap().len(), 1);
     // What takes something away does not.
     alter(&nodes.url, "UPDATE schema_version SET oldest = version");
+    let refused = nodes.all[0].create_app(&"late".parse().unwrap()).await;
+    assert!(matches!(refused, Err(larder_domain::ports::StoreError::Unreachable(_))), "it writes no more: {refused:?}");
     let (url, clock) = (nodes.url.clone(), Arc::clone(&nodes.clock));
     let late = thread::spawn(move || node(&url, "c", &clock)).join().unwrap();
     assert!(matches!(late, Err(OpenError::Newer { .. })));
@@ -263,4 +265,34 @@ async fn a_server_that_says_nothing_is_given_up_and_found_again() {
     drop(let_go);
     holder.join().unwrap();
     store.create_app(&"demo".parse().unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_jump_of_the_servers_clock_uses_up_nobodys_time() {
+    let Some(url) = database() else { return };
+    let store = Arc::new(node_by_the_server(&url).unwrap());
+    store.create_app(&"demo".parse().unwrap()).await.unwrap();
+    let before = store.now();
+    // As if the server's clock had been set forward by a day, and then back by two.
+    for (name, jump) in [
+        ("forward", "UPDATE installation SET clock_zero_ms = clock_zero_ms - 86400000"),
+        ("back", "UPDATE installation SET clock_zero_ms = clock_zero_ms + 172800000"),
+    ] {
+        alter(&url, jump);
+        store.create_app(&name.parse().unwrap()).await.unwrap();
+        let now = store.now();
+        assert!(now >= before && now.since_ms(before) < 60_000, "{name}: {before:?} {now:?}");
+    }
+    // Nor does it stand still after that.
+    let (then, mut tries) = (store.now(), 0);
+    while store.now() <= then {
+        store.create_app(&format!("try-{tries}").parse().unwrap()).await.unwrap();
+        tries += 1;
+        assert!(tries < 1_000);
+    }
+    // Who comes later goes on from there.
+    drop(store);
+    let again = node_by_the_server(&url).unwrap();
+    again.create_app(&"again".parse().unwrap()).await.unwrap();
+    assert!(again.now() >= then && again.now().since_ms(before) < 60_000);
 }

@@ -12,7 +12,7 @@ use std::thread;
 use larder_domain::SecretString;
 use larder_domain::ports::Store;
 use larder_domain::ports::store::AppStore as _;
-use larder_store::{Clock, KeyfileSealer, ManualClock, OpenError, Server, SqlStore, Time};
+use larder_store::{Clock, KeyfileSealer, ManualClock, OpenError, Server, SqlStore, SystemClock, Time};
 use postgres::{Client, NoTls};
 use rustls::{ClientConfig, RootCertStore};
 
@@ -25,8 +25,13 @@ pub(crate) fn world() -> Option<World> {
         let clock = Arc::clone(&clock);
         move || {
             let sealer = Arc::new(KeyfileSealer::from_key(&[7; 32]));
-            let server =
-                Server { url: SecretString::new(&url), tls: tls(), time: Time::Given, node: "one".parse().unwrap() };
+            let server = Server {
+                url: SecretString::new(&url),
+                tls: tls(),
+                time: Time::Given,
+                node: "one".parse().unwrap(),
+                home: uuid::Uuid::nil(),
+            };
             Arc::new(SqlStore::connect(server, sealer, clock.clone()).unwrap()) as Arc<dyn Store>
         }
     };
@@ -64,7 +69,13 @@ fn open(url: &str) -> Result<SqlStore, OpenError> {
 
 /// A node of that name, on a clock that others may have too.
 pub(crate) fn node(url: &str, name: &str, clock: &Arc<ManualClock>) -> Result<SqlStore, OpenError> {
-    let server = Server { url: SecretString::new(url), tls: tls(), time: Time::Given, node: name.parse().unwrap() };
+    let server = Server {
+        url: SecretString::new(url),
+        tls: tls(),
+        time: Time::Given,
+        node: name.parse().unwrap(),
+        home: uuid::Uuid::from_u128(name.bytes().map(u128::from).sum()),
+    };
     SqlStore::connect(server, Arc::new(KeyfileSealer::from_key(&[7; 32])), Arc::clone(clock) as Arc<dyn Clock>)
 }
 
@@ -92,6 +103,13 @@ async fn a_database_of_somebody_elses_is_left_alone() {
         alter(&url, theirs);
         assert!(matches!(open(&url), Err(OpenError::Foreign)), "{theirs}");
     }
+}
+
+/// A node on the server's own time.
+pub(crate) fn node_by_the_server(url: &str) -> Result<SqlStore, OpenError> {
+    let node = "one".parse().unwrap();
+    let server = Server { url: SecretString::new(url), tls: tls(), time: Time::Servers, node, home: uuid::Uuid::nil() };
+    SqlStore::connect(server, Arc::new(KeyfileSealer::from_key(&[7; 32])), Arc::new(SystemClock::new()))
 }
 
 /// A server that ends with this process.

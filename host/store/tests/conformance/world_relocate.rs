@@ -31,7 +31,13 @@ fn key(key: u8) -> KeyfileSealer {
 }
 
 fn server(url: &str) -> Server {
-    Server { url: SecretString::new(url), tls: tls(), time: Time::Given, node: "one".parse().unwrap() }
+    Server {
+        url: SecretString::new(url),
+        tls: tls(),
+        time: Time::Given,
+        node: "one".parse().unwrap(),
+        home: uuid::Uuid::nil(),
+    }
 }
 
 /// A world in a directory, and what opens the directory again.
@@ -129,7 +135,7 @@ async fn both_databases_have_the_same_tables_and_columns_and_all_are_moved() {
     assert_eq!(told, tables);
     let counts = moved.tables.iter().filter(|(table, _)| table != "installation").map(|(_, rows)| *rows);
     assert!(counts.clone().all(|rows| rows == 3), "{:?}", moved.tables);
-    assert_eq!((moved.altered, moved.unmarked.is_none()), (3, true));
+    assert_eq!(moved.altered, 3);
     assert_eq!(
         asked(&url, "SELECT replace(text, '\u{fffd}', '!'), stream FROM log LIMIT 1")[0].0,
         "ä\u{1f980} '\\ !\n"

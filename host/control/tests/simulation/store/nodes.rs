@@ -66,6 +66,10 @@ impl NodeStore for Shaky {
         self.inner.watch_others()
     }
 
+    fn watch_wishes(&self) -> Box<dyn Watcher> {
+        self.inner.watch_wishes()
+    }
+
     async fn providers_revision(&self) -> Result<u64, StoreError> {
         self.inner.providers_revision().await
     }

@@ -92,6 +92,9 @@ pub trait NodeStore: Send + Sync + 'static {
     /// Waits for what other nodes have committed and people here may wait for. Never, where there are none.
     fn watch_others(&self) -> Box<dyn Watcher>;
 
+    /// Waits for what people have asked other nodes for: a lease of this one may be worth nothing any more. Never, where there are none.
+    fn watch_wishes(&self) -> Box<dyn Watcher>;
+
     /// A number that changes whenever anything about a provider does, on whichever node.
     async fn providers_revision(&self) -> Result<u64, StoreError>;
 }

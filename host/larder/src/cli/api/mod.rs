@@ -163,9 +163,12 @@ fn pause(response: &Response) -> Option<Duration> {
         return None;
     }
     let seconds: u64 = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    if seconds > RETRY_AFTER_S_MAX {
+        return None;
+    }
     // So that those who were turned away together do not come back together.
     let spread = Duration::from_millis(seconds * u64::from(Uuid::new_v4().as_bytes()[0]));
-    (seconds <= RETRY_AFTER_S_MAX).then(|| Duration::from_secs(seconds) + spread)
+    Some(Duration::from_secs(seconds) + spread)
 }
 
 /// The header that presents a token, kept out of debug output.

@@ -116,7 +116,8 @@ fn refuse_full(tx: &Tx<'_>, before: &Progress, held: &[PlanName], writes: &[Writ
         Write::BeginOperation(wish) => wish.change.as_ref(),
         _ => None,
     });
-    for change in wishes.filter(|change| !held.contains(&change.plan)) {
+    // Who has no place in any plan takes none in another.
+    for change in wishes.filter(|change| !held.is_empty() && !held.contains(&change.plan)) {
         if let Some(full) = quotas::exceeded_plan(tx, &before.provider, &change.plan)? {
             return Err(StoreError::Quota(full).into());
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Row, Statement};
@@ -18,12 +19,10 @@ use super::value::{Owned, Value};
 /// Used by one thread at a time, which waits for each answer, and not for ever: a server that is there and says nothing is as good as gone.
 pub(in crate::sql) struct Session {
     client: Client,
-    /// Its own, so that it can be waited for wherever waiting is allowed. None only while it is being dropped.
-    runtime: Option<Runtime>,
+    /// Its own, so that it can be waited for wherever waiting is allowed. None when the session was given up.
+    runtime: RefCell<Option<Runtime>>,
     /// How long an answer may take.
     answer_wait_max: Cell<Duration>,
-    /// Whether an answer did not come: what would come now might be the answer to something else.
-    gave_up: Cell<bool>,
     prepared: RefCell<HashMap<String, Statement>>,
     changes: Cell<u64>,
     /// Whether a transaction was begun and has not ended.
@@ -35,10 +34,10 @@ pub(in crate::sql) struct Session {
 impl Session {
     /// A session over a connection that this runtime drives.
     pub(in crate::sql) fn new(client: Client, runtime: Runtime, answer_wait_max: Duration) -> Self {
-        let (runtime, answer_wait_max, gave_up) = (Some(runtime), Cell::new(answer_wait_max), Cell::new(false));
+        let (runtime, answer_wait_max) = (RefCell::new(Some(runtime)), Cell::new(answer_wait_max));
         let (prepared, changes) = (RefCell::default(), Cell::new(0));
         let (is_open, can_go_on) = (Cell::new(false), Cell::new(false));
-        Self { client, runtime, answer_wait_max, gave_up, prepared, changes, is_open, can_go_on }
+        Self { client, runtime, answer_wait_max, prepared, changes, is_open, can_go_on }
     }
 
     /// Waits so long for each answer from now on.
@@ -95,7 +94,7 @@ impl Session {
 
     /// Whether the server is gone, as far as this is known.
     pub(super) fn is_lost(&self) -> bool {
-        self.gave_up.get() || self.client.is_closed()
+        self.runtime.borrow().is_none() || self.client.is_closed()
     }
 
     fn prepared(&self, sql: &str) -> Result<Statement> {
@@ -108,29 +107,44 @@ impl Session {
     }
 
     fn ask<T>(&self, answer: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>) -> Result<T> {
-        let runtime = self.runtime.as_ref().filter(|_| !self.gave_up.get());
-        let runtime = runtime.ok_or_else(|| Failure::unreachable("the session has ended"))?;
         let wait = self.answer_wait_max.get();
-        // A timer can only be made where its runtime is at work.
-        let failed = match runtime.block_on(async { timeout(wait, answer).await }) {
+        let answered = {
+            let runtime = self.runtime.borrow();
+            let runtime = runtime.as_ref().ok_or_else(|| Failure::unreachable("the session has ended"))?;
+            // A timer can only be made where its runtime is at work.
+            runtime.block_on(async { timeout(wait, answer).await })
+        };
+        let failed = match answered {
             Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => Failure::from(error),
+            Ok(Err(error)) => {
+                // A server that has become another one's copy is not where to write, however long one asks it.
+                if error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION) {
+                    self.give_up();
+                }
+                Failure::from(error)
+            }
             Err(_) => {
-                self.gave_up.set(true);
+                // What would come now might be the answer to something else.
+                self.give_up();
                 Failure::unreachable(format!("it did not answer within {} s", wait.as_secs()))
             }
         };
         self.can_go_on.set(false);
         Err(failed)
     }
+
+    /// Ends the session here and now, so that nothing which it holds at the server outlasts it.
+    fn give_up(&self) {
+        if let Some(runtime) = self.runtime.borrow_mut().take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Drop for Session {
     /// Whatever is still under way is left behind: nobody can wait where this may be dropped.
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+        self.give_up();
     }
 }
 

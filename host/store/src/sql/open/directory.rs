@@ -65,6 +65,12 @@ pub(in crate::sql) fn mark_moved(dir: &Path, to: &str) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
+/// Takes that back.
+pub(in crate::sql) fn unmark(dir: &Path) -> Result<(), OpenError> {
+    let path = marker(dir);
+    std::fs::remove_file(&path).map_err(failed("removed", &path))
+}
+
 /// The database's file. Made here and not by SQLite, so that it and the log beside it are its owner's from the start.
 pub(super) fn database_file(dir: &Path) -> Result<PathBuf, OpenError> {
     let path = dir.join(DATABASE);

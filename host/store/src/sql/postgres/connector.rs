@@ -8,7 +8,7 @@ use larder_domain::NodeName;
 use larder_domain::ports::StoreError;
 use tokio::runtime::{self, Runtime};
 use tokio::time::timeout;
-use tokio_postgres::config::Host;
+use tokio_postgres::config::{Host, TargetSessionAttrs};
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -34,6 +34,8 @@ pub(in crate::sql) struct Connector {
     config: Config,
     tls: MakeRustlsConnect,
     outage: Arc<Mutex<Option<Outage>>>,
+    /// Why nothing can be written, since the writer's last session was lost.
+    writer_gone: Arc<Mutex<Option<String>>>,
 }
 
 /// Why the server is gone, and when that was seen last.
@@ -48,8 +50,14 @@ impl Connector {
         let parsed = Config::from_str(server.url.reveal());
         let mut config = parsed.map_err(|error| OpenError::Server(super::super::error::told(&error)))?;
         config.application_name("larder").connect_timeout(CONNECT_WAIT_MAX);
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         config.tcp_user_timeout(ANSWER_WAIT_MAX).keepalives_idle(Duration::from_secs(5));
-        Ok(Self { config, tls: MakeRustlsConnect::new(server.tls), outage: Arc::default() })
+        Ok(Self {
+            config,
+            tls: MakeRustlsConnect::new(server.tls),
+            outage: Arc::default(),
+            writer_gone: Arc::default(),
+        })
     }
 
     /// A session that writes, as this node. While there is one, nobody else can be that node.
@@ -64,6 +72,19 @@ impl Connector {
 
     /// The same in place of one that was lost.
     pub(in crate::sql) fn writer_again(&self, node: &NodeName) -> Result<Conn> {
+        let again = self.writing_again(node);
+        let gone = again.as_ref().err().map(|Failure(error)| error.to_string());
+        *self.writer_gone.lock().unwrap_or_else(PoisonError::into_inner) = gone;
+        again
+    }
+
+    /// Whether the writer has a session, as far as is known.
+    pub(in crate::sql) fn check_writer(&self) -> Result<(), StoreError> {
+        let gone = self.writer_gone.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        gone.map_or(Ok(()), |why| Err(StoreError::Unreachable(why)))
+    }
+
+    fn writing_again(&self, node: &NodeName) -> Result<Conn> {
         let conn = self.writing()?;
         match lock_name(&conn, node) {
             Err(Failure(StoreError::Busy)) => {
@@ -141,6 +162,14 @@ impl Connector {
         let port = self.config.get_ports().first().map(|port| format!(":{port}")).unwrap_or_default();
         let database = self.config.get_dbname().or(self.config.get_user()).unwrap_or_default();
         format!("postgres://{}{port}/{database}", host.unwrap_or_default())
+    }
+
+    /// A newer version has changed the database in a way that this one knows nothing of.
+    pub(in crate::sql) fn is_outdated(&self) -> Failure {
+        let why =
+            "a newer version of Larder has changed the database, and this one must write no more: stop this server";
+        self.heard(Some(why));
+        Failure::unreachable(why)
     }
 
     /// The server is there, or it is not.

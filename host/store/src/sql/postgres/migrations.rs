@@ -34,6 +34,9 @@ const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("../../../migrations/postgres/0003_quotas.sql"), oldest: 3 },
 ];
 
+/// The newest schema that this version knows.
+pub(in crate::sql) const SCHEMA: usize = MIGRATIONS.len();
+
 /// Runs what has not run yet, and then `then`; nobody else does so meanwhile, however many start at once.
 pub(super) fn run<T>(conn: &Conn, then: impl FnOnce(&Conn) -> Result<T, OpenError>) -> Result<T, OpenError> {
     // It may have much to do, and so may whoever is waited for.
@@ -71,6 +74,10 @@ fn migrate(conn: &Conn) -> Result<(), OpenError> {
         // The first ones have no place yet for whom they let go on.
         let noted = if number > 1 { format!(", oldest = {oldest}") } else { String::new() };
         conn.step(Step::BeginWriting).map_err(unusable)?;
+        if number > 1 {
+            // As every group begins: so neither waits for the other in the midst of what it does.
+            conn.run_all("SELECT 1 FROM installation FOR UPDATE").map_err(unusable)?;
+        }
         conn.run_all(&format!("{sql}; UPDATE schema_version SET version = {number}{noted}")).map_err(unusable)?;
         conn.step(Step::Commit).map_err(unusable)?;
     }

@@ -9,7 +9,6 @@ mod error;
 mod shape;
 mod sum;
 
-use std::io;
 use std::path::Path;
 use std::thread;
 
@@ -25,7 +24,7 @@ use serde_json::json;
 
 use super::super::database::{AnyRow, Owned, Value};
 use super::super::error::{Failure, Result};
-use super::super::open::{claim, database_in, mark_moved, moved, reader};
+use super::super::open::{claim, database_in, mark_moved, marker, moved, reader, unmark};
 use super::super::{audit, check_database};
 use super::{Connector, Server, migrations, unusable};
 use crate::{KeyfileSealer, OpenError, places};
@@ -74,8 +73,6 @@ pub struct Relocated {
     pub altered: u64,
     /// Where it is now, without the login.
     pub to: String,
-    /// Why the directory could not be marked as moved.
-    pub unmarked: Option<io::Error>,
 }
 
 impl Relocation<'_> {
@@ -115,10 +112,19 @@ impl Relocation<'_> {
         copy.check_key(self.sealer)?;
         let noted = json!({ "from": "sqlite", "to": "postgres" });
         copy.finish(self.at, &noted.to_string())?;
-        let unmarked = mark_moved(self.dir, &to).err();
+        // From here on there may be two of it, whatever happens, and this one is not to go on.
+        mark_moved(self.dir, &to).map_err(|source| RelocateError::Unmarkable { dir: self.dir.to_owned(), source })?;
+        if let Err(error) = copy.target.batch_execute("COMMIT") {
+            // What the server refuses has not happened; what it does not answer may have.
+            if error.as_db_error().is_none() {
+                return Err(RelocateError::Unknown { marker: marker(self.dir), source: error });
+            }
+            unmark(self.dir)?;
+            return Err(error.into());
+        }
         let altered = tables.iter().map(|(_, sum)| sum.altered).sum();
         let tables = tables.into_iter().map(|(name, sum)| (name, sum.rows)).collect();
-        Ok(Relocated { installation, tables, altered, to, unmarked })
+        Ok(Relocated { installation, tables, altered, to })
     }
 }
 
@@ -212,7 +218,7 @@ impl Copy<'_> {
         Ok(())
     }
 
-    /// Has clock and numbers go on from where they were, writes down what was done, and commits.
+    /// Has clock and numbers go on from where they were, and writes down what was done: all but the end of the transaction.
     fn finish(&mut self, at: WallTime, noted: &str) -> Result<(), RelocateError> {
         for (table, column) in shape::identities(&mut self.target)? {
             let last = shape::last_number(&self.source, &table, &column)?;
@@ -230,6 +236,6 @@ impl Copy<'_> {
         let sql = "INSERT INTO audit (at, actor, action, provider, data) VALUES ($1, $2, $3, $4, $5)";
         let (actor, action) = (Actor::Host.as_str(), Action::Moved.as_str());
         self.target.execute(sql, &[&at.0, &actor, &action, &audit::OF_ALL, &noted])?;
-        Ok(self.target.batch_execute("COMMIT")?)
+        Ok(())
     }
 }

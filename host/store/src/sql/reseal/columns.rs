@@ -84,7 +84,7 @@ mod tests {
     use crate::sql::migrations;
 
     /// Columns of bytes that are not sealed: ids, digests.
-    const OTHERS: [&str; 22] = [
+    const OTHERS: [&str; 23] = [
         "addon.id",
         "addon_detail.addon",
         "addon_detail.parent",
@@ -99,6 +99,7 @@ mod tests {
         "idempotency.body",
         "installation.id",
         "log.addon",
+        "node.home",
         "node.id",
         "operation_detail.addon",
         "operation_object.addon",

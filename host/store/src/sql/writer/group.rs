@@ -11,13 +11,16 @@ use crate::sql::complaints::Complaints;
 use crate::sql::database::{Conn, Step};
 use crate::sql::error::{Failure, Result};
 use crate::sql::nodes::Own;
-use crate::sql::postgres::{Connector, Time};
+use crate::sql::postgres::{Connector, SCHEMA, Time};
 use crate::sql::purge;
 use crate::sql::tx::{Counters, Memory, Tx, find};
 use crate::sql::watch::Pokes;
 
 /// Prepared statements that are kept; more than this backend has.
 pub(in crate::sql) const STATEMENTS_CACHED_MAX: usize = 128;
+
+/// How far the clock of a database's server may be from where this node expects it, in milliseconds, before it counts as set by somebody.
+const JUMP_MS_MAX: u64 = 60_000;
 
 /// A group's one moment, for the store and for people.
 type Moment = (StoreTime, WallTime);
@@ -117,13 +120,17 @@ impl Committer {
         }
         self.conn.step(Step::BeginWriting)?;
         let sql = "SELECT clock_ms, last_token, last_entry, last_line, last_commit,
-                   CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) - clock_zero_ms FROM installation FOR UPDATE";
-        let (saved, counters, commit, servers) = find(&self.conn, sql, (), |row| {
+                   CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) - clock_zero_ms,
+                   (SELECT oldest FROM schema_version) FROM installation FOR UPDATE";
+        let (saved, counters, commit, servers, oldest) = find(&self.conn, sql, (), |row| {
             let time = row.time()?;
             let counters = Counters { token: row.uint()?, entry: row.uint()?, line: row.uint()? };
-            Ok((time, counters, row.uint()?, row.take::<i64>()?))
+            Ok((time, counters, row.uint()?, row.take::<i64>()?, row.take::<usize>()?))
         })?
         .ok_or_else(|| Failure::corrupt("no word of whose it is"))?;
+        if oldest > SCHEMA {
+            return Err(shared.connector.is_outdated());
+        }
         if commit != shared.commit {
             // It was not known what became of the last commit, or somebody else has been here since.
             (shared.commit, self.memory.counters) = (commit, counters);
@@ -131,7 +138,20 @@ impl Committer {
         }
         self.saved = (saved, counters);
         if shared.time == Time::Servers {
-            self.clock.hear(saved.max(StoreTime(u64::try_from(servers).unwrap_or(0))));
+            let expected = saved.max(self.clock.now());
+            let jumped = servers.saturating_sub(expected.0.cast_signed());
+            if jumped.unsigned_abs() > JUMP_MS_MAX {
+                // Somebody has set the server's clock, or nobody was here for long: neither is to use up anybody's time.
+                let sql = "UPDATE installation SET clock_zero_ms = clock_zero_ms + ?";
+                self.conn.execute(sql, [jumped])?;
+                tracing::warn!(
+                    jumped_s = jumped / 1_000,
+                    "the database server's clock has jumped; the store's time goes on as before"
+                );
+                self.clock.hear(expected);
+            } else {
+                self.clock.hear(saved.max(StoreTime(servers.max(0).unsigned_abs())));
+            }
         }
         Ok((self.clock.now().max(saved), self.clock.wall()))
     }
@@ -191,6 +211,10 @@ impl Committer {
     /// Ends the transaction, unless SQLite has done so already because it could not go on.
     fn roll_back(&mut self) -> Result<()> {
         self.memory.agenda.forget();
+        if let Some(shared) = &mut self.shared {
+            // What became of the commit is read before the next one; no commit has this number.
+            shared.commit = 0;
+        }
         self.conn.roll_back()
     }
 

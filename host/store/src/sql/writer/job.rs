@@ -31,6 +31,8 @@ impl From<Uncommitted> for StoreError {
     fn from(uncommitted: Uncommitted) -> Self {
         match &*uncommitted.0 {
             Self::Storage(storage) => Self::Storage(*storage),
+            // Nothing of the group was stored.
+            Self::Busy => Self::Busy,
             Self::Unreachable(why) => Self::Unreachable(why.clone()),
             _ => Self::Database(Box::new(uncommitted)),
         }

@@ -1,5 +1,6 @@
 //! Why nothing was moved. Nothing was changed either.
 
+use std::io;
 use std::path::PathBuf;
 
 use larder_domain::ports::StoreError;
@@ -56,6 +57,22 @@ pub enum RelocateError {
     /// The database there failed.
     #[error("the database's server failed")]
     Target(#[from] postgres::Error),
+    /// The directory can't be marked as moved.
+    #[error("{} can't be marked as moved", dir.display())]
+    Unmarkable {
+        /// Which directory.
+        dir: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The server did not say whether it has stored it.
+    #[error("it is not known whether it was moved: the server did not answer at the very end")]
+    Unknown {
+        /// What keeps a server from starting from the directory.
+        marker: PathBuf,
+        /// What was heard last.
+        source: postgres::Error,
+    },
     /// The database here failed.
     #[error("the data directory's database failed")]
     Read(#[from] rusqlite::Error),
