@@ -93,7 +93,7 @@ async fn a_rotation_that_is_killed_goes_on_at_the_next_start() {
     let mut accepted = vec![];
     for round in 0..KILLS {
         let old = state(&host).await["key"].clone();
-        host.post("/v1/key/rotate", Value::Null).await.expect(202);
+        host.post("/v1/key/rotate", json!({})).await.expect(202);
         let mut request = behave(json!({}));
         request["name"] = json!(format!("r{round}"));
         request["attach_as"] = json!(format!("r{round}"));
@@ -123,7 +123,7 @@ async fn addons_are_made_while_the_key_is_rotated() {
     let host = filled().await;
     let mut made = vec![];
     for round in 0..3 {
-        host.post("/v1/key/rotate", Value::Null).await.expect(202);
+        host.post("/v1/key/rotate", json!({})).await.expect(202);
         while state(&host).await["is_under_way"] == true {
             let mut request = behave(json!({ "begin": { "do": [{ "set_state": { "k": "v" } }, { "ok": {} }] } }));
             request["name"] = json!(format!("r{round}-{}", made.len()));
