@@ -41,6 +41,8 @@ async fn world_a_provider_in_python_is_compiled_beside_the_work_of_others() {
     assert!((12 << 20..32 << 20).contains(&wasm.len()), "{} bytes", wasm.len());
 
     let host = Host::start(&["secret"]).await;
+    // A quick machine makes more of them meanwhile than an app may have.
+    host.put("/v1/apps/demo/quota", json!({ "addons_max": 100_000 })).await.expect(200);
     let others = AtomicU32::new(0);
     // A neighbour's addon is made meanwhile.
     let (version, stages) = host

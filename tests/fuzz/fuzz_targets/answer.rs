@@ -26,7 +26,7 @@ static SPEC: LazyLock<AddonSpec> = LazyLock::new(|| AddonSpec {
     provision_type: ProvisionType::Independent,
     role: Role::User,
     attach_as: None,
-    parameters: Value::Null,
+    parameters: Value::Null.into(),
     variables: DeclaredVariables::Any(AnyVariable::Any),
     protected: false,
     external_id: None,

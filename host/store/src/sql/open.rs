@@ -24,7 +24,7 @@ use super::{SqlStore, migrations, nodes};
 use crate::{Clock, places};
 pub(super) use connect::reader;
 pub use directory::claim;
-pub(super) use directory::{database_in, mark_moved, moved};
+pub(super) use directory::{database_in, mark_moved, marker, moved, unmark};
 
 /// The store can't be opened.
 #[derive(Debug, thiserror::Error)]

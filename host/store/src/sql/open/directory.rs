@@ -43,7 +43,7 @@ pub(in crate::sql) fn database_in(dir: &Path) -> PathBuf {
 }
 
 /// The file that says that the database was moved.
-pub(super) fn marker(dir: &Path) -> PathBuf {
+pub(in crate::sql) fn marker(dir: &Path) -> PathBuf {
     dir.join(MOVED)
 }
 
