@@ -86,7 +86,7 @@ fn columns_here(conn: &Connection) -> BTreeSet<(String, String)> {
 /// Three rows in each table, whatever it is for. What belongs to another row is called as that is.
 fn fill(conn: &Connection) {
     let tables: BTreeSet<String> = columns_here(conn).into_iter().map(|(table, _)| table).collect();
-    conn.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
+    conn.execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM node").unwrap();
     for table in tables.iter().filter(|table| *table != "installation") {
         let sql = "SELECT name, type FROM pragma_table_xinfo(?) WHERE hidden = 0";
         let mut statement = conn.prepare(sql).unwrap();
