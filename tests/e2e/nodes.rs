@@ -36,22 +36,24 @@ async fn world_work_of_a_node_that_is_killed_moves_to_the_others() {
         let host = &cluster.nodes[number % 3].host;
         ids.push(host.create(sleeper(&format!("s-{number}"), 2_000)).await.id());
     }
-    until("work on the first node", async || (cluster.leases("node-0").await > 0).then_some(())).await;
-    cluster.nodes[0].host.kill();
+    let struck = cluster.busy().await;
+    let (one, other) = ((struck + 1) % 3, (struck + 2) % 3);
+    cluster.nodes[struck].host.kill();
     let began = Instant::now();
     for id in &ids {
-        let host = &cluster.nodes[1].host;
+        let host = &cluster.nodes[one].host;
         let ready = async || (host.settled(id).await["state"] == "ready").then_some(());
         until_within(MOVES_WITHIN, "an addon of a dead node", ready).await;
     }
     eprintln!("all were ready {:.1} s after the kill", began.elapsed().as_secs_f32());
     for id in &ids {
-        cluster.has_happened_once(1, id, "ready").await;
+        cluster.has_happened_once(one, id, "ready").await;
     }
     // Whoever asks anybody sees the same.
-    assert_eq!(cluster.nodes[1].host.variables().await, cluster.nodes[2].host.variables().await);
-    cluster.nodes[0].host.restart();
-    until("the node that was killed", async || (cluster.state("node-0").await == "working").then_some(())).await;
+    assert_eq!(cluster.nodes[one].host.variables().await, cluster.nodes[other].host.variables().await);
+    cluster.nodes[struck].host.restart();
+    let name = format!("node-{struck}");
+    until("the node that was killed", async || (cluster.state(&name).await == "working").then_some(())).await;
 }
 
 #[tokio::test]
@@ -71,11 +73,7 @@ async fn world_a_node_that_stood_still_writes_nothing_and_connects_nowhere() {
     let go = json!([{ "tcp": { "to": slow_at.to_string(), "send": "slow" } }, { "tcp": { "to": quick_at.to_string(), "send": "quick" } }]);
     let id = host.create(json!({ "service": "caller", "parameters": { "go": go } })).await.id();
     let (mut first, _) = slow.accept().await.unwrap();
-    let holder = until("whoever has it", async || {
-        let nodes = cluster.list(1).await;
-        nodes.iter().position(|node| node["leases"].as_u64() > Some(0))
-    })
-    .await;
+    let holder = cluster.busy().await;
     cluster.nodes[holder].host.signal("STOP");
     let other = &cluster.nodes[(holder + 1) % 3].host;
     // Another one does the whole again.
@@ -109,19 +107,20 @@ async fn world_a_node_that_is_cut_off_from_the_database_loses_its_work_and_comes
     for number in 0..9 {
         ids.push(cluster.nodes[number % 3].host.create(sleeper(&format!("c-{number}"), 3_000)).await.id());
     }
-    until("work on the first node", async || (cluster.leases("node-0").await > 0).then_some(())).await;
-    cluster.nodes[0].way.cut();
+    let struck = cluster.busy().await;
+    let other = (struck + 1) % 3;
+    cluster.nodes[struck].way.cut();
     for id in &ids {
-        let host = &cluster.nodes[1].host;
+        let host = &cluster.nodes[other].host;
         let ready = async || (host.settled(id).await["state"] == "ready").then_some(());
         until_within(MOVES_WITHIN, "an addon of a node that is cut off", ready).await;
-        cluster.has_happened_once(1, id, "ready").await;
+        cluster.has_happened_once(other, id, "ready").await;
     }
-    let cut_off = &cluster.nodes[0].host;
+    let cut_off = &cluster.nodes[struck].host;
     until("the word that it can't work", async || (cut_off.get("/readyz").await.status == 503).then_some(())).await;
     let refused = cut_off.create(sleeper("refused", 0)).await;
     assert_eq!(refused.status, 503, "{}", refused.text);
-    cluster.nodes[0].way.mend();
+    cluster.nodes[struck].way.mend();
     until("its recovery", async || (cut_off.get("/readyz").await.status == 200).then_some(())).await;
     let made = cut_off.create_and_wait(sleeper("after", 0)).await;
     assert_eq!(made.body["state"], "ready", "{}", made.text);

@@ -91,6 +91,14 @@ impl Cluster {
         self.node(name).await["state"].as_str().unwrap_or_default().to_owned()
     }
 
+    /// Waits until a node has work: which one.
+    pub(super) async fn busy(&self) -> usize {
+        until_within(Duration::from_secs(60), "work on a node", async || {
+            self.list(0).await.iter().position(|node| node["leases"].as_u64() > Some(0))
+        })
+        .await
+    }
+
     /// How many pieces of work a node has.
     pub(super) async fn leases(&self, name: &str) -> u64 {
         self.node(name).await["leases"].as_u64().unwrap_or_default()

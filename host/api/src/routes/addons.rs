@@ -1,5 +1,7 @@
 //! Addons: created, listed, shown, changed, deleted, had back.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -122,11 +124,16 @@ pub(super) async fn rotate(
 /// An addon on which an operation may be under way: 202 as long as somebody may want to wait for it.
 async fn operated(api: &Shared, record: AddonRecord, wait: Wait) -> Result<Response, Problem> {
     let record = match wait.at_most() {
-        Some(at_most) if !record.addon.is_settled() => api.control.wait_for_addon(record.spec.id, at_most).await?,
+        Some(at_most) if !record.addon.is_settled() => waited(api, record, at_most).await,
         _ => record,
     };
     let status = if record.addon.is_settled() { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok(wait.applied((status, Json(AddonView::from(&record)))))
+}
+
+/// The addon as it is after a wait; as it was, if that can't be said: what was asked for is begun, and must not seem to be refused.
+async fn waited(api: &Shared, record: AddonRecord, at_most: Duration) -> AddonRecord {
+    api.control.wait_for_addon(record.spec.id, at_most).await.unwrap_or(record)
 }
 
 /// `DELETE /v1/addons/{id}`
@@ -154,7 +161,7 @@ pub(super) async fn undelete(
     let mut record = api.control.undelete_addon(id).await?;
     if let Some(at_most) = wait.at_most() {
         turn.give_back();
-        record = api.control.wait_for_addon(id, at_most).await?;
+        record = waited(&api, record, at_most).await;
     }
     let status = match record.addon.state {
         AddonState::WaitingForProvision | AddonState::Provisioned => StatusCode::ACCEPTED,

@@ -36,15 +36,19 @@ impl Control {
             let Some(wish) = self.update(&record, &patch).await? else {
                 return self.protect_addon(record, patch.protected).await;
             };
-            let after = wish.after;
-            let asked = self.operate(record, wish, patch.protected).await;
+            let (after, spec) = (wish.after, record.spec.clone());
+            let refused = match self.operate(record, wish, patch.protected).await {
+                // As it was asked for, and not as it may be by now; and also if it can't be read just now, since it is begun.
+                Ok(asked) => {
+                    let spec = self.addon(id).await.map_or(spec, |record| record.spec);
+                    return Ok(AddonRecord { spec, ..asked });
+                }
+                Err(refused) => refused,
+            };
             record = self.addon(id).await?;
             let is_outrun = record.addon.running().is_none() && last(&record) != after;
-            match asked {
-                Err(ControlError::Refused { code: Code::OperationInProgress, .. }) if is_outrun => {}
-                // As it was asked for, and not as it may be by now.
-                Ok(asked) => return Ok(AddonRecord { spec: record.spec, ..asked }),
-                Err(refused) => return Err(refused),
+            if !(is_outrun && matches!(refused, ControlError::Refused { code: Code::OperationInProgress, .. })) {
+                return Err(refused);
             }
         }
         Err(in_the_way(&record))
