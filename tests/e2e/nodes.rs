@@ -16,7 +16,7 @@ use crate::support::{behave, guest, until, until_within};
 use cluster::Cluster;
 
 /// How long work may take to move: until the lease of whoever had it has run out, and a look more. Other tests run beside.
-const MOVES_WITHIN: Duration = Duration::from_millis(LEASE_MS + 15_000);
+const MOVES_WITHIN: Duration = Duration::from_millis(LEASE_MS + 30_000);
 
 /// Asks again until a call succeeds; the first call of all sleeps that long.
 fn sleeper(name: &str, sleep_ms: u64) -> Value {
