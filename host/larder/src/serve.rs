@@ -117,6 +117,8 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
         )
     })?;
     let address = listener.local_addr()?;
+    // Before anything is done about an engine: it may be one that this node must not touch.
+    control.announce(format!("http://{address}")).await?;
     let (stop, stopped) = watch::channel(false);
     let mut worker = tokio::spawn(Worker::new(control.clone(), WorkerConfig::default()).run(stopped.clone()));
 
@@ -128,7 +130,6 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
     let router = larder_api::router(control.clone(), config);
     let mut server = tokio::spawn(http::serve(listener, router, http::Limits::default(), stopped));
     shipped::install(&control, &dir).await?;
-    control.announce(format!("http://{address}")).await?;
     dir.announce(address)?;
     tracing::info!(url = %format!("http://{address}"), data_dir = %dir.path().display(), "serving");
 

@@ -12,7 +12,6 @@ use larder_domain::node::{Node, SILENT_MS_MAX};
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{EngineShared, NodeStore, ReachedEngine, Standing, Watcher};
 use larder_domain::{EngineName, NodeName, OperationId, StoreTime, WallTime};
-
 use uuid::Uuid;
 
 use super::SqlStore;
