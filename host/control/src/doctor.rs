@@ -123,6 +123,20 @@ impl Control {
         }
     }
 
+    /// Says whether new addons come to an engine. What is there stays.
+    ///
+    /// # Errors
+    /// `unknown_engine`.
+    pub async fn drain_engine(&self, name: &EngineName, drained: bool) -> Result<(), ControlError> {
+        let is_known = self.engines.get(name).is_ok()
+            || self.is_elsewhere(name).await?
+            || self.store.drained_engines().await?.contains(name);
+        if !is_known {
+            return Err(ControlError::refused(Code::UnknownEngine, format!("there is no engine `{name}`")));
+        }
+        Ok(self.store.set_engine_drained(name, drained).await?)
+    }
+
     /// Gives up an engine that will not come back: what deleted addons had there is forgotten, and their cleanup goes on without it. How
     /// many they are.
     ///
@@ -133,7 +147,7 @@ impl Control {
         if self.engines.get(name).is_ok() {
             return Err(in_use(format!("this host is configured with the engine `{name}`")));
         }
-        if self.store.engines_of_others().await?.iter().any(|engine| engine.name == *name) {
+        if self.is_elsewhere(name).await? {
             return Err(in_use(format!("another node is configured with the engine `{name}`")));
         }
         if !self.store.engine_addons().await?.iter().any(|(engine, _)| engine == name) {

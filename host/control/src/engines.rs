@@ -165,10 +165,15 @@ impl Control {
     /// This node's engine of that name, or why it has none.
     async fn own_engine(&self, name: &EngineName) -> Result<Result<Arc<NamedEngine>, NoEngine>, StoreError> {
         let engine = self.engines.get(name).cloned();
-        if engine.is_err() && self.store.engines_of_others().await?.iter().any(|other| other.name == *name) {
+        if engine.is_err() && self.is_elsewhere(name).await? {
             return Ok(Err(NoEngine::Elsewhere(name.clone())));
         }
         Ok(engine)
+    }
+
+    /// Whether another living node reaches an engine of that name.
+    pub(crate) async fn is_elsewhere(&self, name: &EngineName) -> Result<bool, StoreError> {
+        Ok(self.store.engines_of_others().await?.iter().any(|other| other.name == *name))
     }
 
     /// The engine of an addon that is to have objects. One that is on none yet, since its provider had no need of one or there was

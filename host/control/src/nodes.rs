@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use larder_domain::NodeName;
 use larder_domain::node::Node;
 use larder_domain::ports::store::Standing;
 use larder_domain::work::LEASE_RENEWAL_MS;
-use larder_domain::{EngineName, NodeName};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::worker::renew_leases;
@@ -42,20 +42,6 @@ impl Control {
             return Err(unknown());
         }
         self.nodes().await?.into_iter().find(|node| node.name == *name).ok_or_else(unknown)
-    }
-
-    /// Says whether new addons come to an engine. What is there stays.
-    ///
-    /// # Errors
-    /// `unknown_engine`.
-    pub async fn drain_engine(&self, name: &EngineName, drained: bool) -> Result<(), ControlError> {
-        let is_known = self.engines.get(name).is_ok()
-            || self.store.engines_of_others().await?.iter().any(|engine| engine.name == *name)
-            || self.store.drained_engines().await?.contains(name);
-        if !is_known {
-            return Err(ControlError::refused(Code::UnknownEngine, format!("there is no engine `{name}`")));
-        }
-        Ok(self.store.set_engine_drained(name, drained).await?)
     }
 
     /// Says that this node ends.
