@@ -270,7 +270,7 @@ fn found(world: &World) -> impl Iterator<Item = Found> {
         kind: ObjectKind::Container,
         full_name: full_name.clone(),
         owner: container.owner.clone(),
-        running: container.state == ContainerState::Running,
+        running: container.state == ContainerState::Running || world.listed_running.contains(full_name),
         networks: container.joined.keys().chain([&container.network]).cloned().collect(),
         operation: container.stream.as_ref().map(|stream| stream.operation),
     });

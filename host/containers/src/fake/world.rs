@@ -115,6 +115,8 @@ pub(super) struct World {
     pub(super) containers: BTreeMap<String, FakeContainer>,
     /// Containers that are just being removed.
     pub(super) leaving: BTreeSet<String>,
+    /// Containers that run by the list of all, whatever is known of them by themselves.
+    pub(super) listed_running: BTreeSet<String>,
     pub(super) exits_at_once: HashMap<String, (i64, String)>,
     pub(super) taken: BTreeSet<SocketAddr>,
     pub(super) execs: HashMap<String, Execs>,

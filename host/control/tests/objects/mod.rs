@@ -440,7 +440,10 @@ async fn what_an_engine_says_is_told_whoever_looks_and_what_is_lost_is_told_once
     let runs = async || host.engine.container(&name).filter(|it| it.state == ContainerState::Running).map(drop);
     let end: [(Call, &str, &dyn Fn()); 2] = [
         (Call::CreateContainer, "container_lost", &|| host.engine.destroy(&name)),
-        (Call::Start, "container_ended", &|| host.engine.exit(&name, 1, false, "")),
+        (Call::Start, "container_ended", &|| {
+            host.engine.lists_as_running(&name, true);
+            host.engine.exit(&name, 1, false, "");
+        }),
     ];
     for (call, kind, end) in end {
         let full = EngineError::Failed(format!("no space left on device for {IN_ITS_ENVIRONMENT}"));
@@ -455,6 +458,7 @@ async fn what_an_engine_says_is_told_whoever_looks_and_what_is_lost_is_told_once
         let why = format!("the container server does not run: {}", server.message);
         assert_eq!((health.state, health.reason), (HealthState::Unhealthy, Some(why)));
         assert_eq!(told(kind).await, 1, "{kind}: once, not with each try");
+        host.engine.lists_as_running(&name, false);
         host.engine.always_fail(call, &name, None);
         until("it to run again", runs).await;
         until("it to be noted", async || {

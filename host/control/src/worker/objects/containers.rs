@@ -293,12 +293,20 @@ impl Settling<'_> {
 
     /// Of a container that has just been lost, it is told once why it does not run again.
     pub(super) async fn does_not_run(&self, object: &StoredObject, error: &EngineError) -> Result<(), Unfinished> {
-        let runs = |found: &Found| found.owner.name == object.name && found.running;
-        if object.phase != Phase::Made || self.found.iter().any(runs) {
+        if object.phase != Phase::Made || self.runs(object).await {
             return Ok(());
         }
         let why = self.blotted(format!("the container {} does not run: {error}", object.name)).await?;
         self.is_ill(&why).await
+    }
+
+    /// Whether a container runs by the engine's word of it, or of all of them, which comes later, if it has none.
+    async fn runs(&self, object: &StoredObject) -> bool {
+        let is_it = |found: &Found| found.owner.name == object.name && found.running;
+        match self.engine.engine.state(&full_name(self.addon, &object.name)).await {
+            Ok(state) => state == Some(ContainerState::Running),
+            Err(_) => self.found.iter().any(is_it),
+        }
     }
 
     /// What is known of a ready addon is at once that it does not work.
