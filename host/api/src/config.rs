@@ -127,6 +127,11 @@ pub struct LaneLimits {
     pub waiting_max: usize,
     /// How long one waits for its turn.
     pub wait: Duration,
+    /// How long the answer to one that is turned away is kept back, so that whoever tries again at once takes no more time of the
+    /// server than that.
+    pub refusal_wait: Duration,
+    /// How many such answers are kept back at once; beyond, they are given without a wait.
+    pub refusals_waiting_max: usize,
 }
 
 impl Default for RequestLimits {
@@ -135,6 +140,8 @@ impl Default for RequestLimits {
             at_once_max,
             waiting_max,
             wait: Duration::from_millis(wait_ms),
+            refusal_wait: Duration::from_millis(250),
+            refusals_waiting_max: 512,
         };
         // As many writes as make a commit worth its wait for the disk; more make each wait longer and none come sooner.
         Self { reads: lane(128, 256, 500), writes: lane(64, 192, 500), slow: lane(32, 64, 2_000) }

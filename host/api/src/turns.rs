@@ -1,5 +1,6 @@
 //! How many requests are carried out at once. More wait for their turn, few and not for long; whoever comes then is told to come back
-//! (`429` with `Retry-After`). So no queue grows behind this one: the store's writer never has more jobs from here than there are turns.
+//! (`429` with `Retry-After`), a little later than that is known: who tries again at once would else take the time of those whose turn it
+//! is. So no queue grows behind this one: the store's writer never has more jobs from here than there are turns.
 //!
 //! Requests that only read have turns of their own, so that they are answered while writes are shed, and so have those that ask engines
 //! or providers, which may take their time. A turn is for work, not for waiting: a body is read before it is taken, and a request that
@@ -18,7 +19,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use larder_control::Code;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use tracing::Instrument as _;
 
 use crate::config::{LaneLimits, RequestLimits};
 use crate::problem::Problem;
@@ -95,28 +98,42 @@ struct Lane {
     doors: Arc<Semaphore>,
     /// For those under way.
     turns: Arc<Semaphore>,
+    /// For answers to those turned away.
+    refusals: Semaphore,
     shed: AtomicU64,
 }
 
 /// The right to be carried out, for as long as this lives.
-struct Place {
+struct Permit {
     _turn: OwnedSemaphorePermit,
     _door: OwnedSemaphorePermit,
 }
 
 impl Lane {
     fn new(name: &'static str, limits: &LaneLimits) -> Self {
-        let places = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
-        let doors = places(limits.at_once_max.saturating_add(limits.waiting_max));
-        Self { name, limits: limits.clone(), doors, turns: places(limits.at_once_max), shed: AtomicU64::new(0) }
+        let places = |count: usize| Semaphore::new(count.min(Semaphore::MAX_PERMITS));
+        Self {
+            name,
+            limits: limits.clone(),
+            doors: Arc::new(places(limits.at_once_max.saturating_add(limits.waiting_max))),
+            turns: Arc::new(places(limits.at_once_max)),
+            refusals: places(limits.refusals_waiting_max),
+            shed: AtomicU64::new(0),
+        }
     }
 
     /// Waits for a turn, in order of arrival, unless too many wait already.
-    async fn enter(&self) -> Result<Place, Problem> {
-        let door = Arc::clone(&self.doors).try_acquire_owned().map_err(|_| self.shed())?;
+    async fn enter(&self) -> Result<Permit, Problem> {
+        let Ok(door) = Arc::clone(&self.doors).try_acquire_owned() else {
+            let problem = self.shed();
+            if let Ok(_waiting) = self.refusals.try_acquire() {
+                sleep(self.limits.refusal_wait).await;
+            }
+            return Err(problem);
+        };
         let turn = timeout(self.limits.wait, Arc::clone(&self.turns).acquire_owned()).await;
         let turn = turn.map_err(|_| self.shed())?.map_err(|_| self.shed())?;
-        Ok(Place { _turn: turn, _door: door })
+        Ok(Permit { _turn: turn, _door: door })
     }
 
     fn shed(&self) -> Problem {
@@ -141,7 +158,17 @@ pub(crate) struct Turn(Option<Arc<Held>>);
 struct Held {
     api: Shared,
     kind: Kind,
-    place: Mutex<Option<Place>>,
+    place: Mutex<Place>,
+}
+
+/// Whether a request has its turn.
+#[derive(Default)]
+enum Place {
+    #[default]
+    None,
+    Taken(#[expect(dead_code, reason = "it is held, not read")] Permit),
+    /// It won't: its client has gone away.
+    Abandoned,
 }
 
 impl Turn {
@@ -155,23 +182,43 @@ impl Turn {
     /// Waits for the turn, unless the request has it already.
     pub(crate) async fn take(&self) -> Result<(), Problem> {
         let Some(held) = &self.0 else { return Ok(()) };
-        if held.place().is_none() {
-            let place = held.api.turns.lane(held.kind).enter().await?;
-            *held.place() = Some(place);
+        if matches!(*held.place(), Place::Taken(_)) {
+            return Ok(());
         }
+        let lane = held.api.turns.lane(held.kind);
+        let permit = lane.enter().await?;
+        let mut place = held.place();
+        if matches!(*place, Place::Abandoned) {
+            return Err(lane.shed());
+        }
+        *place = Place::Taken(permit);
         Ok(())
+    }
+
+    /// Nobody waits for the request any more. True if it has no turn; then it gets none.
+    fn abandon(&self) -> bool {
+        let Some(held) = &self.0 else { return true };
+        let mut place = held.place();
+        if matches!(*place, Place::Taken(_)) {
+            return false;
+        }
+        *place = Place::Abandoned;
+        true
     }
 
     /// Gives it back: from here on the request only waits.
     pub(crate) fn give_back(&self) {
         if let Some(held) = &self.0 {
-            *held.place() = None;
+            let mut place = held.place();
+            if matches!(*place, Place::Taken(_)) {
+                *place = Place::None;
+            }
         }
     }
 }
 
 impl Held {
-    fn place(&self) -> std::sync::MutexGuard<'_, Option<Place>> {
+    fn place(&self) -> std::sync::MutexGuard<'_, Place> {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -225,7 +272,32 @@ async fn admit(turn: Turn, mut request: Request, next: Next) -> Response {
         return problem.into_response();
     }
     request.extensions_mut().insert(turn.clone());
+    // What it asks for goes on also when its client has gone away, so its turn does.
+    let mut under_way =
+        UnderWay { turn: turn.clone(), task: tokio::spawn(finish(turn, request, next).in_current_span()) };
+    match (&mut under_way.task).await {
+        Ok(response) => response,
+        Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
+        Err(_) => Problem::new(Code::Internal, "the request was broken off").into_response(),
+    }
+}
+
+async fn finish(turn: Turn, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     turn.give_back();
     response
+}
+
+/// A request. It is broken off with its client only while it has no turn: while it waits for one, for its body, or for something to happen.
+struct UnderWay {
+    turn: Turn,
+    task: JoinHandle<Response>,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if self.turn.abandon() {
+            self.task.abort();
+        }
+    }
 }

@@ -131,7 +131,11 @@ impl FakeEngine {
     /// The list of all goes on to have a container as one that runs, as an engine's does for a moment after it has ended.
     pub fn lists_as_running(&self, full_name: &str, does: bool) {
         let mut world = self.world();
-        if does { world.listed_running.insert(full_name.to_owned()) } else { world.listed_running.remove(full_name) };
+        if does {
+            world.listed_running.insert(full_name.to_owned())
+        } else {
+            world.listed_running.remove(full_name)
+        };
     }
 
     /// A person pauses a container that runs, or lets it go on.

@@ -17,7 +17,8 @@ use crate::support::{Answer, TestHost, manifest, until};
 const SOON: Duration = Duration::from_secs(10);
 
 fn lane(at_once_max: usize, waiting_max: usize, wait_ms: u64) -> LaneLimits {
-    LaneLimits { at_once_max, waiting_max, wait: Duration::from_millis(wait_ms) }
+    let wait = Duration::from_millis(wait_ms);
+    LaneLimits { at_once_max, waiting_max, wait, refusal_wait: Duration::from_millis(5), refusals_waiting_max: 8 }
 }
 
 fn all(lane: &LaneLimits) -> RequestLimits {
@@ -128,10 +129,8 @@ async fn who_only_waits_holds_no_turn() {
         }
     });
     // One sends the first half of a body.
-    let body = stream::once(async { Ok::<_, std::io::Error>(Bytes::from("{")) });
-    let body = Body::from_stream(futures_util::StreamExt::chain(body, stream::pending()));
     let request = host.request(Method::PATCH, "/v1/apps/demo/config").header("content-type", "application/json");
-    let sends = host.open(request.body(body).unwrap());
+    let sends = host.open(request.body(endless("{")).unwrap());
     let goes_on = async {
         for name in ["a", "b", "c"] {
             until("a turn", || async { (host.put(&format!("/v1/apps/{name}")).await.status == 201).then_some(()) })
@@ -149,6 +148,47 @@ async fn who_only_waits_holds_no_turn() {
     host.delete(&path).await.expect(202);
     assert_eq!(watches.await.unwrap().expect(200)["state"], "deprovisioned");
     creates.await.unwrap();
+}
+
+/// A body without an end.
+fn endless(begins: &'static str) -> Body {
+    let begins = stream::once(async move { Ok::<_, std::io::Error>(Bytes::from(begins)) });
+    Body::from_stream(futures_util::StreamExt::chain(begins, stream::pending()))
+}
+
+#[tokio::test]
+async fn who_goes_away_keeps_its_turn_until_what_it_asked_for_is_done() {
+    let mut thing = manifest();
+    thing["options"] = json!({ "type": "object", "properties": { "hold": { "type": "boolean" } } });
+    let host = TestHost::builder().provider("thing", thing).requests(all(&lane(1, 0, 0))).start().await;
+    let under_way = async || told(&host, "larder_requests", "slow").await;
+    let set = || host.request(Method::PUT, "/v1/providers/thing/options").header("if-match", "\"1\"");
+    let options = json!({ "options": { "hold": true } });
+    tokio::select! {
+        answer = host.json(set(), &options) => panic!("{answer:?}"),
+        () = until("its turn", || async { (under_way().await == 1).then_some(()) }) => {}
+    }
+    // Its client is gone now.
+    assert_eq!(under_way().await, 1);
+    shed(host.json(set(), &options).await);
+    host.held.add_permits(1);
+    until("its end", || async { (under_way().await == 0).then_some(()) }).await;
+    // One whose body was still to come is broken off.
+    let request = set().header("content-type", "application/json").body(endless("{")).unwrap();
+    assert!(timeout(Duration::from_millis(50), host.open(request)).await.is_err());
+    host.held.add_permits(1);
+    let answer = host.json(set(), &options).await;
+    assert_ne!(answer.status, 429, "{answer:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_kept_back_unless_too_many_are() {
+    let kept_back = LaneLimits { refusal_wait: Duration::from_secs(600), ..lane(0, 0, 0) };
+    let host = TestHost::builder().requests(all(&kept_back)).start().await;
+    let asks = || async { (Instant::now(), shed(host.get("/v1/apps").await)).0.elapsed() };
+    let all = futures_util::future::join_all((0..10).map(|_| asks())).await;
+    let at_once = all.iter().filter(|took| **took < Duration::from_secs(600)).count();
+    assert_eq!((all.len(), at_once), (10, 2), "{all:?}");
 }
 
 /// The middle one and the hundredth from the end of a hundred.

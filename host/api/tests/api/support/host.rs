@@ -12,7 +12,7 @@ use larder_control::{Control, NoSink, Worker, WorkerConfig};
 use larder_store::{KeyfileSealer, SqlStore, SystemClock};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt;
 
 use super::runtime::Scripted;
@@ -72,15 +72,16 @@ impl Builder {
     /// Starts the host.
     pub(crate) async fn start(self) -> TestHost {
         let dir = TempDir::new().unwrap();
+        let held = Arc::new(Semaphore::new(0));
         let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.path().join("key")).unwrap());
         let store = Arc::new(SqlStore::open(dir.path(), sealer, Arc::new(SystemClock::new())).unwrap());
-        let control = Control::new(store, Arc::new(Scripted::default()), Arc::new(NoSink));
+        let control = Control::new(store, Arc::new(Scripted::new(Arc::clone(&held))), Arc::new(NoSink));
         let control = control.with_delete_grace(self.delete_grace).with_app_addons_max(self.app_addons_max);
         let (stop, stopped) = watch::channel(false);
         if self.works {
             tokio::spawn(Worker::new(control.clone(), WorkerConfig::default()).run(stopped));
         }
-        let host = TestHost { router: router(control, self.config), stop, _dir: dir };
+        let host = TestHost { router: router(control, self.config), held, stop, _dir: dir };
         for (name, manifest) in self.providers {
             assert_eq!(host.upload(name, &manifest.to_string()).await.expect(201)["state"], "active");
         }
@@ -91,6 +92,8 @@ impl Builder {
 /// A host, stopped when dropped.
 pub(crate) struct TestHost {
     router: Router,
+    /// Each permit lets a provider's look at options go on that is held.
+    pub(crate) held: Arc<Semaphore>,
     stop: watch::Sender<bool>,
     _dir: TempDir,
 }

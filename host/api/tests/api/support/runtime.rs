@@ -1,7 +1,7 @@
 //! Providers without wasm: a component is its manifest, and an addon's parameters say how its provider behaves.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,6 +13,7 @@ use larder_domain::ports::runtime::{Call, CallReport, Export, Interface, LogLine
 use larder_domain::provider::Refusal;
 use larder_domain::{Digest, SecretString};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 /// A manifest with one service, which sets these variables.
 pub(crate) fn manifest_of(service: &str, variables: Value) -> Value {
@@ -37,9 +38,19 @@ pub(crate) fn manifest() -> Value {
     manifest_of("thing", json!(["THING_URL"]))
 }
 
-/// The runtime. A component that begins with `refuse` is refused, one that begins with `panic` brings the host down.
-#[derive(Default)]
-pub(crate) struct Scripted(Mutex<HashMap<Digest, String>>);
+/// The runtime. A component that begins with `refuse` is refused, one that begins with `panic` brings the host down, and options with the
+/// word `hold` are thought about until somebody lets them go.
+pub(crate) struct Scripted {
+    components: Mutex<HashMap<Digest, String>>,
+    held: Arc<Semaphore>,
+}
+
+impl Scripted {
+    /// Each permit of `held` lets one go that is held.
+    pub(crate) fn new(held: Arc<Semaphore>) -> Self {
+        Self { components: Mutex::default(), held }
+    }
+}
 
 #[async_trait]
 impl ProviderRuntime for Scripted {
@@ -52,7 +63,7 @@ impl ProviderRuntime for Scripted {
     }
 
     async fn load(&self, digest: Digest, wasm: Vec<u8>) -> Result<(), Refusal> {
-        self.0.lock().unwrap().insert(digest, String::from_utf8(wasm).unwrap());
+        self.components.lock().unwrap().insert(digest, String::from_utf8(wasm).unwrap());
         Ok(())
     }
 
@@ -61,7 +72,7 @@ impl ProviderRuntime for Scripted {
     }
 
     fn is_loaded(&self, digest: Digest) -> bool {
-        self.0.lock().unwrap().contains_key(&digest)
+        self.components.lock().unwrap().contains_key(&digest)
     }
 
     fn exports(&self, _digest: Digest) -> Vec<Interface> {
@@ -69,7 +80,7 @@ impl ProviderRuntime for Scripted {
     }
 
     fn unload(&self, digest: Digest) {
-        self.0.lock().unwrap().remove(&digest);
+        self.components.lock().unwrap().remove(&digest);
     }
 
     fn usage(&self) -> Usage {
@@ -79,10 +90,13 @@ impl ProviderRuntime for Scripted {
     async fn describe(
         &self,
         digest: Digest,
-        _options: &SecretString,
+        options: &SecretString,
         _limits: CallLimits,
     ) -> Result<Result<String, String>, Fault> {
-        Ok(Ok(self.0.lock().unwrap()[&digest].clone()))
+        if options.reveal().contains("hold") {
+            self.held.acquire().await.unwrap().forget();
+        }
+        Ok(Ok(self.components.lock().unwrap()[&digest].clone()))
     }
 
     async fn call(&self, call: Call) -> CallReport {
