@@ -8,9 +8,11 @@ mod docker;
 mod fixture;
 mod lifecycle;
 mod neighbours;
+mod nodes;
 mod overload;
 mod parked;
 mod policy;
+mod postgres;
 mod report;
 mod restart_due;
 mod scale;
@@ -32,6 +34,8 @@ const MEASUREMENTS: &[(&str, Measurement)] = &[
     ("parked", parked::measure),
     ("policy", policy::measure),
     ("scale", scale::measure),
+    ("scale_postgres", scale::measure_postgres),
+    ("nodes", nodes::measure),
     ("idle", server::idle),
     ("restart", server::restart),
     ("restart_100", server::restart_100),

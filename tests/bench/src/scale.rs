@@ -1,4 +1,4 @@
-//! Row `scale`: time per transition in a store of a million addons, over that in one of a thousand.
+//! Rows `scale` and `scale_postgres`: time per transition in a store of a million addons, over that in one of a thousand.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,11 +11,15 @@ use larder_domain::ports::store::{Change, Created, Fence, Leased, NewAddon, Stor
 use larder_domain::secret::Seed;
 use larder_domain::work::Lease;
 use larder_domain::{AddonId, AddonName, Event, SecretString};
-use larder_store::{KeyfileSealer, SqlStore, SystemClock};
+use larder_store::{KeyfileSealer, Server, SqlStore, SystemClock, Time};
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use uuid::Uuid;
 
 use crate::fixture;
+use crate::postgres::Postgres;
 use crate::report::{Bound, Row, median};
 
 const SMALL: usize = 1_000;
@@ -30,42 +34,65 @@ const TRANSITIONS_EACH: usize = 4;
 const BATCH: usize = 128;
 
 pub(crate) fn measure() -> Result<Vec<Row>> {
+    compare("scale", &mut |_| {
+        let dir = TempDir::new()?;
+        let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.path().join("key"))?);
+        let store: Arc<dyn Store> = Arc::new(SqlStore::open(dir.path(), sealer, Arc::new(SystemClock::new()))?);
+        Ok((store, Some(dir)))
+    })
+}
+
+pub(crate) fn measure_postgres() -> Result<Vec<Row>> {
+    let Some(postgres) = Postgres::start()? else { return Ok(vec![]) };
+    compare("scale_postgres", &mut |number| {
+        if number == 1 {
+            // The large one is filled: what a server does by itself if that takes it longer than some minutes.
+            postgres.says("scale_0", "VACUUM ANALYZE")?;
+        }
+        let url = postgres.database(&format!("scale_{}", number))?;
+        let tls = ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth();
+        let node = "bench".parse()?;
+        let server = Server { url: SecretString::new(url), tls, time: Time::Servers, node, home: Uuid::nil() };
+        let sealer = Arc::new(KeyfileSealer::from_key(&[7; 32]));
+        let store: Arc<dyn Store> = Arc::new(SqlStore::connect(server, sealer, Arc::new(SystemClock::new()))?);
+        Ok((store, None))
+    })
+}
+
+/// An empty store, and the directory that it is in, if it is in one. The first is the large one.
+type Open<'a> = &'a mut dyn FnMut(usize) -> Result<(Arc<dyn Store>, Option<TempDir>)>;
+
+fn compare(row: &'static str, open: Open<'_>) -> Result<Vec<Row>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let rounds = runtime.block_on(rounds())?;
+    let mut large = Filled::with(&runtime, open(0)?, LARGE)?;
+    let mut rounds = Vec::with_capacity(ROUNDS);
+    for round in 1..=ROUNDS {
+        let mut small = Filled::with(&runtime, open(round)?, SMALL)?;
+        // One right after the other.
+        rounds.push((runtime.block_on(small.transition_us())?, runtime.block_on(large.transition_us())?));
+    }
     let [ratio, large, small] = [|r: &(f64, f64)| r.1 / r.0, |r: &(f64, f64)| r.1, |r: &(f64, f64)| r.0]
         .map(|figure| median(rounds.iter().map(figure).collect()));
     let note = format!(
         "median of {ROUNDS}: {large:.1} µs a transition with {LARGE} ready addons, {small:.1} µs with {SMALL}; \
          fresh addons, {BATCH} at once"
     );
-    Ok(vec![Row { row: "scale", value: ratio, bound: Bound::AtMost(1.2), unit: "× a small store", note }])
-}
-
-/// Microseconds per transition, each time in a small store and in the large one.
-async fn rounds() -> Result<Vec<(f64, f64)>> {
-    let mut large = Filled::with(LARGE).await?;
-    let mut rounds = Vec::with_capacity(ROUNDS);
-    for _ in 0..ROUNDS {
-        let mut small = Filled::with(SMALL).await?;
-        rounds.push((small.transition_us().await?, large.transition_us().await?));
-    }
-    Ok(rounds)
+    Ok(vec![Row { row, value: ratio, bound: Bound::AtMost(1.2), unit: "× a small store", note }])
 }
 
 /// A store with this many ready addons.
 struct Filled {
     store: Arc<dyn Store>,
     addons: usize,
-    _dir: TempDir,
+    _dir: Option<TempDir>,
 }
 
 impl Filled {
-    async fn with(addons: usize) -> Result<Self> {
-        let dir = TempDir::new()?;
-        let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.path().join("key"))?);
-        let store: Arc<dyn Store> = Arc::new(SqlStore::open(dir.path(), sealer, Arc::new(SystemClock::new()))?);
-        store.create_app(&"bench".parse()?).await?;
-        drive(&store, 0..addons).await?;
+    fn with(runtime: &Runtime, (store, dir): (Arc<dyn Store>, Option<TempDir>), addons: usize) -> Result<Self> {
+        runtime.block_on(async {
+            store.create_app(&"bench".parse()?).await?;
+            drive(&store, 0..addons).await
+        })?;
         Ok(Self { store, addons, _dir: dir })
     }
 

@@ -18,10 +18,14 @@ const START_MAX: Duration = Duration::from_secs(30);
 /// How often a start is measured.
 const STARTS: usize = 9;
 
+/// What all nodes of an installation have.
+const SHARED: [&str; 2] = ["sealing.key", "admin.token"];
+
 /// A server in a directory of its own; ended when dropped.
 pub(crate) struct Server {
     dir: TempDir,
     child: Child,
+    words: Vec<String>,
     pub(crate) url: String,
     pub(crate) token: String,
 }
@@ -29,9 +33,17 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one with the shipped providers, and waits until they are active.
     pub(crate) fn start() -> Result<Self> {
+        Self::start_with(&[], None)
+    }
+
+    /// The same with these options too; with the key and the token of another node's directory.
+    pub(crate) fn start_with(words: &[String], like: Option<&Path>) -> Result<Self> {
         let dir = TempDir::new()?;
-        let child = spawn(dir.path(), "127.0.0.1:0")?;
-        let mut server = Self { dir, child, url: String::new(), token: String::new() };
+        for (file, like) in like.iter().flat_map(|like| SHARED.map(|file| (file, like))) {
+            fs::copy(like.join(file), dir.path().join(file))?;
+        }
+        let child = spawn(dir.path(), "127.0.0.1:0", words)?;
+        let mut server = Self { dir, child, words: words.to_vec(), url: String::new(), token: String::new() };
         let announced = server.wait_for("server.json")?;
         let announced: Value = serde_json::from_str(&announced)?;
         server.url = announced["url"].as_str().context("server.json has no url")?.to_owned();
@@ -40,7 +52,7 @@ impl Server {
         Ok(server)
     }
 
-    /// The database's file.
+    /// Its directory.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
@@ -99,10 +111,10 @@ fn binary() -> Result<PathBuf> {
     std::env::var_os("LARDER_BIN").map(PathBuf::from).context("LARDER_BIN is not set: run `cargo xtask bench`")
 }
 
-fn spawn(dir: &Path, listen: &str) -> Result<Child> {
+fn spawn(dir: &Path, listen: &str, words: &[String]) -> Result<Child> {
     let log = fs::OpenOptions::new().create(true).append(true).open(dir.join("log"))?;
     let mut command = Command::new(binary()?);
-    command.args(["serve", "--listen", listen, "--data-dir"]).arg(dir).env("LARDER_LOG", "warn");
+    command.args(["serve", "--listen", listen, "--data-dir"]).arg(dir).args(words).env("LARDER_LOG", "warn");
     Ok(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?)
 }
 
@@ -146,7 +158,7 @@ fn start_again(mut server: Server, row: &'static str, bound_ms: f64) -> Result<V
     for _ in 0..STARTS {
         server.stop()?;
         let started = Instant::now();
-        server.child = spawn(server.dir.path(), &address)?;
+        server.child = spawn(server.dir.path(), &address, &server.words)?;
         while !is_ready(&address) {
             if started.elapsed() > START_MAX {
                 bail!("the server did not start again");

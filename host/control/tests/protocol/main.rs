@@ -21,8 +21,8 @@ fn one_addon_on_three_nodes() {
 }
 
 #[test]
-fn an_addon_and_its_part_on_two_nodes() {
-    look_at("two addons, two nodes", &Model::new(2, 2, 1, None));
+fn an_addon_and_its_part_on_three_nodes() {
+    look_at("two addons, three nodes", &Model::new(3, 2, 1, None));
 }
 
 fn look_at(what: &str, model: &Model) {
