@@ -20,7 +20,7 @@ use wasmtime::{Store, UpdateDeadline};
 use crate::answer::{Answer, begun, checked, configured, described, progressed};
 use crate::data::{CallData, Shared};
 use crate::fault::{Circumstances, invalid_answer, panicked};
-use crate::lease::Lease;
+use crate::lease::{Lease, LeaseLost};
 use crate::loaded::{AddonParam, Begun, Checked, Configured, DescribeParam, Described, Loaded, Optional, Progressed};
 use crate::meter::{Ended, Metered, on_tick};
 
@@ -69,6 +69,14 @@ fn store(loaded: &Loaded, data: CallData) -> Store<CallData> {
     store.set_max_component_handles(limits.handles);
     store.epoch_deadline_callback(|_| -> wasmtime::Result<UpdateDeadline> { on_tick() });
     store.set_epoch_deadline(1);
+    // A turn may last a tick, and the process be stopped in the middle of it.
+    let lease = store.data().lease.clone();
+    if lease.can_be_lost() {
+        store.call_hook(move |_, hook| match hook.entering_host() && !lease.is_held() {
+            true => Err(LeaseLost.into()),
+            false => Ok(()),
+        });
+    }
     store
 }
 

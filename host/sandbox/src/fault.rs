@@ -16,6 +16,7 @@ use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use crate::capability::log::{last_words, printable};
+use crate::lease::LeaseLost;
 use crate::memory::Refused;
 use crate::meter::{CpuSpent, Over};
 
@@ -61,12 +62,15 @@ impl Circumstances<'_> {
             Over::Cpu => self.passed(Limit::Cpu),
             Over::Wall => self.passed(Limit::Wall),
             // Nobody gets to see it: what came of the call is not stored.
-            Over::Lease => host("the call has lost its lease, and somebody else may drive the addon by now"),
+            Over::Lease => host(&LeaseLost.to_string()),
         }
     }
 
     /// The engine ended the call.
     pub(crate) fn error(&self, error: &wasmtime::Error) -> Fault {
+        if error.is::<LeaseLost>() {
+            return self.over(Over::Lease);
+        }
         if let Some(limit) = self.limit(error) {
             return self.passed(limit);
         }

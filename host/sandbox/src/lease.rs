@@ -1,5 +1,6 @@
 //! Whether a call may go on: a process that was stopped for longer than a lease lasts must not act for an addon that another one drives by
-//! now. What the guest gets to do after that is refused before anybody tells this process that it lost the lease.
+//! now. What the guest gets to do after that is refused before anybody tells this process that it lost the lease: its next turn, and
+//! within a turn whatever it asks of the host.
 
 use std::sync::Arc;
 
@@ -14,10 +15,19 @@ impl Lease {
         Self(Some(Arc::clone(context)))
     }
 
+    pub(crate) const fn can_be_lost(&self) -> bool {
+        self.0.is_some()
+    }
+
     pub(crate) fn is_held(&self) -> bool {
         self.0.as_ref().is_none_or(|context| context.is_held())
     }
 }
+
+/// What a guest's next step into the host ends with.
+#[derive(Debug, thiserror::Error)]
+#[error("the call has lost its lease, and somebody else may drive the addon by now")]
+pub(crate) struct LeaseLost;
 
 #[cfg(test)]
 pub(crate) mod tests {
