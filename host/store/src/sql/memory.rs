@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use larder_domain::NodeName;
 use larder_domain::ports::Sealer;
+use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 
 use uuid::Uuid;
@@ -22,6 +23,9 @@ use super::watch::Pokes;
 use super::writer::{Committer, STATEMENTS_CACHED_MAX, Writer};
 use super::{SqlStore, migrations, nodes};
 use crate::Clock;
+
+/// To SQLite's backup, as many as there are.
+const ALL_PAGES: i32 = -1;
 
 /// Tells the databases of this process apart.
 static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -49,9 +53,8 @@ impl MemoryDatabase {
     /// # Errors
     /// SQLite has no memory to give.
     pub fn copy(&self) -> Result<Self, OpenError> {
-        // Connected to before it is written, or it would be gone when the writing ends.
-        let copy = Self::empty()?;
-        self.keeper.execute("VACUUM INTO ?", [&copy.name])?;
+        let mut copy = Self::empty()?;
+        Backup::new(&self.keeper, &mut copy.keeper)?.step(ALL_PAGES)?;
         Ok(copy)
     }
 
