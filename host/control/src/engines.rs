@@ -93,7 +93,7 @@ impl Engines {
     pub(crate) fn reached(&self) -> Vec<ReachedEngine> {
         let reached = |engine: &Arc<NamedEngine>| {
             let EngineSettings { name, url, advertise, labels, weight, .. } = engine.settings.clone();
-            ReachedEngine { name, url, advertise: advertise.to_string(), labels, weight }
+            ReachedEngine { name, url, advertise: advertise.to_string(), labels, weight, is_added: false }
         };
         self.iter().map(reached).collect()
     }

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::{EngineName, LabelText, NameError};
 
+/// How many engines there may be.
+pub const ENGINES_MAX: usize = 32;
 /// How many labels an engine may have, and how many a wish may name.
 pub const ENGINE_LABELS_MAX: usize = 16;
 /// The heaviest that an engine may be.
