@@ -2,6 +2,8 @@
 //!
 //! An addon is on one engine for good, since its volumes are. So this is asked once, when it is created.
 
+mod definition;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -9,6 +11,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::names::{EngineName, LabelText, NameError};
+
+pub use definition::{EngineDefinition, EngineTls, NoDefinition};
 
 /// How many engines there may be.
 pub const ENGINES_MAX: usize = 32;

@@ -199,7 +199,10 @@ fn announce(tx: &Tx<'_>, own: &Own, url: &str, engines: &[ReachedEngine]) -> Out
         }
     }
     let name = own.name.as_str();
-    tx.execute("UPDATE node SET url = ?, seen = ? WHERE name = ?", (url, tx.now.0, name))?;
+    if tx.execute("UPDATE node SET url = ?, seen = ? WHERE name = ?", (url, tx.now.0, name))? == 0 {
+        // It has left, or was forgotten; then it says so again when it is heard of.
+        return Ok(());
+    }
     tx.execute("DELETE FROM node_engine WHERE node = ?", [name])?;
     for engine in engines {
         let ReachedEngine { name: engine, url, advertise, labels, weight, is_added } = engine;
