@@ -50,7 +50,10 @@ fn placement(
     let fits = |engine: &&ReachedEngine| wishes.iter().all(|wish| wish.fits(&engine.name, &engine.labels));
     let fitting: Vec<&ReachedEngine> = engines.iter().filter(fits).collect();
     let open = fitting.iter().filter(|engine| !drained.contains(&engine.name));
-    let candidate = |engine: &&ReachedEngine| Candidate { name: engine.name.clone(), weight: engine.weight };
+    let candidate = |engine: &&ReachedEngine| {
+        let ReachedEngine { name, weight, is_added, .. } = *engine;
+        Candidate { name: name.clone(), weight: *weight, is_added: *is_added }
+    };
     let candidates: Vec<Candidate> = open.map(candidate).collect();
     match (candidates.is_empty(), fitting.first()) {
         (false, _) => Ok(Placement { candidates, is_wished: wish.is_some() }),

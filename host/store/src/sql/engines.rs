@@ -2,7 +2,7 @@
 //! at once are spread like many who come one after the other.
 
 use async_trait::async_trait;
-use larder_domain::engines::{EngineWish, Placement};
+use larder_domain::engines::{Candidate, EngineWish, Placement};
 use larder_domain::history::Entry;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{AddRefusal, AddedEngine, EngineStore, Inhabited, NewEngine, Watcher};
@@ -177,13 +177,29 @@ pub(super) fn choose(
     if let Some(parent) = parent {
         return Ok(row(tx.conn, parent)?.and_then(|place| place.engine));
     }
-    let Some(placement) = placement else { return Ok(None) };
+    let Some(mut placement) = placement.cloned() else { return Ok(None) };
+    let there = still_there(tx, &placement.candidates)?;
+    // Who wished for what is gone by now is not to be elsewhere.
+    if !(there.is_empty() && placement.is_wished) {
+        placement.candidates = there;
+    }
     let live = |engine: &EngineName| {
         // A count that went wrong makes for a bad choice. It keeps nobody from creating addons.
         let sql = "SELECT CASE WHEN live > 0 THEN live ELSE 0 END FROM engine_tally WHERE engine = ?";
         Ok::<u64, super::error::Failure>(tx.find(sql, [engine.as_str()], |row| row.uint())?.unwrap_or_default())
     };
     Ok(placement.roomiest(live)?.cloned())
+}
+
+/// Those that nobody has given up since it was looked which there are.
+fn still_there(tx: &Tx<'_>, candidates: &[Candidate]) -> Outcome<Vec<Candidate>> {
+    let mut there = vec![];
+    for candidate in candidates {
+        if !candidate.is_added || added::is_there(tx.conn, &candidate.name)? {
+            there.push(candidate.clone());
+        }
+    }
+    Ok(there)
 }
 
 /// Counts an addon that has come to live or lives no more, if it is on an engine by itself and not as a part of another one.

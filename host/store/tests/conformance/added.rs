@@ -77,7 +77,7 @@ pub(crate) async fn a_name_is_one_engines_and_so_is_a_url(world: World) {
 }
 
 fn on(world: &World, name: &str) -> NewAddon {
-    let candidates = vec![Candidate { name: name.parse().unwrap(), weight: 1 }];
+    let candidates = vec![Candidate { name: name.parse().unwrap(), weight: 1, is_added: true }];
     NewAddon { engine: Some(Placement { candidates, is_wished: false }), ..new_addon(world, None) }
 }
 
@@ -99,6 +99,9 @@ pub(crate) async fn an_engine_moves_while_nobody_is_on_it(world: World) {
     assert_ne!(world.store.engines_revision().await.unwrap(), before);
     assert_eq!((added(&world).await, world.store.drained_engines().await.unwrap()), (vec![], vec![]));
     assert_eq!(world.store.audit(None, None, 1).await.unwrap()[0].action.as_str(), "engine_forgotten");
+    // Who was about to put an addon there puts it nowhere.
+    let late = world.create(on(&world, "rack")).await;
+    assert_eq!(world.store.addon(late).await.unwrap().unwrap().engine, None);
     assert_eq!(add(&world, "rack", "tcp://10.0.0.3:2376").await, Ok(true));
 }
 

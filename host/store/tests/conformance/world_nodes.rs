@@ -137,7 +137,7 @@ async fn work_about_an_engine_is_for_those_who_reach_it() {
     let id = world.create(new_addon(&world, None)).await;
     let elsewhere = a.engines_of_others().await.unwrap();
     assert_eq!(elsewhere.iter().map(|engine| &engine.name).collect::<Vec<_>>(), [&rack]);
-    let candidate = larder_domain::engines::Candidate { name: rack.clone(), weight: 1 };
+    let candidate = larder_domain::engines::Candidate { name: rack.clone(), weight: 1, is_added: false };
     let placement = larder_domain::engines::Placement { candidates: vec![candidate], is_wished: false };
     assert_eq!(a.pin_engine(id, &placement).await.unwrap(), Some(rack));
     assert_eq!(a.lease_due(a.node(), 5, vec![]).await.unwrap(), [], "it is for the other");
