@@ -12,14 +12,20 @@ async fn host(test: &str) -> Option<(Postgres, Host)> {
     host_with(test, &["chameleon", "secret", "parameters"], &[]).await
 }
 
-/// The same, with these providers and arguments.
-pub(crate) async fn host_with(test: &str, providers: &[&str], arguments: &[&str]) -> Option<(Postgres, Host)> {
+/// The same, empty, with these arguments.
+pub(crate) async fn host_with_none(test: &str, arguments: &[&str]) -> Option<(Postgres, Host)> {
     if !may_change_the_machine(test, "installs PostgreSQL") {
         return None;
     }
     let server = Postgres::start();
     server.says("CREATE DATABASE larder");
     let host = Host::empty_with(&[&words(&server)[..], arguments].concat()).await;
+    Some((server, host))
+}
+
+/// The same, with these providers and arguments.
+pub(crate) async fn host_with(test: &str, providers: &[&str], arguments: &[&str]) -> Option<(Postgres, Host)> {
+    let (server, host) = host_with_none(test, arguments).await?;
     for name in providers {
         assert_eq!(host.upload(name, guest(name)).await.body["state"], "active", "{name}");
     }

@@ -1,5 +1,7 @@
 //! Several engines by name: where addons go, what is shown of engines, and that a bad one keeps nobody from the others.
 
+pub(crate) mod added;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -31,17 +33,21 @@ impl Engines {
 
     /// A host on these engines, with the test guest `crane`, which may have a container and a volume.
     async fn host(&self) -> Host {
-        let host = Host::empty_with(&["--engines", self.path().to_str().unwrap()]).await;
-        host.put("/v1/apps/demo", json!({})).await.expect(201);
-        host.upload("crane", guest("crane")).await;
-        let requests =
-            json!({ "requests": ["larder-test/busybox:1 memory=32MiB commands=busybox", "volumes=1"] }).to_string();
-        for words in [&["options", "crane", "--json-options", &requests][..], &["grant", "crane", "--all"]] {
-            let (code, _, error) = host.cli(&[&["provider"], words].concat());
-            assert_eq!(code, 0, "{error}");
-        }
-        host
+        with_crane(Host::empty_with(&["--engines", self.path().to_str().unwrap()]).await).await
     }
+}
+
+/// A fresh host, with the test guest `crane`, which may have a container and a volume, and the app `demo`.
+pub(crate) async fn with_crane(host: Host) -> Host {
+    host.put("/v1/apps/demo", json!({})).await.expect(201);
+    host.upload("crane", guest("crane")).await;
+    let requests =
+        json!({ "requests": ["larder-test/busybox:1 memory=32MiB commands=busybox", "volumes=1"] }).to_string();
+    for words in [&["options", "crane", "--json-options", &requests][..], &["grant", "crane", "--all"]] {
+        let (code, _, error) = host.cli(&[&["provider"], words].concat());
+        assert_eq!(code, 0, "{error}");
+    }
+    host
 }
 
 /// Where nothing listens.
@@ -50,7 +56,7 @@ fn dead(name: &str) -> Value {
 }
 
 /// An addon that is to have a volume, or with an image a container too.
-fn crane(name: &str, engine: Option<&str>, is_served: bool) -> Value {
+pub(crate) fn crane(name: &str, engine: Option<&str>, is_served: bool) -> Value {
     let volume = json!({ "kind": "volume", "name": "data" });
     let server = json!({ "kind": "container", "name": "server", "image": "larder-test/busybox:1", "memory_bytes": 16 << 20,
         "entrypoint": ["/bin/busybox"], "command": ["nc", "-ll", "-p", "7000", "-e", "/bin/busybox", "echo", "here"],
@@ -67,7 +73,7 @@ fn crane(name: &str, engine: Option<&str>, is_served: bool) -> Value {
     asks
 }
 
-async fn states(host: &Host) -> Vec<String> {
+pub(crate) async fn states(host: &Host) -> Vec<String> {
     let engines = host.get("/v1/engines").await.expect(200)["engines"].clone();
     let state = |engine: &Value| {
         let of = |key: &str| engine[key].as_str().unwrap_or("-").to_owned();
@@ -249,7 +255,7 @@ async fn world_docker_engines_do_not_stand_in_for_one_another() {
 }
 
 /// An addon with a container on an engine, once it is ready.
-async fn made(host: &Host, name: &str, engine: &str) -> Value {
+pub(crate) async fn made(host: &Host, name: &str, engine: &str) -> Value {
     let made = host.create_and_wait(crane(name, Some(engine), true)).await;
     assert_eq!(made.body["state"], "ready", "{}", made.text);
     made.body.clone()

@@ -3,6 +3,7 @@
 
 mod chaos;
 mod cluster;
+mod engines;
 
 use std::time::{Duration, Instant};
 

@@ -7,5 +7,5 @@ mod query;
 
 pub(crate) use headers::{EventsWanted, IdempotencyKey, Revision, Wait, require_encoding, require_media_type};
 pub(crate) use json::{JsonBody, NoBody};
-pub(crate) use path::InPath;
+pub(crate) use path::{InPath, NewEngineName};
 pub(crate) use query::{NoQuery, Query};

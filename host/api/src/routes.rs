@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{delete, get, post, put};
+use axum::routing::{get, post, put};
 
 use crate::state::Shared;
 use crate::turns;
@@ -76,7 +76,7 @@ fn slow() -> Router<Shared> {
         .route("/v1/apps/{app}/network", put(apps::set_network))
         .route("/v1/key/rotate", post(key::rotate))
         .route("/v1/engines", get(engines::list))
-        .route("/v1/engines/{engine}", delete(engines::forget))
+        .route("/v1/engines/{engine}", put(engines::add).delete(engines::forget))
         .route("/v1/engines/prune", post(engines::prune))
         .route("/v1/engines/{engine}/drain", post(engines::drain))
         .route("/v1/engines/{engine}/resume", post(engines::resume))

@@ -36,4 +36,4 @@ mod wire;
 pub use endpoint::BadEndpoint;
 pub use engine::DockerEngine;
 pub use registries::{DEFAULT_REGISTRY, Login, Registries};
-pub use tls::{Tls, TlsError, TlsFiles};
+pub use tls::{Pem, Tls, TlsError, TlsProof};

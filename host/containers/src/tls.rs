@@ -3,9 +3,9 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use larder_domain::SecretString;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -13,38 +13,47 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// Files in PEM, each for one part of the proof.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The authority that signed the engine's certificate.
-    pub ca: PathBuf,
-    /// This host's certificate.
-    pub cert: PathBuf,
-    /// The key that belongs to it.
-    pub key: PathBuf,
+/// A text in PEM, and what people call it: the name of its file, say.
+#[derive(Debug, Clone)]
+pub struct Pem {
+    /// What it is called.
+    pub called: String,
+    /// What it says.
+    pub text: SecretString,
 }
 
-/// Files that can't be used.
+/// Texts in PEM, each one part of the proof.
+#[derive(Debug, Clone)]
+pub struct TlsProof {
+    /// The authority that signed the engine's certificate.
+    pub ca: Pem,
+    /// This host's certificate.
+    pub cert: Pem,
+    /// The key that belongs to it.
+    pub key: Pem,
+}
+
+/// Texts that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// It can't be read, or is no PEM.
-    #[error("{} must be a readable file with {expected} in PEM: {source}", file.display())]
+    /// It is no PEM.
+    #[error("{called} must be {expected} in PEM: {source}")]
     Unreadable {
-        /// Which file.
-        file: PathBuf,
+        /// Which one.
+        called: String,
         /// What it is to hold.
         expected: &'static str,
         /// Why not.
         source: rustls::pki_types::pem::Error,
     },
     /// There is nothing in it.
-    #[error("{} holds no certificate; expected is PEM, `-----BEGIN CERTIFICATE-----`", .0.display())]
-    Empty(PathBuf),
+    #[error("{0} holds no certificate; expected is PEM, `-----BEGIN CERTIFICATE-----`")]
+    Empty(String),
     /// What is in it is of no use.
-    #[error("{} can't be used: {source}", file.display())]
+    #[error("{called} can't be used: {source}")]
     Unusable {
-        /// Which file.
-        file: PathBuf,
+        /// Which one.
+        called: String,
         /// Why.
         source: rustls::Error,
     },
@@ -55,23 +64,25 @@ pub enum TlsError {
 pub struct Tls(Arc<ClientConfig>);
 
 impl Tls {
-    /// Reads the files, once: other files are used after the next start.
+    /// Understands the texts.
     ///
     /// # Errors
     /// Whatever is wrong with them.
-    pub fn from_files(files: &TlsFiles) -> Result<Self, TlsError> {
+    pub fn of(proof: &TlsProof) -> Result<Self, TlsError> {
+        let TlsProof { ca, cert, key } = proof;
         let mut roots = RootCertStore::empty();
-        for certificate in certificates(&files.ca)? {
-            roots.add(certificate).map_err(|source| TlsError::Unusable { file: files.ca.clone(), source })?;
+        for certificate in certificates(ca)? {
+            roots.add(certificate).map_err(|source| TlsError::Unusable { called: ca.called.clone(), source })?;
         }
-        let chain = certificates(&files.cert)?;
-        let unreadable = |source| TlsError::Unreadable { file: files.key.clone(), expected: "a private key", source };
-        let key = PrivateKeyDer::from_pem_file(&files.key).map_err(unreadable)?;
-        let unusable = |source| TlsError::Unusable { file: files.key.clone(), source };
+        let chain = certificates(cert)?;
+        let unreadable =
+            |source| TlsError::Unreadable { called: key.called.clone(), expected: "a private key", source };
+        let own = PrivateKeyDer::from_pem_slice(key.text.reveal().as_bytes()).map_err(unreadable)?;
+        let unusable = |source| TlsError::Unusable { called: key.called.clone(), source };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let builder = builder.map_err(unusable)?.with_root_certificates(roots);
-        Ok(Self(Arc::new(builder.with_client_auth_cert(chain, key).map_err(unusable)?)))
+        Ok(Self(Arc::new(builder.with_client_auth_cert(chain, own).map_err(unusable)?)))
     }
 
     /// Speaks TLS with the engine of that name or address.
@@ -81,11 +92,11 @@ impl Tls {
     }
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let found = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let unreadable = |source| TlsError::Unreadable { file: file.to_owned(), expected: "certificates", source };
+fn certificates(pem: &Pem) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let found = CertificateDer::pem_slice_iter(pem.text.reveal().as_bytes()).collect::<Result<Vec<_>, _>>();
+    let unreadable = |source| TlsError::Unreadable { called: pem.called.clone(), expected: "certificates", source };
     let found = found.map_err(unreadable)?;
-    if found.is_empty() { Err(TlsError::Empty(file.to_owned())) } else { Ok(found) }
+    if found.is_empty() { Err(TlsError::Empty(pem.called.clone())) } else { Ok(found) }
 }
 
 impl fmt::Debug for Tls {

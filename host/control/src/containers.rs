@@ -12,6 +12,7 @@ use larder_domain::network::{Endpoint, Host};
 use larder_domain::ports::Store;
 use larder_domain::ports::engine::{Engine, EngineError, Found, Passage};
 use larder_domain::ports::store::PortMap;
+use larder_domain::secret::SecretJson;
 use larder_domain::{AddonId, EngineName, InstallationId, OperationId};
 use tokio::time::Instant;
 
@@ -49,17 +50,39 @@ pub struct NamedEngine {
     pub(crate) settings: EngineSettings,
     health: Health,
     /// Engines take several networks of one name, so one piece of work at a time looks whether there is one.
-    pub(crate) networking: tokio::sync::Mutex<()>,
+    pub(crate) networking: Arc<tokio::sync::Mutex<()>>,
     /// Read by whoever makes containers, from before there is a network for them until they are there, and written by whoever removes
     /// the network: a container that was made for one that has gone since can't be started.
-    pub(crate) making: tokio::sync::RwLock<()>,
+    pub(crate) making: Arc<tokio::sync::RwLock<()>>,
+    /// What was said of it, if it was added while servers ran.
+    pub(crate) definition: Option<SecretJson>,
 }
 
 impl NamedEngine {
     /// An engine of which nothing is known yet.
     pub fn new(engine: Arc<dyn Engine>, settings: EngineSettings) -> Self {
         let (networking, making) = Default::default();
-        Self { engine, settings, health: Health::default(), networking, making }
+        Self { engine, settings, health: Health::default(), networking, making, definition: None }
+    }
+
+    /// The same, added by this.
+    pub(crate) fn defined_by(self, definition: SecretJson) -> Self {
+        Self { definition: Some(definition), ..self }
+    }
+
+    /// The same, for the work that another object for this engine may still be used by.
+    pub(crate) fn in_the_place_of(self, before: Option<&Self>) -> Self {
+        match before {
+            Some(Self { networking, making, .. }) => {
+                Self { networking: Arc::clone(networking), making: Arc::clone(making), ..self }
+            }
+            None => self,
+        }
+    }
+
+    /// Whether it was added while servers ran.
+    pub(crate) const fn is_added(&self) -> bool {
+        self.definition.is_some()
     }
 
     /// How it is used.

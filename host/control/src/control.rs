@@ -11,7 +11,7 @@ use larder_domain::quota::APP_ADDONS_MAX;
 use crate::backups::BackupPlace;
 use crate::checks::Checks;
 use crate::containers::NamedEngine;
-use crate::engines::Engines;
+use crate::engines::{EngineMaker, Engines};
 use crate::error::ControlError;
 use crate::metrics::Metrics;
 use crate::offers::{OfferCache, Offers};
@@ -77,7 +77,13 @@ impl Control {
     /// The same, with engines on which addons can have objects, each under a name of its own.
     #[must_use]
     pub fn with_engines(self, engines: Vec<NamedEngine>) -> Self {
-        Self { engines: Engines::new(engines), ..self }
+        Self { engines: self.engines.with(engines), ..self }
+    }
+
+    /// The same, where engines can be added.
+    #[must_use]
+    pub fn with_engine_maker(self, maker: Arc<dyn EngineMaker>) -> Self {
+        Self { engines: self.engines.made_by(maker), ..self }
     }
 
     /// The same, where addons that are deleted from now on can be had back for so long, at most [`Grace::MS_MAX`].

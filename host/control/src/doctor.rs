@@ -21,8 +21,25 @@ pub struct EngineReport {
     pub addons: u64,
     /// Whether no new addons come to it.
     pub is_drained: bool,
+    /// Where it comes from; none if nobody names it any more.
+    pub source: Option<EngineSource>,
     /// The rest.
     pub state: EngineState,
+}
+
+/// Where an engine comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineSource {
+    /// A node is started with it.
+    File,
+    /// It was added while servers ran.
+    Added,
+}
+
+impl EngineSource {
+    const fn of(is_added: bool) -> Self {
+        if is_added { Self::Added } else { Self::File }
+    }
 }
 
 /// What is known of an engine.
@@ -46,7 +63,7 @@ pub enum EngineState {
     },
     /// Other nodes reach it, and this one does not.
     Elsewhere(Box<ReachedEngine>),
-    /// Addons are on it, and it is not among the engines of any node.
+    /// Addons are on it or it was added, and it is not among the engines of any node that lives.
     Unconfigured,
 }
 
@@ -65,28 +82,48 @@ impl Control {
     /// # Errors
     /// The store failed.
     pub async fn engine_reports(&self) -> Result<Vec<EngineReport>, ControlError> {
-        let addons = self.store.engine_addons().await?;
-        let count = |name: &EngineName| addons.iter().find(|(on, _)| on == name).map_or(0, |(_, count)| *count);
-        let looked = join_all(self.engines.iter().map(|engine| self.state_of(engine))).await;
-        let mut reports = vec![];
-        for (engine, state) in self.engines.iter().zip(looked) {
-            let name = engine.settings.name.clone();
-            reports.push((name, state?));
+        let own = self.engines.all();
+        let looked = join_all(own.iter().map(|engine| self.state_of(engine))).await;
+        let mut known = vec![];
+        for (engine, state) in own.iter().zip(looked) {
+            known.push((engine.settings.name.clone(), Some(EngineSource::of(engine.is_added())), state?));
         }
         for other in self.store.engines_of_others().await? {
-            if self.engines.get(&other.name).is_err() {
-                reports.push((other.name.clone(), EngineState::Elsewhere(Box::new(other))));
+            if !own.iter().any(|engine| engine.settings.name == other.name) {
+                let source = Some(EngineSource::of(other.is_added));
+                known.push((other.name.clone(), source, EngineState::Elsewhere(Box::new(other))));
             }
         }
-        for (name, _) in &addons {
-            if !reports.iter().any(|(known, _)| known == name) {
-                reports.push((name.clone(), EngineState::Unconfigured));
+        let (added, addons) = (self.store.added_engines().await?.1, self.store.engine_addons().await?);
+        let added = added.into_iter().map(|engine| (engine.name, Some(EngineSource::Added)));
+        for (name, source) in added.chain(addons.into_iter().map(|(name, _)| (name, None))) {
+            if !known.iter().any(|(there, ..)| *there == name) {
+                known.push((name, source, EngineState::Unconfigured));
             }
         }
-        let drained = self.store.drained_engines().await?;
-        let report =
-            |(name, state)| EngineReport { addons: count(&name), is_drained: drained.contains(&name), name, state };
-        Ok(reports.into_iter().map(report).collect())
+        self.reports(known).await
+    }
+
+    /// How an engine of this node is doing.
+    pub(crate) async fn engine_report(&self, name: &EngineName) -> Result<EngineReport, ControlError> {
+        let unknown = || ControlError::refused(Code::UnknownEngine, format!("there is no engine `{name}`"));
+        let engine = self.engines.get(name).map_err(|_| unknown())?;
+        let known = (name.clone(), Some(EngineSource::of(engine.is_added())), self.state_of(&engine).await?);
+        self.reports(vec![known]).await?.pop().ok_or_else(unknown)
+    }
+
+    /// The same with what the store knows of each.
+    async fn reports(
+        &self,
+        known: Vec<(EngineName, Option<EngineSource>, EngineState)>,
+    ) -> Result<Vec<EngineReport>, ControlError> {
+        let (addons, drained) = (self.store.engine_addons().await?, self.store.drained_engines().await?);
+        let count = |name: &EngineName| addons.iter().find(|(on, _)| on == name).map_or(0, |(_, count)| *count);
+        let report = |(name, source, state)| {
+            let (addons, is_drained) = (count(&name), drained.contains(&name));
+            EngineReport { name, addons, is_drained, source, state }
+        };
+        Ok(known.into_iter().map(report).collect())
     }
 
     async fn state_of(&self, engine: &NamedEngine) -> Result<EngineState, ControlError> {
@@ -106,10 +143,10 @@ impl Control {
     /// # Errors
     /// `engine_unavailable` if none can.
     pub async fn prune_engines(&self) -> Result<Pruned, ControlError> {
-        let mut pruned = Pruned::default();
-        let done = join_all(self.engines.iter().map(|engine| self.prune(engine))).await;
+        let (mut pruned, own) = (Pruned::default(), self.engines.all());
+        let done = join_all(own.iter().map(|engine| self.prune(engine))).await;
         let count = done.len();
-        for (engine, done) in self.engines.iter().zip(done) {
+        for (engine, done) in own.iter().zip(done) {
             let (removed, error) = done?;
             pruned.removed.extend(removed);
             pruned.failed.extend(error.map(|error| (engine.settings.name.clone(), error)));
@@ -130,6 +167,7 @@ impl Control {
     pub async fn drain_engine(&self, name: &EngineName, drained: bool) -> Result<(), ControlError> {
         let is_known = self.engines.get(name).is_ok()
             || self.is_elsewhere(name).await?
+            || self.is_added(name).await?
             || self.store.drained_engines().await?.contains(name);
         if !is_known {
             return Err(ControlError::refused(Code::UnknownEngine, format!("there is no engine `{name}`")));
@@ -137,26 +175,36 @@ impl Control {
         Ok(self.store.set_engine_drained(name, drained).await?)
     }
 
-    /// Gives up an engine that will not come back: what deleted addons had there is forgotten, and their cleanup goes on without it. How
+    /// Gives up an engine that was added, or one that will not come back: what deleted addons had there is forgotten, and their cleanup goes on without it. How
     /// many they are.
     ///
     /// # Errors
-    /// `unknown_engine`; `engine_in_use` if this host is configured with it, or addons are on it that live or can be had back.
+    /// `unknown_engine`; `engine_in_use` if a node is started with it, or addons are on it that live or can be had back.
     pub async fn forget_engine(&self, name: &EngineName) -> Result<u64, ControlError> {
         let in_use = |why: String| ControlError::refused(Code::EngineInUse, why);
-        if self.engines.get(name).is_ok() {
+        let is_added = self.is_added(name).await?;
+        if self.engines.get(name).is_ok_and(|own| !own.is_added()) {
             return Err(in_use(format!("this host is configured with the engine `{name}`")));
         }
-        if self.is_elsewhere(name).await? {
+        if !is_added && self.is_elsewhere(name).await? {
             return Err(in_use(format!("another node is configured with the engine `{name}`")));
         }
-        if !self.store.engine_addons().await?.iter().any(|(engine, _)| engine == name) {
+        if !is_added && !self.store.engine_addons().await?.iter().any(|(engine, _)| engine == name) {
             return Err(ControlError::refused(Code::UnknownEngine, format!("there is no engine `{name}`")));
         }
         let forgotten = self.store.forget_engine(name).await?;
-        forgotten.map_err(|Inhabited(count)| {
-            in_use(format!("{count} addons are on the engine `{name}` that live or can be had back"))
-        })
+        let forgotten = forgotten.map_err(|Inhabited(count)| {
+            in_use(format!(
+                "{count} addons are on the engine `{name}` that live or can be had back: drain it (`larder engine drain {name}`) and \
+                 delete them for good (`larder addon delete --now`) first"
+            ))
+        })?;
+        self.refresh_engines().await?;
+        Ok(forgotten)
+    }
+
+    async fn is_added(&self, name: &EngineName) -> Result<bool, ControlError> {
+        Ok(self.store.added_engines().await?.1.iter().any(|added| added.name == *name))
     }
 
     /// What was removed from one engine, and what kept it from more: the first of it.

@@ -1,18 +1,21 @@
 //! The engines of this host by name, and which of them an addon may be on.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+mod adding;
+mod known;
+
+use std::sync::Arc;
 
 use larder_domain::engines::{Candidate, EngineWish, Placement};
 use larder_domain::manifest::Plan;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::ReachedEngine;
-use larder_domain::{AddonRecord, AppName, EngineName, ProviderName};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use larder_domain::{AddonRecord, AppName, EngineName};
 
 use crate::containers::NamedEngine;
-use crate::worker::CALLS_PER_PROVIDER_MAX;
-use crate::{Code, Control, ControlError, EngineSettings, Offer};
+use crate::{Code, Control, ControlError, Offer};
+
+pub use known::EngineMaker;
+pub(crate) use known::Engines;
 
 /// Why there is no engine for an addon's objects. Worth another try: an operator can mend it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +27,9 @@ pub(crate) enum NoEngine {
     #[error("the engine `{0}` is another node's, which goes on with it")]
     Elsewhere(EngineName),
     /// That of the addon is not among them.
-    #[error("the engine `{0}` is not configured any more; name it among the engines of `larder serve` again")]
+    #[error(
+        "the engine `{0}` is not configured any more; name it among the engines of `larder serve` again, or add it with `larder engine add`"
+    )]
     Unknown(EngineName),
     /// Those that fit take no new addons.
     #[error("the engine `{0}` is drained: no new addons come to it; `larder engine resume {0}` ends that")]
@@ -32,71 +37,6 @@ pub(crate) enum NoEngine {
     /// None fits what is wished for.
     #[error("no engine fits the wish for {0}; `larder engine list` shows them and their labels")]
     Unfit(String),
-}
-
-/// All engines of this host, in the order in which they are configured.
-#[derive(Clone, Default)]
-pub(crate) struct Engines(Vec<(Arc<NamedEngine>, Arc<Places>)>);
-
-/// Places for work about the objects on an engine, by provider.
-struct Places {
-    of_each: usize,
-    by_provider: Mutex<HashMap<ProviderName, Arc<Semaphore>>>,
-}
-
-impl Engines {
-    /// Work about objects takes some of its provider's places. A slow engine may keep so much of it waiting that the other engines
-    /// still have a share of them, and calls too.
-    pub(crate) fn new(engines: Vec<NamedEngine>) -> Self {
-        let of_each = (CALLS_PER_PROVIDER_MAX / (engines.len() + 1)).max(1);
-        let places = || Arc::new(Places { of_each, by_provider: Mutex::default() });
-        Self(engines.into_iter().map(|engine| (Arc::new(engine), places())).collect())
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<NamedEngine>> {
-        self.0.iter().map(|(engine, _)| engine)
-    }
-
-    /// The engine of that name.
-    pub(crate) fn get(&self, name: &EngineName) -> Result<&Arc<NamedEngine>, NoEngine> {
-        let found = self.iter().find(|engine| engine.settings.name == *name);
-        found.ok_or_else(|| if self.0.is_empty() { NoEngine::None } else { NoEngine::Unknown(name.clone()) })
-    }
-
-    /// A place among the work about the objects that a provider has on an engine; none if all are taken.
-    pub(crate) fn place(&self, name: &EngineName, provider: &ProviderName) -> Option<OwnedSemaphorePermit> {
-        self.place_beside(name, provider, |_| 0)
-    }
-
-    /// The same for whoever has it while a provider is called: a quarter of them is left to those who make none wait.
-    pub(crate) fn place_for_long(&self, name: &EngineName, provider: &ProviderName) -> Option<OwnedSemaphorePermit> {
-        self.place_beside(name, provider, |of_each| of_each / 4)
-    }
-
-    fn place_beside(
-        &self,
-        name: &EngineName,
-        provider: &ProviderName,
-        kept_free: impl Fn(usize) -> usize,
-    ) -> Option<OwnedSemaphorePermit> {
-        let (_, places) = self.0.iter().find(|(engine, _)| engine.settings.name == *name)?;
-        let kept_free = kept_free(places.of_each);
-        let mut all = places.by_provider.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = all.entry(provider.clone()).or_insert_with(|| Arc::new(Semaphore::new(places.of_each)));
-        if own.available_permits() <= kept_free {
-            return None;
-        }
-        Arc::clone(own).try_acquire_owned().ok()
-    }
-
-    /// What other nodes are told of them.
-    pub(crate) fn reached(&self) -> Vec<ReachedEngine> {
-        let reached = |engine: &Arc<NamedEngine>| {
-            let EngineSettings { name, url, advertise, labels, weight, .. } = engine.settings.clone();
-            ReachedEngine { name, url, advertise: advertise.to_string(), labels, weight }
-        };
-        self.iter().map(reached).collect()
-    }
 }
 
 /// The engines that fit a plan and somebody's wish. What a plan needs holds whatever is wished.
@@ -110,7 +50,10 @@ fn placement(
     let fits = |engine: &&ReachedEngine| wishes.iter().all(|wish| wish.fits(&engine.name, &engine.labels));
     let fitting: Vec<&ReachedEngine> = engines.iter().filter(fits).collect();
     let open = fitting.iter().filter(|engine| !drained.contains(&engine.name));
-    let candidate = |engine: &&ReachedEngine| Candidate { name: engine.name.clone(), weight: engine.weight };
+    let candidate = |engine: &&ReachedEngine| {
+        let ReachedEngine { name, weight, is_added, .. } = *engine;
+        Candidate { name: name.clone(), weight: *weight, is_added: *is_added }
+    };
     let candidates: Vec<Candidate> = open.map(candidate).collect();
     match (candidates.is_empty(), fitting.first()) {
         (false, _) => Ok(Placement { candidates, is_wished: wish.is_some() }),
@@ -164,7 +107,7 @@ impl Control {
 
     /// This node's engine of that name, or why it has none.
     async fn own_engine(&self, name: &EngineName) -> Result<Result<Arc<NamedEngine>, NoEngine>, StoreError> {
-        let engine = self.engines.get(name).cloned();
+        let engine = self.engines.get(name);
         if engine.is_err() && self.is_elsewhere(name).await? {
             return Ok(Err(NoEngine::Elsewhere(name.clone())));
         }

@@ -67,7 +67,7 @@ impl Control {
         let unfit = |message: String| ControlError::refused(Code::NetworkUnfit, message);
         let used = self.engines_of(app).await?;
         let (mut has, mut lacks, mut silent) = (0, vec![], None);
-        for engine in self.engines.iter().filter(|it| used.is_empty() || used.contains(&it.settings.name)) {
+        for engine in self.engines.all().iter().filter(|it| used.is_empty() || used.contains(&it.settings.name)) {
             match engine.ask(engine.engine.has_network(network)).await {
                 Ok(true) => has += 1,
                 Ok(false) => lacks.push(format!("`{}`", engine.settings.name)),

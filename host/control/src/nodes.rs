@@ -23,15 +23,6 @@ impl Control {
         Ok(self.store.nodes().await?)
     }
 
-    /// Says where this node listens. From now on it takes part.
-    ///
-    /// # Errors
-    /// `engine_unfit` if another node has an engine of the same name that only one machine reaches.
-    pub async fn announce(&self, url: String) -> Result<(), ControlError> {
-        let announced = self.store.announce(url, self.engines.reached()).await?;
-        announced.map_err(|shared| ControlError::refused(Code::EngineUnfit, shared.to_string()))
-    }
-
     /// Says whether a node is to take work. One that is not ends what it has.
     ///
     /// # Errors

@@ -60,6 +60,10 @@ named! {
         KeyAdded = "key_added",
         /// Nothing needs the keys of before any more, and they are gone.
         KeyRotated = "key_rotated",
+        /// An engine was added, or what is said of one that was is something else now.
+        EngineAdded = "engine_added",
+        /// One that was added is none of the installation's any more.
+        EngineForgotten = "engine_forgotten",
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! An addon is on one engine for good, since its volumes are. So this is asked once, when it is created.
 
+mod definition;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -10,6 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::{EngineName, LabelText, NameError};
 
+pub use definition::{EngineDefinition, EngineTls, NoDefinition};
+
+/// How many engines there may be.
+pub const ENGINES_MAX: usize = 32;
 /// How many labels an engine may have, and how many a wish may name.
 pub const ENGINE_LABELS_MAX: usize = 16;
 /// The heaviest that an engine may be.
@@ -108,6 +114,8 @@ pub struct Candidate {
     pub name: EngineName,
     /// How many addons it takes beside those of others: one of weight 2 twice as many as one of weight 1.
     pub weight: u32,
+    /// Whether it was added while servers ran, and so may have been given up since.
+    pub is_added: bool,
 }
 
 /// Where an addon with objects may be.
@@ -195,7 +203,11 @@ mod tests {
     }
 
     fn chosen(candidates: &[(&str, u32, u64)]) -> String {
-        let of = |(name, weight, _): &(&str, u32, u64)| Candidate { name: name.parse().unwrap(), weight: *weight };
+        let of = |(name, weight, _): &(&str, u32, u64)| Candidate {
+            name: name.parse().unwrap(),
+            weight: *weight,
+            is_added: false,
+        };
         let placement = Placement { candidates: candidates.iter().map(of).collect(), is_wished: false };
         let addons = |name: &EngineName| {
             Ok::<_, Infallible>(candidates.iter().find(|(known, ..)| *known == name.as_str()).unwrap().2)

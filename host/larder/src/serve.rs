@@ -92,7 +92,7 @@ pub(crate) enum LogFormat {
 pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()> {
     start_log(args.log_format);
     limits::raise_open_files();
-    let engines = engines::engines(args.engine)?;
+    let engines = engines::configured(args.engine)?;
     let dir = DataDir::prepare(&data_dir)?;
     dir.refuse_lost_key()?;
     let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.key_file())?);
@@ -105,7 +105,12 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
     let config = SandboxConfig { artefacts: Some(artefacts), roots, ..SandboxConfig::compiling(itself) };
     let sandbox = Arc::new(Sandbox::new(config)?);
     let store = Arc::clone(&opened.store);
-    let control = Control::new(store.clone(), sandbox, Arc::new(NoSink)).with_engines(engines);
+    let control = Control::new(store.clone(), sandbox, Arc::new(NoSink));
+    let control = control.with_engines(engines.engines);
+    let control = match engines.maker {
+        Some(maker) => control.with_engine_maker(maker),
+        None => control,
+    };
     let control = with_upkeep(control, &dir, store, sealer).await?;
     let control = control.with_delete_grace(args.delete_grace);
     let control = control.with_transfers(args.transfers.limits()).with_app_addons_max(args.addons_per_app_max);

@@ -2,7 +2,7 @@
 //! database can move one app's secret into another app. Changing a place makes what was sealed for it unreadable.
 
 use larder_domain::docker::LocalName;
-use larder_domain::{AddonId, AppName, ProviderName, VariableName};
+use larder_domain::{AddonId, AppName, EngineName, ProviderName, VariableName};
 
 /// Where a store keeps a value that proves that the key is the right one.
 pub(crate) const KEY_CHECK: &str = "installation/key_check";
@@ -41,4 +41,8 @@ pub(crate) fn variable(app: &AppName, name: &VariableName) -> String {
 
 pub(crate) fn options(provider: &ProviderName) -> String {
     format!("provider/{provider}/options")
+}
+
+pub(crate) fn engine(name: &EngineName) -> String {
+    format!("engine/{name}/definition")
 }

@@ -7,6 +7,7 @@
 //! What a transition costs must not depend on how many addons there are. So every statement finds its rows by key, rows that
 //! are written often are narrow, what is needed seldom stands apart, and what rests has no row in `work`.
 
+mod added;
 mod addons;
 mod adopt;
 mod apps;

@@ -51,6 +51,15 @@ impl Segment for EngineName {
     }
 }
 
+/// The name of an engine that there may not be yet.
+pub(crate) struct NewEngineName(pub(crate) EngineName);
+
+impl Segment for NewEngineName {
+    fn parse(text: &str) -> Result<Self, ControlError> {
+        Ok(Self(text.parse()?))
+    }
+}
+
 impl Segment for Digest {
     fn parse(text: &str) -> Result<Self, ControlError> {
         text.parse().map_err(|_| missing(Code::UnknownVersion, "version", text))

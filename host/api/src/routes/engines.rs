@@ -2,11 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use larder_domain::EngineName;
+use larder_domain::secret::SecretJson;
 use serde_json::json;
 
-use crate::extract::{InPath, NoBody, NoQuery};
+use crate::extract::{InPath, JsonBody, NewEngineName, NoBody, NoQuery};
 use crate::problem::Problem;
 use crate::state::Shared;
 use crate::views::{EngineView, PrunedView};
@@ -16,6 +18,18 @@ pub(super) async fn list(State(api): State<Shared>, _: NoQuery) -> Result<Respon
     let reports = api.control.engine_reports().await?;
     let engines: Vec<EngineView<'_>> = reports.iter().map(EngineView::from).collect();
     Ok(Json(json!({ "engines": engines })).into_response())
+}
+
+/// `PUT /v1/engines/{engine}`
+pub(super) async fn add(
+    State(api): State<Shared>,
+    InPath(engine): InPath<NewEngineName>,
+    _: NoQuery,
+    JsonBody { value: definition, .. }: JsonBody<SecretJson>,
+) -> Result<Response, Problem> {
+    let (is_new, report) = api.control.add_engine(&engine.0, definition).await?;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(EngineView::from(&report))).into_response())
 }
 
 /// `DELETE /v1/engines/{engine}`

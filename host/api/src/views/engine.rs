@@ -1,6 +1,6 @@
 //! Docker engines.
 
-use larder_control::{EngineReport, EngineSettings, EngineState, Pruned};
+use larder_control::{EngineReport, EngineSettings, EngineSource, EngineState, Pruned};
 use larder_domain::engines::EngineLabels;
 use larder_domain::ports::engine::EngineInfo;
 use serde::Serialize;
@@ -11,6 +11,8 @@ pub(crate) struct EngineView<'a> {
     name: &'a str,
     /// `reachable`, `unreachable`, `elsewhere` or `unconfigured`.
     state: &'static str,
+    /// `file` if a node is started with it, `added` if it was added while servers ran.
+    source: Option<&'static str>,
     /// Whether no new addons come to it.
     drained: bool,
     /// How many addons are on it.
@@ -47,6 +49,10 @@ impl<'a> From<&'a EngineReport> for EngineView<'a> {
         Self {
             name: report.name.as_str(),
             state,
+            source: report.source.map(|source| match source {
+                EngineSource::File => "file",
+                EngineSource::Added => "added",
+            }),
             drained: report.is_drained,
             addons: report.addons,
             error: error.map(ToString::to_string),

@@ -1,16 +1,14 @@
 //! TLS in both directions: an engine that does not prove itself is told nothing, and one that wants a proof of this host gets it.
 
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 
+use larder_domain::SecretString;
 use larder_domain::ports::engine::{Engine, EngineError};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -18,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::patient;
 use super::server::whole;
-use crate::{DockerEngine, Tls, TlsError, TlsFiles};
+use crate::{DockerEngine, Pem, Tls, TlsError, TlsProof};
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
@@ -35,16 +33,13 @@ fn signed(authority: &Authority, name: &str) -> (String, KeyPair) {
     (certificate.pem(), key)
 }
 
-fn files(dir: &Path, engines: &Authority, own: &(String, KeyPair)) -> TlsFiles {
-    let file = |name: &str, text: String| {
-        fs::write(dir.join(name), text).unwrap();
-        dir.join(name)
-    };
-    TlsFiles {
-        ca: file("ca.pem", engines.pem()),
-        cert: file("cert.pem", own.0.clone()),
-        key: file("key.pem", own.1.serialize_pem()),
-    }
+fn pem(called: &str, text: String) -> Pem {
+    Pem { called: called.to_owned(), text: SecretString::new(text) }
+}
+
+fn proof(engines: &Authority, own: &(String, KeyPair)) -> TlsProof {
+    let (ca, cert) = (pem("ca.pem", engines.pem()), pem("cert.pem", own.0.clone()));
+    TlsProof { ca, cert, key: pem("key.pem", own.1.serialize_pem()) }
 }
 
 /// An engine behind TLS with a certificate for `name`, which wants one of the authority of hosts.
@@ -73,32 +68,32 @@ async fn engine(engines: &Authority, name: &str, hosts: &Authority, tasks: &mut 
     port
 }
 
-async fn asked(port: u16, files: &TlsFiles) -> Result<String, EngineError> {
+async fn asked(port: u16, proof: &TlsProof) -> Result<String, EngineError> {
     let engine = DockerEngine::connect(&format!("tcp://127.0.0.1:{port}")).unwrap();
-    let engine = engine.secured(Tls::from_files(files).unwrap()).with_bounds(patient());
+    let engine = engine.secured(Tls::of(proof).unwrap()).with_bounds(patient());
     Ok(engine.info().await?.version)
 }
 
 #[tokio::test]
 async fn both_sides_prove_who_they_are() {
-    let (dir, mut tasks) = (TempDir::new().unwrap(), JoinSet::new());
+    let mut tasks = JoinSet::new();
     let (engines, hosts, strangers) = (authority(), authority(), authority());
     let port = engine(&engines, "127.0.0.1", &hosts, &mut tasks).await;
     let own = signed(&hosts, "larder");
-    assert_eq!(asked(port, &files(dir.path(), &engines, &own)).await, Ok("1".to_owned()));
+    assert_eq!(asked(port, &proof(&engines, &own)).await, Ok("1".to_owned()));
 
     // An engine that somebody else vouches for, or that is another one.
-    let unknown = asked(port, &files(dir.path(), &strangers, &own)).await;
+    let unknown = asked(port, &proof(&strangers, &own)).await;
     assert!(
         matches!(&unknown, Err(EngineError::Unreachable(why)) if why.contains("invalid peer certificate")),
         "{unknown:?}"
     );
     let elsewhere = engine(&engines, "10.0.0.1", &hosts, &mut tasks).await;
-    let other = asked(elsewhere, &files(dir.path(), &engines, &own)).await;
+    let other = asked(elsewhere, &proof(&engines, &own)).await;
     assert!(matches!(&other, Err(EngineError::Unreachable(why)) if why.contains("not valid for name")), "{other:?}");
 
     // A host that the engine does not know. With TLS 1.3 it is told after the handshake.
-    let stranger = asked(port, &files(dir.path(), &engines, &signed(&strangers, "larder"))).await;
+    let stranger = asked(port, &proof(&engines, &signed(&strangers, "larder"))).await;
     assert!(matches!(stranger, Err(EngineError::Unreachable(_) | EngineError::Failed(_))), "{stranger:?}");
 
     // Without TLS it is no engine at all.
@@ -107,24 +102,20 @@ async fn both_sides_prove_who_they_are() {
 }
 
 #[test]
-fn files_that_can_not_be_used_are_named() {
-    let dir = TempDir::new().unwrap();
+fn what_can_not_be_used_is_named() {
     let authority = authority();
-    let good = files(dir.path(), &authority, &signed(&authority, "larder"));
-    assert!(Tls::from_files(&good).is_ok());
-    let (empty, other) = (dir.path().join("empty.pem"), dir.path().join("other.pem"));
-    fs::write(&empty, "nothing").unwrap();
-    fs::write(&other, KeyPair::generate().unwrap().serialize_pem()).unwrap();
-    let missing = dir.path().join("missing.pem");
-    for (wrong, file) in [
-        (TlsFiles { ca: missing.clone(), ..good.clone() }, &missing),
-        (TlsFiles { ca: empty.clone(), ..good.clone() }, &empty),
-        (TlsFiles { cert: empty.clone(), ..good.clone() }, &empty),
-        (TlsFiles { key: empty.clone(), ..good.clone() }, &empty),
+    let good = proof(&authority, &signed(&authority, "larder"));
+    assert!(Tls::of(&good).is_ok());
+    let empty = pem("empty.pem", "nothing".to_owned());
+    let other = pem("other.pem", KeyPair::generate().unwrap().serialize_pem());
+    for (wrong, called) in [
+        (TlsProof { ca: empty.clone(), ..good.clone() }, "empty.pem"),
+        (TlsProof { cert: empty.clone(), ..good.clone() }, "empty.pem"),
+        (TlsProof { key: empty, ..good.clone() }, "empty.pem"),
         // A key that belongs to another certificate.
-        (TlsFiles { key: other.clone(), ..good.clone() }, &other),
+        (TlsProof { key: other, ..good.clone() }, "other.pem"),
     ] {
-        let error: TlsError = Tls::from_files(&wrong).unwrap_err();
-        assert!(error.to_string().contains(&*file.to_string_lossy()), "{error}");
+        let error: TlsError = Tls::of(&wrong).unwrap_err();
+        assert!(error.to_string().contains(called), "{error}");
     }
 }

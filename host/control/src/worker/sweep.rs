@@ -26,6 +26,8 @@ use crate::whose::{Strays, names};
 
 /// How often everything is looked at.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// How often it is looked which engines there are, beneath what other nodes say.
+const LOOK_FOR_ENGINES_EVERY: Duration = Duration::from_secs(5);
 /// How long an engine has to remove a network before the host stops all the same.
 const LEAVING_WAIT: Duration = Duration::from_secs(2);
 /// What engines say of a container that is no more.
@@ -33,12 +35,56 @@ const REMOVED: &str = "destroy";
 /// Addons that are read in one go.
 const BATCH_ADDONS: usize = 1_000;
 
+/// A watch of an engine that is under way.
+struct Watched {
+    engine: Arc<NamedEngine>,
+    stop: watch::Sender<bool>,
+}
+
 /// Watches all engines until `shutdown` turns true, each by itself, so that one that does not answer keeps no other from being
-/// watched.
-pub async fn watch_engines(control: Control, shutdown: watch::Receiver<bool>) {
-    let watch = |engine: &Arc<NamedEngine>| watch_engine(control.clone(), Arc::clone(engine), shutdown.clone());
-    let mut watches: JoinSet<()> = control.engines.iter().map(watch).collect();
-    while watches.join_next().await.is_some() {}
+/// watched. Which ones there are is looked at when another node says that it has changed them, and now and then.
+pub async fn watch_engines(control: Control, mut shutdown: watch::Receiver<bool>) {
+    let (mut changes, mut others) = (control.engines.changes(), control.store.watch_engines());
+    let (mut tasks, mut watched): (JoinSet<()>, Vec<Watched>) = (JoinSet::new(), vec![]);
+    loop {
+        if let Err(error) = control.refresh_engines().await
+            && !error.is_told_already()
+        {
+            tracing::warn!(%error, "which engines were added is not known; it is looked for again");
+        }
+        watch_these(&control, &mut tasks, &mut watched);
+        tokio::select! {
+            biased;
+            _ = shutdown.wait_for(|stop| *stop) => break,
+            () = changes.changed() => {}
+            goes_on = others.changed() => if !goes_on { break },
+            Some(_) = tasks.join_next() => {}
+            () = sleep(LOOK_FOR_ENGINES_EVERY) => {}
+        }
+    }
+    for watched in &watched {
+        watched.stop.send_replace(true);
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+/// Ends the watches of engines that are no more, and begins those that there are not yet.
+fn watch_these(control: &Control, tasks: &mut JoinSet<()>, watched: &mut Vec<Watched>) {
+    let engines = control.engines.all();
+    watched.retain(|watched| {
+        let stays = engines.iter().any(|engine| Arc::ptr_eq(engine, &watched.engine));
+        if !stays {
+            watched.stop.send_replace(true);
+        }
+        stays
+    });
+    for engine in engines {
+        if !watched.iter().any(|watched| Arc::ptr_eq(&watched.engine, &engine)) {
+            let (stop, stopped) = watch::channel(false);
+            tasks.spawn(watch_engine(control.clone(), Arc::clone(&engine), stopped));
+            watched.push(Watched { engine, stop });
+        }
+    }
 }
 
 async fn watch_engine(control: Control, engine: Arc<NamedEngine>, mut shutdown: watch::Receiver<bool>) {

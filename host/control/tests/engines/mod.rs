@@ -1,5 +1,7 @@
 //! Several engines: where addons go, and that a bad engine holds up nobody but its own.
 
+mod added;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

@@ -277,10 +277,15 @@ impl TestHost {
 
     /// The same host with other engines, as after a restart.
     pub(crate) fn over_to(&mut self, engines: Vec<NamedEngine>) {
+        self.over_to_with(engines, |control| control);
+    }
+
+    /// The same, with use cases that are set up beside.
+    pub(crate) fn over_to_with(&mut self, engines: Vec<NamedEngine>, set_up: impl FnOnce(Control) -> Control) {
         self.stop.send_replace(true);
         let runtime = Arc::new(Scripted(Arc::clone(&self.script)));
         let control = Control::new(self.store.clone(), runtime, self.sink.clone());
-        let control = control.with_engines(engines).with_pauses(PAUSES);
+        let control = set_up(control.with_engines(engines).with_pauses(PAUSES));
         self.stop = run(&control);
         self.control = control;
     }

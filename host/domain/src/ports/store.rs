@@ -20,7 +20,7 @@ pub use apps::{
     APP_VARIABLES_MAX, AppRefusal, AppStore, AppVariable, CASCADE_ADDONS_MAX, Cascade, ConfigPatch, PatchRefusal,
 };
 pub use audit::AuditStore;
-pub use engines::{EngineStore, Inhabited};
+pub use engines::{AddRefusal, AddedEngine, EngineStore, Inhabited, NewEngine};
 pub use nodes::{EngineShared, NodeStore, ReachedEngine, Standing};
 pub use objects::{Desired, NoPort, ObjectOwner, ObjectStore, Phase, PortMap, Publish, StoredObject};
 pub use providers::{CheckOutcome, ProviderStore, RemoveRefusal, RevisionChanged, UploadOutcome};

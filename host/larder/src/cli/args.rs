@@ -106,7 +106,7 @@ pub(crate) enum Command {
     Experiment(ExperimentCommand),
     /// Run a command with an app's variables.
     Run(RunArgs),
-    /// Look at the Docker engines.
+    /// Look after the Docker engines.
     #[command(subcommand)]
     Engine(EngineCommand),
     /// Look for what is wrong with the server and its Docker engines.

@@ -52,6 +52,11 @@ fn complaints_of(engine: &Value) -> Vec<(String, String)> {
     let of = |key: &str| text::line(engine[key].as_str().unwrap_or_default());
     if engine["state"] == "unconfigured" {
         let addons = text::count(engine["addons"].as_u64().unwrap_or_default(), "addon");
+        if engine["source"] == "added" {
+            let what = format!("no node reaches the engine `{}`, and {addons} there can't be looked after", of("name"));
+            let help = "start the node that it is on; one whose socket is on a machine that will not come back is given up by `larder engine forget`";
+            return vec![(what, help.to_owned())];
+        }
         let what = format!("the engine `{}` is not configured, and {addons} there can't be looked after", of("name"));
         let help = "name it in the file of `larder serve --engines` again; what is on it stays until then. One that will not come back is given up \
                     by `larder engine forget`";

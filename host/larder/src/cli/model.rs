@@ -52,6 +52,7 @@ pub(crate) struct Engine {
     pub(crate) name: String,
     pub(crate) state: String,
     pub(crate) drained: bool,
+    pub(crate) source: Option<String>,
     pub(crate) version: Option<String>,
     pub(crate) addons: u64,
     pub(crate) weight: Option<u32>,

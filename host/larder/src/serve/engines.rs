@@ -1,6 +1,8 @@
 //! The Docker engines that addons' containers and volumes are made on: one that the command line names, or all that a file does.
 
 mod file;
+mod maker;
+mod rules;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
@@ -9,11 +11,13 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use larder_containers::DockerEngine;
-use larder_control::{EngineSettings, NamedEngine};
+use larder_containers::{DockerEngine, Registries};
+use larder_control::{EngineMaker, EngineSettings, NamedEngine};
 use larder_domain::EngineName;
 use larder_domain::engines::EngineLabels;
 use larder_domain::network::Host;
+
+use maker::Maker;
 
 /// What the one engine is called that the command line names.
 const NAME: &str = "default";
@@ -43,16 +47,35 @@ pub(crate) struct EngineArgs {
     #[arg(long, value_name = "FILE", env = "LARDER_ENGINES")]
     #[arg(conflicts_with_all = ["engine", "advertise", "publish_at", "engine_ports"])]
     pub(crate) engines: Option<PathBuf>,
+    /// Do not use the engines that were added with `larder engine add`: for looking at a backup beside the original
+    #[arg(long, env = "LARDER_NO_ADDED_ENGINES")]
+    pub(crate) no_added_engines: bool,
 }
 
-/// The engines. Whether they can be reached shows when they are used.
+/// What a node is started with.
+pub(super) struct Configured {
+    /// The engines. Whether they can be reached shows when they are used.
+    pub(super) engines: Vec<NamedEngine>,
+    /// What makes those that are added later.
+    pub(super) maker: Option<Arc<dyn EngineMaker>>,
+}
+
+/// What the options and the file say.
 ///
 /// # Errors
-/// What is wrong with the options or the file.
-pub(super) fn engines(args: EngineArgs) -> anyhow::Result<Vec<NamedEngine>> {
-    if let Some(file) = &args.engines {
-        return file::read(file);
-    }
+/// What is wrong with them.
+pub(super) fn configured(args: EngineArgs) -> anyhow::Result<Configured> {
+    let takes_more = !args.no_added_engines;
+    let (engines, logins) = match &args.engines {
+        Some(file) => file::read(file)?,
+        None => (one(args)?, Registries::default()),
+    };
+    let maker = takes_more.then(|| Arc::new(Maker { logins }) as Arc<dyn EngineMaker>);
+    Ok(Configured { engines, maker })
+}
+
+/// The one that the options name, if any.
+fn one(args: EngineArgs) -> anyhow::Result<Vec<NamedEngine>> {
     if args.engine == NONE {
         return Ok(vec![]);
     }

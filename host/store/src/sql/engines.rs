@@ -2,10 +2,10 @@
 //! at once are spread like many who come one after the other.
 
 use async_trait::async_trait;
-use larder_domain::engines::{EngineWish, Placement};
+use larder_domain::engines::{Candidate, EngineWish, Placement};
 use larder_domain::history::Entry;
 use larder_domain::ports::StoreError;
-use larder_domain::ports::store::{EngineStore, Inhabited};
+use larder_domain::ports::store::{AddRefusal, AddedEngine, EngineStore, Inhabited, NewEngine, Watcher};
 use larder_domain::work::{Subject, WorkKind};
 use larder_domain::{AddonId, AppName, EngineName, NetworkName};
 
@@ -14,7 +14,8 @@ use super::database::Conn;
 use super::error::{Result as Outcome, Stop};
 use super::tx::{Tx, find, list};
 use super::work::plan;
-use super::{SqlStore, networks};
+use super::{SqlStore, added, networks};
+use crate::places;
 
 #[async_trait]
 impl EngineStore for SqlStore {
@@ -34,6 +35,27 @@ impl EngineStore for SqlStore {
         self.readers
             .read(move |conn| list(conn, sql, (), |row| Ok((row.parsed("an engine's name")?, row.uint()?))))
             .await
+    }
+
+    async fn add_engine(&self, engine: NewEngine) -> Result<Result<bool, AddRefusal>, StoreError> {
+        let NewEngine { name, url, definition } = engine;
+        let sealed = self.sealer.seal(&places::engine(&name), definition.to_text().reveal().as_bytes())?;
+        let own = self.own.clone();
+        self.writer.attempt(move |tx| added::add(tx, &own, &name, &url, &sealed)).await
+    }
+
+    async fn added_engines(&self) -> Result<(u64, Vec<AddedEngine>), StoreError> {
+        let (revision, rows) = self.readers.read(added::all).await?;
+        let engines = rows.into_iter().map(|row| self.open_engine(row)).collect::<Result<_, _>>()?;
+        Ok((revision, engines))
+    }
+
+    async fn engines_revision(&self) -> Result<u64, StoreError> {
+        self.readers.read(added::revision).await
+    }
+
+    fn watch_engines(&self) -> Box<dyn Watcher> {
+        self.pokes.watch_engines()
     }
 
     async fn forget_engine(&self, engine: &EngineName) -> Result<Result<u64, Inhabited>, StoreError> {
@@ -77,6 +99,18 @@ impl EngineStore for SqlStore {
     }
 }
 
+impl SqlStore {
+    fn open_engine(&self, row: added::Row) -> Result<AddedEngine, StoreError> {
+        let plain = self.sealer.open(&places::engine(&row.name), row.sealed())?;
+        let definition = serde_json::from_slice(&plain)
+            .map_err(|_| StoreError::Corrupt(format!("what was said of the engine {}", row.name)))?;
+        // A database of one process alone knows of no other nodes, and the machine may have another name by now.
+        let is_own = self.listener.is_none() || row.node.as_ref().is_none_or(|node| *node == self.own.name);
+        let added::Row { name, url, node, .. } = row;
+        Ok(AddedEngine { name, url, node, is_own, definition })
+    }
+}
+
 fn forget(tx: &mut Tx<'_>, engine: &EngineName) -> Outcome<u64, Stop<Inhabited>> {
     let name = engine.as_str();
     let sql = "SELECT count(*) FROM addon_detail JOIN addon ON id = addon_detail.addon
@@ -97,6 +131,7 @@ fn forget(tx: &mut Tx<'_>, engine: &EngineName) -> Outcome<u64, Stop<Inhabited>>
         plan::poke(tx, WorkKind::Addon, &Subject::Addon(*addon), None)?;
     }
     tx.execute("DELETE FROM engine_tally WHERE engine = ?", [name])?;
+    added::remove(tx, engine)?;
     Ok(over.len() as u64)
 }
 
@@ -142,13 +177,29 @@ pub(super) fn choose(
     if let Some(parent) = parent {
         return Ok(row(tx.conn, parent)?.and_then(|place| place.engine));
     }
-    let Some(placement) = placement else { return Ok(None) };
+    let Some(mut placement) = placement.cloned() else { return Ok(None) };
+    let there = still_there(tx, &placement.candidates)?;
+    // Who wished for what is gone by now is not to be elsewhere.
+    if !(there.is_empty() && placement.is_wished) {
+        placement.candidates = there;
+    }
     let live = |engine: &EngineName| {
         // A count that went wrong makes for a bad choice. It keeps nobody from creating addons.
         let sql = "SELECT CASE WHEN live > 0 THEN live ELSE 0 END FROM engine_tally WHERE engine = ?";
         Ok::<u64, super::error::Failure>(tx.find(sql, [engine.as_str()], |row| row.uint())?.unwrap_or_default())
     };
     Ok(placement.roomiest(live)?.cloned())
+}
+
+/// Those that nobody has given up since it was looked which there are.
+fn still_there(tx: &Tx<'_>, candidates: &[Candidate]) -> Outcome<Vec<Candidate>> {
+    let mut there = vec![];
+    for candidate in candidates {
+        if !candidate.is_added || added::is_there(tx.conn, &candidate.name)? {
+            there.push(candidate.clone());
+        }
+    }
+    Ok(there)
 }
 
 /// Counts an addon that has come to live or lives no more, if it is on an engine by itself and not as a part of another one.

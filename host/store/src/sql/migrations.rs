@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0013_outdated.sql"),
     include_str!("../../migrations/sqlite/0014_nodes.sql"),
     include_str!("../../migrations/sqlite/0015_quotas.sql"),
+    include_str!("../../migrations/sqlite/0016_added_engines.sql"),
 ];
 
 /// The newest schema that this version knows.

@@ -14,11 +14,11 @@ use larder_domain::ports::store::{EngineShared, NodeStore, ReachedEngine, Standi
 use larder_domain::{EngineName, NodeName, OperationId, StoreTime, WallTime};
 use uuid::Uuid;
 
-use super::SqlStore;
 use super::database::{Conn, Step};
 use super::error::{Failure, Result as Outcome, Stop};
 use super::open::OpenError;
 use super::tx::{Tx, find, list};
+use super::{SqlStore, added};
 
 /// How long a node that went without a word is still shown, in milliseconds.
 const GONE_KEPT_MS: u64 = 24 * 3_600_000;
@@ -178,46 +178,58 @@ impl NodeStore for SqlStore {
     }
 }
 
+/// Whether an engine can be reached from one machine only.
+pub(super) fn is_local(url: &str) -> bool {
+    url.starts_with(LOCAL_ENGINE)
+}
+
 fn announce(tx: &Tx<'_>, own: &Own, url: &str, engines: &[ReachedEngine]) -> Outcome<(), Stop<EngineShared>> {
-    for ReachedEngine { name, url, .. } in engines {
+    // Of those that were added, it was decided when they were.
+    for ReachedEngine { name, url, .. } in engines.iter().filter(|engine| !engine.is_added) {
+        if added::is_there(tx.conn, name)? {
+            return Err(Stop::Refused(EngineShared::Added(name.clone())));
+        }
         let sql = "SELECT node, node_engine.url FROM node_engine JOIN node ON name = node
                    WHERE engine = ? AND node <> ? AND seen > ? ORDER BY node";
         let others = list(tx.conn, sql, (name.as_str(), own.name.as_str(), heard_after(tx.now)), |row| {
             Ok((row.parsed("a node's name")?, row.take::<String>()?))
         })?;
-        let is_local = |url: &str| url.starts_with(LOCAL_ENGINE);
         if let Some((node, _)) = others.into_iter().find(|(_, theirs)| is_local(theirs) || is_local(url)) {
-            return Err(Stop::Refused(EngineShared { engine: name.clone(), node }));
+            return Err(Stop::Refused(EngineShared::Socket { engine: name.clone(), node }));
         }
     }
     let name = own.name.as_str();
-    tx.execute("UPDATE node SET url = ?, seen = ? WHERE name = ?", (url, tx.now.0, name))?;
+    if tx.execute("UPDATE node SET url = ?, seen = ? WHERE name = ?", (url, tx.now.0, name))? == 0 {
+        // It has left, or was forgotten; then it says so again when it is heard of.
+        return Ok(());
+    }
     tx.execute("DELETE FROM node_engine WHERE node = ?", [name])?;
     for engine in engines {
-        let ReachedEngine { name: engine, url, advertise, labels, weight } = engine;
+        let ReachedEngine { name: engine, url, advertise, labels, weight, is_added } = engine;
         let labels = serde_json::to_string(labels).map_err(|error| Failure::database(error.to_string()))?;
-        let sql = "INSERT INTO node_engine (node, engine, url, advertise, labels, weight) VALUES (?, ?, ?, ?, ?, ?)";
-        tx.execute(sql, (name, engine.as_str(), url, advertise, labels, *weight))?;
+        let sql = "INSERT INTO node_engine (node, engine, url, advertise, labels, weight, added) VALUES (?, ?, ?, ?, ?, ?, ?)";
+        tx.execute(sql, (name, engine.as_str(), url, advertise, labels, *weight, *is_added))?;
     }
     Ok(())
 }
 
 /// The engines that other living nodes reach.
 fn of_others(conn: &Conn, own: NodeId, now: StoreTime) -> Outcome<Vec<ReachedEngine>> {
-    let sql = "SELECT engine, node_engine.url, advertise, labels, weight FROM node_engine JOIN node ON name = node
+    let sql =
+        "SELECT engine, node_engine.url, advertise, labels, weight, added FROM node_engine JOIN node ON name = node
                WHERE id <> ? AND seen > ? ORDER BY engine, node";
     let mut engines = list(conn, sql, (own.0.as_bytes(), heard_after(now)), |row| {
         let (name, url, advertise) = (row.parsed("an engine's name")?, row.take()?, row.take()?);
         let labels = serde_json::from_str(&row.take::<String>()?);
         let labels = labels.map_err(|error| Failure::corrupt(format!("an engine's labels ({error})")))?;
-        Ok(ReachedEngine { name, url, advertise, labels, weight: row.take()? })
+        Ok(ReachedEngine { name, url, advertise, labels, weight: row.take()?, is_added: row.take()? })
     })?;
     engines.dedup_by(|one, other| one.name == other.name);
     Ok(engines)
 }
 
 /// Whoever was heard of after this lives. Of the first seconds of a store, that is before its time began.
-fn heard_after(now: StoreTime) -> i64 {
+pub(super) fn heard_after(now: StoreTime) -> i64 {
     now.0.cast_signed().saturating_sub(SILENT_MS_MAX.cast_signed())
 }
 

@@ -13,15 +13,17 @@ pub(super) struct Poked {
     pub(super) work: bool,
     /// Somebody wished something about work that may be leased: its holder may write no more.
     pub(super) wish: bool,
+    /// An engine was added, changed or given up.
+    pub(super) engines: bool,
 }
 
 impl Poked {
     /// That anything may have happened.
-    pub(super) const ALL: Self = Self { history: true, work: true, wish: true };
+    pub(super) const ALL: Self = Self { history: true, work: true, wish: true, engines: true };
 
     /// For other nodes; empty if there is nothing to tell.
     pub(super) fn words(self) -> String {
-        let words = [(self.history, "history"), (self.work, "work"), (self.wish, "wish")];
+        let words = [(self.history, "history"), (self.work, "work"), (self.wish, "wish"), (self.engines, "engines")];
         let said = words.into_iter().filter_map(|(is_so, word)| is_so.then_some(word));
         said.collect::<Vec<_>>().join(" ")
     }
@@ -29,7 +31,7 @@ impl Poked {
     /// What another node says. One of a newer version may say more than is understood here.
     pub(super) fn parse(words: &str) -> Self {
         let says = |what: &str| words.split(' ').any(|word| word == what);
-        Self { history: says("history"), work: says("work"), wish: says("wish") }
+        Self { history: says("history"), work: says("work"), wish: says("wish"), engines: says("engines") }
     }
 }
 
@@ -40,6 +42,7 @@ pub(super) struct Pokes {
     work: watch::Sender<()>,
     others: watch::Sender<()>,
     wishes: watch::Sender<()>,
+    engines: watch::Sender<()>,
 }
 
 impl Pokes {
@@ -61,6 +64,9 @@ impl Pokes {
         if poked.wish {
             self.wishes.send_replace(());
         }
+        if poked.engines {
+            self.engines.send_replace(());
+        }
     }
 
     pub(super) fn watch_history(&self) -> Box<dyn Watcher> {
@@ -77,6 +83,10 @@ impl Pokes {
 
     pub(super) fn watch_wishes(&self) -> Box<dyn Watcher> {
         Box::new(Watch(self.wishes.subscribe()))
+    }
+
+    pub(super) fn watch_engines(&self) -> Box<dyn Watcher> {
+        Box::new(Watch(self.engines.subscribe()))
     }
 }
 

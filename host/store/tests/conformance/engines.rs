@@ -10,7 +10,8 @@ use crate::objects::{DATA, objects, want};
 use crate::world::{Build, World, change, config, new_addon};
 
 fn placement(engines: &[(&str, u32)]) -> Placement {
-    let candidates = engines.iter().map(|(name, weight)| Candidate { name: engine(name), weight: *weight });
+    let candidates =
+        engines.iter().map(|(name, weight)| Candidate { name: engine(name), weight: *weight, is_added: false });
     Placement { candidates: candidates.collect(), is_wished: false }
 }
 

@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on is to say where")]
 
+mod added;
 mod apps;
 mod cleanup;
 mod create;
@@ -101,6 +102,12 @@ conformance! { sqlite, world_postgres; {
         an_app_can_have_a_place,
         an_addon_is_not_forgotten_while_it_has_objects,
         an_engine_is_forgotten_when_nobody_can_miss_it,
+    }
+    added {
+        an_engine_that_is_added_is_there_after_a_restart,
+        a_name_is_one_engines_and_so_is_a_url,
+        an_engine_moves_while_nobody_is_on_it,
+        there_is_a_bounded_number_of_engines,
     }
     quotas {
         an_app_has_as_many_addons_as_it_may,

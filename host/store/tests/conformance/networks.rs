@@ -22,7 +22,7 @@ fn network(name: &str) -> NetworkName {
 
 /// A new addon that is on an engine.
 fn placed(world: &World, app: Option<&AppName>) -> NewAddon {
-    let candidates = vec![Candidate { name: "a".parse().unwrap(), weight: 1 }];
+    let candidates = vec![Candidate { name: "a".parse().unwrap(), weight: 1, is_added: false }];
     let engine = Some(Placement { candidates, is_wished: false });
     NewAddon { engine, ..new_addon(world, app) }
 }

@@ -7,13 +7,14 @@ use larder_domain::engines::EngineLabels;
 use larder_domain::node::{NodeState, SILENT_MS_MAX};
 use larder_domain::ports::Store as _;
 use larder_domain::ports::store::{
-    AddonStore as _, AppStore as _, EngineShared, EngineStore as _, Leased, NodeStore as _, ProviderStore as _,
-    ReachedEngine, Standing, WorkStore as _,
+    AddRefusal, AddonStore as _, AppStore as _, EngineShared, EngineStore as _, Leased, NodeStore as _,
+    ProviderStore as _, ReachedEngine, Standing, WorkStore as _,
 };
 use larder_domain::work::LEASE_MS;
 use larder_domain::{Digest, EngineName, OperationId};
 use larder_store::{ManualClock, OpenError, SqlStore};
 
+use crate::added;
 use crate::world::{Build as _, World, new_addon};
 use crate::world_postgres::{alter, database, node, node_by_the_server};
 
@@ -45,7 +46,7 @@ impl Nodes {
 
 fn engine(name: &str, url: &str) -> ReachedEngine {
     let (name, url, advertise) = (name.parse().unwrap(), url.to_owned(), "10.0.0.1".to_owned());
-    ReachedEngine { name, url, advertise, labels: EngineLabels::new(), weight: 1 }
+    ReachedEngine { name, url, advertise, labels: EngineLabels::new(), weight: 1, is_added: false }
 }
 
 #[tokio::test]
@@ -136,7 +137,7 @@ async fn work_about_an_engine_is_for_those_who_reach_it() {
     let id = world.create(new_addon(&world, None)).await;
     let elsewhere = a.engines_of_others().await.unwrap();
     assert_eq!(elsewhere.iter().map(|engine| &engine.name).collect::<Vec<_>>(), [&rack]);
-    let candidate = larder_domain::engines::Candidate { name: rack.clone(), weight: 1 };
+    let candidate = larder_domain::engines::Candidate { name: rack.clone(), weight: 1, is_added: false };
     let placement = larder_domain::engines::Placement { candidates: vec![candidate], is_wished: false };
     assert_eq!(a.pin_engine(id, &placement).await.unwrap(), Some(rack));
     assert_eq!(a.lease_due(a.node(), 5, vec![]).await.unwrap(), [], "it is for the other");
@@ -154,7 +155,7 @@ async fn a_local_engine_is_one_nodes() {
     let (a, b) = (&nodes.all[0], &nodes.all[1]);
     let local = vec![engine("default", "unix:///run/docker.sock")];
     a.announce(String::new(), local.clone()).await.unwrap().unwrap();
-    let shared = EngineShared { engine: "default".parse().unwrap(), node: "a".parse().unwrap() };
+    let shared = EngineShared::Socket { engine: "default".parse().unwrap(), node: "a".parse().unwrap() };
     assert_eq!(b.announce(String::new(), local.clone()).await.unwrap(), Err(shared.clone()));
     let far = vec![engine("default", "tcp://10.0.0.1:2376")];
     assert_eq!(b.announce(String::new(), far.clone()).await.unwrap(), Err(shared), "the other's is local");
@@ -295,4 +296,40 @@ async fn a_jump_of_the_servers_clock_uses_up_nobodys_time() {
     let again = node_by_the_server(&url).unwrap();
     again.create_app(&"again".parse().unwrap()).await.unwrap();
     assert!(again.now() >= then && again.now().since_ms(before) < 60_000);
+}
+
+#[tokio::test]
+async fn an_engine_that_is_added_through_one_node_is_known_to_all() {
+    let Some(nodes) = Nodes::start(&["a", "b"]).await else { return };
+    let (a, b) = (&nodes.all[0], &nodes.all[1]);
+    let (mut heard, before) = (b.watch_engines(), b.engines_revision().await.unwrap());
+    a.add_engine(added::engine("rack", "tcp://10.0.0.1:2376", 1)).await.unwrap().unwrap();
+    assert!(heard.changed().await);
+    assert_ne!(b.engines_revision().await.unwrap(), before);
+    let own = async |store: &Arc<SqlStore>| {
+        let (_, engines) = store.added_engines().await.unwrap();
+        engines.into_iter().filter(|engine| engine.is_own).map(|engine| engine.name.to_string()).collect::<Vec<_>>()
+    };
+    // A socket is one machine's.
+    let socket = added::engine("socket", "unix:///run/docker.sock", 1);
+    a.add_engine(socket.clone()).await.unwrap().unwrap();
+    assert_eq!((own(a).await, own(b).await), (vec!["rack".into(), "socket".into()], vec!["rack".into()]));
+    let refused = AddRefusal::Elsewhere { engine: "socket".parse().unwrap(), node: "a".parse().unwrap() };
+    assert_eq!(b.add_engine(socket).await.unwrap(), Err(refused));
+    let other = added::engine("socket-b", "unix:///run/docker.sock", 1);
+    assert_eq!(b.add_engine(other).await.unwrap(), Ok(true), "the same path there is another machine's");
+
+    // What a living node names is not to be added; when it is gone, who adds it keeps that node out.
+    let named = vec![added::reached("named", "tcp://10.0.0.2:2376", false)];
+    b.announce(String::new(), named.clone()).await.unwrap().unwrap();
+    let refused = a.add_engine(added::engine("named", "tcp://10.0.0.3:2376", 1)).await.unwrap();
+    assert!(matches!(refused, Err(AddRefusal::InFile { .. })), "{refused:?}");
+    let refused = a.add_engine(added::engine("more", "tcp://10.0.0.2:2376", 1)).await.unwrap();
+    assert_eq!(refused, Err(AddRefusal::UrlTaken("named".parse().unwrap())));
+    b.leave().await.unwrap();
+    a.add_engine(added::engine("named", "tcp://10.0.0.2:2376", 1)).await.unwrap().unwrap();
+    let late = node(&nodes.url, "c", &nodes.clock).unwrap();
+    assert_eq!(late.announce(String::new(), named).await.unwrap(), Err(EngineShared::Added("named".parse().unwrap())));
+    assert_eq!(late.forget_engine(&"named".parse().unwrap()).await.unwrap(), Ok(0));
+    assert!(!own(a).await.contains(&"named".to_owned()));
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use larder_domain::ports::Sealer;
 use larder_domain::ports::runtime::GuestState;
-use larder_domain::ports::store::{AddonStore, AppStore, Change, Fence, Store};
+use larder_domain::ports::store::{AddonStore, AppStore, Change, EngineStore, Fence, Store};
 use larder_domain::secret::Seed;
 use larder_domain::{AddonId, AppName, Event, SecretString};
 use larder_store::{KeyfileSealer, ManualClock, SqlStore};
@@ -106,6 +106,12 @@ async fn fill(place: &Place) -> AddonId {
     let object = "INSERT INTO docker_object (addon, name, provider, wanted, revision, document, phase, message)
                   VALUES (?, 'data', 'pg', 1, 1, ?, 'made', '')";
     conn.execute(object, (key, &document)).unwrap();
+    let definition = place.sealer.seal("engine/rack/definition", b"{}").unwrap();
+    conn.execute(
+        "INSERT INTO added_engine (name, url, definition) VALUES ('rack', 'tcp://rack:2376', ?)",
+        [definition],
+    )
+    .unwrap();
     conn.execute("INSERT INTO operation_object (addon, name, document) VALUES (?, 'data', ?)", (key, &document))
         .unwrap();
     let provider = "INSERT INTO provider (name, component_kind, options) VALUES ('pg', 'provider', ?)";
@@ -125,6 +131,7 @@ async fn assert_readable(store: &SqlStore, id: AddonId) {
     }
     assert_eq!(store.addon(id).await.unwrap().unwrap().spec.parameters.reveal(), &json!({ "password": SECRETS[0] }));
     assert_eq!(store.objects_of(id).await, ["data"]);
+    assert_eq!(store.added_engines().await.unwrap().1[0].definition.reveal(), &json!({}));
 }
 
 /// Words of the port that are needed here alone.
@@ -155,7 +162,7 @@ async fn everything_is_sealed_anew_and_nothing_of_the_old_key_is_left_in_any_fil
     let old = place.sealer.key_id();
     place.sealer.add_key(&place.key_file()).unwrap();
     let before = place.store.count_old_keys(&place.sealer).await.unwrap();
-    assert_eq!(before.len(), 13, "there is something in every sealed column: {before:?}");
+    assert_eq!(before.len(), 14, "there is something in every sealed column: {before:?}");
     let all: u64 = before.iter().map(|(_, count)| count).sum();
     assert_eq!((place.pass().await, place.pass().await), (all, 0));
     let copies: bool = beside(place.dir.path())
@@ -197,7 +204,7 @@ async fn a_rotation_that_dies_anywhere_goes_on() {
             left.push(copy);
         }
     }
-    assert!(left.len() > 13, "there was more than one step to a column");
+    assert!(left.len() > 14, "there was more than one step to a column");
     for dir in left {
         let place = Place::at(dir);
         assert!(place.sealer.is_rotating());

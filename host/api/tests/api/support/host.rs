@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, request};
 use axum::response::Response;
 use larder_api::{ApiConfig, RequestLimits, StreamLimits, Tokens, UploadLimits, router};
-use larder_control::{Control, NoSink, Worker, WorkerConfig};
+use larder_control::{Control, EngineMaker, NoSink, Worker, WorkerConfig};
 use larder_store::{KeyfileSealer, SqlStore, SystemClock};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -30,6 +30,7 @@ pub(crate) struct Builder {
     works: bool,
     delete_grace: Duration,
     app_addons_max: u64,
+    engines: Option<Arc<dyn EngineMaker>>,
 }
 
 impl Builder {
@@ -64,6 +65,11 @@ impl Builder {
         Self { app_addons_max, ..self }
     }
 
+    /// Engines can be added.
+    pub(crate) fn engines(self, maker: Arc<dyn EngineMaker>) -> Self {
+        Self { engines: Some(maker), ..self }
+    }
+
     /// Nothing is done about what was asked for.
     pub(crate) fn without_worker(self) -> Self {
         Self { works: false, ..self }
@@ -77,6 +83,10 @@ impl Builder {
         let store = Arc::new(SqlStore::open(dir.path(), sealer, Arc::new(SystemClock::new())).unwrap());
         let control = Control::new(store, Arc::new(Scripted::new(Arc::clone(&held))), Arc::new(NoSink));
         let control = control.with_delete_grace(self.delete_grace).with_app_addons_max(self.app_addons_max);
+        let control = match self.engines {
+            Some(maker) => control.with_engine_maker(maker),
+            None => control,
+        };
         let (stop, stopped) = watch::channel(false);
         if self.works {
             tokio::spawn(Worker::new(control.clone(), WorkerConfig::default()).run(stopped));
@@ -102,7 +112,14 @@ impl TestHost {
     /// A host with nothing in it.
     pub(crate) fn builder() -> Builder {
         let config = ApiConfig::new(Tokens::admin(TOKEN), HOST.parse().unwrap(), vec!["larder.example".into()]);
-        Builder { providers: vec![], config, works: true, delete_grace: Duration::ZERO, app_addons_max: 1_000 }
+        Builder {
+            providers: vec![],
+            config,
+            works: true,
+            delete_grace: Duration::ZERO,
+            app_addons_max: 1_000,
+            engines: None,
+        }
     }
 
     /// A host with the provider `thing` and the app `demo`.

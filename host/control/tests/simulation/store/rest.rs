@@ -11,9 +11,9 @@ use larder_domain::history::Entry;
 use larder_domain::limits::ProviderLimits;
 use larder_domain::manifest::Manifest;
 use larder_domain::ports::store::{
-    AppRefusal, AppStore, AppVariable, AuditStore, Cascade, CheckOutcome, ConfigPatch, EngineStore, Inhabited, NoPort,
-    ObjectOwner, ObjectStore, PatchRefusal, Phase, PortMap, ProviderStore, Publish, RemoveRefusal, RevisionChanged,
-    StoreError, StoredObject, UploadOutcome,
+    AddRefusal, AddedEngine, AppRefusal, AppStore, AppVariable, AuditStore, Cascade, CheckOutcome, ConfigPatch,
+    EngineStore, Inhabited, NewEngine, NoPort, ObjectOwner, ObjectStore, PatchRefusal, Phase, PortMap, ProviderStore,
+    Publish, RemoveRefusal, RevisionChanged, StoreError, StoredObject, UploadOutcome, Watcher,
 };
 use larder_domain::provider::Provider;
 use larder_domain::quota::{AppUse, PlanQuota};
@@ -87,6 +87,22 @@ impl EngineStore for Shaky {
 
     async fn engine_addons(&self) -> Result<Vec<(EngineName, u64)>, StoreError> {
         self.around("engine_addons", Kind::Reads, self.inner.engine_addons()).await
+    }
+
+    async fn add_engine(&self, engine: NewEngine) -> Result<Result<bool, AddRefusal>, StoreError> {
+        self.around("add_engine", Kind::Writes(None), self.inner.add_engine(engine)).await
+    }
+
+    async fn added_engines(&self) -> Result<(u64, Vec<AddedEngine>), StoreError> {
+        self.around("added_engines", Kind::Reads, self.inner.added_engines()).await
+    }
+
+    async fn engines_revision(&self) -> Result<u64, StoreError> {
+        self.around("engines_revision", Kind::Reads, self.inner.engines_revision()).await
+    }
+
+    fn watch_engines(&self) -> Box<dyn Watcher> {
+        self.inner.watch_engines()
     }
 
     async fn forget_engine(&self, engine: &EngineName) -> Result<Result<u64, Inhabited>, StoreError> {

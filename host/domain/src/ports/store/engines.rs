@@ -2,16 +2,84 @@
 
 use async_trait::async_trait;
 
-use super::StoreError;
-use crate::engines::{EngineWish, Placement};
+use super::{StoreError, Watcher};
+use crate::engines::{ENGINES_MAX, EngineWish, Placement};
 use crate::ids::AddonId;
-use crate::names::{AppName, EngineName, NetworkName};
+use crate::names::{AppName, EngineName, NetworkName, NodeName};
+use crate::secret::SecretJson;
 
 /// An engine was not forgotten: so many addons are on it that live, or are deleted and can be had back. Nothing was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Inhabited(pub u64);
 
-/// Engines, as the store knows them: by name alone.
+/// An engine that is to be added, or of which something else is to be said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewEngine {
+    /// Its name.
+    pub name: EngineName,
+    /// Where it listens. One behind a socket of a machine's own is the node's alone whose store is asked.
+    pub url: String,
+    /// All that is said of it, with the key that it is asked with.
+    pub definition: SecretJson,
+}
+
+/// An engine that was added.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AddedEngine {
+    /// Its name.
+    pub name: EngineName,
+    /// Where it listens.
+    pub url: String,
+    /// The node that alone reaches it; none if every node does.
+    pub node: Option<NodeName>,
+    /// Whether this process's own node reaches it.
+    pub is_own: bool,
+    /// All that was said of it.
+    pub definition: SecretJson,
+}
+
+/// An engine was not added. Nothing was stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddRefusal {
+    /// A living node names one of that name when it starts.
+    #[error(
+        "the engine `{engine}` is one that the node `{node}` is started with: choose another name, or take it out of that node's options first"
+    )]
+    InFile {
+        /// The engine.
+        engine: EngineName,
+        /// Whose it is.
+        node: NodeName,
+    },
+    /// Another engine is there.
+    #[error("the engine `{0}` has this url already, and an engine has one name")]
+    UrlTaken(EngineName),
+    /// Addons are on it where it is now.
+    #[error(
+        "{count} addons are on the engine `{engine}` at {url}, and a name stands for one machine: add the other machine under another name"
+    )]
+    Moved {
+        /// The engine.
+        engine: EngineName,
+        /// Where it is.
+        url: String,
+        /// How many addons are on it, those included that are over and still have something there.
+        count: u64,
+    },
+    /// It is behind a socket of another living node's machine.
+    #[error("the engine `{engine}` is behind a socket of the node `{node}`: ask that node, or choose another name")]
+    Elsewhere {
+        /// The engine.
+        engine: EngineName,
+        /// Whose it is.
+        node: NodeName,
+    },
+    /// There are as many as there may be.
+    #[error("there are {ENGINES_MAX} engines already: give one up first, with `larder engine forget`")]
+    TooMany,
+}
+
+/// Engines, as the store knows them: those that were added, and of others their names.
 #[async_trait]
 pub trait EngineStore: Send + Sync + 'static {
     /// The engine that an addon is on. One that is on none yet gets the one with the most room, for good, or that of the addon
@@ -21,8 +89,20 @@ pub trait EngineStore: Send + Sync + 'static {
     /// Every engine that addons are on, with how many: those that live, and those with objects that are still to be removed.
     async fn engine_addons(&self) -> Result<Vec<(EngineName, u64)>, StoreError>;
 
+    /// Adds an engine for all nodes that reach it, or changes what is said of one that was added. Whether it is new.
+    async fn add_engine(&self, engine: NewEngine) -> Result<Result<bool, AddRefusal>, StoreError>;
+
+    /// The engines that were added, in order of names, and the [`EngineStore::engines_revision`] of which that is.
+    async fn added_engines(&self) -> Result<(u64, Vec<AddedEngine>), StoreError>;
+
+    /// A number that changes whenever an engine is added, changed or given up, on whichever node.
+    async fn engines_revision(&self) -> Result<u64, StoreError>;
+
+    /// Waits for another node to add, change or give up an engine. Never, where there are none.
+    fn watch_engines(&self) -> Box<dyn Watcher>;
+
     /// Gives up what addons that are over still had on an engine that will not come back: their cleanup goes on without it. How many
-    /// they are.
+    /// they are. One that was added is none any more.
     async fn forget_engine(&self, engine: &EngineName) -> Result<Result<u64, Inhabited>, StoreError>;
 
     /// Says where an app's future addons are to be; none for anywhere.

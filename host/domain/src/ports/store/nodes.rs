@@ -21,19 +21,28 @@ pub struct ReachedEngine {
     pub labels: EngineLabels,
     /// How many addons it takes beside those of other engines.
     pub weight: u32,
+    /// Whether it was added while servers ran; the node names the others when it starts.
+    pub is_added: bool,
 }
 
-/// An engine that is reached by a socket of one machine, and has another node's engine's name: addons would be looked for on the
-/// wrong one. Nothing was stored.
+/// An engine that a node may not have under its name: addons would be looked for on the wrong one. Nothing was stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the engine `{engine}` is the node `{node}`'s already, and a `unix://` engine is one node's alone: give this node's another name in --engines, or reach it over tcp:// from both"
-)]
-pub struct EngineShared {
-    /// The engine.
-    pub engine: EngineName,
-    /// Whose it is.
-    pub node: NodeName,
+pub enum EngineShared {
+    /// It is reached by a socket of one machine, and has another node's engine's name.
+    #[error(
+        "the engine `{engine}` is the node `{node}`'s already, and a `unix://` engine is one node's alone: give this node's another name in --engines, or reach it over tcp:// from both"
+    )]
+    Socket {
+        /// The engine.
+        engine: EngineName,
+        /// Whose it is.
+        node: NodeName,
+    },
+    /// The node names it when it starts, and it was added as well.
+    #[error(
+        "the engine `{0}` that this node is started with was added with `larder engine add` too: leave it out of this node's options, or give up the one that was added first (`larder engine forget {0}`, while a server runs without it)"
+    )]
+    Added(EngineName),
 }
 
 /// How this process's node stands among the others.

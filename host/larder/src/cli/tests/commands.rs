@@ -66,6 +66,30 @@ async fn an_engine_is_given_up_by_its_name() {
 }
 
 #[tokio::test]
+async fn an_engine_is_added_with_what_is_in_its_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| {
+        std::fs::write(dir.path().join(name), name).unwrap();
+        dir.path().join(name).to_str().unwrap().to_owned()
+    };
+    let server = Server::play([Reply::json(201, &json!({"version": "28"})), Reply::problem(409, "engine_taken")]).await;
+    let (ca, cert, key) = (file("ca"), file("cert"), file("key"));
+    let words = ["engine", "add", "rack-2", "tcp://rack-2:2376", "--publish-at", "10.0.0.2", "--label", "disk=ssd"];
+    let tls = ["--weight", "2", "--tls-ca", &ca, "--tls-cert", &cert, "--tls-key", &key];
+    assert_eq!(run(&server, &[&words[..], &tls].concat()).await, Ok(()));
+    assert_eq!(exit(run(&server, &words).await), (1, "engine_taken".to_owned()));
+    assert_eq!(server.lines(), ["PUT /v1/engines/rack-2", "PUT /v1/engines/rack-2"]);
+    let said: Value = serde_json::from_slice(&server.seen()[0].body).unwrap();
+    let expected = json!({ "url": "tcp://rack-2:2376", "publish_at": "10.0.0.2", "labels": { "disk": "ssd" }, "weight": 2,
+        "tls": { "ca": "ca", "cert": "cert", "key": "key" } });
+    assert_eq!(said, expected);
+    let twice = [&words[..], &["--label", "disk=hdd"]].concat();
+    assert_eq!(exit(run(&server, &twice).await).0, 2);
+    let missing = ["--tls-ca", "/nowhere", "--tls-cert", &cert, "--tls-key", &key];
+    assert_eq!(exit(run(&server, &[&words[..], &missing].concat()).await), (1, "unreadable".to_owned()));
+}
+
+#[tokio::test]
 async fn refusals_keep_their_code() {
     let replies =
         [Reply::problem(409, "app_not_empty"), Reply::problem(401, "unauthorized"), Reply::problem(403, "forbidden")];

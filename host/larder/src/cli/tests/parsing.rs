@@ -24,6 +24,10 @@ const COMMANDS: &[&str] = &[
     "larder app detach web",
     "larder app delete web --cascade",
     "larder engine forget rack-2",
+    "larder engine add rack-2 unix:///run/docker.sock",
+    "larder engine add rack-2 tcp://rack-2:2376 --advertise rack-2 --publish-at 10.0.0.2 --ports 1-2 --label disk=ssd --label zone=a --weight 2 --tls-ca a --tls-cert b --tls-key c",
+    "larder engine add rack-2 tcp://rack-2:2376 --publish-at 10.0.0.2 --insecure",
+    "larder serve --no-added-engines",
     "larder addon create redis --app web",
     "larder addon create redis --app web --name cache \
      --plan small --provider redis --provision-type independent \

@@ -6,29 +6,22 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
-use std::io;
-use std::net::IpAddr;
+use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use larder_containers::{DockerEngine, Registries, Tls, TlsFiles};
-use larder_control::{EngineSettings, NamedEngine};
-use larder_domain::EngineName;
-use larder_domain::engines::{ENGINE_LABELS_MAX, ENGINE_WEIGHT_MAX, EngineLabels};
-use larder_domain::network::Host;
+use larder_containers::{Pem, Registries, TlsProof};
+use larder_control::NamedEngine;
+use larder_domain::engines::ENGINES_MAX;
+use larder_domain::{EngineName, SecretString};
 
-use super::{LOOPBACK, PORTS, ports};
+use super::rules::{self, At, PEM_BYTES_MAX, Said, Wrong};
 use crate::cli::apply::fields::Fields;
 use crate::cli::apply::mistake::Mistakes;
 use crate::cli::apply::yaml::{self, Key, Node};
 use crate::cli::object::read_bounded;
 
-/// How many engines a host may use.
-const ENGINES_MAX: usize = 32;
-/// The longest file with a key or certificates, in bytes.
-const PROOF_BYTES_MAX: u64 = 1024 * 1024;
 /// What may be said of an engine.
 const KEYS: [&str; 8] = ["url", "advertise", "publish_at", "ports", "tls", "insecure", "labels", "weight"];
 
@@ -36,18 +29,18 @@ const KEYS: [&str; 8] = ["url", "advertise", "publish_at", "ports", "tls", "inse
 ///
 /// # Errors
 /// All that is wrong with it, each with its line.
-pub(super) fn read(path: &Path) -> anyhow::Result<Vec<NamedEngine>> {
+pub(super) fn read(path: &Path) -> anyhow::Result<(Vec<NamedEngine>, Registries)> {
     let name = path.display().to_string();
     let text = File::open(path).and_then(read_bounded).with_context(|| format!("{name} can't be read as --engines"))?;
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
     understand(&text, &name, &folder)
 }
 
-fn understand(text: &str, name: &str, folder: &Path) -> anyhow::Result<Vec<NamedEngine>> {
+fn understand(text: &str, name: &str, folder: &Path) -> anyhow::Result<(Vec<NamedEngine>, Registries)> {
     let mut mistakes = Mistakes::default();
     let engines = match mistakes.keep(yaml::parse(text)) {
         Some(root) => Reader { folder, urls: BTreeSet::new(), mistakes: &mut mistakes }.root(&root),
-        None => vec![],
+        None => Default::default(),
     };
     mistakes
         .or(name, engines)
@@ -64,21 +57,22 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn root(&mut self, root: &Node) -> Vec<NamedEngine> {
+    fn root(&mut self, root: &Node) -> (Vec<NamedEngine>, Registries) {
         let Some(fields) = Fields::of(root, "the file", &["engines", "registries"], self.mistakes) else {
-            return vec![];
+            return Default::default();
         };
         let logins = fields.get("registries").map(|(_, node)| self.registries(node)).unwrap_or_default();
         let Some((key, engines)) = fields.get("engines") else {
             self.mistakes
                 .add(root.line, "the file has no `engines`: name at least one, as `NAME: {url: unix:///path}`");
-            return vec![];
+            return Default::default();
         };
-        let Some(engines) = Fields::any(engines, "`engines`", self.mistakes) else { return vec![] };
+        let Some(engines) = Fields::any(engines, "`engines`", self.mistakes) else { return Default::default() };
         if !(1..=ENGINES_MAX).contains(&engines.entries().len()) {
             self.mistakes.add(key.line, format!("`engines` names {}; use 1 to {ENGINES_MAX}", engines.entries().len()));
         }
-        engines.entries().iter().filter_map(|(key, node)| self.engine(key, node, &logins)).collect()
+        let engines = engines.entries().iter().filter_map(|(key, node)| self.engine(key, node, &logins)).collect();
+        (engines, logins)
     }
 
     /// What can be read is, whatever is wrong with the rest: who corrects one mistake is not to find the next.
@@ -87,120 +81,50 @@ impl Reader<'_> {
         let name: Option<EngineName> = self.parsed(key.line, key.text.parse());
         let fields = Fields::of(node, &what, &KEYS, self.mistakes)?;
         let url = fields.required("url", &what, key.line, self.mistakes);
-        let engine = url.as_deref().and_then(|url| self.of_url(url, &what, key.line));
-        let tls = self.tls(&fields, &what);
-        self.check_way(engine.as_ref(), &fields, &what, key.line);
-        let advertise = self.advertise(engine.as_ref(), &fields);
-        let publish_at = self.publish_at(engine.as_ref(), &fields, &what, key.line);
-        let ports = self.value(&fields, "ports", ports).unwrap_or(PORTS);
-        let (labels, weight) = (self.labels(&fields), self.weight(&fields));
-        let engine = engine?.with_registries(logins.clone());
-        let engine = match tls {
-            Some(tls) => engine.secured(tls),
-            None => engine,
-        };
-        let settings =
-            EngineSettings { name: name?, url: url?, advertise: advertise?, publish_at, ports, labels, weight };
-        Some(NamedEngine::new(Arc::new(engine), settings))
-    }
-
-    fn of_url(&mut self, url: &str, what: &str, line: usize) -> Option<DockerEngine> {
-        if !self.urls.insert(url.to_owned()) {
-            self.mistakes.add(line, format!("{what} has the url of another one: an engine has one name"));
+        if url.as_ref().is_some_and(|url| !self.urls.insert(url.clone())) {
+            self.mistakes.add(key.line, format!("{what} has the url of another one: an engine has one name"));
         }
-        self.parsed(line, DockerEngine::connect(url).map_err(|error| format!("{what}: {error}")))
-    }
-
-    /// There is TLS on the way, or nobody, or somebody has said that this is meant.
-    fn check_way(&mut self, engine: Option<&DockerEngine>, fields: &Fields<'_>, what: &str, line: usize) {
+        let (lines, labels) = self.labels(&fields).into_iter().unzip::<_, _, Vec<usize>, Vec<_>>();
+        let mut text = |name| fields.text(name, self.mistakes);
+        let (advertise, publish_at) = (text("advertise"), text("publish_at"));
+        let (ports, weight) = (text("ports"), text("weight"));
         let is_insecure = fields.flag("insecure", self.mistakes);
-        let Some((key, _)) = fields.get("tls") else {
-            if engine.is_some_and(DockerEngine::is_exposed) && !is_insecure {
-                let what = format!(
-                    "{what} is reached over the network without TLS, and whoever is on the way is root on that machine: \
-                     add `tls`, or `insecure: true` if you mean it"
-                );
-                self.mistakes.add(line, what);
-            }
-            return;
-        };
-        if is_insecure {
-            self.mistakes.add(key.line, format!("{what} has `tls` and `insecure`: leave out one of them"));
+        let (has_tls, tls) = (fields.get("tls").is_some(), self.tls(&fields, &what));
+        let said = Said { url, advertise, publish_at, ports, labels, weight, is_insecure, has_tls, tls };
+        let mut wrong = Wrong::default();
+        let made = rules::engine(name, &said, &what, logins, &mut wrong);
+        for (at, what) in wrong.0 {
+            let line = match at {
+                At::Engine => Some(key.line),
+                At::Key(name) => fields.get(name).map(|(key, _)| key.line),
+                At::Label(at) => lines.get(at).copied(),
+            };
+            self.mistakes.add(line.unwrap_or(key.line), what);
         }
-        if engine.is_some_and(|engine| engine.host().is_none()) {
-            let what = format!("{what} is a socket of this machine, which has no TLS: leave out `tls`, or use tcp://");
-            self.mistakes.add(key.line, what);
-        }
+        made
     }
 
-    /// What is presented to the engine, and asked of it.
-    fn tls(&mut self, fields: &Fields<'_>, what: &str) -> Option<Tls> {
+    /// The texts that are presented to the engine, and asked of it.
+    fn tls(&mut self, fields: &Fields<'_>, what: &str) -> Option<TlsProof> {
         let (key, node) = fields.get("tls")?;
         let fields = Fields::of(node, "`tls`", &["ca", "cert", "key"], self.mistakes)?;
-        let mut file = |name| {
+        let mut pem = |name| {
             let file = fields.required(name, "`tls`", key.line, self.mistakes)?;
             let file = self.file(&file);
-            let opened = regular(&file, PROOF_BYTES_MAX).map_err(|why| {
+            let read = regular(&file, PEM_BYTES_MAX as u64).and_then(read_pem).map_err(|why| {
                 format!("{what}, `tls`: `{name}` {} must be a readable file in PEM: {why}", file.display())
             });
-            self.parsed(key.line, opened).map(|_| file)
+            Some(Pem { called: file.display().to_string(), text: self.parsed(key.line, read)? })
         };
-        let (ca, cert, own) = (file("ca"), file("cert"), file("key"));
-        let files = TlsFiles { ca: ca?, cert: cert?, key: own? };
-        self.parsed(key.line, Tls::from_files(&files).map_err(|error| format!("{what}, `tls`: {error}")))
+        let (ca, cert, own) = (pem("ca"), pem("cert"), pem("key"));
+        Some(TlsProof { ca: ca?, cert: cert?, key: own? })
     }
 
-    /// Where apps reach it: where this host does, unless that is said.
-    fn advertise(&mut self, engine: Option<&DockerEngine>, fields: &Fields<'_>) -> Option<Host> {
-        let loopback = LOOPBACK.to_string();
-        let of_url = engine.filter(|engine| !engine.is_local()).and_then(DockerEngine::host).unwrap_or(&loopback);
-        let line = fields.get("advertise").map_or(0, |(key, _)| key.line);
-        let text = fields.text("advertise", self.mistakes);
-        let read = Host::parse(text.as_deref().unwrap_or(of_url));
-        self.parsed(line, read.map_err(|error| format!("`advertise`: {error}")))
-    }
-
-    fn publish_at(&mut self, engine: Option<&DockerEngine>, fields: &Fields<'_>, what: &str, line: usize) -> IpAddr {
-        let meant = "an address of the engine's own machine, like 10.0.0.2 or 0.0.0.0";
-        let parse = |text: &str| text.parse::<IpAddr>().map_err(|_| format!("it is no IP address: write {meant}"));
-        if engine.is_some_and(|engine| !engine.is_local()) && fields.get("publish_at").is_none() {
-            self.mistakes.add(line, format!("{what} is on another machine, and has no `publish_at`: add {meant}"));
-        }
-        self.value(fields, "publish_at", parse).unwrap_or(LOOPBACK)
-    }
-
-    fn labels(&mut self, fields: &Fields<'_>) -> EngineLabels {
-        let mut labels = EngineLabels::new();
-        let Some((key, node)) = fields.get("labels") else { return labels };
-        let Some(entries) = Fields::any(node, "`labels`", self.mistakes) else { return labels };
-        if entries.entries().len() > ENGINE_LABELS_MAX {
-            self.mistakes.add(key.line, format!("`labels` has more than {ENGINE_LABELS_MAX} labels"));
-        }
-        for (key, node) in entries.entries() {
-            let value = node.text().unwrap_or_default();
-            let (name, value) = (self.parsed(key.line, key.text.parse()), self.parsed(key.line, value.parse()));
-            labels.extend(name.zip(value));
-        }
-        labels
-    }
-
-    fn weight(&mut self, fields: &Fields<'_>) -> u32 {
-        let meant =
-            format!("write a number from 0 to {ENGINE_WEIGHT_MAX}; 0 is for engines that take only what asks for them");
-        let parse = |text: &str| text.parse().ok().filter(|weight| *weight <= ENGINE_WEIGHT_MAX).ok_or(meant);
-        self.value(fields, "weight", parse).unwrap_or(1)
-    }
-
-    /// The value under a key, read from its text; none if there is none, or it is wrong.
-    fn value<T>(
-        &mut self,
-        fields: &Fields<'_>,
-        name: &str,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        let line = fields.get(name)?.0.line;
-        let text = fields.text(name, self.mistakes)?;
-        self.parsed(line, parse(&text).map_err(|why| format!("`{name}`: {why}")))
+    /// The labels, each with its line.
+    fn labels(&mut self, fields: &Fields<'_>) -> Vec<(usize, (String, String))> {
+        let labels = fields.get("labels").and_then(|(_, node)| Fields::any(node, "`labels`", self.mistakes));
+        let entries = labels.map(|labels| labels.entries()).unwrap_or_default().iter();
+        entries.map(|(key, node)| (key.line, (key.text.clone(), node.text().unwrap_or_default().to_owned()))).collect()
     }
 
     fn parsed<T, E: std::fmt::Display>(&mut self, line: usize, read: Result<T, E>) -> Option<T> {
@@ -209,6 +133,16 @@ impl Reader<'_> {
 
     fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
+    }
+}
+
+/// The text of a file that is no longer than one in PEM may be. It may hold a key.
+fn read_pem(file: File) -> io::Result<SecretString> {
+    let mut text = zeroize::Zeroizing::new(String::with_capacity(PEM_BYTES_MAX + 1));
+    file.take(PEM_BYTES_MAX as u64 + 1).read_to_string(&mut text)?;
+    match text.len() > PEM_BYTES_MAX {
+        true => Err(io::Error::other(format!("it is longer than {PEM_BYTES_MAX} bytes"))),
+        false => Ok(SecretString::new(text.as_str())),
     }
 }
 

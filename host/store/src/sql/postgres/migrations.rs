@@ -32,6 +32,8 @@ const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("../../../migrations/postgres/0002_nodes.sql"), oldest: 2 },
     // Those of before do not count what it bounds.
     Migration { sql: include_str!("../../../migrations/postgres/0003_quotas.sql"), oldest: 3 },
+    // To those of before, an engine that was added is another node's.
+    Migration { sql: include_str!("../../../migrations/postgres/0004_added_engines.sql"), oldest: 3 },
 ];
 
 /// The newest schema that this version knows.

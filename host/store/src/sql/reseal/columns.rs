@@ -24,10 +24,11 @@ const fn of_addon(table: &'static str, column: &'static str, place: fn(&[Cell]) 
 }
 
 /// All of them.
-pub(super) static SEALED: [Column; 13] = [
+pub(super) static SEALED: [Column; 14] = [
     Column { table: "installation", column: "key_check", key: &["one"], place: |_| Some(places::KEY_CHECK.to_owned()) },
     Column { table: "app_variable", column: "value", key: &["app", "name"], place: variable },
     Column { table: "provider", column: "options", key: &["name"], place: options },
+    Column { table: "added_engine", column: "definition", key: &["name"], place: engine },
     of_addon("addon_detail", "parameters", |key| addon(key).map(places::parameters)),
     of_addon("addon_detail", "seed", |key| addon(key).map(places::seed)),
     of_addon("addon_detail", "config", |key| addon(key).map(places::config)),
@@ -61,6 +62,10 @@ fn variable(key: &[Cell]) -> Option<String> {
 
 fn options(key: &[Cell]) -> Option<String> {
     Some(places::options(&text(key, 0)?.parse().ok()?))
+}
+
+fn engine(key: &[Cell]) -> Option<String> {
+    Some(places::engine(&text(key, 0)?.parse().ok()?))
 }
 
 fn document(key: &[Cell]) -> Option<String> {

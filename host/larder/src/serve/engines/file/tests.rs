@@ -5,6 +5,8 @@ use std::fs;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 
+use larder_control::EngineSettings;
+
 use super::*;
 
 /// A folder with proofs for TLS and a password.
@@ -32,7 +34,7 @@ fn of(text: &str) -> anyhow::Result<Vec<NamedEngine>> {
     let dir = folder();
     let file = dir.path().join("engines.yaml");
     fs::write(&file, text).unwrap();
-    read(&file)
+    read(&file).map(|(engines, _)| engines)
 }
 
 fn mistake(text: &str) -> String {
