@@ -118,8 +118,16 @@ async fn an_app_is_told_of_its_network_when_what_is_under_way_has_ended() {
     attach(&host, Some("shop")).await.unwrap();
     until_joined(&host, id, &["shop"]).await;
     held.add_permits(100);
-    // Whoever waits for it sees how it has ended.
-    let updated = host.settled(id).await.addon.operation.unwrap();
+    // Whoever waits for it sees how it has ended. A slow machine may have made it rest for a moment.
+    let updated = until("its end", || async {
+        let operation = host.control.addon(id).await.unwrap().addon.operation.unwrap();
+        if operation.is_running() {
+            clock.advance_ms(10);
+            return None;
+        }
+        Some(operation)
+    })
+    .await;
     assert_eq!((updated.kind, updated.state), (OperationKind::Update, OperationState::Succeeded));
     clock.advance_ms(5_000);
     until_operation(&host, id, |operation| operation.kind == OperationKind::Follow && !operation.is_running()).await;
