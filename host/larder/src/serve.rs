@@ -105,12 +105,7 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
     let config = SandboxConfig { artefacts: Some(artefacts), roots, ..SandboxConfig::compiling(itself) };
     let sandbox = Arc::new(Sandbox::new(config)?);
     let store = Arc::clone(&opened.store);
-    let control = Control::new(store.clone(), sandbox, Arc::new(NoSink));
-    let control = control.with_engines(engines.engines);
-    let control = match engines.maker {
-        Some(maker) => control.with_engine_maker(maker),
-        None => control,
-    };
+    let control = engines.given_to(Control::new(store.clone(), sandbox, Arc::new(NoSink)));
     let control = with_upkeep(control, &dir, store, sealer).await?;
     let control = control.with_delete_grace(args.delete_grace);
     let control = control.with_transfers(args.transfers.limits()).with_app_addons_max(args.addons_per_app_max);

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use clap::Args;
 use larder_containers::{DockerEngine, Registries};
-use larder_control::{EngineMaker, EngineSettings, NamedEngine};
+use larder_control::{Control, EngineMaker, EngineSettings, NamedEngine};
 use larder_domain::EngineName;
 use larder_domain::engines::EngineLabels;
 use larder_domain::network::Host;
@@ -58,6 +58,17 @@ pub(super) struct Configured {
     pub(super) engines: Vec<NamedEngine>,
     /// What makes those that are added later.
     pub(super) maker: Option<Arc<dyn EngineMaker>>,
+}
+
+impl Configured {
+    /// The use cases over these engines.
+    pub(super) fn given_to(self, control: Control) -> Control {
+        let control = control.with_engines(self.engines);
+        match self.maker {
+            Some(maker) => control.with_engine_maker(maker),
+            None => control,
+        }
+    }
 }
 
 /// What the options and the file say.
