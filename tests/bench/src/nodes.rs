@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 use tokio::time::{Instant, sleep};
 
 use crate::fixture::guest;
@@ -33,8 +34,8 @@ const HEAD_START: Duration = Duration::from_secs(4);
 pub(crate) fn measure() -> Result<Vec<Row>> {
     let Some(postgres) = Postgres::start()? else { return Ok(vec![]) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let one = runtime.block_on(rate(&postgres, 1))?;
-    let all = runtime.block_on(rate(&postgres, NODES))?;
+    let one = rate(&runtime, &postgres, 1)?;
+    let all = rate(&runtime, &postgres, NODES)?;
     let most = CALLS_AT_ONCE as f64 * 1e3 / WAITS_MS as f64;
     let note = format!(
         "{all:.0} calls/s with {NODES} nodes, {one:.0} with one, {most:.0} is the most that one can make; \
@@ -44,27 +45,29 @@ pub(crate) fn measure() -> Result<Vec<Row>> {
 }
 
 /// Calls a second on a database of its own.
-async fn rate(postgres: &Postgres, count: usize) -> Result<f64> {
+fn rate(runtime: &Runtime, postgres: &Postgres, count: usize) -> Result<f64> {
     let url = postgres.database(&format!("nodes_{count}"))?;
     let words = |node: usize| {
         ["--database", &url, "--engine", "none", "--node-name", &format!("bench-{node}")].map(str::to_owned)
     };
     let mut nodes = vec![Server::start_with(&words(0), None)?];
     let first = Caller { http: Client::new(), url: nodes[0].url.clone(), token: nodes[0].token.clone() };
-    first.prepare().await?;
+    runtime.block_on(first.prepare())?;
     for node in 1..count {
         let next = Server::start_with(&words(node), Some(nodes[0].dir()))?;
         nodes.push(next);
     }
-    let mut rates = vec![];
-    for _ in 0..ROUNDS {
-        sleep(HEAD_START).await;
-        let (before, began) = (first.calls(&nodes).await?, Instant::now());
-        sleep(LASTS).await;
-        let made = first.calls(&nodes).await? - before;
-        rates.push(made as f64 / began.elapsed().as_secs_f64());
-    }
-    Ok(median(rates))
+    runtime.block_on(async {
+        let mut rates = vec![];
+        for _ in 0..ROUNDS {
+            sleep(HEAD_START).await;
+            let (before, began) = (first.calls(&nodes).await?, Instant::now());
+            sleep(LASTS).await;
+            let made = first.calls(&nodes).await? - before;
+            rates.push(made as f64 / began.elapsed().as_secs_f64());
+        }
+        Ok(median(rates))
+    })
 }
 
 /// Who asks the first node, and reads what all count.

@@ -96,7 +96,7 @@ impl Server {
                     state == "active" || state == "waiting_for_approval"
                 };
                 let providers = listed["providers"].as_array().map(Vec::as_slice).unwrap_or_default();
-                if providers.len() == shipped && providers.iter().all(is_settled) {
+                if providers.len() >= shipped && providers.iter().all(is_settled) {
                     return Ok(());
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
