@@ -19,7 +19,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use larder_control::Code;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{sleep, timeout};
 use tracing::Instrument as _;
 
@@ -166,8 +166,10 @@ struct Held {
 enum Place {
     #[default]
     None,
-    Taken(#[expect(dead_code, reason = "it is held, not read")] Permit),
-    /// It won't: its client has gone away.
+    Taken(Permit),
+    /// It has, and its client has gone away: when it gives it back, it ends.
+    Forsaken(Permit, AbortHandle),
+    /// It gets none any more: its client has gone away.
     Abandoned,
 }
 
@@ -182,7 +184,7 @@ impl Turn {
     /// Waits for the turn, unless the request has it already.
     pub(crate) async fn take(&self) -> Result<(), Problem> {
         let Some(held) = &self.0 else { return Ok(()) };
-        if matches!(*held.place(), Place::Taken(_)) {
+        if matches!(*held.place(), Place::Taken(_) | Place::Forsaken(..)) {
             return Ok(());
         }
         let lane = held.api.turns.lane(held.kind);
@@ -195,25 +197,31 @@ impl Turn {
         Ok(())
     }
 
-    /// Nobody waits for the request any more. True if it has no turn; then it gets none.
-    fn abandon(&self) -> bool {
-        let Some(held) = &self.0 else { return true };
+    /// Nobody waits for the request any more: it ends as soon as it has no turn, and gets none.
+    fn abandon(&self, task: AbortHandle) {
+        let Some(held) = &self.0 else { return task.abort() };
         let mut place = held.place();
-        if matches!(*place, Place::Taken(_)) {
-            return false;
-        }
-        *place = Place::Abandoned;
-        true
+        *place = match std::mem::take(&mut *place) {
+            Place::Taken(permit) | Place::Forsaken(permit, _) => Place::Forsaken(permit, task),
+            Place::None | Place::Abandoned => {
+                task.abort();
+                Place::Abandoned
+            }
+        };
     }
 
     /// Gives it back: from here on the request only waits.
     pub(crate) fn give_back(&self) {
-        if let Some(held) = &self.0 {
-            let mut place = held.place();
-            if matches!(*place, Place::Taken(_)) {
-                *place = Place::None;
+        let Some(held) = &self.0 else { return };
+        let mut place = held.place();
+        *place = match std::mem::take(&mut *place) {
+            Place::Taken(_) | Place::None => Place::None,
+            Place::Forsaken(_, task) => {
+                task.abort();
+                Place::Abandoned
             }
-        }
+            Place::Abandoned => Place::Abandoned,
+        };
     }
 }
 
@@ -288,7 +296,7 @@ async fn finish(turn: Turn, request: Request, next: Next) -> Response {
     response
 }
 
-/// A request. It is broken off with its client only while it has no turn: while it waits for one, for its body, or for something to happen.
+/// A request. It is broken off with its client while it has no turn: while it waits for one, for its body, or for something to happen.
 struct UnderWay {
     turn: Turn,
     task: JoinHandle<Response>,
@@ -296,8 +304,6 @@ struct UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        if self.turn.abandon() {
-            self.task.abort();
-        }
+        self.turn.abandon(self.task.abort_handle());
     }
 }

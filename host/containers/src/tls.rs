@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use larder_domain::SecretString;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
@@ -37,14 +37,14 @@ pub struct TlsProof {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// It is no PEM.
-    #[error("{called} must be {expected} in PEM: {source}")]
+    #[error("{called} must be {expected} in PEM: {why}")]
     Unreadable {
         /// Which one.
         called: String,
         /// What it is to hold.
         expected: &'static str,
-        /// Why not.
-        source: rustls::pki_types::pem::Error,
+        /// Why not. The library's own words repeat lines of the text, which may be a key's.
+        why: &'static str,
     },
     /// There is nothing in it.
     #[error("{0} holds no certificate; expected is PEM, `-----BEGIN CERTIFICATE-----`")]
@@ -76,7 +76,7 @@ impl Tls {
         }
         let chain = certificates(cert)?;
         let unreadable =
-            |source| TlsError::Unreadable { called: key.called.clone(), expected: "a private key", source };
+            |error| TlsError::Unreadable { called: key.called.clone(), expected: "a private key", why: words(&error) };
         let own = PrivateKeyDer::from_pem_slice(key.text.reveal().as_bytes()).map_err(unreadable)?;
         let unusable = |source| TlsError::Unusable { called: key.called.clone(), source };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -94,9 +94,22 @@ impl Tls {
 
 fn certificates(pem: &Pem) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let found = CertificateDer::pem_slice_iter(pem.text.reveal().as_bytes()).collect::<Result<Vec<_>, _>>();
-    let unreadable = |source| TlsError::Unreadable { called: pem.called.clone(), expected: "certificates", source };
+    let unreadable =
+        |error| TlsError::Unreadable { called: pem.called.clone(), expected: "certificates", why: words(&error) };
     let found = found.map_err(unreadable)?;
     if found.is_empty() { Err(TlsError::Empty(pem.called.clone())) } else { Ok(found) }
+}
+
+fn words(error: &pem::Error) -> &'static str {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => {
+            "a section does not end; each `-----BEGIN …-----` and `-----END …-----` is a line of its own"
+        }
+        pem::Error::IllegalSectionStart { .. } => "a line begins as `-----BEGIN …-----` does, and does not end so",
+        pem::Error::Base64Decode(_) => "what is in a section is no base64",
+        pem::Error::NoItemsFound => "there is none in it",
+        _ => "it can't be read",
+    }
 }
 
 impl fmt::Debug for Tls {

@@ -175,8 +175,8 @@ impl Control {
         Ok(self.store.set_engine_drained(name, drained).await?)
     }
 
-    /// Gives up an engine that was added, or one that will not come back: what deleted addons had there is forgotten, and their cleanup goes on without it. How
-    /// many they are.
+    /// Gives up an engine that was added, or one that will not come back: what deleted addons had there is forgotten, and their cleanup
+    /// goes on without it. How many they are. An engine that answers is emptied first.
     ///
     /// # Errors
     /// `unknown_engine`; `engine_in_use` if a node is started with it, or addons are on it that live or can be had back.
@@ -189,8 +189,21 @@ impl Control {
         if !is_added && self.is_elsewhere(name).await? {
             return Err(in_use(format!("another node is configured with the engine `{name}`")));
         }
-        if !is_added && !self.store.engine_addons().await?.iter().any(|(engine, _)| engine == name) {
+        let addons = self.store.engine_addons().await?.into_iter().find(|(engine, _)| engine == name);
+        if !is_added && addons.is_none() {
             return Err(ControlError::refused(Code::UnknownEngine, format!("there is no engine `{name}`")));
+        }
+        if let Ok(engine) = self.engines.get(name)
+            && let Ok(found) = self.found_on(&engine).await
+            && !found.is_empty()
+        {
+            let addons = addons.map_or(0, |(_, count)| count);
+            return Err(in_use(format!(
+                "{addons} addons are on the engine `{name}`, and {} containers and volumes: drain it (`larder engine drain {name}`), delete \
+                 the addons for good (`larder addon delete --now`), and try again when all is gone; what is nobody's goes with \
+                 `larder engine prune`",
+                found.len()
+            )));
         }
         let forgotten = self.store.forget_engine(name).await?;
         let forgotten = forgotten.map_err(|Inhabited(count)| {

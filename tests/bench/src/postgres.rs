@@ -16,7 +16,7 @@ const START_MAX: Duration = Duration::from_secs(60);
 pub(crate) struct Postgres {
     engine: String,
     container: String,
-    port: u16,
+    address: String,
 }
 
 impl Postgres {
@@ -26,12 +26,13 @@ impl Postgres {
             eprintln!("the rows of PostgreSQL are left out: there is no engine here");
             return Ok(None);
         };
-        let run = ["run", "--detach", "--publish=127.0.0.1::5432", "--env=POSTGRES_PASSWORD=larder", "--shm-size=256m"];
+        let run = ["run", "--detach", "--env=POSTGRES_PASSWORD=larder", "--shm-size=256m"];
         let settings = ["-c", "max_connections=200", "-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB"];
         let container = said(&engine, &[&run[..], &[IMAGE], &settings].concat())?;
-        let mut server = Self { engine, container, port: 0 };
-        let published = said(&server.engine, &["port", &server.container, "5432"])?;
-        server.port = published.rsplit(':').next().context("no port is published")?.parse()?;
+        let mut server = Self { engine, container, address: String::new() };
+        // Where it is itself: what passes a published port on would take a core's share of its own.
+        let address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+        server.address = said(&server.engine, &["inspect", "--format", address, &server.container])?;
         let started = Instant::now();
         // What sets up the image takes nobody from outside.
         while server.exec(&["pg_isready", "--host=127.0.0.1", "--username=postgres"]).is_err() {
@@ -46,7 +47,7 @@ impl Postgres {
     /// Makes a database: its url.
     pub(crate) fn database(&self, name: &str) -> Result<String> {
         self.says("postgres", &format!("CREATE DATABASE {name}"))?;
-        Ok(format!("postgres://postgres:{PASSWORD}@127.0.0.1:{}/{name}?sslmode=disable", self.port))
+        Ok(format!("postgres://postgres:{PASSWORD}@{}/{name}?sslmode=disable", self.address))
     }
 
     /// What a database says to a statement.

@@ -191,6 +191,23 @@ async fn a_refusal_is_kept_back_unless_too_many_are() {
     assert_eq!((all.len(), at_once), (10, 2), "{all:?}");
 }
 
+#[tokio::test]
+async fn nobody_waits_for_who_went_away_in_its_turn() {
+    let host = TestHost::builder().provider("thing", manifest()).requests(all(&lane(1, 0, 0))).start().await;
+    host.put("/v1/apps/demo").await.expect(201);
+    let before = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let hangs = json!({ "service": "thing", "parameters": { "hang": true } });
+    let request = host.request(Method::POST, "/v1/apps/demo/addons").header("prefer", "wait=60");
+    tokio::select! {
+        // It is begun before anything else is asked.
+        biased;
+        answer = host.json(request, &hangs) => panic!("{answer:?}"),
+        () = until("the addon", || async { (host.addons().await > 0).then_some(()) }) => {}
+    }
+    let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    until("its end", || async { (alive() <= before).then_some(()) }).await;
+}
+
 /// The middle one and the hundredth from the end of a hundred.
 fn median_and_p99(mut all: Vec<Duration>) -> (Duration, Duration) {
     all.sort_unstable();

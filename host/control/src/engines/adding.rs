@@ -4,12 +4,12 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use larder_domain::EngineName;
 use larder_domain::engines::EngineDefinition;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::engine::EngineError;
 use larder_domain::ports::store::{AddRefusal, AddedEngine, EngineShared, NewEngine};
 use larder_domain::secret::SecretJson;
+use larder_domain::{EngineName, InstallationId};
 use tokio::time::timeout;
 
 use crate::containers::NamedEngine;
@@ -41,8 +41,8 @@ impl Control {
                 format!("this node is started with an engine `{name}`: choose another name, or change its options");
             return Err(ControlError::refused(Code::EngineTaken, why));
         }
-        check(&made).await?;
-        let new = NewEngine { name: name.clone(), url: said.url, definition };
+        let is_inhabited = check(&made, self.store.installation()).await?;
+        let new = NewEngine { name: name.clone(), url: said.url, definition, is_inhabited };
         let is_new = self.store.add_engine(new).await?.map_err(refused)?;
         self.refresh_engines().await?;
         Ok((is_new, self.engine_report(name).await?))
@@ -68,7 +68,11 @@ impl Control {
             let before = before.iter().find(|before| before.is_added() && before.settings.name == added.name);
             engines.extend(self.made_of(added, before));
         }
-        self.engines.replace(engines);
+        let is_same =
+            before.len() == engines.len() && before.iter().zip(&engines).all(|(one, other)| Arc::ptr_eq(one, other));
+        if !is_same {
+            self.engines.replace(engines);
+        }
         let url = self.engines.url.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(url) = url
             && let Err(shared) = self.store.announce(url, self.engines.reached()).await?
@@ -82,6 +86,10 @@ impl Control {
     /// What is used of an engine that was added: what there is of it already, if nothing else is said of it.
     fn made_of(&self, added: AddedEngine, before: Option<&Arc<NamedEngine>>) -> Option<Arc<NamedEngine>> {
         let AddedEngine { name, definition, .. } = added;
+        let Some(definition) = definition else {
+            tracing::error!(engine = %name, "what was said of the engine can't be read any more, so it is not used; add it again");
+            return None;
+        };
         if let Some(before) = before.filter(|before| before.definition.as_ref() == Some(&definition)) {
             return Some(Arc::clone(before));
         }
@@ -109,13 +117,17 @@ impl Control {
     }
 }
 
-/// That an engine is there, and new enough.
-async fn check(made: &NamedEngine) -> Result<(), ControlError> {
-    let said = timeout(ASK_WAIT, made.engine.info()).await;
+/// That an engine is there, and new enough: whether it has something of this installation's.
+async fn check(made: &NamedEngine, installation: InstallationId) -> Result<bool, ControlError> {
+    let asked = async {
+        made.engine.info().await?;
+        Ok(!made.engine.objects(installation, None).await?.is_empty())
+    };
+    let said = timeout(ASK_WAIT, asked).await;
     let silent = || Err(EngineError::Unreachable(format!("it said nothing for {} s", ASK_WAIT.as_secs())));
     let (name, url) = (&made.settings.name, &made.settings.url);
     let why = match said.unwrap_or_else(|_| silent()) {
-        Ok(_) => return Ok(()),
+        Ok(is_inhabited) => return Ok(is_inhabited),
         Err(EngineError::Unreachable(why)) => format!(
             "the engine `{name}` at {url} can't be reached from here: {why}; see that it runs, listens there and knows this certificate, \
              then add it again"
@@ -127,7 +139,7 @@ async fn check(made: &NamedEngine) -> Result<(), ControlError> {
 
 fn refused(refusal: AddRefusal) -> ControlError {
     let code = match refusal {
-        AddRefusal::Moved { .. } => Code::EngineInUse,
+        AddRefusal::Moved { .. } | AddRefusal::Stranger { .. } => Code::EngineInUse,
         _ => Code::EngineTaken,
     };
     ControlError::refused(code, refusal.to_string())

@@ -2,7 +2,7 @@
 
 use larder_domain::audit::{Action, Actor};
 use larder_domain::engines::ENGINES_MAX;
-use larder_domain::ports::store::AddRefusal;
+use larder_domain::ports::store::{AddRefusal, NewEngine};
 use larder_domain::{EngineName, NodeName};
 use serde_json::json;
 
@@ -49,13 +49,8 @@ pub(super) fn is_there(conn: &Conn, name: &EngineName) -> Outcome<bool> {
 }
 
 /// Adds one, or changes what is said of it. Whether it is new.
-pub(super) fn add(
-    tx: &mut Tx<'_>,
-    own: &Own,
-    name: &EngineName,
-    url: &str,
-    sealed: &[u8],
-) -> Outcome<bool, Stop<AddRefusal>> {
+pub(super) fn add(tx: &mut Tx<'_>, own: &Own, new: &NewEngine, sealed: &[u8]) -> Outcome<bool, Stop<AddRefusal>> {
+    let (name, url) = (&new.name, new.url.as_str());
     let node = is_local(url).then_some(own.name.as_str());
     refuse_taken(tx, own, name, url, node)?;
     let sql = "SELECT url, node FROM added_engine WHERE name = ?";
@@ -63,7 +58,13 @@ pub(super) fn add(
         tx.find(sql, [name.as_str()], |row| Ok((row.take()?, row.parsed_or_null("a node's name")?)))?;
     match &before {
         Some((before, of)) => refuse_move(tx, own, name, (before, of.as_ref()), (url, node))?,
-        None => refuse_many(tx, own)?,
+        None => {
+            refuse_many(tx, own)?;
+            let count = if new.is_inhabited { 0 } else { inhabitants(tx, name)? };
+            if count > 0 {
+                return Err(Stop::Refused(AddRefusal::Stranger { engine: name.clone(), count }));
+            }
+        }
     }
     let sql = "INSERT INTO added_engine (name, url, node, definition) VALUES (?, ?, ?, ?) ON CONFLICT (name)
                DO UPDATE SET url = excluded.url, node = excluded.node, definition = excluded.definition";
@@ -99,9 +100,10 @@ fn refuse_taken(
     node: Option<&str>,
 ) -> Outcome<(), Stop<AddRefusal>> {
     let named = "SELECT node FROM node_engine JOIN node ON node.name = node_engine.node
-                 WHERE engine = ? AND NOT added AND (seen > ? OR id = ?) ORDER BY node";
+                 WHERE engine = ? AND NOT added ORDER BY node";
     let (heard_after, id) = (heard_after(tx.now), own.id.0.as_bytes());
-    if let Some(node) = tx.find(named, (name.as_str(), heard_after, id), |row| row.parsed("a node's name"))? {
+    // Also one that is silent: it may only be paused, and would go on with its own.
+    if let Some(node) = tx.find(named, [name.as_str()], |row| row.parsed("a node's name"))? {
         return Err(Stop::Refused(AddRefusal::InFile { engine: name.clone(), node }));
     }
     // A socket of another machine is another engine's.
@@ -134,13 +136,18 @@ fn refuse_move(
     {
         return Err(Stop::Refused(AddRefusal::Elsewhere { engine: name.clone(), node: of.clone() }));
     }
-    let sql = "SELECT count(*) FROM addon_detail JOIN addon ON id = addon_detail.addon
-               WHERE engine = ? AND (live OR grace_until IS NOT NULL
-                   OR EXISTS (SELECT 1 FROM docker_object WHERE docker_object.addon = addon.id))";
-    match tx.find(sql, [name.as_str()], |row| row.uint())?.unwrap_or_default() {
+    match inhabitants(tx, name)? {
         0 => Ok(()),
         count => Err(Stop::Refused(AddRefusal::Moved { engine: name.clone(), url: before.to_owned(), count })),
     }
+}
+
+/// How many addons are on it, those included that are over and still have something there.
+fn inhabitants(tx: &Tx<'_>, name: &EngineName) -> Outcome<u64> {
+    let sql = "SELECT count(*) FROM addon_detail JOIN addon ON id = addon_detail.addon
+               WHERE engine = ? AND (live OR grace_until IS NOT NULL
+                   OR EXISTS (SELECT 1 FROM docker_object WHERE docker_object.addon = addon.id))";
+    Ok(tx.find(sql, [name.as_str()], |row| row.uint())?.unwrap_or_default())
 }
 
 fn refuse_many(tx: &Tx<'_>, own: &Own) -> Outcome<(), Stop<AddRefusal>> {

@@ -38,16 +38,15 @@ impl EngineStore for SqlStore {
     }
 
     async fn add_engine(&self, engine: NewEngine) -> Result<Result<bool, AddRefusal>, StoreError> {
-        let NewEngine { name, url, definition } = engine;
-        let sealed = self.sealer.seal(&places::engine(&name), definition.to_text().reveal().as_bytes())?;
+        let definition = engine.definition.to_text();
+        let sealed = self.sealer.seal(&places::engine(&engine.name), definition.reveal().as_bytes())?;
         let own = self.own.clone();
-        self.writer.attempt(move |tx| added::add(tx, &own, &name, &url, &sealed)).await
+        self.writer.attempt(move |tx| added::add(tx, &own, &engine, &sealed)).await
     }
 
     async fn added_engines(&self) -> Result<(u64, Vec<AddedEngine>), StoreError> {
         let (revision, rows) = self.readers.read(added::all).await?;
-        let engines = rows.into_iter().map(|row| self.open_engine(row)).collect::<Result<_, _>>()?;
-        Ok((revision, engines))
+        Ok((revision, rows.into_iter().map(|row| self.open_engine(row)).collect()))
     }
 
     async fn engines_revision(&self) -> Result<u64, StoreError> {
@@ -100,14 +99,14 @@ impl EngineStore for SqlStore {
 }
 
 impl SqlStore {
-    fn open_engine(&self, row: added::Row) -> Result<AddedEngine, StoreError> {
-        let plain = self.sealer.open(&places::engine(&row.name), row.sealed())?;
-        let definition = serde_json::from_slice(&plain)
-            .map_err(|_| StoreError::Corrupt(format!("what was said of the engine {}", row.name)))?;
+    fn open_engine(&self, row: added::Row) -> AddedEngine {
+        // One that can't be read keeps nobody from the others.
+        let opened = self.sealer.open(&places::engine(&row.name), row.sealed());
+        let definition = opened.ok().and_then(|plain| serde_json::from_slice(&plain).ok());
         // A database of one process alone knows of no other nodes, and the machine may have another name by now.
         let is_own = self.listener.is_none() || row.node.as_ref().is_none_or(|node| *node == self.own.name);
         let added::Row { name, url, node, .. } = row;
-        Ok(AddedEngine { name, url, node, is_own, definition })
+        AddedEngine { name, url, node, is_own, definition }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::world::{World, new_addon};
 
 pub(crate) fn engine(name: &str, url: &str, weight: u32) -> NewEngine {
     let definition = json!({ "url": url, "weight": weight, "tls": { "key": "swordfish" } }).into();
-    NewEngine { name: name.parse().unwrap(), url: url.to_owned(), definition }
+    NewEngine { name: name.parse().unwrap(), url: url.to_owned(), definition, is_inhabited: false }
 }
 
 pub(crate) fn reached(name: &str, url: &str, is_added: bool) -> ReachedEngine {
@@ -38,7 +38,7 @@ pub(crate) async fn an_engine_that_is_added_is_there_after_a_restart(world: Worl
     assert_eq!(heavier, Ok(false));
     assert_ne!(world.store.engines_revision().await.unwrap(), first);
     let before = world.store.added_engines().await.unwrap();
-    assert_eq!(before.1[1].definition.reveal()["weight"], 2);
+    assert_eq!(before.1[1].definition.as_ref().unwrap().reveal()["weight"], 2);
     assert_eq!((&before.1[1].node, before.1[0].node.is_some()), (&None, true));
     assert!(!format!("{:?}", before.1).contains("swordfish"));
 
@@ -103,6 +103,16 @@ pub(crate) async fn an_engine_moves_while_nobody_is_on_it(world: World) {
     let late = world.create(on(&world, "rack")).await;
     assert_eq!(world.store.addon(late).await.unwrap().unwrap().engine, None);
     assert_eq!(add(&world, "rack", "tcp://10.0.0.3:2376").await, Ok(true));
+}
+
+pub(crate) async fn a_name_that_addons_are_on_is_that_machines(world: World) {
+    let candidates = vec![Candidate { name: "old".parse().unwrap(), weight: 1, is_added: false }];
+    let engine_of_file = Some(Placement { candidates, is_wished: false });
+    world.create(NewAddon { engine: engine_of_file, ..new_addon(&world, None) }).await;
+    let stranger = AddRefusal::Stranger { engine: "old".parse().unwrap(), count: 1 };
+    assert_eq!(add(&world, "old", "tcp://10.0.0.1:2376").await, Err(stranger));
+    let with_its_objects = NewEngine { is_inhabited: true, ..engine("old", "tcp://10.0.0.2:2376", 1) };
+    assert_eq!(world.store.add_engine(with_its_objects).await.unwrap(), Ok(true));
 }
 
 pub(crate) async fn there_is_a_bounded_number_of_engines(world: World) {

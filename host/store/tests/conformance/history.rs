@@ -50,7 +50,8 @@ pub(crate) async fn watchers_hear_of_entries(world: World) {
     assert!(watcher.changed().await);
     assert_eq!(world.store.history(None, 0, 9).await.unwrap().len(), 2, "what was told of is there");
     drop(world);
-    assert!(!watcher.changed().await, "two commits were one word, and the store is closed");
+    // Two commits are one word. One more may come from a session that has begun to listen by now; then the store is closed.
+    assert!(!watcher.changed().await || !watcher.changed().await, "no words without an end");
 }
 
 pub(crate) async fn state_is_stored_with_the_outcome_or_not_at_all(world: World) {

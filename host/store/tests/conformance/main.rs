@@ -104,6 +104,7 @@ conformance! { sqlite, world_postgres; {
         an_engine_is_forgotten_when_nobody_can_miss_it,
     }
     added {
+        a_name_that_addons_are_on_is_that_machines,
         an_engine_that_is_added_is_there_after_a_restart,
         a_name_is_one_engines_and_so_is_a_url,
         an_engine_moves_while_nobody_is_on_it,

@@ -131,7 +131,7 @@ async fn assert_readable(store: &SqlStore, id: AddonId) {
     }
     assert_eq!(store.addon(id).await.unwrap().unwrap().spec.parameters.reveal(), &json!({ "password": SECRETS[0] }));
     assert_eq!(store.objects_of(id).await, ["data"]);
-    assert_eq!(store.added_engines().await.unwrap().1[0].definition.reveal(), &json!({}));
+    assert_eq!(store.added_engines().await.unwrap().1[0].definition.as_ref().unwrap().reveal(), &json!({}));
 }
 
 /// Words of the port that are needed here alone.

@@ -21,6 +21,8 @@ pub struct NewEngine {
     pub url: String,
     /// All that is said of it, with the key that it is asked with.
     pub definition: SecretJson,
+    /// Whether something of the installation's is on it: then it may be known by its name already.
+    pub is_inhabited: bool,
 }
 
 /// An engine that was added.
@@ -34,8 +36,8 @@ pub struct AddedEngine {
     pub node: Option<NodeName>,
     /// Whether this process's own node reaches it.
     pub is_own: bool,
-    /// All that was said of it.
-    pub definition: SecretJson,
+    /// All that was said of it; none if that can't be read any more.
+    pub definition: Option<SecretJson>,
 }
 
 /// An engine was not added. Nothing was stored.
@@ -63,6 +65,17 @@ pub enum AddRefusal {
         engine: EngineName,
         /// Where it is.
         url: String,
+        /// How many addons are on it, those included that are over and still have something there.
+        count: u64,
+    },
+    /// Addons are on an engine of that name, and there is nothing of theirs here.
+    #[error(
+        "{count} addons are on an engine `{engine}`, and nothing of theirs is at this url: a name stands for one machine, so add this one \
+         under another name"
+    )]
+    Stranger {
+        /// The engine.
+        engine: EngineName,
         /// How many addons are on it, those included that are over and still have something there.
         count: u64,
     },

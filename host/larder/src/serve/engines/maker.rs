@@ -61,6 +61,7 @@ fn proof(tls: EngineTls) -> TlsProof {
 #[cfg(test)]
 mod tests {
     use larder_domain::secret::SecretJson;
+    use rcgen::{CertificateParams, KeyPair};
     use serde_json::{Value, json};
 
     use super::*;
@@ -79,6 +80,29 @@ mod tests {
         let said = format!("{} {} {:?}", settings.advertise, settings.publish_at, settings.ports);
         assert_eq!((said.as_str(), settings.weight), ("far.example.com 0.0.0.0 30000..=30999", 3));
         assert!(make(json!({ "url": "unix:///run/docker.sock" })).is_ok());
+    }
+
+    #[test]
+    fn a_key_that_is_no_pem_is_not_repeated() {
+        let key = "-----BEGIN PRIVATE KEY-----swordfish-----END PRIVATE KEY-----";
+        let own = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(vec!["larder".to_owned()]).unwrap().self_signed(&own).unwrap().pem();
+        for text in [
+            key.to_owned(),
+            key.replace("-----s", "-----\\ns"),
+            key.replace('-', "- "),
+            key.replace("-----s", "----- s"),
+        ] {
+            for part in ["ca", "cert", "key"] {
+                let mut tls = json!({ "ca": certificate, "cert": certificate, "key": "x" });
+                tls[part] = json!(text);
+                let said = json!({ "url": "tcp://a:1", "publish_at": "10.0.0.1", "tls": tls });
+                let Err(mistakes) = make(said) else { panic!("{text} was taken") };
+                let told = mistakes.join("; ");
+                let bytes = "swordfish".bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ");
+                assert!(!told.contains("swordfish") && !told.contains(&bytes), "{told}");
+            }
+        }
     }
 
     #[test]
