@@ -120,6 +120,12 @@ impl OfferCache {
         Changing(Arc::clone(self))
     }
 
+    /// What was read last, which need not hold any more.
+    pub(crate) fn known(&self) -> Option<Arc<Offers>> {
+        let last = self.read.read().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().map(|(_, offers)| Arc::clone(offers))
+    }
+
     pub(crate) async fn get(&self, store: &dyn Store) -> Result<Arc<Offers>, StoreError> {
         // Taken before reading: a change during the read makes what was read stale at once.
         let generation = (self.generation.load(Ordering::SeqCst), store.providers_revision().await?);

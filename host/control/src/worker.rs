@@ -52,6 +52,8 @@ pub const CALLS_AT_ONCE_MAX: usize = 256;
 pub const CALLS_PER_PROVIDER_MAX: usize = Limit::CALLS_AT_ONCE as usize;
 /// See [`WorkerConfig::look_every`].
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The shortest such sleep.
+const LOOK_AGAIN_MIN: Duration = Duration::from_millis(5);
 /// How long work rests that could not be done although nobody stopped it, in milliseconds.
 const GIVEN_BACK_WAIT_MS: u64 = 1_000;
 /// How long work goes on under a lease that could not be renewed. The next attempt to renew would come when it has run out.
@@ -103,11 +105,7 @@ impl Worker {
         // Made before the first look, so that nothing committed after it is missed.
         let mut pokes = self.control.store.watch_work();
         while !*shutdown.borrow() {
-            let leased = self.lease().await;
-            if leased > 0 {
-                continue;
-            }
-            let pause = self.pause().await;
+            let Some(pause) = self.look().await else { continue };
             // Whichever comes, everything is looked at: so the order keeps nobody waiting.
             tokio::select! {
                 biased;
@@ -122,15 +120,28 @@ impl Worker {
         self.control.leave().await;
     }
 
-    /// Leases what there is room for, and starts it. How many pieces were leased.
-    async fn lease(&mut self) -> usize {
+    /// Does what there is to do. How long there is nothing more; none if that is not known.
+    async fn look(&mut self) -> Option<Duration> {
         while let Some(done) = self.tasks.try_join_next_with_id() {
             self.finished(done);
         }
-        let room = self.room();
-        if room == 0 {
-            return 0;
+        // To lease holds up everybody who writes: whoever has its hands full of one provider's work asks first whether there is any other.
+        if !self.saturated().is_empty() {
+            let pause = self.pause().await;
+            if !pause.is_zero() {
+                return Some(pause);
+            }
         }
+        let room = self.room();
+        if room > 0 && self.lease(room).await == room {
+            return None;
+        }
+        // What is due now is somebody else's to take, or was taken a moment ago.
+        Some(self.pause().await.max(LOOK_AGAIN_MIN))
+    }
+
+    /// Leases so many pieces, and starts them. How many there were.
+    async fn lease(&mut self, room: usize) -> usize {
         let asked_at = Instant::now();
         let leased = match self.control.store.lease_due(self.node, room, self.saturated()).await {
             Ok(leased) => leased,

@@ -10,6 +10,7 @@
 mod added;
 mod addons;
 mod adopt;
+mod ahead;
 mod apps;
 mod audit;
 mod claims;
@@ -62,6 +63,7 @@ pub struct SqlStore {
     own: nodes::Own,
     /// What was said of this node, to be said again if it was forgotten.
     announced: Mutex<Option<nodes::Announced>>,
+    providers_revision: nodes::LastRead,
     /// None where nobody else can have the database.
     listener: Option<postgres::Listener>,
     lock: Option<File>,

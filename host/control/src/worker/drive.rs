@@ -234,16 +234,18 @@ impl Drive {
 
     /// What serves now, and the right to call it once.
     async fn turn(&self) -> Result<(Arc<Offer>, OwnedSemaphorePermit), StepFailure> {
+        let provider = &self.record.spec.provider;
         for _ in 0..TURN_ATTEMPTS_MAX {
-            let offer = loaded::active(&self.control, &self.record.spec.provider).await?;
-            if let Ok(turn) = Arc::clone(&offer.calls).try_acquire_owned() {
-                return Ok((offer, turn));
-            }
-            let waited = Arc::clone(&offer.calls).acquire_owned().await;
+            let known = self.control.offers.known().and_then(|offers| offers.0.get(provider).cloned());
+            let known = match known {
+                Some(offer) => offer,
+                None => loaded::active(&self.control, provider).await?,
+            };
+            let waited = Arc::clone(&known.calls).acquire_owned().await;
             let turn = waited.map_err(|_| StepFailure::Host("the host is stopping".into()))?;
-            // While this waited, a grant may have been taken back, or another version begun to serve.
-            let now = loaded::active(&self.control, &self.record.spec.provider).await?;
-            if Arc::ptr_eq(&offer.calls, &now.calls) {
+            // Before or while this waited, a grant may have been taken back, or another version begun to serve.
+            let now = loaded::active(&self.control, provider).await?;
+            if Arc::ptr_eq(&known.calls, &now.calls) {
                 return Ok((now, turn));
             }
         }

@@ -68,7 +68,7 @@ pub(super) fn add(tx: &mut Tx<'_>, own: &Own, new: &NewEngine, sealed: &[u8]) ->
     }
     let sql = "INSERT INTO added_engine (name, url, node, definition) VALUES (?, ?, ?, ?) ON CONFLICT (name)
                DO UPDATE SET url = excluded.url, node = excluded.node, definition = excluded.definition";
-    tx.execute(sql, (name.as_str(), url, node, sealed))?;
+    tx.write(sql, (name.as_str(), url, node, sealed))?;
     changed(tx, Action::EngineAdded, name, Some(url))?;
     Ok(before.is_none())
 }
@@ -78,12 +78,12 @@ pub(super) fn remove(tx: &mut Tx<'_>, name: &EngineName) -> Outcome<()> {
     if tx.execute("DELETE FROM added_engine WHERE name = ?", [name.as_str()])? == 0 {
         return Ok(());
     }
-    tx.execute("DELETE FROM drained_engine WHERE name = ?", [name.as_str()])?;
+    tx.write("DELETE FROM drained_engine WHERE name = ?", [name.as_str()])?;
     changed(tx, Action::EngineForgotten, name, None)
 }
 
 fn changed(tx: &mut Tx<'_>, action: Action, name: &EngineName, url: Option<&str>) -> Outcome<()> {
-    tx.execute("UPDATE installation SET engines_revision = engines_revision + 1", ())?;
+    tx.write("UPDATE installation SET engines_revision = engines_revision + 1", ())?;
     tx.memory.poked.engines = true;
     // What waits for an engine may find it there.
     tx.memory.poked.work = true;

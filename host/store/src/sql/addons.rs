@@ -21,7 +21,7 @@ use larder_domain::operation::Health;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::GuestState;
 use larder_domain::ports::store::{
-    AddonFilter, AddonStore, Applied, Change, Child, CreateRefusal, Created, Idempotency, InUse, NewAddon,
+    AddonFilter, AddonStore, Applied, Change, Child, CreateRefusal, Created, Fence, Idempotency, InUse, NewAddon,
     ProtectRefusal, StoredLog, UndeleteRefusal, Unless, Watcher,
 };
 use larder_domain::secret::SecretJson;
@@ -30,8 +30,7 @@ use larder_domain::work::{Lease, Subject, Token, WorkKind};
 use larder_domain::{AddonId, AddonRecord, Event, Grace};
 
 use super::SqlStore;
-use super::database::Conn;
-use super::tx::{Tx, find};
+use super::tx::Tx;
 use super::work::plan;
 use crate::{codec, places};
 pub(super) use apply::{Brought, note, step};
@@ -94,7 +93,11 @@ impl AddonStore for SqlStore {
         let seal = |issued: &[_]| self.sealer.seal(&places::issued(addon), &codec::encode_secrets(issued));
         let issued = issued.as_deref().map(seal).transpose()?;
         let brought = Brought { config, state, parameters, transfer, objects, issued, protected, notes, log };
-        self.writer.run(move |tx| apply::apply(tx, addon, &event, &fence, &brought)).await
+        let lease = match &fence {
+            Fence::Lease(lease) => Some(lease.clone()),
+            Fence::User => None,
+        };
+        self.writer.run_under(lease, move |tx| apply::apply(tx, addon, &event, &fence, &brought)).await
     }
 
     async fn undelete(
@@ -189,7 +192,8 @@ impl AddonStore for SqlStore {
     }
 
     async fn holds(&self, id: AddonId, token: Token) -> Result<bool, StoreError> {
-        self.readers.read(move |conn| plan::holds(conn, WorkKind::Addon, &Subject::Addon(id), token)).await
+        let key = (Subject::Addon(id).to_string(), WorkKind::Addon.as_str(), token.0);
+        Ok(self.readers.find(plan::HOLDS, key, |_| Ok(())).await?.is_some())
     }
 
     async fn history(
@@ -229,8 +233,7 @@ impl SqlStore {
 
     /// A sealed column of an addon, opened.
     async fn detail(&self, sql: &'static str, id: AddonId, place: String) -> Result<Option<codec::Plain>, StoreError> {
-        let query = move |conn: &Conn| find(conn, sql, [id.0.as_bytes()], |row| row.take());
-        let sealed: Option<Vec<u8>> = self.readers.read(query).await?.flatten();
+        let sealed: Option<Vec<u8>> = self.readers.find(sql, [id.0.into_bytes()], |row| row.take()).await?.flatten();
         Ok(sealed.map(|sealed| self.sealer.open(&place, &sealed)).transpose()?)
     }
 }

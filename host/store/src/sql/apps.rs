@@ -117,8 +117,8 @@ fn delete(tx: &mut Tx<'_>, app: &AppName, cascade: Option<Cascade>) -> Outcome<V
         (_, Some(Cascade { grace })) => addons::delete_all_of(tx, app, grace)?,
     };
     // A key must not bring back an addon of an app that is gone.
-    tx.execute("DELETE FROM idempotency WHERE addon IN (SELECT id FROM addon WHERE app = ?)", [app.as_str()])?;
-    tx.execute("DELETE FROM app WHERE name = ?", [app.as_str()])?;
+    tx.write("DELETE FROM idempotency WHERE addon IN (SELECT id FROM addon WHERE app = ?)", [app.as_str()])?;
+    tx.write("DELETE FROM app WHERE name = ?", [app.as_str()])?;
     Ok(gone)
 }
 

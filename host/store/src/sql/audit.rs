@@ -29,7 +29,7 @@ fn write(tx: &Tx<'_>, actor: Actor, action: Action, provider: &str, data: &Value
     let entry = (tx.wall.0, actor.as_str(), action.as_str(), provider, data.to_string());
     let newest =
         tx.find(sql, entry, |row| row.uint())?.ok_or_else(|| Failure::corrupt("no audit entry where one was made"))?;
-    tx.execute("DELETE FROM audit WHERE id <= ?", [newest.saturating_sub(AUDIT_ENTRIES_MAX)])?;
+    tx.write("DELETE FROM audit WHERE id <= ?", [newest.saturating_sub(AUDIT_ENTRIES_MAX)])?;
     Ok(())
 }
 

@@ -43,7 +43,7 @@ pub(super) fn claim<'a>(
         }
     }
     for variable in free {
-        tx.execute(
+        tx.write(
             "INSERT INTO app_variable (app, name, addon) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
             (app, variable.as_str(), addon.0.as_bytes()),
         )?;
@@ -67,12 +67,12 @@ pub(super) fn release_undeclared(tx: &Tx<'_>, addon: AddonId, names: &[&str]) ->
         "DELETE FROM app_variable WHERE addon = ?1 AND name NOT IN (SELECT json_array_elements_text(CAST(CAST(?2 AS text) AS json)))
          AND EXISTS (SELECT 1 FROM addon_detail WHERE addon = ?1 AND declared = '\"any\"')",
     );
-    tx.execute(sql, (addon.0.as_bytes(), serde_json::json!(names).to_string()))?;
+    tx.write(sql, (addon.0.as_bytes(), serde_json::json!(names).to_string()))?;
     Ok(())
 }
 
 /// Frees all names of an addon.
 pub(super) fn release(tx: &Tx<'_>, addon: AddonId) -> Result<()> {
-    tx.execute("DELETE FROM app_variable WHERE addon = ?", [addon.0.as_bytes()])?;
+    tx.write("DELETE FROM app_variable WHERE addon = ?", [addon.0.as_bytes()])?;
     Ok(())
 }

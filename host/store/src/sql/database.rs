@@ -3,6 +3,7 @@
 
 mod postgres;
 mod value;
+mod wire;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, Row};
@@ -24,6 +25,49 @@ impl Conn {
         match self {
             Self::Sqlite(conn) => Ok(bound(conn, sql, &binds)?.raw_execute()?),
             Self::Postgres(session) => session.execute(sql, &value::all(&binds)?),
+        }
+    }
+
+    /// Runs a statement of which nobody wants to know how many rows it changed. A server is told of it with the next thing that it is asked,
+    /// and what it failed of is said then.
+    pub(super) fn write(&self, sql: &str, binds: impl Binds) -> Result<()> {
+        match self {
+            Self::Sqlite(conn) => Ok(bound(conn, sql, &binds)?.raw_execute().map(drop)?),
+            Self::Postgres(session) => session.write(sql, value::all(&binds)?),
+        }
+    }
+
+    /// Reads the rows that a query finds with each of several values, and says with which. A server is asked for all at once.
+    pub(super) fn each_row_of_all<B: Binds>(
+        &self,
+        sql: &str,
+        all: &[B],
+        mut read: impl FnMut(usize, &mut Columns<'_>) -> Result<()>,
+    ) -> Result<()> {
+        match self {
+            Self::Sqlite(conn) => all.iter().enumerate().try_for_each(|(at, binds)| {
+                let mut statement = bound(conn, sql, binds)?;
+                let mut rows = statement.raw_query();
+                while let Some(row) = rows.next()? {
+                    read(at, &mut Columns::of(row))?;
+                }
+                Ok(())
+            }),
+            Self::Postgres(session) => {
+                let all = all.iter().map(value::all).collect::<Result<Vec<_>>>()?;
+                let found = session.query_each(sql, &all)?;
+                found
+                    .iter()
+                    .enumerate()
+                    .try_for_each(|(at, rows)| rows.iter().try_for_each(|row| read(at, &mut Columns::of(row))))
+            }
+        }
+    }
+
+    /// Whether a server may be told of statements later; else each one's failure is known at once.
+    pub(super) fn let_wait(&self, may_wait: bool) {
+        if let Self::Postgres(session) = self {
+            session.let_wait(may_wait);
         }
     }
 
@@ -187,6 +231,14 @@ impl Prepared<'_> {
             Self::Postgres { values, .. } => values.push(value.value()?.into()),
         }
         Ok(self)
+    }
+
+    /// Runs the statement. A server is told of it with the next thing that it is asked.
+    pub(super) fn write(self) -> Result<()> {
+        match self {
+            Self::Sqlite(mut statement, _) => Ok(statement.raw_execute().map(drop)?),
+            Self::Postgres { session, sql, values } => session.write(sql, values),
+        }
     }
 
     /// Runs the statement. The number of rows that it changed.

@@ -124,12 +124,12 @@ fn forget(tx: &mut Tx<'_>, engine: &EngineName) -> Outcome<u64, Stop<Inhabited>>
     let given_up = Entry::new("engine_forgotten", format!("what it had on the engine {engine} is given up with that"));
     for addon in &over {
         for sql in ["DELETE FROM docker_object WHERE addon = ?", "DELETE FROM docker_port WHERE addon = ?"] {
-            tx.execute(sql, [addon.0.as_bytes()])?;
+            tx.write(sql, [addon.0.as_bytes()])?;
         }
         note(tx, *addon, &given_up)?;
         plan::poke(tx, WorkKind::Addon, &Subject::Addon(*addon), None)?;
     }
-    tx.execute("DELETE FROM engine_tally WHERE engine = ?", [name])?;
+    tx.write("DELETE FROM engine_tally WHERE engine = ?", [name])?;
     added::remove(tx, engine)?;
     Ok(over.len() as u64)
 }
@@ -159,7 +159,7 @@ fn pin(tx: &Tx<'_>, addon: AddonId, placement: &Placement) -> Outcome<Option<Eng
         return Ok(place.engine);
     }
     let Some(engine) = choose(tx, place.parent, Some(placement))? else { return Ok(None) };
-    tx.execute("UPDATE addon_detail SET engine = ? WHERE addon = ?", (engine.as_str(), addon.0.as_bytes()))?;
+    tx.write("UPDATE addon_detail SET engine = ? WHERE addon = ?", (engine.as_str(), addon.0.as_bytes()))?;
     plan::pin(tx, addon, &engine)?;
     if place.is_live {
         count(tx, addon, 1)?;
@@ -206,6 +206,6 @@ pub(super) fn count(tx: &Tx<'_>, addon: AddonId, live: i64) -> Outcome<()> {
     let sql = "INSERT INTO engine_tally (engine, live)
                SELECT engine, CAST(? AS BIGINT) FROM addon_detail WHERE addon = ? AND engine IS NOT NULL AND parent IS NULL
                ON CONFLICT (engine) DO UPDATE SET live = engine_tally.live + excluded.live";
-    tx.execute(sql, (live, addon.0.as_bytes()))?;
+    tx.write(sql, (live, addon.0.as_bytes()))?;
     Ok(())
 }

@@ -26,6 +26,11 @@ impl Failure {
         Self(StoreError::Unreachable(why.into()))
     }
 
+    /// Whether the database took offence at something it was asked, and not at everything.
+    pub(super) const fn is_of_a_statement(&self) -> bool {
+        matches!(self.0, StoreError::Database(_) | StoreError::Storage(Storage::Damaged))
+    }
+
     /// The database can't do it.
     pub(super) fn database(why: String) -> Self {
         Self(StoreError::Database(why.into()))

@@ -88,6 +88,7 @@ impl SqlStore {
             installation: saved.installation,
             own,
             announced: Mutex::default(),
+            providers_revision: nodes::LastRead::default(),
             listener: None,
             lock: None,
         })

@@ -34,7 +34,7 @@ pub(super) fn set(tx: &mut Tx<'_>, app: &AppName, network: Option<&NetworkName>)
         tell_at_once(tx, app)?;
         return Ok(false);
     }
-    tx.execute("UPDATE app SET network = ? WHERE name = ?", (network.map(NetworkName::as_str), app.as_str()))?;
+    tx.write("UPDATE app SET network = ? WHERE name = ?", (network.map(NetworkName::as_str), app.as_str()))?;
     for (addon, provision_type) in affected(tx, app)? {
         wake(tx, addon)?;
         // What is shared is reached where its owner says.

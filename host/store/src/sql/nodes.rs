@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::PoisonError;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use larder_domain::ids::NodeId;
@@ -33,6 +34,9 @@ pub(super) struct Own {
     /// Of its data directory.
     pub(super) home: Uuid,
 }
+
+/// The revision of the providers as read last, and when that began.
+pub(super) type LastRead = tokio::sync::Mutex<Option<(Instant, u64)>>;
 
 /// What a node has said of itself.
 pub(super) type Announced = (String, Vec<ReachedEngine>);
@@ -173,8 +177,19 @@ impl NodeStore for SqlStore {
             // Whoever changes something here says so here.
             return Ok(0);
         }
+        let asked_at = Instant::now();
+        let mut last = self.providers_revision.lock().await;
+        if let Some((began_at, revision)) = *last
+            && began_at > asked_at
+        {
+            // It was read for somebody else who waited, after it was asked here.
+            return Ok(revision);
+        }
+        let began_at = Instant::now();
         let sql = "SELECT providers_revision FROM installation";
-        Ok(self.readers.read(move |conn| find(conn, sql, (), |row| row.uint())).await?.unwrap_or_default())
+        let revision = self.readers.find(sql, (), |row| row.uint()).await?.unwrap_or_default();
+        *last = Some((began_at, revision));
+        Ok(revision)
     }
 }
 
@@ -203,12 +218,12 @@ fn announce(tx: &Tx<'_>, own: &Own, url: &str, engines: &[ReachedEngine]) -> Out
         // It has left, or was forgotten; then it says so again when it is heard of.
         return Ok(());
     }
-    tx.execute("DELETE FROM node_engine WHERE node = ?", [name])?;
+    tx.write("DELETE FROM node_engine WHERE node = ?", [name])?;
     for engine in engines {
         let ReachedEngine { name: engine, url, advertise, labels, weight, is_added } = engine;
         let labels = serde_json::to_string(labels).map_err(|error| Failure::database(error.to_string()))?;
         let sql = "INSERT INTO node_engine (node, engine, url, advertise, labels, weight, added) VALUES (?, ?, ?, ?, ?, ?, ?)";
-        tx.execute(sql, (name, engine.as_str(), url, advertise, labels, *weight, *is_added))?;
+        tx.write(sql, (name, engine.as_str(), url, advertise, labels, *weight, *is_added))?;
     }
     Ok(())
 }
@@ -246,8 +261,8 @@ fn beat(tx: &Tx<'_>, own: &Own, announced: Option<&Announced>) -> Outcome<Standi
         }
     }
     let gone_before = tx.now.0.saturating_sub(GONE_KEPT_MS);
-    tx.execute("DELETE FROM node WHERE seen < ? AND id <> ?", (gone_before, own.id.0.as_bytes()))?;
-    tx.execute("DELETE FROM transfer WHERE node NOT IN (SELECT id FROM node)", ())?;
+    tx.write("DELETE FROM node WHERE seen < ? AND id <> ?", (gone_before, own.id.0.as_bytes()))?;
+    tx.write("DELETE FROM transfer WHERE node NOT IN (SELECT id FROM node)", ())?;
     standing(tx.conn, own)
 }
 
@@ -260,19 +275,25 @@ fn standing(conn: &Conn, own: &Own) -> Outcome<Standing> {
 }
 
 /// Whether a node is to take no more work; none if there is no such node.
-pub(super) fn is_draining(conn: &Conn, node: NodeId) -> Outcome<Option<bool>> {
+fn is_draining(conn: &Conn, node: NodeId) -> Outcome<Option<bool>> {
     find(conn, "SELECT draining FROM node WHERE id = ?", [node.0.as_bytes()], |row| row.take())
 }
 
 /// The engines that other living nodes reach and this one does not: work about them is theirs. What nobody reaches is anybody's, who then
-/// says so.
-pub(super) fn engines_elsewhere(conn: &Conn, node: NodeId, now: StoreTime) -> Outcome<Vec<String>> {
+/// says so. None if the node is to take no work at all.
+pub(super) fn engines_to_leave(conn: &Conn, node: NodeId, now: StoreTime) -> Outcome<Option<Vec<String>>> {
     if let Conn::Sqlite(_) = conn {
-        return Ok(vec![]);
+        return Ok((is_draining(conn, node)? != Some(true)).then(Vec::new));
     }
-    let sql = "SELECT DISTINCT engine FROM node_engine JOIN node ON name = node WHERE id <> ?1 AND seen > ?2
-               AND engine NOT IN (SELECT engine FROM node_engine JOIN node ON name = node WHERE id = ?1) ORDER BY engine";
-    list(conn, sql, (node.0.as_bytes(), heard_after(now)), |row| row.take())
+    let sql = "SELECT (SELECT draining FROM node WHERE id = ?1), elsewhere.engine FROM (SELECT 1) AS one LEFT JOIN (
+                   SELECT DISTINCT engine FROM node_engine JOIN node ON name = node WHERE id <> ?1 AND seen > ?2
+                   AND engine NOT IN (SELECT engine FROM node_engine JOIN node ON name = node WHERE id = ?1)
+               ) AS elsewhere ON TRUE ORDER BY elsewhere.engine";
+    let rows = list(conn, sql, (node.0.as_bytes(), heard_after(now)), |row| {
+        Ok((row.take::<Option<bool>>()?, row.take::<Option<String>>()?))
+    })?;
+    let is_draining = rows.first().is_some_and(|(draining, _)| *draining == Some(true));
+    Ok((!is_draining).then(|| rows.into_iter().filter_map(|(_, engine)| engine).collect()))
 }
 
 fn all(conn: &Conn, now: StoreTime) -> Outcome<Vec<Node>> {

@@ -127,7 +127,7 @@ impl ObjectStore for SqlStore {
     async fn settle_objects(&self, lease: &Lease, again: Option<StoreTime>) -> Result<(), StoreError> {
         let lease = lease.clone();
         let settle = move |tx: &mut Tx<'_>| {
-            let holds = plan::holds(tx.conn, lease.kind, &lease.subject, lease.token)?;
+            let holds = plan::is_held(tx, &lease)?;
             match again {
                 None if holds => plan::rest_unless_poked(tx, &lease),
                 _ => plan::release(tx, &lease, again.unwrap_or(tx.now)),
@@ -207,12 +207,12 @@ pub(super) fn want(
 /// The objects that were wanted when the addon's operation began are wanted again, as they were, and no others.
 pub(super) fn bring_back(tx: &mut Tx<'_>, addon: AddonId, provider: &ProviderName) -> Outcome<()> {
     let key = addon.0.as_bytes();
-    tx.execute(
+    tx.write(
         "UPDATE docker_object SET wanted = FALSE WHERE addon = ?1 AND wanted
          AND name NOT IN (SELECT name FROM operation_object WHERE addon = ?1)",
         [key],
     )?;
-    tx.execute(
+    tx.write(
         "INSERT INTO docker_object (addon, name, provider, wanted, revision, digest, document, phase, message)
          SELECT addon, name, ?2, TRUE, 1, digest, document, ?3, ?4 FROM operation_object WHERE addon = ?1
          ON CONFLICT (addon, name) DO UPDATE SET wanted = TRUE, revision = docker_object.revision + 1, digest = excluded.digest,
@@ -247,7 +247,7 @@ fn forget(tx: &Tx<'_>, addon: AddonId, name: &LocalName, revision: u64) -> Outco
         (key.0, key.1, revision),
     )?;
     if gone > 0 {
-        tx.execute("DELETE FROM docker_port WHERE addon = ? AND object = ?", key)?;
+        tx.write("DELETE FROM docker_port WHERE addon = ? AND object = ?", key)?;
     }
     Ok(())
 }

@@ -155,6 +155,7 @@ impl SqlStore {
             installation: saved.installation,
             own,
             announced: Mutex::default(),
+            providers_revision: nodes::LastRead::default(),
             listener: None,
             lock: Some(lock),
         })

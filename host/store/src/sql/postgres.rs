@@ -92,7 +92,7 @@ impl SqlStore {
         let clock = StoreClock::resume(clock, saved.time);
         let pokes = Pokes::default();
         let listener = Listener::start(connector.clone(), own.id, pokes.clone()).map_err(OpenError::Thread)?;
-        let shared = Shared { connector: connector.clone(), time, own: own.clone(), commit: 0 };
+        let shared = Shared { connector: connector.clone(), time, own: own.clone(), commit: 0, swept_at: 0 };
         let committer = Committer::new(conn, clock.clone(), pokes.clone(), saved.counters).among_others(shared);
         let writer =
             Writer::start(committer, WRITER_QUEUE_JOBS_MAX, WRITER_QUEUE_WAIT_MAX).map_err(OpenError::Thread)?;
@@ -105,6 +105,7 @@ impl SqlStore {
             installation: saved.installation,
             own,
             announced: Mutex::default(),
+            providers_revision: nodes::LastRead::default(),
             listener: Some(listener),
             lock: None,
         })

@@ -185,7 +185,7 @@ fn remove(tx: &mut Tx<'_>, name: &ProviderName, force: bool) -> Outcome<(), Stop
     }
     versions::remove_all(tx, name)?;
     audit::note(tx, Actor::Admin, Action::Removed, name, &json!({ "force": force, "unfinished_addons": unfinished }))?;
-    tx.execute("DELETE FROM provider WHERE name = ?", [name.as_str()])?;
+    tx.write("DELETE FROM provider WHERE name = ?", [name.as_str()])?;
     // Calls that run now are superseded: whatever they bring, the next step is due at once and finds the provider gone.
     plan::wish_all(tx, WorkKind::Addon, name)?;
     Ok(())

@@ -78,7 +78,7 @@ pub(super) fn rebook(tx: &Tx<'_>, provider: &ProviderName, before: &[PlanName], 
 }
 
 fn book(tx: &Tx<'_>, provider: &ProviderName, plan: &PlanName, by: i64) -> Result<()> {
-    tx.execute(
+    tx.write(
         "INSERT INTO plan_tally (provider, plan, live) VALUES (?, ?, ?)
          ON CONFLICT (provider, plan) DO UPDATE SET live = plan_tally.live + excluded.live",
         (provider.as_str(), plan.as_str(), by),
@@ -122,10 +122,10 @@ pub(super) fn of_provider(conn: &Conn, provider: &ProviderName) -> Result<Vec<Pl
 
 /// Replaces them all.
 pub(super) fn set_of_provider(tx: &Tx<'_>, provider: &ProviderName, quotas: &BTreeMap<PlanName, u64>) -> Result<()> {
-    tx.execute("DELETE FROM plan_quota WHERE provider = ?", [provider.as_str()])?;
+    tx.write("DELETE FROM plan_quota WHERE provider = ?", [provider.as_str()])?;
     for (plan, limit) in quotas {
         let row = (provider.as_str(), plan.as_str(), *limit);
-        tx.execute("INSERT INTO plan_quota (provider, plan, addons_max) VALUES (?, ?, ?)", row)?;
+        tx.write("INSERT INTO plan_quota (provider, plan, addons_max) VALUES (?, ?, ?)", row)?;
     }
     audit::note(tx, Actor::Admin, Action::QuotaSet, provider, &json!(quotas))
 }

@@ -8,9 +8,11 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::complaints::Complaints;
-use super::database::{Conn, Step};
+use super::database::{Binds, Conn, Step};
 use super::error::{Failure, Result};
 use super::postgres::Connector;
+use super::rows::Columns;
+use super::tx::find;
 
 /// Connections for reading, and so reads at the same time.
 pub(super) const READERS: usize = 4;
@@ -50,8 +52,26 @@ impl Readers {
         self.connector.as_ref().map_or(Ok(()), Connector::check_writer)
     }
 
-    /// Reads on a thread where waiting for the disk holds up nobody else.
+    /// Reads on a thread where waiting for the disk holds up nobody else. All of the query's statements see the same state.
     pub(super) async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Conn) -> Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.glance(move |conn| in_one_state(conn, query)).await
+    }
+
+    /// The first row that a query finds: a statement alone sees one state anyway.
+    pub(super) async fn find<T: Send + 'static>(
+        &self,
+        sql: &'static str,
+        binds: impl Binds + Send + 'static,
+        read: impl Fn(&mut Columns<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<Option<T>, StoreError> {
+        self.glance(move |conn| find(conn, sql, binds, read)).await
+    }
+
+    /// Reads what need not be of one state.
+    pub(super) async fn glance<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Conn) -> Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -64,7 +84,8 @@ impl Readers {
                 if let Some(connector) = connector.filter(|_| conn.is_lost()) {
                     *conn = connector.reader()?;
                 }
-                in_one_state(&conn, query)
+                conn.roll_back()?;
+                query(&conn)
             };
             let answer = connections.iter().find_map(idle).map(read);
             drop(turn);
@@ -90,9 +111,7 @@ fn idle(conn: &Mutex<Conn>) -> Option<MutexGuard<'_, Conn>> {
     }
 }
 
-/// All of a query's statements see the same state.
 fn in_one_state<T>(conn: &Conn, query: impl FnOnce(&Conn) -> Result<T>) -> Result<T> {
-    conn.roll_back()?;
     conn.step(Step::BeginReading)?;
     let answer = query(conn);
     conn.roll_back()?;

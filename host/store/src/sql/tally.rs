@@ -30,7 +30,7 @@ pub(super) fn change(tx: &Tx<'_>, now: &Progress, before: Counts) -> Result<bool
     let after = Counts::of(&now.addon);
     let (live, unfinished) = (after.live - before.live, after.unfinished - before.unfinished);
     if (live, unfinished) != (0, 0) {
-        tx.execute(
+        tx.write(
             "INSERT INTO provider_tally (provider, live, unfinished) VALUES (?, ?, ?) ON CONFLICT (provider)
              DO UPDATE SET live = provider_tally.live + excluded.live, unfinished = provider_tally.unfinished + excluded.unfinished",
             (now.provider.as_str(), live, unfinished),

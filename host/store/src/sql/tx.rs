@@ -4,6 +4,7 @@
 use larder_domain::work::Token;
 use larder_domain::{ProviderName, StoreTime, WallTime};
 
+use super::ahead::Ahead;
 use super::database::{Binds, Conn};
 use super::error::Result;
 use super::rows::Columns;
@@ -26,6 +27,8 @@ pub(super) struct Tx<'a> {
 pub(super) struct Memory {
     pub(super) counters: Counters,
     pub(super) agenda: Agenda,
+    /// Of this group only.
+    pub(super) ahead: Ahead,
     /// The provider whose work was leased last.
     pub(super) served: Option<ProviderName>,
     pub(super) poked: Poked,
@@ -42,6 +45,11 @@ pub(super) struct Counters {
 }
 
 impl Tx<'_> {
+    /// Runs a statement of which nobody wants to know how many rows it changed. On a server, its failure is the group's.
+    pub(super) fn write(&self, sql: &str, binds: impl Binds) -> Result<()> {
+        self.conn.write(sql, binds)
+    }
+
     /// Runs a statement. The number of rows that it changed.
     pub(super) fn execute(&self, sql: &str, binds: impl Binds) -> Result<usize> {
         self.conn.execute(sql, binds)
@@ -84,6 +92,23 @@ pub(super) fn find<T>(
     let mut found = None;
     conn.each_row(sql, binds, 1, |row| {
         found = Some(read(row)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The first row that a query finds with each of several values.
+pub(super) fn find_each<B: Binds, T>(
+    conn: &Conn,
+    sql: &str,
+    all: &[B],
+    read: impl Fn(&mut Columns<'_>) -> Result<T>,
+) -> Result<Vec<Option<T>>> {
+    let mut found: Vec<Option<T>> = all.iter().map(|_| None).collect();
+    conn.each_row_of_all(sql, all, |at, row| {
+        if let Some(place) = found.get_mut(at).filter(|place| place.is_none()) {
+            *place = Some(read(row)?);
+        }
         Ok(())
     })?;
     Ok(found)

@@ -9,8 +9,10 @@ use tokio::sync::watch;
 pub(super) struct Poked {
     /// History was written.
     pub(super) history: bool,
-    /// Work became due or was planned, or a lease ended.
+    /// Work became due.
     pub(super) work: bool,
+    /// Work was planned for later: whoever planned it looks for it then. Other nodes need not be told, since they look now and then anyway.
+    pub(super) plans: bool,
     /// Somebody wished something about work that may be leased: its holder may write no more.
     pub(super) wish: bool,
     /// An engine was added, changed or given up.
@@ -19,7 +21,7 @@ pub(super) struct Poked {
 
 impl Poked {
     /// That anything may have happened.
-    pub(super) const ALL: Self = Self { history: true, work: true, wish: true, engines: true };
+    pub(super) const ALL: Self = Self { history: true, work: true, plans: false, wish: true, engines: true };
 
     /// For other nodes; empty if there is nothing to tell.
     pub(super) fn words(self) -> String {
@@ -31,7 +33,8 @@ impl Poked {
     /// What another node says. One of a newer version may say more than is understood here.
     pub(super) fn parse(words: &str) -> Self {
         let says = |what: &str| words.split(' ').any(|word| word == what);
-        Self { history: says("history"), work: says("work"), wish: says("wish"), engines: says("engines") }
+        let (history, work, wish, engines) = (says("history"), says("work"), says("wish"), says("engines"));
+        Self { history, work, plans: false, wish, engines }
     }
 }
 
@@ -50,7 +53,7 @@ impl Pokes {
         if poked.history {
             self.history.send_replace(());
         }
-        if poked.work {
+        if poked.work || poked.plans {
             self.work.send_replace(());
         }
     }
@@ -108,6 +111,7 @@ mod tests {
         for poked in [Poked::default(), Poked::ALL, Poked { work: true, ..Poked::default() }] {
             assert_eq!(Poked::parse(&poked.words()), poked);
         }
+        assert_eq!(Poked { plans: true, ..Poked::default() }.words(), "", "nobody else needs to know");
         assert_eq!(Poked::default().words(), "");
         assert_eq!(Poked::parse("history more"), Poked { history: true, ..Poked::default() });
     }

@@ -3,6 +3,7 @@
 pub(super) mod agenda;
 mod lease;
 pub(super) mod plan;
+mod queue;
 
 use async_trait::async_trait;
 use larder_domain::ids::NodeId;
@@ -13,7 +14,7 @@ use larder_domain::{ProviderName, StoreTime};
 
 use super::SqlStore;
 use super::error::Result as Outcome;
-use super::tx::Tx;
+use super::tx::{Tx, find_each};
 use lease::SealedLease;
 
 #[async_trait]
@@ -40,7 +41,7 @@ impl WorkStore for SqlStore {
 
     async fn next_due(&self, saturated: Vec<ProviderName>) -> Result<Option<StoreTime>, StoreError> {
         let (own, now) = (self.own.id, self.clock.now());
-        self.readers.read(move |conn| lease::next_due(conn, own, now, &saturated)).await
+        self.readers.glance(move |conn| lease::next_due(conn, own, now, &saturated)).await
     }
 
     fn watch_work(&self) -> Box<dyn Watcher> {
@@ -67,15 +68,9 @@ impl SqlStore {
 
 fn renew(tx: &mut Tx<'_>, leases: &[Lease]) -> Outcome<Vec<Lease>> {
     let until = tx.now.plus_ms(LEASE_MS);
-    let mut lost = vec![];
-    for lease in leases {
-        let renewed = tx.execute(
-            "UPDATE work SET lease_until = ?1 WHERE subject = ?2 AND kind = ?3 AND lease_token = ?4 AND token = ?4",
-            (until.0, lease.subject.to_string(), lease.kind.as_str(), lease.token.0),
-        )?;
-        if renewed == 0 {
-            lost.push(lease.clone());
-        }
-    }
-    Ok(lost)
+    let sql = "UPDATE work SET lease_until = ?1 WHERE subject = ?2 AND kind = ?3 AND lease_token = ?4 AND token = ?4 RETURNING 1";
+    let held = |lease: &Lease| (until.0, lease.subject.to_string(), lease.kind.as_str(), lease.token.0);
+    let all: Vec<_> = leases.iter().map(held).collect();
+    let renewed = find_each(tx.conn, sql, &all, |_| Ok(()))?;
+    Ok(leases.iter().zip(renewed).filter(|(_, renewed)| renewed.is_none()).map(|(lease, _)| lease.clone()).collect())
 }

@@ -21,6 +21,7 @@ use std::thread;
 use std::time::Duration;
 
 use larder_domain::ports::StoreError;
+use larder_domain::work::Lease;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -74,9 +75,18 @@ impl Writer {
     /// Runs a job that can't be refused. Answers once it is on the disk.
     pub(super) async fn run<T: Send + 'static>(
         &self,
+        job: impl FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.run_under(None, job).await
+    }
+
+    /// The same, of a job that reads this lease's addon first.
+    pub(super) async fn run_under<T: Send + 'static>(
+        &self,
+        lease: Option<Lease>,
         mut job: impl FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let Ok(done) = self.attempt(move |tx| job(tx).map_err(Stop::<Infallible>::Failed)).await?;
+        let Ok(done) = self.ask(lease, move |tx| job(tx).map_err(Stop::<Infallible>::Failed)).await?;
         Ok(done)
     }
 
@@ -85,15 +95,23 @@ impl Writer {
         &self,
         job: impl FnMut(&mut Tx<'_>) -> Result<T, Stop<R>> + Send + 'static,
     ) -> Result<Result<T, R>, StoreError> {
+        self.ask(None, job).await
+    }
+
+    async fn ask<T: Send + 'static, R: Send + 'static>(
+        &self,
+        lease: Option<Lease>,
+        job: impl FnMut(&mut Tx<'_>) -> Result<T, Stop<R>> + Send + 'static,
+    ) -> Result<Result<T, R>, StoreError> {
         let stopped = || StoreError::Database("the writer has stopped".into());
         let (reply, answer) = oneshot::channel();
         if let Some(committer) = &self.inline {
-            commit_alone(committer, Box::new(Asked::new(job, reply)));
+            commit_alone(committer, Box::new(Asked::new(lease, job, reply)));
             return answer.await.map_err(|_| stopped())?;
         }
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
         let place = timeout(self.queue_wait_max, queue.reserve()).await.map_err(|_| StoreError::Busy)?;
-        place.map_err(|_| stopped())?.send(Box::new(Asked::new(job, reply)));
+        place.map_err(|_| stopped())?.send(Box::new(Asked::new(lease, job, reply)));
         answer.await.map_err(|_| stopped())?
     }
 }

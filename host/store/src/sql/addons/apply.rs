@@ -49,16 +49,17 @@ pub(super) fn apply(
     brought: &Brought,
 ) -> Result<Applied> {
     let subject = Subject::Addon(addon);
-    if let Fence::Lease(lease) = fence {
-        plan::check_lease(tx, lease, &subject)?;
-    }
-    let before = Progress::load(tx, addon)?.ok_or(StoreError::Missing("addon"))?;
+    let (before, is_poked) = match fence {
+        Fence::Lease(lease) if lease.subject != subject => return Err(StoreError::Fenced.into()),
+        Fence::Lease(lease) => Progress::load_under(tx, lease)?,
+        Fence::User => (Progress::load(tx, addon)?.ok_or(StoreError::Missing("addon"))?, false),
+    };
     let (after, next) = step(tx, &before, event, brought)?;
     if let Some(protected) = brought.protected {
         protect::set(tx, &protect::load(tx, addon)?, protected)?;
     }
     match fence {
-        Fence::Lease(lease) => plan::after_result(tx, lease, next)?,
+        Fence::Lease(lease) => plan::after_result(tx, lease, is_poked, next)?,
         Fence::User => plan::after_wish(tx, WorkKind::Addon, &subject, &after.provider, next)?,
     }
     Ok(Applied { addon: after.addon, next })
@@ -82,7 +83,7 @@ pub(in crate::sql) fn step(
         keep_state(tx, after.addon.id, state)?;
     }
     if let Some(issued) = &brought.issued {
-        tx.execute("UPDATE addon_detail SET issued = ? WHERE addon = ?", (issued, after.addon.id.0.as_bytes()))?;
+        tx.write("UPDATE addon_detail SET issued = ? WHERE addon = ?", (issued, after.addon.id.0.as_bytes()))?;
     }
     if let Some((by, wanted)) = brought.objects.as_ref().filter(|_| is_kept) {
         objects::want(tx, after.addon.id, &after.provider, *by, wanted)?;
@@ -178,10 +179,10 @@ fn perform(tx: &mut Tx<'_>, after: &mut Progress, write: Write, brought: &Brough
         }
         Write::WakeObjects => objects::wake(tx, id)?,
         Write::ForgetState => {
-            tx.execute("DELETE FROM guest_state WHERE addon = ?", [key])?;
+            tx.write("DELETE FROM guest_state WHERE addon = ?", [key])?;
         }
         Write::ForgetConfig => {
-            tx.execute("UPDATE addon_detail SET config = NULL, issued = NULL WHERE addon = ?", [key])?;
+            tx.write("UPDATE addon_detail SET config = NULL, issued = NULL WHERE addon = ?", [key])?;
         }
         Write::BeginOperation(wish) => operation::begin(tx, id, &wish, brought.parameters.as_deref())?,
         Write::AdoptChange => operation::adopt(tx, id)?,
@@ -199,13 +200,13 @@ fn perform(tx: &mut Tx<'_>, after: &mut Progress, write: Write, brought: &Brough
 
 fn keep_config(tx: &Tx<'_>, addon: AddonId, brought: &Brought) -> Result<()> {
     let config = brought.config.as_ref().ok_or_else(|| Failure::corrupt("a configuration that was not sealed"))?;
-    tx.execute("UPDATE addon_detail SET config = ? WHERE addon = ?", (config, addon.0.as_bytes()))?;
+    tx.write("UPDATE addon_detail SET config = ? WHERE addon = ?", (config, addon.0.as_bytes()))?;
     Ok(())
 }
 
 /// Stores all of a provider's state.
 pub(super) fn keep_state(tx: &Tx<'_>, addon: AddonId, sealed: &[u8]) -> Result<()> {
-    tx.execute(
+    tx.write(
         "INSERT INTO guest_state (addon, value) VALUES (?, ?) ON CONFLICT (addon) DO UPDATE SET value = excluded.value",
         (addon.0.as_bytes(), sealed),
     )?;

@@ -105,7 +105,7 @@ pub(super) fn replay(tx: &Tx<'_>, idempotency: &Idempotency) -> Result<Option<Se
     })?;
     let Some((earlier_body, addon, since)) = earlier else { return Ok(None) };
     if tx.now.since_ms(since) >= IDEMPOTENCY_KEPT_MS {
-        tx.execute("DELETE FROM idempotency WHERE key = ?", [key])?;
+        tx.write("DELETE FROM idempotency WHERE key = ?", [key])?;
         return Ok(None);
     }
     if earlier_body != *body {
@@ -115,7 +115,7 @@ pub(super) fn replay(tx: &Tx<'_>, idempotency: &Idempotency) -> Result<Option<Se
 }
 
 fn remember(tx: &Tx<'_>, idempotency: &Idempotency, addon: AddonId) -> Result<()> {
-    tx.execute(
+    tx.write(
         "INSERT INTO idempotency (key, body, addon, since) VALUES (?, ?, ?, ?)",
         (&idempotency.key, idempotency.body, addon.0.as_bytes(), tx.now.0),
     )?;

@@ -24,7 +24,7 @@ pub(super) fn server(tx: &mut Tx<'_>, server: &NewAddon, parts: &SealedParts) ->
         return Ok(there);
     }
     super::create::create(tx, server, parts, None)?;
-    tx.execute(
+    tx.write(
         "INSERT INTO communal_server (provider, service, plan, addon) VALUES (?, ?, ?, ?)
          ON CONFLICT (provider, service, plan) DO UPDATE SET addon = excluded.addon",
         (key.0, key.1, key.2, id.0.as_bytes()),

@@ -32,7 +32,7 @@ pub(super) fn record(tx: &mut Tx<'_>, progress: &mut Progress, entry: &Entry) ->
             "DELETE FROM history WHERE id IN (SELECT id FROM history WHERE addon = ?
                  AND kind NOT IN (SELECT json_array_elements_text(CAST(CAST(? AS text) AS json))) ORDER BY id LIMIT ?)",
         );
-        tx.execute(sql, (progress.addon.id.0.as_bytes(), milestones, ENTRIES_DROPPED_AT_ONCE))?;
+        tx.write(sql, (progress.addon.id.0.as_bytes(), milestones, ENTRIES_DROPPED_AT_ONCE))?;
     }
     Ok(())
 }
@@ -41,7 +41,7 @@ pub(super) fn record(tx: &mut Tx<'_>, progress: &mut Progress, entry: &Entry) ->
 pub(super) fn insert(tx: &mut Tx<'_>, addon: AddonId, seq: u64, entry: &Entry) -> Result<()> {
     let id = tx.next_entry();
     let data = serde_json::to_string(&entry.data).map_err(|_| Failure::corrupt("data of a history entry"))?;
-    tx.execute(
+    tx.write(
         "INSERT INTO history (id, addon, seq, at, kind, message, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (id, addon.0.as_bytes(), seq, tx.wall.0, entry.kind, &entry.message, data),
     )?;
@@ -82,7 +82,7 @@ fn read_entry(row: &mut Columns<'_>) -> Result<StoredEntry> {
 pub(super) fn append(tx: &mut Tx<'_>, progress: &mut Progress, lines: &[LogLine]) -> Result<()> {
     for line in lines {
         let id = tx.next_line();
-        tx.execute(
+        tx.write(
             "INSERT INTO log (addon, id, at, stream, text) VALUES (?, ?, ?, ?, ?)",
             (progress.addon.id.0.as_bytes(), id, tx.wall.0, line.stream, &line.text),
         )?;
@@ -107,7 +107,7 @@ fn drop_oldest(tx: &Tx<'_>, progress: &mut Progress) -> Result<()> {
         progress.log_bytes = progress.log_bytes.saturating_sub(bytes);
     }
     if let Some(last) = last {
-        tx.execute("DELETE FROM log WHERE addon = ? AND id <= ?", (addon, last))?;
+        tx.write("DELETE FROM log WHERE addon = ? AND id <= ?", (addon, last))?;
     }
     Ok(())
 }

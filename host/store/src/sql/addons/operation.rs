@@ -15,12 +15,12 @@ use crate::sql::tx::{Tx, list};
 pub(super) fn begin(tx: &Tx<'_>, addon: AddonId, wish: &NewOperation, parameters: Option<&[u8]>) -> Result<()> {
     let key = addon.0.as_bytes();
     forget(tx, addon)?;
-    tx.execute(
+    tx.write(
         "INSERT INTO operation_detail (addon, new_plan, new_parameters, old_state)
          VALUES (?1, ?2, ?3, (SELECT value FROM guest_state WHERE addon = ?1))",
         (key, wish.change.as_ref().map(|change| change.plan.as_str()), parameters),
     )?;
-    tx.execute(
+    tx.write(
         "INSERT INTO operation_object (addon, name, digest, document)
          SELECT addon, name, digest, document FROM docker_object WHERE addon = ? AND wanted",
         [key],
@@ -30,7 +30,7 @@ pub(super) fn begin(tx: &Tx<'_>, addon: AddonId, wish: &NewOperation, parameters
 
 /// What an update was asked for is the addon's own.
 pub(super) fn adopt(tx: &Tx<'_>, addon: AddonId) -> Result<()> {
-    tx.execute(
+    tx.write(
         "UPDATE addon_detail SET plan = coalesce(new_plan, plan), parameters = coalesce(new_parameters, parameters)
          FROM operation_detail AS operation WHERE operation.addon = addon_detail.addon AND addon_detail.addon = ?",
         [addon.0.as_bytes()],
@@ -41,15 +41,15 @@ pub(super) fn adopt(tx: &Tx<'_>, addon: AddonId) -> Result<()> {
 /// Keeps where a transfer's data come from or go.
 pub(super) fn keep_transfer(tx: &Tx<'_>, addon: AddonId, sealed: Option<&[u8]>) -> Result<()> {
     let sealed = sealed.ok_or_else(|| Failure::corrupt("a transfer that was not sealed"))?;
-    tx.execute("UPDATE operation_detail SET transfer = ? WHERE addon = ?", (sealed, addon.0.as_bytes()))?;
+    tx.write("UPDATE operation_detail SET transfer = ? WHERE addon = ?", (sealed, addon.0.as_bytes()))?;
     Ok(())
 }
 
 /// Brings back the provider's state and the wanted objects.
 pub(super) fn undo(tx: &mut Tx<'_>, of: &Progress) -> Result<()> {
     let key = of.addon.id.0.as_bytes();
-    tx.execute("DELETE FROM guest_state WHERE addon = ?", [key])?;
-    tx.execute(
+    tx.write("DELETE FROM guest_state WHERE addon = ?", [key])?;
+    tx.write(
         "INSERT INTO guest_state (addon, value) SELECT addon, old_state FROM operation_detail WHERE addon = ? AND old_state IS NOT NULL",
         [key],
     )?;
@@ -63,13 +63,13 @@ pub(super) fn under_way(conn: &Conn) -> Result<Vec<AddonId>> {
 
 /// From here on the operation is not undone: what it has removed goes for good.
 pub(super) fn go_on(tx: &Tx<'_>, addon: AddonId) -> Result<()> {
-    tx.execute("DELETE FROM operation_object WHERE addon = ?", [addon.0.as_bytes()])?;
+    tx.write("DELETE FROM operation_object WHERE addon = ?", [addon.0.as_bytes()])?;
     Ok(())
 }
 
 /// Nothing of it is needed any more.
 pub(super) fn forget(tx: &Tx<'_>, addon: AddonId) -> Result<()> {
-    tx.execute("DELETE FROM operation_detail WHERE addon = ?", [addon.0.as_bytes()])?;
+    tx.write("DELETE FROM operation_detail WHERE addon = ?", [addon.0.as_bytes()])?;
     Ok(())
 }
 

@@ -2,13 +2,17 @@
 
 use larder_domain::addon::{AddonError, Patience};
 use larder_domain::operation::Health;
+use larder_domain::ports::StoreError;
+use larder_domain::work::{Lease, Subject};
 use larder_domain::{Addon, AddonId, AddonState, AppName, Cleanup, Grace, ProviderName, StoreTime, WallTime};
 use serde::de::DeserializeOwned;
 
-use crate::sql::database::Prepared;
+use crate::sql::ahead::Known;
+use crate::sql::database::{Conn, Prepared};
 use crate::sql::error::{Failure, Result};
 use crate::sql::rows::Columns;
-use crate::sql::tx::Tx;
+use crate::sql::tx::{Tx, find_each};
+use crate::sql::work::plan::poked_under_lease;
 
 /// The columns of [`Progress`], in the order in which [`Progress::read`] takes them.
 macro_rules! progress_columns {
@@ -48,6 +52,35 @@ impl Progress {
         tx.find(concat!("SELECT ", progress_columns!(), " FROM addon WHERE id = ?"), [id.0.as_bytes()], Self::read)
     }
 
+    /// The same, for whoever holds this lease, and whether somebody has poked since it began. Fails unless it lets its holder write; see
+    /// [`plan::check_lease`].
+    pub(super) fn load_under(tx: &mut Tx<'_>, lease: &Lease) -> Result<(Self, bool)> {
+        let known = match tx.memory.ahead.take(lease) {
+            None => Self::load_each_under(tx.conn, &[lease])?.pop().flatten(),
+            known => {
+                debug_assert_eq!(known, Self::load_each_under(tx.conn, &[lease])?.pop().flatten(), "read too early");
+                known
+            }
+        };
+        match known {
+            Some((progress, Some(is_poked))) => Ok((progress, is_poked)),
+            _ => Err(StoreError::Fenced.into()),
+        }
+    }
+
+    /// The addons of several leases.
+    pub(in crate::sql) fn load_each_under(conn: &Conn, leases: &[&Lease]) -> Result<Vec<Option<Known>>> {
+        let sql = concat!("SELECT ", progress_columns!(), ", ", poked_under_lease!(), " FROM addon WHERE id = ?1");
+        let held = leases.iter().map(|lease| {
+            let addon = match lease.subject {
+                Subject::Addon(id) => Some(id.0.into_bytes()),
+                _ => None,
+            };
+            (addon, lease.subject.to_string(), lease.kind.as_str(), lease.token.0)
+        });
+        find_each(conn, sql, &held.collect::<Vec<_>>(), |row| Ok((Self::read(row)?, row.take()?)))
+    }
+
     pub(super) fn read(row: &mut Columns<'_>) -> Result<Self> {
         let id = AddonId(row.uuid()?);
         Ok(Self {
@@ -64,10 +97,11 @@ impl Progress {
 
     /// Writes the row after a transition, if it changed. The columns that indexes stand on are left out where nothing changed
     /// in them: SQLite would take an index entry out and put the same one in again.
-    pub(super) fn save(&mut self, tx: &Tx<'_>, before: &Self) -> Result<()> {
+    pub(super) fn save(&mut self, tx: &mut Tx<'_>, before: &Self) -> Result<()> {
         if self == before {
             return Ok(());
         }
+        tx.memory.ahead.forget(self.addon.id);
         self.kept_since = match (is_finished(&self.addon), before.kept_since) {
             (true, None) => Some(tx.now),
             (true, since) => since,
@@ -97,7 +131,7 @@ impl Progress {
                 .put(self.addon.grace.map(|grace| grace.shown.0))?;
         }
         values.put(self.addon.id.0.as_bytes())?;
-        values.execute()?;
+        values.write()?;
         Ok(())
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn set(tx: &mut Tx<'_>, record: &SealedRecord, protected: bool) -> Re
     }
     let mut progress = record.progress.clone();
     let id = progress.addon.id;
-    tx.execute("UPDATE addon_detail SET protected = ? WHERE addon = ?", (protected, id.0.as_bytes()))?;
+    tx.write("UPDATE addon_detail SET protected = ? WHERE addon = ?", (protected, id.0.as_bytes()))?;
     let (action, entry) = if protected {
         (Action::Protected, Entry::new("protected", "deleting it is refused from now on"))
     } else {

@@ -15,7 +15,7 @@ use super::progress::{Phase, Progress, bind_progress, progress_columns};
 use crate::sql::database::Conn;
 use crate::sql::error::{Failure, Result};
 use crate::sql::rows::Columns;
-use crate::sql::tx::{Tx, find};
+use crate::sql::tx::{Tx, find, find_each};
 use crate::{codec, places};
 
 /// An addon as it was read: its spec's parameters are still sealed beside it.
@@ -46,6 +46,16 @@ const SELECT: &str = concat!(
 impl SealedRecord {
     pub(in crate::sql) fn load(conn: &Conn, id: AddonId) -> Result<Option<Self>> {
         find(conn, SELECT, [id.0.as_bytes()], Self::read)
+    }
+
+    /// Several at once. One that can't be read is alone in that.
+    pub(in crate::sql) fn load_each(conn: &Conn, ids: &[AddonId]) -> Result<Vec<Result<Option<Self>>>> {
+        if let Conn::Sqlite(_) = conn {
+            return Ok(ids.iter().map(|id| Self::load(conn, *id)).collect());
+        }
+        let keys: Vec<_> = ids.iter().map(|id| [id.0.as_bytes()]).collect();
+        let found = find_each(conn, SELECT, &keys, |row| Ok(Self::read(row)))?;
+        Ok(found.into_iter().map(Option::transpose).collect())
     }
 
     fn read(row: &mut Columns<'_>) -> Result<Self> {
@@ -155,6 +165,6 @@ pub(super) fn insert(
         .put(&parts.parameters)?
         .put(&parts.seed)?
         .put(engine.map(EngineName::as_str))?;
-    detail.execute()?;
+    detail.write()?;
     Ok(true)
 }

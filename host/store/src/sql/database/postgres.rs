@@ -1,20 +1,29 @@
 //! A session with a PostgreSQL server: statements in this backend's words, prepared once each.
+//!
+//! Each answer costs a way there and back, and whoever writes holds up all other nodes meanwhile. So what nobody wants an answer to goes
+//! with the next thing that is asked, and things asked together go together (PostgreSQL's documentation, "Pipelining"). The server does
+//! them one after the other, and after one that has failed none until the transaction has ended.
+
+mod pipeline;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::error::Error;
+use std::future::Ready;
+use std::iter::empty;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
-use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::private::BytesMut;
-use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
 
 use super::super::error::{Failure, Result};
 use super::Step;
-use super::value::{Owned, Value};
+use super::value::Owned;
+use pipeline::{Broken, Later, all_answers};
+
+/// Statements that wait to go with the next one; so many go by themselves.
+const LATER_STATEMENTS_MAX: usize = 256;
 
 /// Used by one thread at a time, which waits for each answer, and not for ever: a server that is there and says nothing is as good as gone.
 pub(in crate::sql) struct Session {
@@ -25,6 +34,10 @@ pub(in crate::sql) struct Session {
     answer_wait_max: Cell<Duration>,
     prepared: RefCell<HashMap<String, Statement>>,
     changes: Cell<u64>,
+    /// Go with the next that is asked.
+    later: RefCell<Vec<Later>>,
+    /// Whether anything may wait for that.
+    may_wait: Cell<bool>,
     /// Whether a transaction was begun and has not ended.
     is_open: Cell<bool>,
     /// Whether no statement of it has failed.
@@ -36,13 +49,31 @@ impl Session {
     pub(in crate::sql) fn new(client: Client, runtime: Runtime, answer_wait_max: Duration) -> Self {
         let (runtime, answer_wait_max) = (RefCell::new(Some(runtime)), Cell::new(answer_wait_max));
         let (prepared, changes) = (RefCell::default(), Cell::new(0));
+        let (later, may_wait) = (RefCell::default(), Cell::new(true));
         let (is_open, can_go_on) = (Cell::new(false), Cell::new(false));
-        Self { client, runtime, answer_wait_max, prepared, changes, is_open, can_go_on }
+        Self { client, runtime, answer_wait_max, prepared, changes, later, may_wait, is_open, can_go_on }
     }
 
     /// Waits so long for each answer from now on.
     pub(in crate::sql) fn wait_at_most(&self, wait: Duration) {
         self.answer_wait_max.set(wait);
+    }
+
+    /// Lets statements wait for the next one, or not: then each one's failure is known at once.
+    pub(super) fn let_wait(&self, may_wait: bool) {
+        self.may_wait.set(may_wait);
+    }
+
+    /// Runs a statement sooner or later. What it failed of is said by whatever is asked next.
+    pub(super) fn write(&self, sql: &str, values: Vec<Owned>) -> Result<()> {
+        if !self.may_wait.get() || !self.is_open.get() {
+            return self.execute(sql, &values).map(drop);
+        }
+        let statement = self.prepared(sql)?;
+        self.changes.set(self.changes.get() + 1);
+        self.later.borrow_mut().push(Later::Prepared(statement, values));
+        let are_many = self.later.borrow().len() >= LATER_STATEMENTS_MAX;
+        if are_many { self.ask_all(empty::<Ready<_>>()).map(|_: Vec<()>| ()) } else { Ok(()) }
     }
 
     pub(super) fn execute(&self, sql: &str, values: &[Owned]) -> Result<usize> {
@@ -62,12 +93,36 @@ impl Session {
         Ok(rows)
     }
 
+    /// The rows that one query finds with each of these values.
+    pub(super) fn query_each(&self, sql: &str, all: &[Vec<Owned>]) -> Result<Vec<Vec<Row>>> {
+        let statement = self.prepared(sql)?;
+        let parameters: Vec<_> = all.iter().map(|values| as_parameters(values)).collect();
+        let mut found = Vec::with_capacity(all.len());
+        for some in parameters.chunks(LATER_STATEMENTS_MAX) {
+            found.extend(self.ask_all(some.iter().map(|values| self.client.query(&statement, values)))?);
+        }
+        if !is_query(sql) {
+            self.changes.set(self.changes.get() + found.iter().map(|rows| rows.len() as u64).sum::<u64>());
+        }
+        Ok(found)
+    }
+
     pub(super) fn step(&self, step: Step) -> Result<()> {
         let sql = match step {
             Step::BeginReading => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
             step => step.in_both(),
         };
-        self.run_all(sql)?;
+        match step {
+            Step::BeginReading | Step::BeginWriting => {
+                // What was left of another transaction died with it.
+                *self.later.borrow_mut() = vec![Later::Words(sql)];
+            }
+            Step::RollBack => {
+                self.later.take();
+                self.run_all(sql)?;
+            }
+            _ => self.run_all(sql)?,
+        }
         // What goes back to before a statement that has failed can go on.
         let goes_on = !matches!(step, Step::Commit | Step::RollBack);
         self.is_open.set(goes_on);
@@ -106,24 +161,32 @@ impl Session {
         Ok(statement)
     }
 
-    fn ask<T>(&self, answer: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>) -> Result<T> {
-        let wait = self.answer_wait_max.get();
+    fn ask<T>(&self, asked: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T> {
+        let mut answers = self.ask_all([asked])?;
+        answers.pop().ok_or_else(|| Failure::unreachable("it did not answer"))
+    }
+
+    /// Asks for all of this at once, behind what was left for later. The answers are in the same order.
+    fn ask_all<T, F>(&self, asked: impl IntoIterator<Item = F>) -> Result<Vec<T>>
+    where
+        F: Future<Output = Result<T, tokio_postgres::Error>>,
+    {
+        let (wait, later) = (self.answer_wait_max.get(), self.later.take());
         let answered = {
             let runtime = self.runtime.borrow();
             let runtime = runtime.as_ref().ok_or_else(|| Failure::unreachable("the session has ended"))?;
-            // A timer can only be made where its runtime is at work.
-            runtime.block_on(async { timeout(wait, answer).await })
+            runtime.block_on(all_answers(&self.client, &later, asked, wait))
         };
         let failed = match answered {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => {
+            Ok(answers) => return Ok(answers),
+            Err(Broken::Refused(error)) => {
                 // A server that has become another one's copy is not where to write, however long one asks it.
                 if error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION) {
                     self.give_up();
                 }
                 Failure::from(error)
             }
-            Err(_) => {
+            Err(Broken::Silent) => {
                 // What would come now might be the answer to something else.
                 self.give_up();
                 Failure::unreachable(format!("it did not answer within {} s", wait.as_secs()))
@@ -172,62 +235,6 @@ fn numbered(sql: &str) -> String {
 
 fn as_parameters(values: &[Owned]) -> Vec<&(dyn ToSql + Sync)> {
     values.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
-}
-
-type Mistake = Box<dyn Error + Sync + Send>;
-
-impl ToSql for Owned {
-    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> std::result::Result<IsNull, Mistake> {
-        match self {
-            Self::Null => Ok(IsNull::Yes),
-            Self::Int(number) if *ty == Type::BOOL => (*number != 0).to_sql(ty, out),
-            Self::Int(number) if *ty == Type::INT4 => i32::try_from(*number)?.to_sql(ty, out),
-            Self::Int(number) if *ty == Type::INT8 => number.to_sql(ty, out),
-            // A text of PostgreSQL has no room for this character.
-            Self::Text(text) if text.contains('\0') => text.replace('\0', "\u{fffd}").to_sql(ty, out),
-            Self::Text(text) if <&str as ToSql>::accepts(ty) => text.to_sql(ty, out),
-            Self::Blob(bytes) if *ty == Type::BYTEA => bytes.to_sql(ty, out),
-            value => Err(format!("{} where the database wants a {ty}", value.kind()).into()),
-        }
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-
-    to_sql_checked!();
-}
-
-impl Owned {
-    /// What it is, for a message that must not tell what it says.
-    const fn kind(&self) -> &'static str {
-        match self {
-            Self::Null => "nothing",
-            Self::Int(_) => "a number",
-            Self::Text(_) => "a text",
-            Self::Blob(_) => "bytes",
-        }
-    }
-}
-
-impl<'r> FromSql<'r> for Value<'r> {
-    fn from_sql(ty: &Type, raw: &'r [u8]) -> std::result::Result<Self, Mistake> {
-        match *ty {
-            Type::BOOL => bool::from_sql(ty, raw).map(|truth| Self::Int(truth.into())),
-            Type::INT4 => i32::from_sql(ty, raw).map(|number| Self::Int(number.into())),
-            Type::INT8 => i64::from_sql(ty, raw).map(Self::Int),
-            Type::BYTEA => Ok(Self::Blob(raw)),
-            _ => <&str>::from_sql(ty, raw).map(Self::Text),
-        }
-    }
-
-    fn from_sql_null(_: &Type) -> std::result::Result<Self, Mistake> {
-        Ok(Self::Null)
-    }
-
-    fn accepts(ty: &Type) -> bool {
-        matches!(*ty, Type::BOOL | Type::INT4 | Type::INT8 | Type::BYTEA) || <&str as FromSql>::accepts(ty)
-    }
 }
 
 #[cfg(test)]

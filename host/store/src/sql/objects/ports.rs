@@ -22,7 +22,7 @@ pub(super) fn publish(tx: &mut Tx<'_>, publish: &Publish) -> Result<PortMap, Sto
     }
     for port in taken {
         let sql = "DELETE FROM docker_port WHERE engine = ? AND port = ? AND addon = ? AND object = ?";
-        tx.execute(sql, (engine, port, key.0, key.1))?;
+        tx.write(sql, (engine, port, key.0, key.1))?;
     }
     let mut given = of(tx.conn, *addon)?.remove(object).unwrap_or_default();
     for container_port in ports {
@@ -30,7 +30,7 @@ pub(super) fn publish(tx: &mut Tx<'_>, publish: &Publish) -> Result<PortMap, Sto
             continue;
         }
         let port = free(tx, publish)?.ok_or(Stop::Refused(NoPort))?;
-        tx.execute(
+        tx.write(
             "INSERT INTO docker_port (engine, port, addon, object, container_port) VALUES (?, ?, ?, ?, ?)",
             (engine, port, key.0, key.1, container_port),
         )?;
@@ -44,7 +44,7 @@ pub(super) fn publish(tx: &mut Tx<'_>, publish: &Publish) -> Result<PortMap, Sto
 pub(super) fn unpublish(tx: &Tx<'_>, addon: AddonId, object: &LocalName, ports: &[u16]) -> Result<()> {
     for port in ports {
         let sql = "DELETE FROM docker_port WHERE addon = ? AND object = ? AND container_port = ?";
-        tx.execute(sql, (addon.0.as_bytes(), object.as_str(), port))?;
+        tx.write(sql, (addon.0.as_bytes(), object.as_str(), port))?;
     }
     Ok(())
 }
@@ -66,7 +66,7 @@ fn free(tx: &Tx<'_>, publish: &Publish) -> Result<Option<u16>> {
         if is_free(&port)? {
             let sql = "INSERT INTO docker_engine (name, last_port) VALUES (?, ?)
                        ON CONFLICT (name) DO UPDATE SET last_port = excluded.last_port";
-            tx.execute(sql, (publish.engine.as_str(), port))?;
+            tx.write(sql, (publish.engine.as_str(), port))?;
             return Ok(Some(port));
         }
     }

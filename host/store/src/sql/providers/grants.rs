@@ -28,12 +28,12 @@ pub(super) fn set(
 ) -> Result<(), Stop<RevisionChanged>> {
     revision::advance(tx, provider, revision)?;
     let before = all(tx.conn, provider)?;
-    tx.execute("DELETE FROM provider_grant WHERE provider = ?", [provider.as_str()])?;
+    tx.write("DELETE FROM provider_grant WHERE provider = ?", [provider.as_str()])?;
     for grant in grants {
         let (capability, value) = (grant.capability().as_str(), grant.value());
         let since = before.iter().find(|granted| granted.capability == capability && granted.value == value);
         let since = since.map_or(tx.wall, |granted| granted.granted_at);
-        tx.execute(
+        tx.write(
             "INSERT INTO provider_grant (provider, capability, value, granted_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (provider.as_str(), capability, value, since.0),
         )?;

@@ -35,7 +35,7 @@ pub(super) fn set(
     revision::advance(tx, provider, revision)?;
     let set: Map<String, Value> = limits.set().map(|(limit, value)| (limit.to_string(), value.into())).collect();
     let set = Value::Object(set);
-    tx.execute("UPDATE provider SET limits = ? WHERE name = ?", (set.to_string(), provider.as_str()))?;
+    tx.write("UPDATE provider SET limits = ? WHERE name = ?", (set.to_string(), provider.as_str()))?;
     Ok(audit::note(tx, Actor::Admin, Action::Limited, provider, &set)?)
 }
 

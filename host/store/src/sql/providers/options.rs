@@ -28,11 +28,11 @@ pub(super) fn set(
     if Provider::under_options(&all).any(|version| !manifests.iter().any(|(digest, _)| *digest == version.digest)) {
         return Err(Stop::Refused(RevisionChanged { is: revision }));
     }
-    tx.execute("UPDATE provider SET options = ? WHERE name = ?", (sealed, provider.as_str()))?;
+    tx.write("UPDATE provider SET options = ? WHERE name = ?", (sealed, provider.as_str()))?;
     for (digest, manifest) in manifests {
         let text = serde_json::to_string(manifest).map_err(|error| Failure::corrupt(error.to_string()))?;
         let sql = "UPDATE version SET manifest = ? WHERE provider = ? AND digest = ?";
-        tx.execute(sql, (text, provider.as_str(), &digest.0))?;
+        tx.write(sql, (text, provider.as_str(), &digest.0))?;
     }
     // A check under way has asked under the options before these.
     plan::wish_all(tx, WorkKind::CheckVersion, provider)?;

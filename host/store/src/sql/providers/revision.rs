@@ -17,6 +17,6 @@ pub(super) fn check(tx: &Tx<'_>, provider: &ProviderName, decided: u64) -> Resul
 /// Goes on to the next revision, if it still is this one.
 pub(super) fn advance(tx: &Tx<'_>, provider: &ProviderName, from: u64) -> Result<(), Stop<RevisionChanged>> {
     check(tx, provider, from)?;
-    tx.execute("UPDATE provider SET revision = revision + 1 WHERE name = ?", [provider.as_str()])?;
+    tx.write("UPDATE provider SET revision = revision + 1 WHERE name = ?", [provider.as_str()])?;
     Ok(())
 }

@@ -68,12 +68,12 @@ pub(super) fn upload(tx: &mut Tx<'_>, provider: &ProviderName, digest: Digest, w
 fn insert(tx: &Tx<'_>, provider: &ProviderName, digest: Digest, wasm: &[u8]) -> Result<Version> {
     let (state, size_bytes) = (VersionState::Checking, wasm.len() as u64);
     // Revisions begin with the time, so that one of a provider that was removed is none of its successor's.
-    tx.execute(
+    tx.write(
         "INSERT INTO provider (name, component_kind, revision) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
         (provider.as_str(), ComponentKind::Provider.as_str(), tx.wall.0),
     )?;
-    tx.execute("INSERT INTO component (digest, wasm) VALUES (?, ?) ON CONFLICT DO NOTHING", (&digest.0, wasm))?;
-    tx.execute(
+    tx.write("INSERT INTO component (digest, wasm) VALUES (?, ?) ON CONFLICT DO NOTHING", (&digest.0, wasm))?;
+    tx.write(
         "INSERT INTO version (provider, digest, state, size_bytes, uploaded_at) VALUES (?, ?, ?, ?, ?)",
         (provider.as_str(), &digest.0, state.as_str(), size_bytes, tx.wall.0),
     )?;
@@ -159,8 +159,9 @@ fn let_health_be_checked(tx: &mut Tx<'_>, provider: &ProviderName) -> Result<()>
         Ok((AddonId(row.uuid()?), row.named("an addon's state", AddonState::from_name)?))
     })?;
     for (id, state) in unasked {
+        tx.memory.ahead.forget(id);
         let sql = "UPDATE addon SET health_every_ms = ? WHERE id = ?";
-        tx.execute(sql, (Addon::HEALTH_EVERY_MS, id.0.as_bytes()))?;
+        tx.write(sql, (Addon::HEALTH_EVERY_MS, id.0.as_bytes()))?;
         if state == AddonState::Ready {
             plan::poke(tx, WorkKind::Addon, &Subject::Addon(id), Some(provider))?;
         }
@@ -169,7 +170,7 @@ fn let_health_be_checked(tx: &mut Tx<'_>, provider: &ProviderName) -> Result<()>
 }
 
 fn deactivate(tx: &Tx<'_>, provider: &ProviderName) -> Result<()> {
-    tx.execute("UPDATE version SET state = 'inactive' WHERE provider = ? AND state = 'active'", [provider.as_str()])?;
+    tx.write("UPDATE version SET state = 'inactive' WHERE provider = ? AND state = 'active'", [provider.as_str()])?;
     Ok(())
 }
 
@@ -178,7 +179,7 @@ fn update(tx: &Tx<'_>, provider: &ProviderName, version: &Version) -> Result<()>
     let manifest = manifest.map_err(|_| Failure::corrupt("a manifest that is no JSON"))?;
     let exports = serde_json::to_string(&version.exports).map_err(|_| Failure::corrupt("exports that are no JSON"))?;
     let (code, message) = version.refusal.as_ref().map(|(code, message)| (code, message)).unzip();
-    tx.execute(
+    tx.write(
         "UPDATE version SET state = ?, manifest = ?, exports = ?, refusal_code = ?, refusal_message = ? WHERE provider = ? AND digest = ?",
         (version.state.as_str(), manifest, exports, code, message, provider.as_str(), &version.digest.0),
     )?;
@@ -190,10 +191,10 @@ pub(super) fn remove_all(tx: &mut Tx<'_>, provider: &ProviderName) -> Result<()>
     let digests = list(tx.conn, "SELECT digest FROM version WHERE provider = ?", [provider.as_str()], |row| {
         row.take().map(Digest)
     })?;
-    tx.execute("DELETE FROM version WHERE provider = ?", [provider.as_str()])?;
+    tx.write("DELETE FROM version WHERE provider = ?", [provider.as_str()])?;
     for digest in digests {
         plan::rest(tx, WorkKind::CheckVersion, &Subject::Version(provider.clone(), digest))?;
-        tx.execute(
+        tx.write(
             "DELETE FROM component WHERE digest = ?1 AND NOT EXISTS (SELECT 1 FROM version WHERE digest = ?1)",
             [&digest.0],
         )?;

@@ -9,7 +9,7 @@ use std::ops::Bound::{Excluded, Unbounded};
 
 use larder_domain::{ProviderName, StoreTime};
 
-use super::lease::next_head;
+use super::queue::{Head, heads};
 use crate::sql::database::Conn;
 use crate::sql::error::Result;
 
@@ -44,34 +44,27 @@ impl Agenda {
         self.earliest = None;
     }
 
-    /// The providers that may have due work, beginning after the one that was served last.
+    /// The providers that may have due work, beginning after the one that was served last; and all heads, if they had to be read.
     pub(super) fn due(
         &mut self,
         conn: &Conn,
         now: StoreTime,
         served: Option<&ProviderName>,
-    ) -> Result<impl Iterator<Item = &ProviderName>> {
-        if self.earliest.is_none() {
-            self.earliest = Some(read(conn)?);
-        }
-        let after = served.map_or(Unbounded, Excluded);
-        let known = self.earliest.iter();
-        let circle = known.flat_map(move |all| {
-            let rest = all.iter().take_while(move |(provider, _)| served.is_some_and(|served| *provider <= served));
-            all.range::<ProviderName, _>((after, Unbounded)).chain(rest)
-        });
-        Ok(circle.filter(move |(_, from)| **from <= now).map(|(provider, _)| provider))
+    ) -> Result<(Vec<ProviderName>, Option<Vec<Head>>)> {
+        let read = if self.earliest.is_none() { Some(heads(conn)?) } else { None };
+        let earliest = self.earliest.get_or_insert_with(|| earliest_of(read.as_deref().unwrap_or_default()));
+        let after = earliest.range::<ProviderName, _>((served.map_or(Unbounded, Excluded), Unbounded));
+        let rest = earliest.iter().take_while(|(provider, _)| served.is_some_and(|served| *provider <= served));
+        let due = after.chain(rest).filter(|(_, from)| **from <= now).map(|(provider, _)| provider.clone());
+        Ok((due.collect(), read))
     }
 }
 
-/// One seek for each provider and engine.
-fn read(conn: &Conn) -> Result<BTreeMap<ProviderName, StoreTime>> {
+fn earliest_of(heads: &[Head]) -> BTreeMap<ProviderName, StoreTime> {
     let mut earliest = BTreeMap::new();
-    let mut last = (String::new(), String::new());
-    while let Some(head) = next_head(conn, (&last.0, &last.1))? {
-        last = (head.provider.as_str().to_owned(), head.engine);
-        let time: &mut StoreTime = earliest.entry(head.provider).or_insert(head.open_at);
+    for head in heads {
+        let time: &mut StoreTime = earliest.entry(head.provider.clone()).or_insert(head.open_at);
         *time = head.open_at.min(*time);
     }
-    Ok(earliest)
+    earliest
 }

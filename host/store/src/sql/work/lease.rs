@@ -2,22 +2,23 @@
 //! a provider with a million pieces waits for its turn like one with a single piece.
 //!
 //! The index `work_open` is ordered by provider, by engine, and then by when a piece can be leased: one seek for each engine that its
-//! addons are on finds a provider's earliest piece, however many it has.
+//! addons are on finds a provider's earliest pieces, however many it has. All that is read, is read for all pieces at once: a server of
+//! databases is asked a few times, whether one piece is leased or a hundred.
 
 use std::collections::VecDeque;
 
 use larder_domain::ports::{Storage, StoreError};
-use larder_domain::work::{LEASE_MS, Lease, Subject, WorkKind};
+use larder_domain::work::{LEASE_MS, Lease};
 use larder_domain::{AddonId, Event, Next, StoreTime};
 use larder_domain::{ProviderName, ids::NodeId};
 
 use super::plan;
+use super::queue::{self, Head, Piece, Queue};
 use crate::sql::addons::{Brought, SealedRecord, step};
 use crate::sql::database::Conn;
 use crate::sql::error::{Failure, Result};
 use crate::sql::nodes;
-use crate::sql::rows::Columns;
-use crate::sql::tx::{Memory, Tx, find};
+use crate::sql::tx::{Memory, Tx};
 
 /// Pieces of work that one call leases at most.
 const LEASES_PER_CALL_MAX: usize = 1_024;
@@ -32,15 +33,6 @@ pub(super) enum SealedLease {
     Other(Lease),
 }
 
-/// The earliest piece of a provider's work about addons on one engine, or on none.
-pub(super) struct Head {
-    pub(super) provider: ProviderName,
-    pub(super) engine: String,
-    pub(super) open_at: StoreTime,
-    kind: WorkKind,
-    subject: Subject,
-}
-
 /// Leases up to `count_max` pieces.
 pub(super) fn lease_due(
     tx: &mut Tx<'_>,
@@ -48,21 +40,14 @@ pub(super) fn lease_due(
     count_max: usize,
     saturated: &[ProviderName],
 ) -> Result<Vec<SealedLease>> {
-    if nodes::is_draining(tx.conn, owner)? == Some(true) {
-        return Ok(vec![]);
-    }
+    let Some(elsewhere) = nodes::engines_to_leave(tx.conn, owner, tx.now)? else { return Ok(vec![]) };
     let left = count_max.min(LEASES_PER_CALL_MAX);
-    let elsewhere = nodes::engines_elsewhere(tx.conn, owner, tx.now)?;
     let mut round = Round { owner, elsewhere, left, passes_left: PASSED_PER_CALL_MAX, leased: vec![] };
     let Memory { agenda, served, .. } = &mut *tx.memory;
-    let hungry = agenda.due(tx.conn, tx.now, served.as_ref())?.filter(|provider| !saturated.contains(provider));
-    let mut circle: VecDeque<ProviderName> = hungry.cloned().collect();
-    while round.goes_on()
-        && let Some(provider) = circle.pop_front()
-    {
-        if round.serve(tx, &provider)? {
-            circle.push_back(provider);
-        }
+    let (mut hungry, mut heads) = agenda.due(tx.conn, tx.now, served.as_ref())?;
+    hungry.retain(|provider| !saturated.contains(provider));
+    while round.goes_on() && !hungry.is_empty() {
+        hungry = round.serve(tx, hungry, heads.take())?;
     }
     Ok(round.leased)
 }
@@ -74,18 +59,10 @@ pub(super) fn next_due(
     now: StoreTime,
     saturated: &[ProviderName],
 ) -> Result<Option<StoreTime>> {
-    if nodes::is_draining(conn, owner)? == Some(true) {
-        return Ok(None);
-    }
-    let elsewhere = nodes::engines_elsewhere(conn, owner, now)?;
-    let (mut at, mut earliest) = ((String::new(), String::new()), None);
-    while let Some(head) = next_head(conn, (&at.0, &at.1))? {
-        if !saturated.contains(&head.provider) && !elsewhere.contains(&head.engine) {
-            earliest = Some(earliest.map_or(head.open_at, |e: StoreTime| e.min(head.open_at)));
-        }
-        at = (head.provider.as_str().to_owned(), head.engine);
-    }
-    Ok(earliest)
+    let Some(elsewhere) = nodes::engines_to_leave(conn, owner, now)? else { return Ok(None) };
+    let heads = queue::heads(conn)?.into_iter();
+    let own = heads.filter(|head| !saturated.contains(&head.provider) && !elsewhere.contains(&head.engine));
+    Ok(own.map(|head| head.open_at).min())
 }
 
 /// One call's leasing.
@@ -103,110 +80,123 @@ impl Round {
         self.left > 0 && self.passes_left > 0
     }
 
-    /// Leases one piece of a provider's due work, past those that turn out to need nothing now. False if there is none.
-    fn serve(&mut self, tx: &mut Tx<'_>, provider: &ProviderName) -> Result<bool> {
-        while self.goes_on() {
-            let Some(due) = self.due_of(tx, provider)? else { return Ok(false) };
-            let leased = match due.subject {
-                Subject::Addon(id) if due.kind == WorkKind::Addon => self.lease_addon(tx, due, id)?,
-                _ => Some(SealedLease::Other(self.lease(tx, due)?)),
+    /// Gives each of these providers its turns. Those that may have more due work, whose turn it is first.
+    fn serve(
+        &mut self,
+        tx: &mut Tx<'_>,
+        hungry: Vec<ProviderName>,
+        heads: Option<Vec<Head>>,
+    ) -> Result<Vec<ProviderName>> {
+        let share = self.left.div_ceil(hungry.len());
+        let places = queue::places(tx.conn, &hungry, heads)?;
+        let mut circle: VecDeque<Queue> =
+            queue::of_all(tx.conn, &hungry, &places, &self.elsewhere, tx.now, share)?.into();
+        let (mut chosen, mut sated, chosen_max) = (vec![], vec![], self.left.min(self.passes_left));
+        while chosen.len() < chosen_max
+            && let Some(mut queue) = circle.pop_front()
+        {
+            match queue.due.pop_front() {
+                Some(piece) => {
+                    chosen.push(piece);
+                    circle.push_back(queue);
+                }
+                None => sated.push(queue),
+            }
+        }
+        for queue in circle.iter().chain(&sated) {
+            tx.memory.agenda.set(&queue.provider, queue.earliest());
+        }
+        if chosen.is_empty() {
+            return Ok(vec![]);
+        }
+        let are_known = self.lease_all(tx, chosen)?;
+        let hungry = circle.into_iter().chain(sated).filter(|queue| !are_known || queue.may_have_more(tx.now));
+        Ok(hungry.map(|queue| queue.provider).collect())
+    }
+
+    /// Leases these pieces, but for those that turn out to need nothing now. False if the rest has to be read anew.
+    fn lease_all(&mut self, tx: &mut Tx<'_>, chosen: Vec<Piece>) -> Result<bool> {
+        let ids: Vec<AddonId> = chosen.iter().filter_map(Piece::addon).collect();
+        let mut records = SealedRecord::load_each(tx.conn, &ids)?.into_iter();
+        for piece in chosen {
+            let record = piece.addon().and_then(|id| Some((id, records.next()?)));
+            let (leased, are_known) = match record {
+                Some((id, record)) => self.lease_addon(tx, piece, id, record)?,
+                None => (Some(SealedLease::Other(self.lease(tx, piece)?)), true),
             };
-            if let Some(leased) = leased {
-                self.left -= 1;
-                self.leased.push(leased);
-                tx.memory.served = Some(provider.clone());
-                return Ok(true);
+            match leased {
+                Some(leased) => {
+                    self.left -= 1;
+                    self.leased.push(leased);
+                }
+                None => self.passes_left -= 1,
             }
-            self.passes_left -= 1;
-        }
-        Ok(false)
-    }
-
-    /// A provider's earliest piece that is due and this node's to take.
-    fn due_of(&self, tx: &mut Tx<'_>, provider: &ProviderName) -> Result<Option<Head>> {
-        let (mut all_earliest, mut own) = (None, None::<Head>);
-        let mut engine = None;
-        while let Some(head) = head_of(tx.conn, provider, engine.as_deref())? {
-            engine = Some(head.engine.clone());
-            all_earliest = Some(all_earliest.map_or(head.open_at, |earliest: StoreTime| earliest.min(head.open_at)));
-            let is_earlier = own.as_ref().is_none_or(|own| head.open_at < own.open_at);
-            if is_earlier && head.open_at <= tx.now && !self.elsewhere.contains(&head.engine) {
-                own = Some(head);
+            if !are_known {
+                return Ok(false);
             }
         }
-        tx.memory.agenda.set(provider, all_earliest);
-        Ok(own)
+        Ok(true)
     }
 
-    /// Wakes an addon and leases its step. An addon that needs none now is put to rest, or planned for later.
-    fn lease_addon(&self, tx: &mut Tx<'_>, head: Head, id: AddonId) -> Result<Option<SealedLease>> {
-        let (record, next) = match wake(tx, id) {
+    /// Wakes an addon and leases its step. An addon that needs none now is put to rest, or planned for later. False if it may have told
+    /// others what became of it.
+    fn lease_addon(
+        &self,
+        tx: &mut Tx<'_>,
+        piece: Piece,
+        id: AddonId,
+        record: Result<Option<SealedRecord>>,
+    ) -> Result<(Option<SealedLease>, bool)> {
+        let woken = record.and_then(|record| wake(tx, record.ok_or(StoreError::Missing("addon"))?));
+        let (record, next, are_known) = match woken {
             Err(Failure(
                 error @ (StoreError::Corrupt(_) | StoreError::Missing(_) | StoreError::Storage(Storage::Damaged)),
             )) => {
                 // One row that can't be read must not hold up all the others for ever.
                 tracing::error!(%error, addon = %id, "work was put off, as the store can't read what it is about");
-                plan::free(tx, head.kind, &head.subject, &head.provider, tx.now.plus_ms(UNREADABLE_WAIT_MS))?;
-                return Ok(None);
+                plan::free(
+                    tx,
+                    piece.kind,
+                    &piece.subject,
+                    &piece.provider,
+                    tx.now.plus_ms(UNREADABLE_WAIT_MS),
+                    piece.poked,
+                )?;
+                return Ok((None, true));
             }
             other => other?,
         };
         match next {
             Next::Do(_) => {
-                let lease = self.lease(tx, head)?;
-                return Ok(Some(SealedLease::Addon { lease, record: Box::new(record), next }));
+                let lease = self.lease(tx, piece)?;
+                return Ok((Some(SealedLease::Addon { lease, record: Box::new(record), next }), are_known));
             }
-            Next::At(due) => plan::free(tx, head.kind, &head.subject, &head.provider, due)?,
-            Next::Rest | Next::Unchanged => plan::rest(tx, head.kind, &head.subject)?,
+            Next::At(due) => plan::free(tx, piece.kind, &piece.subject, &piece.provider, due, piece.poked)?,
+            Next::Rest | Next::Unchanged => plan::rest(tx, piece.kind, &piece.subject)?,
         }
-        Ok(None)
+        Ok((None, are_known))
     }
 
-    fn lease(&self, tx: &mut Tx<'_>, head: Head) -> Result<Lease> {
-        let Head { provider, kind, subject, .. } = head;
+    fn lease(&self, tx: &mut Tx<'_>, piece: Piece) -> Result<Lease> {
+        let Piece { provider, kind, subject, .. } = piece;
         let (token, until) = (tx.next_token(), tx.now.plus_ms(LEASE_MS));
-        tx.execute(
+        tx.write(
             "UPDATE work SET lease_owner = ?1, lease_until = ?2, lease_token = ?3, token = ?3, poked = FALSE
              WHERE subject = ?4 AND kind = ?5",
             (self.owner.0.as_bytes(), until.0, token.0, subject.to_string(), kind.as_str()),
         )?;
+        tx.memory.ahead.forget_subject(&subject);
+        tx.memory.agenda.hear(&provider, until);
+        tx.memory.served = Some(provider.clone());
         Ok(Lease { kind, subject, provider, owner: self.owner, token, until })
     }
 }
 
-/// Tells an addon that a worker is there for it.
-fn wake(tx: &mut Tx<'_>, id: AddonId) -> Result<(SealedRecord, Next)> {
-    let mut record = SealedRecord::load(tx.conn, id)?.ok_or(StoreError::Missing("addon"))?;
+/// Tells an addon that a worker is there for it. False if others may have been told of that.
+fn wake(tx: &mut Tx<'_>, mut record: SealedRecord) -> Result<(SealedRecord, Next, bool)> {
+    let before = record.progress.addon.state;
     let (progress, next) = step(tx, &record.progress, &Event::Woken, &Brought::default())?;
     (record.progress, record.updated_at) = (progress, tx.wall);
-    Ok((record, next))
-}
-
-/// The earliest piece of the first provider and engine whose names come after these.
-pub(super) fn next_head(conn: &Conn, (provider, engine): (&str, &str)) -> Result<Option<Head>> {
-    let sql = "SELECT provider, engine, open_at, kind, subject FROM work WHERE (provider, engine) > (?, ?)
-               ORDER BY provider, engine, open_at, subject, kind LIMIT 1";
-    find(conn, sql, (provider, engine), read_head)
-}
-
-/// The earliest piece of a provider on the first engine whose name comes after this one; on no engine, if there is none yet.
-fn head_of(conn: &Conn, provider: &ProviderName, after: Option<&str>) -> Result<Option<Head>> {
-    let Some(after) = after else {
-        let sql = "SELECT provider, engine, open_at, kind, subject FROM work WHERE provider = ?
-                   ORDER BY engine, open_at, subject, kind LIMIT 1";
-        return find(conn, sql, [provider.as_str()], read_head);
-    };
-    let sql = "SELECT provider, engine, open_at, kind, subject FROM work WHERE provider = ? AND engine > ?
-               ORDER BY engine, open_at, subject, kind LIMIT 1";
-    find(conn, sql, (provider.as_str(), after), read_head)
-}
-
-fn read_head(row: &mut Columns<'_>) -> Result<Head> {
-    Ok(Head {
-        provider: row.parsed("a provider's name")?,
-        engine: row.take()?,
-        open_at: row.time()?,
-        kind: row.named("a kind of work", WorkKind::from_name)?,
-        subject: row.parsed("a subject of work")?,
-    })
+    let is_as_before = record.progress.addon.state == before;
+    Ok((record, next, is_as_before))
 }

@@ -8,39 +8,46 @@
 //! it plans, the work is due once more when its lease ends.
 
 use larder_domain::ports::StoreError;
-use larder_domain::work::{Lease, Subject, Token, WorkKind};
+use larder_domain::work::{Lease, Subject, WorkKind};
 use larder_domain::{AddonId, EngineName, Next, ProviderName, StoreTime};
 
-use crate::sql::database::Conn;
 use crate::sql::error::Result;
-use crate::sql::tx::{Tx, find};
+use crate::sql::tx::Tx;
 
 /// Makes work due for a subject that has none.
 pub(in crate::sql) fn begin(tx: &mut Tx<'_>, kind: WorkKind, subject: &Subject, provider: &ProviderName) -> Result<()> {
     wish(tx, kind, subject, provider, tx.now)
 }
 
-/// Whether a token is still the one under which the subject is driven.
-pub(in crate::sql) fn holds(conn: &Conn, kind: WorkKind, subject: &Subject, token: Token) -> Result<bool> {
-    let sql = "SELECT 1 FROM work WHERE subject = ?1 AND kind = ?2 AND token = ?3 AND lease_token = ?3";
-    Ok(find(conn, sql, (subject.to_string(), kind.as_str(), token.0), |_| Ok(()))?.is_some())
+/// Finds a row if a token is still the one under which the subject is driven. It wants the subject, the kind and the token.
+pub(in crate::sql) const HOLDS: &str =
+    "SELECT 1 FROM work WHERE subject = ?1 AND kind = ?2 AND token = ?3 AND lease_token = ?3";
+
+/// Whether a lease still lets its holder write. One that has run out does as long as nobody else took the work: there is no one whom it
+/// could disturb.
+pub(in crate::sql) fn is_held(tx: &Tx<'_>, lease: &Lease) -> Result<bool> {
+    Ok(tx.find(HOLDS, (lease.subject.to_string(), lease.kind.as_str(), lease.token.0), |_| Ok(()))?.is_some())
 }
 
-/// Fails unless the lease is about this subject and still lets its holder write. A lease that has run out still does
-/// as long as nobody else took the work: there is no one whom it could disturb.
+/// Fails unless the lease is about this subject and still lets its holder write.
 pub(in crate::sql) fn check_lease(tx: &Tx<'_>, lease: &Lease, subject: &Subject) -> Result<()> {
-    if lease.subject == *subject && holds(tx.conn, lease.kind, subject, lease.token)? {
-        Ok(())
-    } else {
-        Err(StoreError::Fenced.into())
-    }
+    if lease.subject == *subject && is_held(tx, lease)? { Ok(()) } else { Err(StoreError::Fenced.into()) }
 }
+
+/// Whether somebody has poked since the lease of an addon's work began, as a part of a query about the addon: nothing, unless it still lets
+/// its holder write. It wants the lease's subject, kind and token as `?2`, `?3` and `?4`.
+macro_rules! poked_under_lease {
+    () => {
+        "(SELECT poked FROM work WHERE subject = ?2 AND kind = ?3 AND token = ?4 AND lease_token = ?4)"
+    };
+}
+pub(in crate::sql) use poked_under_lease;
 
 /// Plans what a holder's result asks for. Whatever ends its turn ends its lease.
-pub(in crate::sql) fn after_result(tx: &mut Tx<'_>, lease: &Lease, next: Next) -> Result<()> {
+pub(in crate::sql) fn after_result(tx: &mut Tx<'_>, lease: &Lease, is_poked: bool, next: Next) -> Result<()> {
     match next {
         Next::Do(_) | Next::Unchanged => Ok(()),
-        Next::At(due) => free(tx, lease.kind, &lease.subject, &lease.provider, due),
+        Next::At(due) => free(tx, lease.kind, &lease.subject, &lease.provider, due, is_poked),
         Next::Rest => rest(tx, lease.kind, &lease.subject),
     }
 }
@@ -72,11 +79,12 @@ pub(in crate::sql) fn wish(
 ) -> Result<()> {
     let token = tx.next_token();
     may_be_due(tx, provider, due);
+    tx.memory.ahead.forget_subject(subject);
     let addon = match subject {
         Subject::Addon(id) | Subject::Objects(id) => Some(*id.0.as_bytes()),
         Subject::Version(..) => None,
     };
-    tx.execute(
+    tx.write(
         "INSERT INTO work (subject, kind, provider, engine, due, token)
          VALUES (?, ?, ?, coalesce((SELECT engine FROM addon_detail WHERE addon = ?), ''), ?, ?)
          ON CONFLICT (subject, kind) DO UPDATE SET due = excluded.due, token = excluded.token",
@@ -88,7 +96,7 @@ pub(in crate::sql) fn wish(
 /// An addon is on this engine from now on, and so is all work about it.
 pub(in crate::sql) fn pin(tx: &Tx<'_>, addon: AddonId, engine: &EngineName) -> Result<()> {
     for subject in [Subject::Addon(addon), Subject::Objects(addon)] {
-        tx.execute("UPDATE work SET engine = ? WHERE subject = ?", (engine.as_str(), subject.to_string()))?;
+        tx.write("UPDATE work SET engine = ? WHERE subject = ?", (engine.as_str(), subject.to_string()))?;
     }
     Ok(())
 }
@@ -103,6 +111,7 @@ pub(in crate::sql) fn poke(
 ) -> Result<()> {
     let sql = "UPDATE work SET due = CASE WHEN due < ?1 THEN due ELSE ?1 END, poked = lease_token IS NOT NULL
                WHERE subject = ?2 AND kind = ?3 RETURNING provider";
+    tx.memory.ahead.forget_subject(subject);
     let poked = tx.find(sql, (tx.now.0, subject.to_string(), kind.as_str()), |row| {
         row.parsed::<ProviderName>("a provider's name")
     })?;
@@ -118,26 +127,31 @@ pub(in crate::sql) fn poke(
 pub(in crate::sql) fn wish_all(tx: &mut Tx<'_>, kind: WorkKind, provider: &ProviderName) -> Result<()> {
     let token = tx.next_token();
     may_be_due(tx, provider, tx.now);
+    tx.memory.ahead.forget_all();
     tx.memory.poked.wish = true;
-    tx.execute(
+    tx.write(
         "UPDATE work SET due = CASE WHEN due < ?1 THEN due ELSE ?1 END, token = ?2 WHERE provider = ?3 AND kind = ?4",
         (tx.now.0, token.0, provider.as_str(), kind.as_str()),
     )?;
     Ok(())
 }
 
-/// Ends a lease and plans the next turn: now, if somebody poked meanwhile, which is good for one turn.
+/// Ends a lease and plans the next turn: when it was poked for, if somebody has poked meanwhile, which is good for one turn.
 pub(in crate::sql) fn free(
     tx: &mut Tx<'_>,
     kind: WorkKind,
     subject: &Subject,
     provider: &ProviderName,
     due: StoreTime,
+    is_poked: bool,
 ) -> Result<()> {
-    let sql = "UPDATE work SET due = CASE WHEN poked AND due < ?1 THEN due ELSE ?1 END, poked = FALSE, lease_owner = NULL, lease_until = NULL, lease_token = NULL
-         WHERE subject = ?2 AND kind = ?3 RETURNING due";
-    let planned = tx.find(sql, (due.0, subject.to_string(), kind.as_str()), |row| row.time())?;
-    may_be_due(tx, provider, planned.unwrap_or(due));
+    tx.memory.ahead.forget_subject(subject);
+    tx.write(
+        "UPDATE work SET due = CASE WHEN poked AND due < ?1 THEN due ELSE ?1 END, poked = FALSE, lease_owner = NULL, lease_until = NULL,
+             lease_token = NULL WHERE subject = ?2 AND kind = ?3",
+        (due.0, subject.to_string(), kind.as_str()),
+    )?;
+    may_be_due(tx, provider, if is_poked { due.min(tx.now) } else { due });
     Ok(())
 }
 
@@ -145,7 +159,8 @@ pub(in crate::sql) fn free(
 pub(in crate::sql) fn release(tx: &mut Tx<'_>, lease: &Lease, due: StoreTime) -> Result<()> {
     // That plan may be of any time, so let somebody look.
     may_be_due(tx, &lease.provider, StoreTime::default());
-    tx.execute(
+    tx.memory.ahead.forget_subject(&lease.subject);
+    tx.write(
         "UPDATE work SET due = CASE WHEN due < ?1 AND (token <> lease_token OR poked) THEN due ELSE ?1 END, poked = FALSE, lease_owner = NULL,
              lease_until = NULL, lease_token = NULL
          WHERE subject = ?2 AND kind = ?3 AND lease_token = ?4",
@@ -157,20 +172,26 @@ pub(in crate::sql) fn release(tx: &mut Tx<'_>, lease: &Lease, due: StoreTime) ->
 /// Tells those who look for due work that there may be some.
 fn may_be_due(tx: &mut Tx<'_>, provider: &ProviderName, from: StoreTime) {
     tx.memory.agenda.hear(provider, from);
-    tx.memory.poked.work = true;
+    if from <= tx.now {
+        tx.memory.poked.work = true;
+    } else {
+        tx.memory.poked.plans = true;
+    }
 }
 
 /// Ends a lease, if there is one, and all plans.
-pub(in crate::sql) fn rest(tx: &Tx<'_>, kind: WorkKind, subject: &Subject) -> Result<()> {
-    tx.execute("DELETE FROM work WHERE subject = ? AND kind = ?", (subject.to_string(), kind.as_str()))?;
+pub(in crate::sql) fn rest(tx: &mut Tx<'_>, kind: WorkKind, subject: &Subject) -> Result<()> {
+    tx.memory.ahead.forget_subject(subject);
+    tx.write("DELETE FROM work WHERE subject = ? AND kind = ?", (subject.to_string(), kind.as_str()))?;
     Ok(())
 }
 
 /// Ends a lease, and all plans but that of somebody who poked meanwhile.
 pub(in crate::sql) fn rest_unless_poked(tx: &mut Tx<'_>, lease: &Lease) -> Result<()> {
+    tx.memory.ahead.forget_subject(&lease.subject);
     let sql = "DELETE FROM work WHERE subject = ? AND kind = ? AND NOT poked";
     match tx.execute(sql, (lease.subject.to_string(), lease.kind.as_str()))? {
-        0 => free(tx, lease.kind, &lease.subject, &lease.provider, tx.now),
+        0 => free(tx, lease.kind, &lease.subject, &lease.provider, tx.now, true),
         _ => Ok(()),
     }
 }
@@ -178,13 +199,14 @@ pub(in crate::sql) fn rest_unless_poked(tx: &mut Tx<'_>, lease: &Lease) -> Resul
 /// Ends all plans. Under a lease the row stays, superseded and due: whoever leases it next finds that there is nothing to do.
 fn rest_unless_leased(tx: &mut Tx<'_>, kind: WorkKind, subject: &Subject, provider: &ProviderName) -> Result<()> {
     may_be_due(tx, provider, tx.now);
+    tx.memory.ahead.forget_subject(subject);
     let (text, now) = (subject.to_string(), tx.now.0);
     let token = tx.next_token();
-    tx.execute(
+    tx.write(
         "DELETE FROM work WHERE subject = ? AND kind = ? AND coalesce(lease_until, 0) <= ?",
         (&text, kind.as_str(), now),
     )?;
-    tx.execute(
+    tx.write(
         "UPDATE work SET due = ?, token = ? WHERE subject = ? AND kind = ?",
         (now, token.0, &text, kind.as_str()),
     )?;

@@ -6,6 +6,7 @@ use larder_domain::ports::StoreError;
 use larder_domain::{StoreTime, WallTime};
 
 use super::job::{Job, Uncommitted};
+use crate::sql::ahead::Ahead;
 use crate::sql::clock::{CLOCK_SAVE_MS, StoreClock};
 use crate::sql::complaints::Complaints;
 use crate::sql::database::{Conn, Step};
@@ -21,6 +22,10 @@ pub(in crate::sql) const STATEMENTS_CACHED_MAX: usize = 128;
 
 /// How far the clock of a database's server may be from where this node expects it, in milliseconds, before it counts as set by somebody.
 const JUMP_MS_MAX: u64 = 60_000;
+
+/// Commits of all nodes after which one of them sweeps. Each lease leaves an entry behind in the index that due work is found by, where
+/// everybody has to step over it.
+const SWEEP_EVERY_COMMITS: u64 = 128;
 
 /// A group's one moment, for the store and for people.
 type Moment = (StoreTime, WallTime);
@@ -45,6 +50,8 @@ pub(in crate::sql) struct Shared {
     pub(in crate::sql) own: Own,
     /// The number of the last commit that this writer knows of.
     pub(in crate::sql) commit: u64,
+    /// That of the last one after which it swept.
+    pub(in crate::sql) swept_at: u64,
 }
 
 impl Committer {
@@ -83,20 +90,47 @@ impl Committer {
             }
             job.answer(committed.clone());
         }
+        self.sweep_now_and_then();
+    }
+
+    /// Has a server throw away what stands in the way of those who look for due work. Its own sweeper comes once a minute, which is late.
+    fn sweep_now_and_then(&mut self) {
+        let Some(shared) = &mut self.shared else { return };
+        if shared.commit.is_multiple_of(SWEEP_EVERY_COMMITS)
+            && std::mem::replace(&mut shared.swept_at, shared.commit) < shared.commit
+        {
+            let sql = "VACUUM (SKIP_LOCKED, INDEX_CLEANUP ON, TRUNCATE OFF) work";
+            if let Err(Failure(error)) = self.conn.run_all(sql) {
+                tracing::debug!(%error, "the index of due work could not be swept");
+            }
+        }
     }
 
     fn try_commit(&mut self, group: &mut [Box<dyn Job>]) -> Result<()> {
         let mut moment = self.begin()?;
-        let written = self.conn.changes();
-        if !self.run_together(group, moment) {
-            self.roll_back()?;
-            moment = self.begin()?;
-            for job in group {
-                // A full disk ends the transaction, and then there is nothing to go back to: what counts is why.
-                let kept = self.in_savepoint(moment, |tx| job.run(tx));
-                kept.map_err(|failure| job.trouble().map_or(failure, |storage| Failure(storage.into())))?;
+        let mut written = self.conn.changes();
+        if self.read_ahead(group).is_ok() && self.run_together(group, moment) {
+            match self.end(moment, written) {
+                // A server has said of one job's statement only now that it failed.
+                Err(failure) if self.shared.is_some() && failure.is_of_a_statement() && !self.conn.is_lost() => {}
+                ended => return ended,
             }
         }
+        self.roll_back()?;
+        moment = self.begin()?;
+        written = self.conn.changes();
+        // The failure of each is to be known before the next one runs.
+        self.conn.let_wait(false);
+        for job in group {
+            // A full disk ends the transaction, and then there is nothing to go back to: what counts is why.
+            let kept = self.in_savepoint(moment, |tx| job.run(tx));
+            kept.map_err(|failure| job.trouble().map_or(failure, |storage| Failure(storage.into())))?;
+        }
+        self.end(moment, written)
+    }
+
+    /// Commits, with all that a group leaves behind.
+    fn end(&mut self, moment: Moment, written: u64) -> Result<()> {
         if moment.0 >= self.memory.purge_at {
             self.in_savepoint(moment, purge::expired)?;
         }
@@ -118,6 +152,7 @@ impl Committer {
         if self.conn.is_lost() {
             self.conn = shared.connector.writer_again(&shared.own.name)?;
         }
+        self.conn.let_wait(true);
         self.conn.step(Step::BeginWriting)?;
         let sql = "SELECT clock_ms, last_token, last_entry, last_line, last_commit,
                    CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) - clock_zero_ms,
@@ -143,7 +178,7 @@ impl Committer {
             if jumped.unsigned_abs() > JUMP_MS_MAX {
                 // Somebody has set the server's clock, or nobody was here for long: neither is to use up anybody's time.
                 let sql = "UPDATE installation SET clock_zero_ms = clock_zero_ms + ?";
-                self.conn.execute(sql, [jumped])?;
+                self.conn.write(sql, [jumped])?;
                 tracing::warn!(
                     jumped_s = jumped / 1_000,
                     "the database server's clock has jumped; the store's time goes on as before"
@@ -162,15 +197,28 @@ impl Committer {
         if let Some(shared) = self.shared.as_mut().filter(|shared| has_written || shared.time == Time::Given) {
             let Counters { token, entry, line } = self.memory.counters;
             let sql = "UPDATE installation SET clock_ms = ?, last_token = ?, last_entry = ?, last_line = ?, last_commit = last_commit + 1";
-            self.conn.execute(sql, (now.0, token, entry, line))?;
+            self.conn.write(sql, (now.0, token, entry, line))?;
             shared.commit += 1;
             let words = self.memory.poked.words();
             if !words.is_empty() {
                 let word = format!("{} {words}", shared.own.id);
-                self.conn.each_row("SELECT pg_notify('larder', ?)", [word], 1, |_| Ok(()))?;
+                self.conn.write("SELECT pg_notify('larder', ?)", [word])?;
             }
         }
         Ok((now, self.memory.counters))
+    }
+
+    /// Reads what the jobs will want to know.
+    fn read_ahead(&mut self, group: &[Box<dyn Job>]) -> Result<()> {
+        self.memory.ahead.forget_all();
+        if self.shared.is_some() {
+            let leases: Vec<_> = group.iter().filter_map(|job| job.lease()).collect();
+            if leases.is_empty() {
+                return Ok(());
+            }
+            self.memory.ahead = Ahead::read(&self.conn, &leases)?;
+        }
+        Ok(())
     }
 
     /// Runs the jobs without savepoints. False if one has written something that is not to be kept.
@@ -211,6 +259,7 @@ impl Committer {
     /// Ends the transaction, unless SQLite has done so already because it could not go on.
     fn roll_back(&mut self) -> Result<()> {
         self.memory.agenda.forget();
+        self.memory.ahead.forget_all();
         if let Some(shared) = &mut self.shared {
             // What became of the commit is read before the next one; no commit has this number.
             shared.commit = 0;

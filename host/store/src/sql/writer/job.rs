@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use larder_domain::ports::{Storage, StoreError};
+use larder_domain::work::Lease;
 use tokio::sync::oneshot;
 
 use crate::sql::error::{Failure, Result, Stop};
@@ -12,6 +13,9 @@ use crate::sql::tx::Tx;
 
 /// A job as the writer sees it: it is run until its group is committed, and answered once.
 pub(super) trait Job: Send {
+    /// The lease whose addon it reads first.
+    fn lease(&self) -> Option<&Lease>;
+
     /// Does the work. Whether it is to be kept.
     fn run(&mut self, tx: &mut Tx<'_>) -> bool;
 
@@ -42,6 +46,7 @@ impl From<Uncommitted> for StoreError {
 type Answer<T, R> = Result<Result<T, R>, StoreError>;
 
 pub(super) struct Asked<F, T, R> {
+    lease: Option<Lease>,
     work: F,
     /// What came of it when it ran last.
     done: Result<T, Stop<R>>,
@@ -49,9 +54,9 @@ pub(super) struct Asked<F, T, R> {
 }
 
 impl<F, T, R> Asked<F, T, R> {
-    pub(super) fn new(work: F, reply: oneshot::Sender<Answer<T, R>>) -> Self {
+    pub(super) fn new(lease: Option<Lease>, work: F, reply: oneshot::Sender<Answer<T, R>>) -> Self {
         let not_run = Failure(StoreError::Database("the job did not run".into()));
-        Self { work, done: Err(Stop::Failed(not_run)), reply }
+        Self { lease, work, done: Err(Stop::Failed(not_run)), reply }
     }
 }
 
@@ -61,6 +66,10 @@ where
     T: Send,
     R: Send,
 {
+    fn lease(&self) -> Option<&Lease> {
+        self.lease.as_ref()
+    }
+
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
         // What it wrote is rolled back, and nothing else of it is left to be seen half done.
         let run = catch_unwind(AssertUnwindSafe(|| (self.work)(tx)));
