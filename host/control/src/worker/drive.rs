@@ -235,19 +235,27 @@ impl Drive {
     /// What serves now, and the right to call it once.
     async fn turn(&self) -> Result<(Arc<Offer>, OwnedSemaphorePermit), StepFailure> {
         let provider = &self.record.spec.provider;
+        let known = self.control.offers.known().and_then(|offers| offers.0.get(provider).cloned());
+        let free = known.and_then(|offer| Some((Arc::clone(&offer.calls).try_acquire_owned().ok()?, offer)));
+        let (mut offer, mut turn) = match free {
+            Some((turn, offer)) => (offer, Some(turn)),
+            // Whoever has to wait is to wait for what serves now.
+            None => (loaded::active(&self.control, provider).await?, None),
+        };
         for _ in 0..TURN_ATTEMPTS_MAX {
-            let known = self.control.offers.known().and_then(|offers| offers.0.get(provider).cloned());
-            let known = match known {
-                Some(offer) => offer,
-                None => loaded::active(&self.control, provider).await?,
+            let taken = match turn.take() {
+                Some(turn) => turn,
+                None => {
+                    let waited = Arc::clone(&offer.calls).acquire_owned().await;
+                    waited.map_err(|_| StepFailure::Host("the host is stopping".into()))?
+                }
             };
-            let waited = Arc::clone(&known.calls).acquire_owned().await;
-            let turn = waited.map_err(|_| StepFailure::Host("the host is stopping".into()))?;
             // Before or while this waited, a grant may have been taken back, or another version begun to serve.
             let now = loaded::active(&self.control, provider).await?;
-            if Arc::ptr_eq(&known.calls, &now.calls) {
-                return Ok((now, turn));
+            if Arc::ptr_eq(&offer.calls, &now.calls) {
+                return Ok((now, taken));
             }
+            offer = now;
         }
         Err(StepFailure::Host("the provider's limits are being changed".into()))
     }

@@ -1,6 +1,6 @@
 //! What a group's jobs are going to read of their addons, read for all of them at once: else a server of databases is asked once for each,
-//! and holds up all other nodes meanwhile. Whatever changes an addon or its work has to say so here ([`Ahead::forget`]), since jobs of one
-//! group may be about the same one.
+//! and holds up all other nodes meanwhile. Whatever changes what is read here (the row of an addon; whether a lease of its work is good, and
+//! whether somebody has poked) has to say so ([`Ahead::forget`]), since jobs of one group may be about the same one.
 
 use std::collections::HashMap;
 

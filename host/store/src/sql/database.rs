@@ -71,6 +71,14 @@ impl Conn {
         }
     }
 
+    /// Reads what may fail without the transaction failing for it: of SQLite nothing has to be done for that.
+    pub(super) fn attempt<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
+        match self {
+            Self::Sqlite(_) => read(),
+            Self::Postgres(session) => session.attempt(read),
+        }
+    }
+
     /// Reads rows one after the other, and no more of them than these.
     pub(super) fn each_row(
         &self,

@@ -26,9 +26,9 @@ impl Failure {
         Self(StoreError::Unreachable(why.into()))
     }
 
-    /// Whether the database took offence at something it was asked, and not at everything.
+    /// Whether it was said of something that the database was asked, and may not be so of everything else.
     pub(super) const fn is_of_a_statement(&self) -> bool {
-        matches!(self.0, StoreError::Database(_) | StoreError::Storage(Storage::Damaged))
+        !matches!(self.0, StoreError::Unreachable(_) | StoreError::Busy | StoreError::Storage(Storage::ReadOnly))
     }
 
     /// The database can't do it.

@@ -13,11 +13,13 @@ use larder_domain::node::{Node, SILENT_MS_MAX};
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{EngineShared, NodeStore, ReachedEngine, Standing, Watcher};
 use larder_domain::{EngineName, NodeName, OperationId, StoreTime, WallTime};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::database::{Conn, Step};
 use super::error::{Failure, Result as Outcome, Stop};
 use super::open::OpenError;
+use super::readers::READER_WAIT_MAX;
 use super::tx::{Tx, find, list};
 use super::{SqlStore, added};
 
@@ -178,7 +180,8 @@ impl NodeStore for SqlStore {
             return Ok(0);
         }
         let asked_at = Instant::now();
-        let mut last = self.providers_revision.lock().await;
+        let waited = timeout(READER_WAIT_MAX, self.providers_revision.lock()).await;
+        let mut last = waited.map_err(|_| StoreError::Busy)?;
         if let Some((began_at, revision)) = *last
             && began_at > asked_at
         {

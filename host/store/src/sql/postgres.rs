@@ -40,7 +40,7 @@ const GROUP_IDLE_MS_MAX: u64 = 5_000;
 /// How long a group waits for that of another node, in milliseconds. Longer than one of a node that has stopped is let stand.
 const TURN_WAIT_MS_MAX: u64 = 8_000;
 /// How long one statement may take, in milliseconds.
-const STATEMENT_MS_MAX: u64 = 10_000;
+pub(super) const STATEMENT_MS_MAX: u64 = 10_000;
 /// How long an answer may take to come. The server gives up before, if it is there.
 const ANSWER_WAIT_MAX: Duration = Duration::from_millis(STATEMENT_MS_MAX + 2_000);
 
@@ -92,7 +92,14 @@ impl SqlStore {
         let clock = StoreClock::resume(clock, saved.time);
         let pokes = Pokes::default();
         let listener = Listener::start(connector.clone(), own.id, pokes.clone()).map_err(OpenError::Thread)?;
-        let shared = Shared { connector: connector.clone(), time, own: own.clone(), commit: 0, swept_at: 0 };
+        let shared = Shared {
+            connector: connector.clone(),
+            time,
+            own: own.clone(),
+            commit: 0,
+            is_to_sweep: false,
+            no_sweep_before: 0,
+        };
         let committer = Committer::new(conn, clock.clone(), pokes.clone(), saved.counters).among_others(shared);
         let writer =
             Writer::start(committer, WRITER_QUEUE_JOBS_MAX, WRITER_QUEUE_WAIT_MAX).map_err(OpenError::Thread)?;

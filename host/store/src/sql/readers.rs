@@ -17,7 +17,7 @@ use super::tx::find;
 /// Connections for reading, and so reads at the same time.
 pub(super) const READERS: usize = 4;
 /// How long a read may wait for a connection before the store is called busy.
-const READER_WAIT_MAX: Duration = Duration::from_secs(5);
+pub(super) const READER_WAIT_MAX: Duration = Duration::from_secs(5);
 
 pub(super) struct Readers {
     /// As many permits as connections.

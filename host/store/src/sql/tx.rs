@@ -45,7 +45,8 @@ pub(super) struct Counters {
 }
 
 impl Tx<'_> {
-    /// Runs a statement of which nobody wants to know how many rows it changed. On a server, its failure is the group's.
+    /// Runs a statement of which nobody wants to know how many rows it changed. Of a server's, it may be known only at the end of the group
+    /// that it has failed.
     pub(super) fn write(&self, sql: &str, binds: impl Binds) -> Result<()> {
         self.conn.write(sql, binds)
     }

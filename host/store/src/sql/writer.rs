@@ -7,7 +7,8 @@
 //! A job that fails, refuses or panics is rolled back alone. Most of these have not written anything, so there is nothing to
 //! roll back; if one has, the group begins anew with a savepoint around each job. Savepoints for all would cost a third of the
 //! writer's time, as SQLite copies each page before its first change within a savepoint. So a job may run twice, and must
-//! depend on nothing but its transaction. If the commit fails, nothing of the group was stored and every job hears of it.
+//! depend on nothing but its transaction. A server of databases may say only at the end that a statement has failed; then, too, the group
+//! begins anew that way. If the commit fails, or nobody knows whether it did, every job of the group hears of that.
 
 mod group;
 mod job;

@@ -26,6 +26,7 @@ mod sqlite;
 mod variables;
 mod world;
 mod world_nodes;
+mod world_pipeline;
 mod world_postgres;
 mod world_relocate;
 

@@ -53,6 +53,6 @@ pub trait WorkStore: Send + Sync + 'static {
     /// When the earliest work that can be leased is due, leaving out providers in `saturated`.
     async fn next_due(&self, saturated: Vec<ProviderName>) -> Result<Option<StoreTime>, StoreError>;
 
-    /// Waits for commits that made work due or ended a lease.
+    /// Waits for commits that made work due, on whichever node, and for those on this one that planned it for later.
     fn watch_work(&self) -> Box<dyn super::Watcher>;
 }

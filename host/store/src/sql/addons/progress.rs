@@ -57,6 +57,8 @@ impl Progress {
     pub(super) fn load_under(tx: &mut Tx<'_>, lease: &Lease) -> Result<(Self, bool)> {
         let known = match tx.memory.ahead.take(lease) {
             None => Self::load_each_under(tx.conn, &[lease])?.pop().flatten(),
+            // Only now and then: to ask in between hides how jobs go together that ask nothing.
+            known if lease.token.0.is_multiple_of(2) => known,
             known => {
                 debug_assert_eq!(known, Self::load_each_under(tx.conn, &[lease])?.pop().flatten(), "read too early");
                 known

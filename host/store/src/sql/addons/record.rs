@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use larder_domain::addon::{ComponentKind, DeclaredVariables, ProvisionType, Role};
 use larder_domain::operation::PlanAndParameters;
-use larder_domain::ports::{Sealer, StoreError};
+use larder_domain::ports::{Sealer, Storage, StoreError};
 use larder_domain::secret::SecretJson;
 use larder_domain::secret::{SecretString, Seed};
 use larder_domain::{AddonId, AddonRecord, AddonSpec, AppName, EngineName, PlanName, WallTime};
@@ -50,12 +50,14 @@ impl SealedRecord {
 
     /// Several at once. One that can't be read is alone in that.
     pub(in crate::sql) fn load_each(conn: &Conn, ids: &[AddonId]) -> Result<Vec<Result<Option<Self>>>> {
-        if let Conn::Sqlite(_) = conn {
-            return Ok(ids.iter().map(|id| Self::load(conn, *id)).collect());
-        }
         let keys: Vec<_> = ids.iter().map(|id| [id.0.as_bytes()]).collect();
-        let found = find_each(conn, SELECT, &keys, |row| Ok(Self::read(row)))?;
-        Ok(found.into_iter().map(Option::transpose).collect())
+        match conn.attempt(|| find_each(conn, SELECT, &keys, |row| Ok(Self::read(row)))) {
+            Ok(found) => Ok(found.into_iter().map(Option::transpose).collect()),
+            Err(Failure(StoreError::Storage(Storage::Damaged))) => {
+                Ok(ids.iter().map(|id| conn.attempt(|| Self::load(conn, *id))).collect())
+            }
+            Err(failure) => Err(failure),
+        }
     }
 
     fn read(row: &mut Columns<'_>) -> Result<Self> {

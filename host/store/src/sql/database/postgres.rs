@@ -64,6 +64,22 @@ impl Session {
         self.may_wait.set(may_wait);
     }
 
+    /// Reads what may fail without anything else failing for it.
+    pub(super) fn attempt<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
+        if !self.is_open.get() {
+            return read();
+        }
+        self.later.borrow_mut().push(Later::Words("SAVEPOINT attempt"));
+        let read = read();
+        if read.is_ok() {
+            self.later.borrow_mut().push(Later::Words("RELEASE attempt"));
+        } else {
+            self.run_all("ROLLBACK TO attempt; RELEASE attempt")?;
+            self.can_go_on.set(true);
+        }
+        read
+    }
+
     /// Runs a statement sooner or later. What it failed of is said by whatever is asked next.
     pub(super) fn write(&self, sql: &str, values: Vec<Owned>) -> Result<()> {
         if !self.may_wait.get() || !self.is_open.get() {
@@ -120,6 +136,10 @@ impl Session {
             Step::RollBack => {
                 self.later.take();
                 self.run_all(sql)?;
+            }
+            // A server would take it for a `ROLLBACK`, or keep what came before something that was never sent.
+            Step::Commit if !self.can_go_on.get() => {
+                return Err(Failure::database("a statement of the transaction has failed".to_owned()));
             }
             _ => self.run_all(sql)?,
         }

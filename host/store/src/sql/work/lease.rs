@@ -109,9 +109,20 @@ impl Round {
         if chosen.is_empty() {
             return Ok(vec![]);
         }
-        let are_known = self.lease_all(tx, chosen)?;
+        let leased = self.lease_all(tx, chosen);
+        if leased.is_err() {
+            // What was chosen is still to be had.
+            tx.memory.agenda.forget();
+        }
+        let are_known = leased?;
         let hungry = circle.into_iter().chain(sated).filter(|queue| !are_known || queue.may_have_more(tx.now));
-        Ok(hungry.map(|queue| queue.provider).collect())
+        let mut hungry: Vec<_> = hungry.map(|queue| queue.provider).collect();
+        if !are_known {
+            // Not all had the turns that they were chosen for.
+            let last = hungry.iter().position(|provider| tx.memory.served.as_ref() == Some(provider));
+            hungry.rotate_left(last.map_or(0, |last| last + 1));
+        }
+        Ok(hungry)
     }
 
     /// Leases these pieces, but for those that turn out to need nothing now. False if the rest has to be read anew.
@@ -162,7 +173,8 @@ impl Round {
                     tx.now.plus_ms(UNREADABLE_WAIT_MS),
                     piece.poked,
                 )?;
-                return Ok((None, true));
+                // It may have got half through.
+                return Ok((None, false));
             }
             other => other?,
         };

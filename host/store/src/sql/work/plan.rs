@@ -136,7 +136,8 @@ pub(in crate::sql) fn wish_all(tx: &mut Tx<'_>, kind: WorkKind, provider: &Provi
     Ok(())
 }
 
-/// Ends a lease and plans the next turn: when it was poked for, if somebody has poked meanwhile, which is good for one turn.
+/// Ends a lease and plans the next turn: when it was poked for, if somebody has poked meanwhile, which is good for one turn. Whoever says
+/// `is_poked` has to be right or say too much, since others look for the work no earlier than they hear of here.
 pub(in crate::sql) fn free(
     tx: &mut Tx<'_>,
     kind: WorkKind,

@@ -12,7 +12,7 @@ use crate::sql::complaints::Complaints;
 use crate::sql::database::{Conn, Step};
 use crate::sql::error::{Failure, Result};
 use crate::sql::nodes::Own;
-use crate::sql::postgres::{Connector, SCHEMA, Time};
+use crate::sql::postgres::{Connector, SCHEMA, STATEMENT_MS_MAX, Time};
 use crate::sql::purge;
 use crate::sql::tx::{Counters, Memory, Tx, find};
 use crate::sql::watch::Pokes;
@@ -26,6 +26,10 @@ const JUMP_MS_MAX: u64 = 60_000;
 /// Commits of all nodes after which one of them sweeps. Each lease leaves an entry behind in the index that due work is found by, where
 /// everybody has to step over it.
 const SWEEP_EVERY_COMMITS: u64 = 128;
+/// How long that may take, in milliseconds: this node writes nothing meanwhile.
+const SWEEP_MS_MAX: u64 = 500;
+/// Commits that it is left alone for when it took too long: then the server's own sweeper has to do.
+const SWEEP_FAILED_WAIT_COMMITS: u64 = 100 * SWEEP_EVERY_COMMITS;
 
 /// A group's one moment, for the store and for people.
 type Moment = (StoreTime, WallTime);
@@ -50,8 +54,10 @@ pub(in crate::sql) struct Shared {
     pub(in crate::sql) own: Own,
     /// The number of the last commit that this writer knows of.
     pub(in crate::sql) commit: u64,
-    /// That of the last one after which it swept.
-    pub(in crate::sql) swept_at: u64,
+    /// Whether the last commit was one after which is swept.
+    pub(in crate::sql) is_to_sweep: bool,
+    /// The number of the commit from which on that is done again.
+    pub(in crate::sql) no_sweep_before: u64,
 }
 
 impl Committer {
@@ -96,13 +102,17 @@ impl Committer {
     /// Has a server throw away what stands in the way of those who look for due work. Its own sweeper comes once a minute, which is late.
     fn sweep_now_and_then(&mut self) {
         let Some(shared) = &mut self.shared else { return };
-        if shared.commit.is_multiple_of(SWEEP_EVERY_COMMITS)
-            && std::mem::replace(&mut shared.swept_at, shared.commit) < shared.commit
-        {
-            let sql = "VACUUM (SKIP_LOCKED, INDEX_CLEANUP ON, TRUNCATE OFF) work";
-            if let Err(Failure(error)) = self.conn.run_all(sql) {
-                tracing::debug!(%error, "the index of due work could not be swept");
-            }
+        if !std::mem::take(&mut shared.is_to_sweep) {
+            return;
+        }
+        let sql = "VACUUM (SKIP_LOCKED, INDEX_CLEANUP ON, TRUNCATE OFF) work";
+        let swept = self.conn.run_all(&format!("SET statement_timeout = {SWEEP_MS_MAX}")).and_then(|()| {
+            let swept = self.conn.run_all(sql);
+            self.conn.run_all(&format!("SET statement_timeout = {STATEMENT_MS_MAX}")).and(swept)
+        });
+        if let Err(Failure(error)) = swept {
+            tracing::debug!(%error, "the index of due work could not be swept");
+            shared.no_sweep_before = shared.commit + SWEEP_FAILED_WAIT_COMMITS;
         }
     }
 
@@ -140,6 +150,11 @@ impl Committer {
         };
         self.conn.step(Step::Commit)?;
         self.saved = saved;
+        if let Some(shared) = &mut self.shared {
+            let Shared { commit, no_sweep_before, .. } = *shared;
+            let is_own = self.conn.changes() > written;
+            shared.is_to_sweep = is_own && commit.is_multiple_of(SWEEP_EVERY_COMMITS) && commit >= no_sweep_before;
+        }
         Ok(())
     }
 
@@ -225,7 +240,12 @@ impl Committer {
     fn run_together(&mut self, group: &mut [Box<dyn Job>], moment: Moment) -> bool {
         group.iter_mut().all(|job| {
             let written = self.conn.changes();
-            self.run(moment, |tx| job.run(tx)) || (self.conn.changes() == written && self.conn.is_in_transaction())
+            let is_done = self.run(moment, |tx| job.run(tx));
+            if job.has_failed() {
+                // It may have heard of what it could not write.
+                self.memory.agenda.forget();
+            }
+            (is_done || self.conn.changes() == written) && self.conn.is_in_transaction()
         })
     }
 

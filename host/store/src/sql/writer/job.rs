@@ -19,6 +19,9 @@ pub(super) trait Job: Send {
     /// Does the work. Whether it is to be kept.
     fn run(&mut self, tx: &mut Tx<'_>) -> bool;
 
+    /// Whether it could not be done when it ran last. What was refused could.
+    fn has_failed(&self) -> bool;
+
     /// What was the matter with the disk when it ran last, if that was it.
     fn trouble(&self) -> Option<Storage>;
 
@@ -75,6 +78,10 @@ where
         let run = catch_unwind(AssertUnwindSafe(|| (self.work)(tx)));
         self.done = run.unwrap_or_else(|panic| Err(panicked(&*panic)));
         self.done.is_ok()
+    }
+
+    fn has_failed(&self) -> bool {
+        matches!(self.done, Err(Stop::Failed(_)))
     }
 
     fn trouble(&self) -> Option<Storage> {
