@@ -48,15 +48,17 @@ async fn a_statement_that_fails_at_the_end_of_a_large_group_fails_alone() {
         new.spec.name = format!("db{number}").parse().unwrap();
         world.create(new).await;
     }
-    let turns = world.turns(ADDONS).await;
+    let mut turns = world.turns(ADDONS).await;
     assert_eq!(turns.len(), ADDONS);
+    // A build with assertions asks about every other one, and so hears of what failed before; none of the last ones asks anything.
+    turns.sort_by_key(|turn| turn.lease.token.0 % 2 == 0);
     alter(
         &url,
         "CREATE FUNCTION trap() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
              IF NEW.message LIKE '%trap%' THEN RAISE EXCEPTION 'a trap'; END IF; RETURN NEW; END $$;
          CREATE TRIGGER trap BEFORE INSERT OR UPDATE ON addon FOR EACH ROW EXECUTE FUNCTION trap()",
     );
-    let trapped = |number: usize| number == 17 || number == 90;
+    let trapped = |number: usize| number == ADDONS - 1;
     let (holder, go) = holding(&url);
     let results = turns.iter().enumerate().map(|(number, turn)| {
         let message = if trapped(number) { "trap" } else { "begun" };
