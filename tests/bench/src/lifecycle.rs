@@ -1,15 +1,16 @@
 //! Rows `lifecycle` and `lifecycle_rate`: addons from POST to `ready`, over a bare loop that writes the same rows.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
+use hyper::StatusCode;
 use rusqlite::types::Value as Cell;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::client::Client;
 use crate::report::{Bound, Row};
 use crate::server::Server;
 
@@ -23,7 +24,7 @@ const ADDONS: usize = CLIENTS * ADDONS_EACH;
 
 pub(crate) fn measure() -> Result<Vec<Row>> {
     let mut server = Server::start()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let elapsed = runtime.block_on(create_all(&server))?;
     let rate = ADDONS as f64 / elapsed;
     server.stop()?;
@@ -38,26 +39,28 @@ pub(crate) fn measure() -> Result<Vec<Row>> {
 
 /// Each client has an app of its own, and creates one addon after the other; seconds for all of them.
 async fn create_all(server: &Server) -> Result<f64> {
-    let http = reqwest::Client::builder().pool_max_idle_per_host(CLIENTS).build()?;
+    let http = reqwest::Client::new();
     for client in 0..CLIENTS {
         let url = format!("{}/v1/apps/bench-{client}", server.url);
         let made = http.put(url).bearer_auth(&server.token).json(&json!({})).send().await?;
         ensure!(made.status().is_success(), "the app was not created: {}", made.status());
     }
-    let (url, token) = (Arc::new(server.url.clone()), Arc::new(server.token.clone()));
+    let mut opened = vec![];
+    for _ in 0..CLIENTS {
+        opened.push(Client::open(&server.url, &server.token).await?);
+    }
     let started = Instant::now();
-    let clients: Vec<_> = (0..CLIENTS)
-        .map(|client| {
-            let (http, url, token) = (http.clone(), Arc::clone(&url), Arc::clone(&token));
+    let clients: Vec<_> = opened
+        .into_iter()
+        .enumerate()
+        .map(|(client, mut http)| {
             tokio::spawn(async move {
+                let path = format!("/v1/apps/bench-{client}/addons");
                 for number in 0..ADDONS_EACH {
                     let body =
                         json!({ "service": "secret", "name": format!("s{number}"), "attach_as": format!("s{number}") });
-                    let request = http.post(format!("{url}/v1/apps/bench-{client}/addons")).bearer_auth(token.as_str());
-                    let answer = request.header("prefer", "wait=60").json(&body).send().await?;
-                    let status = answer.status().as_u16();
-                    let text = answer.text().await?;
-                    ensure!(status == 201, "an addon did not become ready: {status} {text}");
+                    let (status, text) = http.post(&path, body.to_string()).await?;
+                    ensure!(status == StatusCode::CREATED, "an addon did not become ready: {status} {text:?}");
                 }
                 Ok(())
             })

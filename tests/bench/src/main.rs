@@ -4,6 +4,7 @@
 
 mod bare;
 mod call;
+mod client;
 mod docker;
 mod fixture;
 mod lifecycle;
