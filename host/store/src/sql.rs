@@ -70,7 +70,7 @@ pub struct SqlStore {
 }
 
 impl SqlStore {
-    /// Whether the database is this process's alone, in a directory: then this process copies it, and seals it anew.
+    /// Whether the database is this process's alone, in a directory: then this process seals it anew.
     #[must_use]
     pub const fn is_embedded(&self) -> bool {
         self.lock.is_some()

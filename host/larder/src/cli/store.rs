@@ -188,7 +188,13 @@ const fn told(error: &RelocateError) -> (&'static str, &'static str) {
         RelocateError::Target(_) => {
             ("database_failed", "nothing was stored there; see the log of the database's server, and try again")
         }
-        RelocateError::Different(_) | RelocateError::Shape(_) | RelocateError::Panicked => {
+        RelocateError::Schema { .. } => ("other_schema", "use the version of Larder that the servers run"),
+        RelocateError::Different(_)
+        | RelocateError::Shape(_)
+        | RelocateError::Lacking(_)
+        | RelocateError::Made(_)
+        | RelocateError::BrokenOff
+        | RelocateError::Panicked => {
             ("mistake", "nothing was stored there, and DIR is as it was; this is a mistake of Larder's: report it")
         }
     }

@@ -25,6 +25,7 @@ mod restart;
 mod sqlite;
 mod variables;
 mod world;
+mod world_copied;
 mod world_nodes;
 mod world_postgres;
 mod world_relocate;

@@ -16,6 +16,9 @@ const MIGRATION_WAIT_MAX: Duration = Duration::from_secs(30 * 60);
 /// The lock of whoever changes the schema.
 const SCHEMA_LOCK: i64 = 0x6c61_7264_6572;
 
+/// The lock of whoever copies everything, together with others who do: tables that change would wait for them with everybody behind.
+pub(super) const COPY_LOCK: i64 = SCHEMA_LOCK + 1;
+
 /// Where it is kept how many have run.
 const SCHEMA_VERSION: &str =
     "CREATE TABLE IF NOT EXISTS schema_version (one BIGINT PRIMARY KEY CHECK (one = 1), version BIGINT NOT NULL);
@@ -71,6 +74,10 @@ fn migrate(conn: &Conn) -> Result<(), OpenError> {
     if oldest > MIGRATIONS.len() {
         return Err(OpenError::Newer { found: done, known: MIGRATIONS.len() });
     }
+    if done < MIGRATIONS.len() {
+        // Outside of any transaction, where nobody waits for whoever waits here.
+        conn.run_all(&format!("SELECT pg_advisory_lock({COPY_LOCK})")).map_err(unusable)?;
+    }
     for (at, Migration { sql, oldest }) in MIGRATIONS.iter().enumerate().skip(done) {
         let number = at + 1;
         // The first ones have no place yet for whom they let go on.
@@ -82,6 +89,9 @@ fn migrate(conn: &Conn) -> Result<(), OpenError> {
         }
         conn.run_all(&format!("{sql}; UPDATE schema_version SET version = {number}{noted}")).map_err(unusable)?;
         conn.step(Step::Commit).map_err(unusable)?;
+    }
+    if done < MIGRATIONS.len() {
+        conn.run_all(&format!("SELECT pg_advisory_unlock({COPY_LOCK})")).map_err(unusable)?;
     }
     Ok(())
 }
