@@ -48,7 +48,7 @@ use larder_domain::{InstallationId, StoreTime, WallTime};
 pub use adopt::{AdoptError, adopt_database, check_database};
 pub use memory::MemoryDatabase;
 pub use open::{OpenError, claim};
-pub use postgres::{Progress, RelocateError, Relocated, Relocation, Server, Time};
+pub use postgres::{Progress, RelocateError, Relocated, Relocation, Return, Server, Time};
 pub use reseal::Resealing;
 
 /// A store in a data directory, or in a database of a server.

@@ -33,7 +33,7 @@ use crate::Clock;
 pub(super) use connector::Connector;
 pub(super) use listen::Listener;
 pub(super) use migrations::SCHEMA;
-pub use relocate::{Progress, RelocateError, Relocated, Relocation};
+pub use relocate::{Progress, RelocateError, Relocated, Relocation, Return};
 pub(super) use relocate::{Watch, copy_out, empty};
 
 /// How long the server waits for the next statement of a group before it ends the session, in milliseconds.

@@ -29,6 +29,7 @@ mod world_copied;
 mod world_nodes;
 mod world_postgres;
 mod world_relocate;
+mod world_returned;
 
 /// Declares every test for each backend.
 macro_rules! conformance {

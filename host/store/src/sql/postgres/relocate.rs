@@ -5,6 +5,7 @@
 //! in, so none can be forgotten. What was stored is read back from the server and compared with what was sent, row by row
 //! and in any order ([`sum::Sum`]), and only then committed.
 
+mod back;
 mod error;
 mod out;
 mod rows;
@@ -29,6 +30,7 @@ use super::super::open::{claim, database_in, mark_moved, marker, moved, reader, 
 use super::super::{audit, check_database};
 use super::{Connector, Server, migrations, unusable};
 use crate::{KeyfileSealer, OpenError, places};
+pub use back::Return;
 pub use error::RelocateError;
 pub(in crate::sql) use out::{Watch, copy_out, empty};
 use rows::Counted;

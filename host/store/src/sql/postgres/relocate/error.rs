@@ -87,6 +87,23 @@ pub enum RelocateError {
     /// The database here failed.
     #[error("the data directory's database failed")]
     Read(#[from] rusqlite::Error),
+    /// There is a database already.
+    #[error("there is a database in {} already", .0.display())]
+    Used(PathBuf),
+    /// The server has nothing to be moved.
+    #[error("there is no installation in the database there")]
+    Empty,
+    /// Servers run there.
+    #[error("servers run on the database there, or ran just now: {0}")]
+    Alive(String),
+    /// The server did not say whether nobody goes on there any more.
+    #[error("it is not known whether it was moved: the server did not answer at the very end")]
+    UnknownThere {
+        /// What keeps a server from starting from the directory.
+        marker: PathBuf,
+        /// What was heard last.
+        source: postgres::Error,
+    },
     /// The new database can't be made.
     #[error("the database here can't be made")]
     Made(#[source] OpenError),

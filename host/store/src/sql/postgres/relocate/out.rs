@@ -13,6 +13,7 @@ use rusqlite::{Connection, OpenFlags, params, params_from_iter};
 
 use super::rows::{Counted, each_here, each_there, types};
 use super::shape::{self, Table};
+use super::sum::Sum;
 use super::{Progress, ROWS_WAIT_MS_MAX, RelocateError, Result};
 use crate::sql::adopt;
 use crate::sql::database::Value;
@@ -73,46 +74,67 @@ pub(in crate::sql) fn copy_out(
          SELECT pg_advisory_lock_shared({COPY_LOCK})"
     ))?;
     source.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
-    let mut out = Out { source, target, watch, told: &mut |_| {} };
-    out.all()?;
+    let mut out = Out { source, target, watch, told: &mut |_| {}, is_counted: false };
+    let fetched = out.fetch_all(NOW)?;
+    out.source.batch_execute("COMMIT")?;
+    watch.is_read.store(true, Ordering::Relaxed);
+    out.settle(&fetched)?;
     adopt::check(&out.target, sealer)?;
     out.target.close().map_err(|(_, error)| error.into())
 }
 
 /// Both databases, each in a transaction.
-struct Out<'a> {
-    source: Client,
-    target: Connection,
-    watch: &'a Watch,
-    told: &'a mut dyn FnMut(Progress<'_>),
+pub(super) struct Out<'a> {
+    pub(super) source: Client,
+    pub(super) target: Connection,
+    pub(super) watch: &'a Watch,
+    pub(super) told: &'a mut dyn FnMut(Progress<'_>),
+    /// Whether it is to be told of how many rows.
+    pub(super) is_counted: bool,
+}
+
+/// What was read from a server.
+pub(super) struct Fetched {
+    /// The store's time.
+    now: i64,
+    pub(super) tables: Vec<(Table, Sum)>,
+    /// The last numbers that were given, table by table.
+    numbers: Vec<(String, i64)>,
 }
 
 impl Out<'_> {
-    fn all(&mut self) -> Result<(), RelocateError> {
+    /// Fetches all rows. The query says the store's time.
+    pub(super) fn fetch_all(&mut self, time: &str) -> Result<Fetched, RelocateError> {
         // The first that is asked decides of which moment all of it is.
-        let now: i64 = self.source.query_one(NOW, &[])?.try_get(0)?;
+        let now: i64 = self.source.query_one(time, &[])?.try_get(0)?;
         shape::refuse_other_schema(&mut self.source)?;
         let tables = shape::tables(&self.target)?;
         shape::refuse_unlike(&mut self.source, &tables)?;
-        let tables: Vec<_> = tables.into_iter().filter(|table| !table.is_of_nodes()).collect();
         self.target.execute_batch("BEGIN")?;
-        let sums = tables.iter().map(|table| self.fetch(table)).collect::<Result<Vec<_>, _>>()?;
-        let numbers = self.numbers()?;
-        self.source.batch_execute("COMMIT")?;
-        self.watch.is_read.store(true, Ordering::Relaxed);
-        for (table, sum) in tables.iter().zip(sums) {
-            if self.read_back(table, sum.rows)?.is_unlike(&sum) {
+        let mut fetched = vec![];
+        for table in tables.into_iter().filter(|table| !table.is_of_nodes()) {
+            let sum = self.fetch(&table)?;
+            fetched.push((table, sum));
+        }
+        Ok(Fetched { now, tables: fetched, numbers: self.numbers()? })
+    }
+
+    /// Looks at all that was stored, and ends the transaction here.
+    pub(super) fn settle(&mut self, fetched: &Fetched) -> Result<(), RelocateError> {
+        for (table, sum) in &fetched.tables {
+            if self.read_back(table, sum.rows)?.is_unlike(sum) {
                 return Err(RelocateError::Different(table.name.clone()));
             }
         }
-        self.finish(now, &numbers)
+        self.finish(fetched.now, &fetched.numbers)
     }
 
-    fn fetch(&mut self, table: &Table) -> Result<super::Sum, RelocateError> {
+    fn fetch(&mut self, table: &Table) -> Result<Sum, RelocateError> {
         let types = types(&mut self.source, table)?;
         let sql = format!("INSERT INTO {} ({}) VALUES ({})", table.quoted(), table.columns(), table.places());
         let mut insert = self.target.prepare(&sql)?;
-        let mut counted = Counted::begin(self.told, false, table, 0);
+        let of = if self.is_counted { shape::count_there(&mut self.source, table)? } else { 0 };
+        let mut counted = Counted::begin(self.told, false, table, of);
         let watch = self.watch;
         each_there(&mut self.source, table, &types, |values| {
             watch.goes_on()?;
@@ -123,7 +145,7 @@ impl Out<'_> {
         Ok(counted.sum)
     }
 
-    fn read_back(&mut self, table: &Table, of: u64) -> Result<super::Sum, RelocateError> {
+    fn read_back(&mut self, table: &Table, of: u64) -> Result<Sum, RelocateError> {
         let mut counted = Counted::begin(self.told, true, table, of);
         each_here(&self.target, table, |values| {
             self.watch.goes_on()?;

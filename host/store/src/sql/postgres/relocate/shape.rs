@@ -65,6 +65,14 @@ pub(super) fn installation(source: &Connection) -> Result<InstallationId, Reloca
     Ok(InstallationId(Uuid::from_bytes(id)))
 }
 
+/// The same at the server.
+pub(super) fn installation_there(source: &mut Client) -> Result<InstallationId, RelocateError> {
+    let id: Option<Vec<u8>> =
+        source.query_opt("SELECT id FROM installation", &[])?.map(|row| row.try_get(0)).transpose()?;
+    let id = id.and_then(|id| Uuid::from_slice(&id).ok());
+    id.map(InstallationId).ok_or(RelocateError::Empty)
+}
+
 /// All tables, those first that others' rows belong to.
 pub(super) fn tables(source: &Connection) -> Result<Vec<Table>, RelocateError> {
     let mut left = vec![];
@@ -160,6 +168,11 @@ fn columns_there(there: &mut Client) -> Result<BTreeSet<Column>, RelocateError> 
                WHERE table_schema = current_schema() AND is_generated = 'NEVER'";
     let rows = there.query(sql, &[])?;
     Ok(rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, postgres::Error>>()?)
+}
+
+pub(super) fn count_there(there: &mut Client, table: &Table) -> Result<u64, RelocateError> {
+    let rows: i64 = there.query_one(&format!("SELECT count(*) FROM {}", table.quoted()), &[])?.try_get(0)?;
+    Ok(rows.unsigned_abs())
 }
 
 /// Whether the server's database is what this version would make.
