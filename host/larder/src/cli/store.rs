@@ -184,17 +184,31 @@ fn failed(dir: &Path, error: RelocateError) -> Failure {
     Failure::new(Kind::Failed, code, format!("{:#}", anyhow::Error::from(error))).or_help(help)
 }
 
-/// A stable name for programs, and what a person can do.
+/// What is about files that can't be read or written.
+const UNREADABLE: (&str, &str) =
+    ("unreadable", "see that you may read and write what is in the data directory, as the server's user or root");
+
+/// A stable name for programs, and what a person can do, where one of the places can't be used at all.
+const fn told_of_opening(error: &OpenError) -> (&'static str, &'static str) {
+    match error {
+        OpenError::InUse { .. } => ("in_use", "stop that server first"),
+        OpenError::Moved { .. } => ("moved", "start the server with --database"),
+        OpenError::MovedBack(_) => ("moved", "start the server on that directory, without --database"),
+        OpenError::Server(_) => (
+            "database_unreachable",
+            "check the address, that the server runs, and --ca-file if its certificate is your own",
+        ),
+        _ => UNREADABLE,
+    }
+}
+
+/// The same of all that can be in the way.
 const fn told(error: &RelocateError) -> (&'static str, &'static str) {
     match error {
         RelocateError::Absent(_) => {
             ("no_installation", "name the data directory with --from: the folder with `larder.db`")
         }
-        RelocateError::Open(OpenError::InUse { .. }) => ("in_use", "stop that server first"),
-        RelocateError::Open(OpenError::Moved { .. }) => ("moved", "start the server with --database"),
-        RelocateError::Open(OpenError::MovedBack(_)) => {
-            ("moved", "start the server on that directory, without --database")
-        }
+        RelocateError::Open(error) => told_of_opening(error),
         RelocateError::Used(_) => {
             ("not_empty", "name a data directory without `larder.db`, and with the installation's sealing.key")
         }
@@ -207,14 +221,7 @@ const fn told(error: &RelocateError) -> (&'static str, &'static str) {
             "look into the database (`SELECT place FROM moved_to`): if there is such a table, remove DIR/moved-to-database and start the server on DIR; if there \
              is none, remove DIR/larder.db as well and try again",
         ),
-        RelocateError::Open(OpenError::Server(_)) => (
-            "database_unreachable",
-            "check the address, that the server runs, and --ca-file if its certificate is your own",
-        ),
-        RelocateError::Open(_) | RelocateError::Source(AdoptError::Database(_)) | RelocateError::Read(_) => (
-            "unreadable",
-            "see that you may read and write what is in the data directory, as the server's user or root",
-        ),
+        RelocateError::Source(AdoptError::Database(_)) | RelocateError::Read(_) => UNREADABLE,
         RelocateError::Source(AdoptError::Key(_)) => {
             ("wrong_key", "put the key with which the server ran into DIR/sealing.key")
         }

@@ -36,7 +36,7 @@ impl<'a> Counted<'a> {
     pub(super) fn add(&mut self, values: &[Value<'_>]) {
         self.sum.add(values);
         let Self { is_check, table, of, .. } = *self;
-        if self.sum.rows % TOLD_EVERY_ROWS == 0 {
+        if self.sum.rows.is_multiple_of(TOLD_EVERY_ROWS) {
             (self.told)(Progress { is_check, table, rows: self.sum.rows, of });
         }
     }
