@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use crate::world::{Build as _, World, config, new_addon};
+use crate::world::{Build as _, World, config, new_addon, panic_with};
 use crate::world_postgres::{alter, database, node, node_by_the_server};
 use crate::world_relocate::{asked, columns_here, database_of, fill, key, relocate, world_in};
 
@@ -56,7 +56,7 @@ async fn refused(store: &SqlStore) -> String {
     let (_dir, file) = empty_file();
     match store.copy_to(&file, json!({})).await {
         Err(StoreError::Database(why)) => why.to_string(),
-        other => panic!("{other:?}"),
+        other => panic_with(&format!("{other:?}")),
     }
 }
 

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use crate::world::{Build as _, World, config, new_addon};
+use crate::world::{Build as _, World, config, new_addon, panic_with};
 use crate::world_postgres::{alter, database, node};
 use crate::world_relocate::{asked, database_of, fill, key, relocate, server, world_in};
 
@@ -54,7 +54,7 @@ fn names(dir: &TempDir) -> Vec<String> {
 fn refused(url: &str) -> String {
     match node(url, "one", &Arc::new(ManualClock::default())) {
         Err(error @ OpenError::MovedBack(_)) => error.to_string(),
-        other => panic!("{:?}", other.map(drop)),
+        other => panic_with(&format!("{:?}", other.map(drop))),
     }
 }
 
