@@ -1,6 +1,7 @@
 //! Backups by command line: taken while the server works, restored somewhere else, and refused where they are not what they should be.
 
 mod broken_off;
+mod server;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,11 +1,12 @@
 //! A host whose installation moves from its data directory to a PostgreSQL server.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::database::words;
+use crate::database::{host_with, words};
 use crate::support::{Host, Postgres, behave, may_change_the_machine, until};
 
 /// Has whoever fills a certain table wait for a lock.
@@ -107,6 +108,44 @@ async fn world_a_host_moves_to_postgres_and_goes_on_with_all_that_it_had() {
     let (again, refused) = said(&mut migrate(&host, &words));
     assert!(!again && refused["code"] == "in_use", "{refused}");
     tokio::time::timeout(Duration::from_secs(60), host.settled(&secret)).await.unwrap();
+}
+
+#[tokio::test]
+async fn world_a_host_on_postgres_moves_back_to_its_directory_and_nobody_goes_on_there() {
+    let test = "world_a_host_on_postgres_moves_back_to_its_directory_and_nobody_goes_on_there";
+    let Some((server, mut host)) = host_with(test, &["chameleon", "secret"], &["--engine", "none"]).await else {
+        return;
+    };
+    let secret = host.create_and_wait(json!({ "service": "secret" })).await.id();
+    let mut waiting = behave(json!({ "complete": [{ "pending": { "after_ms": 86_400_000, "message": "not yet" } }] }));
+    waiting["name"] = json!("waiting");
+    let waiting = host.create(waiting).await.id();
+    until("a first answer", || async {
+        host.calls(&waiting).await.contains(&"provision-complete pending".to_owned()).then_some(())
+    })
+    .await;
+    let before = Seen::of(&host, &secret, &waiting).await;
+    let [_, url, ca_flag, authority] = words(&server);
+    let back = |dir: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_larder"));
+        command.args(["store", "migrate", "--json", "--from", url, ca_flag, authority, "--to"]);
+        said(command.arg(format!("sqlite:{}", dir.display())))
+    };
+    let (moved, refused) = back(host.dir());
+    assert!(!moved && refused["code"] == "in_use", "{refused}");
+    let elsewhere = tempfile::TempDir::new().unwrap();
+    std::fs::copy(host.dir().join("sealing.key"), elsewhere.path().join("sealing.key")).unwrap();
+    let (moved, refused) = back(elsewhere.path());
+    assert!(!moved && refused["code"] == "in_use" && refused.to_string().contains("one that starts"), "{refused}");
+    host.stop();
+
+    let (moved, told) = back(host.dir());
+    assert!(moved && told["tables"]["addon"] == 2 && !told.to_string().contains("correct"), "{told}");
+    let (code, _, error) = host.cli(&["serve", "--listen", "127.0.0.1:0", "--database", url, ca_flag, authority]);
+    assert!(code == 1 && error.contains("without --database") && error.contains("moved_to"), "{error}");
+    host.restart_with(&["--engine", "none"]);
+    assert_eq!(Seen::of(&host, &secret, &waiting).await, before);
+    host.create_and_wait(json!({ "service": "secret", "name": "b", "attach_as": "b" })).await.expect(201);
 }
 
 /// What somebody sees of a host.

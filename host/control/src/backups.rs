@@ -67,7 +67,7 @@ impl Control {
     /// `not_supported`, `overloaded`, `storage_failed`.
     pub async fn backup(&self) -> Result<BackupStream, ControlError> {
         let BackupPlace { maker, place } = &self.backups;
-        let none = "this server keeps nothing that could be backed up here: its data are in memory, or in a database with means of its own";
+        let none = "this server keeps nothing that could be backed up: its data are in memory";
         let maker = maker.as_ref().ok_or_else(|| ControlError::refused(Code::NotSupported, none))?;
         let taken = |_| ControlError::refused(Code::Overloaded, "a backup is under way, and there is one at a time");
         let place = Arc::clone(place).try_acquire_owned().map_err(taken)?;

@@ -166,13 +166,14 @@ async fn with_upkeep(
     store: Arc<SqlStore>,
     sealer: Arc<KeyfileSealer>,
 ) -> anyhow::Result<Control> {
+    let backups = Arc::new(DataSource::new(dir.path(), Arc::clone(&store), Arc::clone(&sealer)));
+    let control = control.with_backups(backups);
     if !store.is_embedded() {
         return Ok(control);
     }
-    let backups = Arc::new(DataSource::new(dir.path(), Arc::clone(&store), Arc::clone(&sealer)));
     let keys = KeyKeeper::new(dir.path(), dir.key_file(), store, sealer);
     keys.go_on().await?;
-    Ok(control.with_backups(backups).with_keys(Arc::new(keys)))
+    Ok(control.with_keys(Arc::new(keys)))
 }
 
 /// What a file of certificates adds to those that are trusted.

@@ -48,7 +48,7 @@ use larder_domain::{InstallationId, StoreTime, WallTime};
 pub use adopt::{AdoptError, adopt_database, check_database};
 pub use memory::MemoryDatabase;
 pub use open::{OpenError, claim};
-pub use postgres::{Progress, RelocateError, Relocated, Relocation, Server, Time};
+pub use postgres::{Progress, RelocateError, Relocated, Relocation, Return, Server, Time};
 pub use reseal::Resealing;
 
 /// A store in a data directory, or in a database of a server.
@@ -70,7 +70,7 @@ pub struct SqlStore {
 }
 
 impl SqlStore {
-    /// Whether the database is this process's alone, in a directory: then this process copies it, and seals it anew.
+    /// Whether the database is this process's alone, in a directory: then this process seals it anew.
     #[must_use]
     pub const fn is_embedded(&self) -> bool {
         self.lock.is_some()

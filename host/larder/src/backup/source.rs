@@ -1,6 +1,6 @@
-//! Makes a backup of a data directory whose server runs.
+//! Makes a backup of what a running server keeps, in its data directory or in a database of a PostgreSQL server.
 //!
-//! The database is copied beside the original first, in one reader's view, and its copy loses its name at once: a client that takes hours
+//! The database is copied into the data directory first, in one reader's view, and its copy loses its name at once: a client that takes hours
 //! to fetch it holds up no log, and nothing is left of it after a crash but what the next one removes.
 
 use std::collections::BTreeSet;
@@ -55,7 +55,7 @@ impl DataSource {
 
     /// The database as it is now, in a file without a name.
     async fn database(&self) -> Result<File, BackupError> {
-        self.check_room()?;
+        self.check_room(self.store.bytes_at_server().await.map_err(failed)?)?;
         // For its owner alone, and removed with its name whatever happens.
         let copy = tempfile::Builder::new().prefix(COPIES).tempfile_in(&self.dir).map_err(failed)?;
         let (file, path) = copy.into_parts();
@@ -64,9 +64,11 @@ impl DataSource {
         Ok(file)
     }
 
-    fn check_room(&self) -> Result<(), BackupError> {
+    /// Whether there is room for a copy of the database, which is so large if it is not here.
+    fn check_room(&self, bytes_at_server: Option<u64>) -> Result<(), BackupError> {
         let size = |name: &str| fs::metadata(self.dir.join(name)).map_or(0, |found| found.len());
-        let needed_bytes = size("larder.db") + size("larder.db-wal") + FREE_BYTES_MIN;
+        let database_bytes = bytes_at_server.unwrap_or_else(|| size("larder.db") + size("larder.db-wal"));
+        let needed_bytes = database_bytes.saturating_add(FREE_BYTES_MIN);
         let there = rustix::fs::statvfs(&self.dir).map_err(|error| failed(io::Error::from(error)))?;
         let free_bytes = there.f_bavail.saturating_mul(there.f_frsize);
         if free_bytes < needed_bytes {

@@ -52,15 +52,19 @@ pub enum AdoptError {
 /// # Errors
 /// Whichever of that it is not.
 pub fn check_database(file: &Path, sealer: &dyn Sealer) -> Result<(), AdoptError> {
-    let conn = connect(file)?;
-    let schema = schema(&conn)?;
+    check(&connect(file)?, sealer)
+}
+
+/// The same over a connection.
+pub(super) fn check(conn: &Connection, sealer: &dyn Sealer) -> Result<(), AdoptError> {
+    let schema = schema(conn)?;
     if schema == 0 {
         return Err(AdoptError::Foreign);
     }
     if schema > migrations::KNOWN {
         return Err(AdoptError::Newer { found: schema, known: migrations::KNOWN });
     }
-    whole(&conn)?;
+    whole(conn)?;
     let key_check: Option<Vec<u8>> =
         conn.query_row("SELECT key_check FROM installation", [], |row| row.get(0)).optional()?;
     sealer.open(places::KEY_CHECK, &key_check.ok_or(AdoptError::Foreign)?)?;

@@ -21,7 +21,7 @@ use super::error::{Failure, Result as Outcome, Stop};
 use super::open::OpenError;
 use super::readers::READER_WAIT_MAX;
 use super::tx::{Tx, find, list};
-use super::{SqlStore, added};
+use super::{SqlStore, added, postgres};
 
 /// How long a node that went without a word is still shown, in milliseconds.
 const GONE_KEPT_MS: u64 = 24 * 3_600_000;
@@ -63,10 +63,7 @@ pub(super) fn join(conn: &Conn, name: NodeName, home: Uuid, wall: WallTime) -> R
         }
     };
     conn.execute("DELETE FROM node WHERE name = ?", [own.name.as_str()])?;
-    let now = conn.either(
-        "SELECT clock_ms FROM installation",
-        "SELECT CAST(greatest(clock_ms, extract(epoch FROM clock_timestamp()) * 1000 - clock_zero_ms) AS BIGINT) FROM installation",
-    );
+    let now = conn.either("SELECT clock_ms FROM installation", postgres::NOW);
     let now = find(conn, now, (), |row| row.time())?.unwrap_or_default();
     insert(conn, &own, now, wall)?;
     conn.step(Step::Commit)?;

@@ -24,7 +24,7 @@ use super::{SqlStore, migrations, nodes};
 use crate::{Clock, places};
 pub(super) use connect::reader;
 pub use directory::claim;
-pub(super) use directory::{database_in, mark_moved, marker, moved, unmark};
+pub(super) use directory::{FreshDatabase, database_in, mark_moved, marker, moved, unmark};
 
 /// The store can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +99,12 @@ pub enum OpenError {
         /// Where it is, without the login.
         to: String,
     },
+    /// What was in the server's database was moved to a data directory, and goes on there.
+    #[error(
+        "the installation was moved from this database to the data directory {0}: start the server there, without --database; or, to go back to what it was before that, \
+         say to the database: UPDATE schema_version SET oldest = (SELECT oldest FROM moved_to); DROP TABLE moved_to"
+    )]
+    MovedBack(String),
     /// The writer's thread can't be started.
     #[error("the writer's thread can't be started")]
     Thread(#[source] io::Error),

@@ -33,7 +33,8 @@ use crate::Clock;
 pub(super) use connector::Connector;
 pub(super) use listen::Listener;
 pub(super) use migrations::SCHEMA;
-pub use relocate::{Progress, RelocateError, Relocated, Relocation};
+pub use relocate::{Progress, RelocateError, Relocated, Relocation, Return};
+pub(super) use relocate::{Watch, copy_out, empty};
 
 /// How long the server waits for the next statement of a group before it ends the session, in milliseconds.
 const GROUP_IDLE_MS_MAX: u64 = 5_000;
@@ -43,6 +44,9 @@ const TURN_WAIT_MS_MAX: u64 = 8_000;
 pub(super) const STATEMENT_MS_MAX: u64 = 10_000;
 /// How long an answer may take to come. The server gives up before, if it is there.
 const ANSWER_WAIT_MAX: Duration = Duration::from_millis(STATEMENT_MS_MAX + 2_000);
+
+/// The store's time, as the server's clock says it.
+pub(super) const NOW: &str = "SELECT CAST(greatest(clock_ms, extract(epoch FROM clock_timestamp()) * 1000 - clock_zero_ms) AS BIGINT) FROM installation";
 
 /// Whose clock says what is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

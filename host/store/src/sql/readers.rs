@@ -47,6 +47,11 @@ impl Readers {
         Self { inline: true, ..Self::new(vec![connection]) }
     }
 
+    /// What makes sessions, where there is a network.
+    pub(super) const fn connector(&self) -> Option<&Connector> {
+        self.connector.as_ref()
+    }
+
     /// Whether what is read can be written, too, as far as is known.
     pub(super) fn check_writer(&self) -> Result<(), StoreError> {
         self.connector.as_ref().map_or(Ok(()), Connector::check_writer)

@@ -25,10 +25,12 @@ mod restart;
 mod sqlite;
 mod variables;
 mod world;
+mod world_copied;
 mod world_nodes;
 mod world_pipeline;
 mod world_postgres;
 mod world_relocate;
+mod world_returned;
 
 /// Declares every test for each backend.
 macro_rules! conformance {

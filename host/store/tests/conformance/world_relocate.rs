@@ -28,11 +28,11 @@ const ONLY_THERE: [(&str, &str); 6] = [
     ("schema_version", "version"),
 ];
 
-fn key(key: u8) -> KeyfileSealer {
+pub(crate) fn key(key: u8) -> KeyfileSealer {
     KeyfileSealer::from_key(&[key; 32])
 }
 
-fn server(url: &str) -> Server {
+pub(crate) fn server(url: &str) -> Server {
     Server {
         url: SecretString::new(url),
         tls: tls(),
@@ -43,7 +43,7 @@ fn server(url: &str) -> Server {
 }
 
 /// A world in a directory, and what opens the directory again.
-fn world_in(dir: &Path) -> World {
+pub(crate) fn world_in(dir: &Path) -> World {
     let (dir, clock) = (dir.to_owned(), Arc::new(ManualClock::default()));
     let open = {
         let clock = Arc::clone(&clock);
@@ -61,12 +61,12 @@ fn relocate_with(
     Relocation { dir, server: server(url), sealer, at: WallTime(5) }.run(told)
 }
 
-fn relocate(dir: &Path, url: &str) -> Result<Relocated, RelocateError> {
+pub(crate) fn relocate(dir: &Path, url: &str) -> Result<Relocated, RelocateError> {
     relocate_with(dir, url, &key(7), &mut |_| {})
 }
 
 /// What a database says, row by row. Its client can't wait where a test does.
-fn asked(url: &str, sql: &'static str) -> Vec<(String, String)> {
+pub(crate) fn asked(url: &str, sql: &'static str) -> Vec<(String, String)> {
     let url = url.to_owned();
     let ask = move || {
         let rows = Client::connect(&url, NoTls).unwrap().query(sql, &[]).unwrap();
@@ -75,7 +75,7 @@ fn asked(url: &str, sql: &'static str) -> Vec<(String, String)> {
     thread::spawn(ask).join().unwrap()
 }
 
-fn columns_here(conn: &Connection) -> BTreeSet<(String, String)> {
+pub(crate) fn columns_here(conn: &Connection) -> BTreeSet<(String, String)> {
     let sql = "SELECT t.name, c.name FROM sqlite_schema AS t, pragma_table_xinfo(t.name) AS c
                WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite$_%' ESCAPE '$'";
     let mut statement = conn.prepare(sql).unwrap();
@@ -84,7 +84,7 @@ fn columns_here(conn: &Connection) -> BTreeSet<(String, String)> {
 }
 
 /// Three rows in each table, whatever it is for. What belongs to another row is called as that is.
-fn fill(conn: &Connection) {
+pub(crate) fn fill(conn: &Connection) {
     let tables: BTreeSet<String> = columns_here(conn).into_iter().map(|(table, _)| table).collect();
     conn.execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM node").unwrap();
     for table in tables.iter().filter(|table| *table != "installation") {
@@ -111,7 +111,7 @@ fn fill(conn: &Connection) {
     }
 }
 
-fn database_of(dir: &TempDir) -> Connection {
+pub(crate) fn database_of(dir: &TempDir) -> Connection {
     Connection::open(dir.path().join("larder.db")).unwrap()
 }
 

@@ -160,7 +160,6 @@ fn mistakes_are_refused() {
         "larder restore",
         "larder restore a b",
         "larder restore a --check --replace",
-        "larder store migrate --from /var/lib/larder --to postgres://db/larder",
         "larder store migrate --from sqlite:data",
         "larder completions tcsh",
         "larder serve --listen nowhere",

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use super::OpenError;
 
 const DATABASE: &str = "larder.db";
+/// One that is not whole yet.
+const NEW: &str = "larder.db.new";
 const LOCK: &str = "lock";
 /// There if the database was moved elsewhere, and says where to.
 const MOVED: &str = "moved-to-database";
@@ -69,6 +71,44 @@ pub(in crate::sql) fn mark_moved(dir: &Path, to: &str) -> io::Result<()> {
 pub(in crate::sql) fn unmark(dir: &Path) -> Result<(), OpenError> {
     let path = marker(dir);
     std::fs::remove_file(&path).map_err(failed("removed", &path))
+}
+
+/// The file of a database that is being made, in a directory without one. It goes unless it takes its place.
+pub(in crate::sql) struct FreshDatabase(PathBuf);
+
+impl FreshDatabase {
+    /// An empty one; none where there is a database.
+    pub(in crate::sql) fn make(dir: &Path) -> Result<Option<Self>, OpenError> {
+        if database_in(dir).exists() {
+            return Ok(None);
+        }
+        let path = dir.join(NEW);
+        let file = private(&path).map_err(failed("made", &path))?;
+        // Of one that was killed.
+        file.set_len(0).map_err(failed("made", &path))?;
+        Ok(Some(Self(path)))
+    }
+
+    pub(in crate::sql) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// It is whole: from now on it is the directory's.
+    pub(in crate::sql) fn take_place(self) -> io::Result<PathBuf> {
+        File::open(&self.0)?.sync_all()?;
+        let dir = self.0.parent().unwrap_or(Path::new("."));
+        let path = database_in(dir);
+        fs::rename(&self.0, &path)?;
+        File::open(dir)?.sync_all()?;
+        Ok(path)
+    }
+}
+
+impl Drop for FreshDatabase {
+    fn drop(&mut self) {
+        // It is not there if it has taken its place.
+        let _gone = fs::remove_file(&self.0);
+    }
 }
 
 /// The database's file. Made here and not by SQLite, so that it and the log beside it are its owner's from the start.

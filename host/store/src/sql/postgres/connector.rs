@@ -23,7 +23,7 @@ const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long whoever asks is told that the server is gone before it is tried again.
 const GONE_WAIT: Duration = Duration::from_millis(500);
 /// The first half of the lock that a node has on its name: a number that nobody else is likely to use ("lard").
-const NAME_LOCK: u32 = 0x6c61_7264;
+pub(super) const NAME_LOCK: u32 = 0x6c61_7264;
 
 /// What is driven by a runtime while somebody waits.
 pub(super) type Driven = Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;

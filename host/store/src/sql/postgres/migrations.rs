@@ -9,12 +9,20 @@ use super::super::database::{Conn, Step};
 use super::super::error::Result;
 use super::super::open::OpenError;
 use super::super::tx::find;
-use super::{ANSWER_WAIT_MAX, GROUP_IDLE_MS_MAX, STATEMENT_MS_MAX, TURN_WAIT_MS_MAX, unusable};
+use super::{ANSWER_WAIT_MAX, GROUP_IDLE_MS_MAX, RelocateError, STATEMENT_MS_MAX, TURN_WAIT_MS_MAX, unusable};
 
 /// How long a migration may take.
 const MIGRATION_WAIT_MAX: Duration = Duration::from_secs(30 * 60);
 /// The lock of whoever changes the schema.
-const SCHEMA_LOCK: i64 = 0x6c61_7264_6572;
+pub(super) const SCHEMA_LOCK: i64 = 0x6c61_7264_6572;
+
+/// The lock of whoever copies everything, together with others who do: tables that change would wait for them with everybody behind.
+pub(super) const COPY_LOCK: i64 = SCHEMA_LOCK + 1;
+
+/// There if the installation was moved elsewhere, and says where to, and which schema could go on here before that.
+pub(super) const MOVED_TO: &str = "moved_to";
+/// The oldest schema whose servers can go on where none is to: later than there will ever be one.
+pub(super) const NOBODY: u32 = 1_000_000_000;
 
 /// Where it is kept how many have run.
 const SCHEMA_VERSION: &str =
@@ -69,7 +77,14 @@ fn migrate(conn: &Conn) -> Result<(), OpenError> {
     }
     let (done, oldest) = schema(conn).map_err(unusable)?;
     if oldest > MIGRATIONS.len() {
+        if let Some(place) = moved_to(conn).map_err(unusable)? {
+            return Err(OpenError::MovedBack(place));
+        }
         return Err(OpenError::Newer { found: done, known: MIGRATIONS.len() });
+    }
+    if done < MIGRATIONS.len() {
+        // Outside of any transaction, where nobody waits for whoever waits here.
+        conn.run_all(&format!("SELECT pg_advisory_lock({COPY_LOCK})")).map_err(unusable)?;
     }
     for (at, Migration { sql, oldest }) in MIGRATIONS.iter().enumerate().skip(done) {
         let number = at + 1;
@@ -82,6 +97,9 @@ fn migrate(conn: &Conn) -> Result<(), OpenError> {
         }
         conn.run_all(&format!("{sql}; UPDATE schema_version SET version = {number}{noted}")).map_err(unusable)?;
         conn.step(Step::Commit).map_err(unusable)?;
+    }
+    if done < MIGRATIONS.len() {
+        conn.run_all(&format!("SELECT pg_advisory_unlock({COPY_LOCK})")).map_err(unusable)?;
     }
     Ok(())
 }
@@ -103,6 +121,25 @@ fn is_foreign(conn: &Conn) -> Result<bool> {
     Ok(
         matches!(found, Some((tables, version, installation)) if tables > 0 && !(version && (installation || tables == 1))),
     )
+}
+
+/// Where the installation is now, if it was moved.
+fn moved_to(conn: &Conn) -> Result<Option<String>> {
+    let sql = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'moved_to'";
+    if find(conn, sql, (), |row| row.uint())? == Some(0) {
+        return Ok(None);
+    }
+    find(conn, "SELECT place FROM moved_to", (), |row| row.take())
+}
+
+/// The same, for whoever wants to move it again.
+pub(super) fn refuse_moved(source: &mut postgres::Client) -> Result<(), RelocateError> {
+    let is_moved: bool = source.query_one("SELECT to_regclass('moved_to') IS NOT NULL", &[])?.try_get(0)?;
+    if is_moved {
+        let place = source.query_one("SELECT place FROM moved_to", &[])?.try_get(0)?;
+        return Err(OpenError::MovedBack(place).into());
+    }
+    Ok(())
 }
 
 /// How many migrations have run, and the oldest schema whose servers can go along with them.

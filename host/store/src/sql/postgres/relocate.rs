@@ -5,7 +5,10 @@
 //! in, so none can be forgotten. What was stored is read back from the server and compared with what was sent, row by row
 //! and in any order ([`sum::Sum`]), and only then committed.
 
+mod back;
 mod error;
+mod out;
+mod rows;
 mod shape;
 mod sum;
 
@@ -16,24 +19,24 @@ use larder_domain::audit::{Action, Actor};
 use larder_domain::ports::Sealer as _;
 use larder_domain::{InstallationId, WallTime};
 use postgres::Client;
-use postgres::binary_copy::{BinaryCopyInWriter, BinaryCopyOutIter};
-use postgres::fallible_iterator::FallibleIterator as _;
+use postgres::binary_copy::BinaryCopyInWriter;
 use postgres::types::Type;
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::super::database::{AnyRow, Owned, Value};
-use super::super::error::{Failure, Result};
+use super::super::database::Owned;
+use super::super::error::Result;
 use super::super::open::{claim, database_in, mark_moved, marker, moved, reader, unmark};
 use super::super::{audit, check_database};
 use super::{Connector, Server, migrations, unusable};
 use crate::{KeyfileSealer, OpenError, places};
+pub use back::Return;
 pub use error::RelocateError;
+pub(in crate::sql) use out::{Watch, copy_out, empty};
+use rows::Counted;
 use shape::Table;
 use sum::Sum;
 
-/// After how many rows it is told how far it is.
-const TOLD_EVERY_ROWS: u64 = 1_000;
 /// How long the server waits for the next rows before it ends the session, in milliseconds.
 const ROWS_WAIT_MS_MAX: u64 = 60_000;
 
@@ -157,7 +160,7 @@ impl Copy<'_> {
         shape::refuse_missing(&mut self.target, &tables)?;
         let mut sent = vec![];
         for table in &tables {
-            let types = self.types(table)?;
+            let types = rows::types(&mut self.target, table)?;
             let sum = self.send(table, &types)?;
             sent.push((table, types, sum));
         }
@@ -169,46 +172,27 @@ impl Copy<'_> {
         Ok(sent.into_iter().map(|(table, _, sum)| (table.name.clone(), sum)).collect())
     }
 
-    fn types(&mut self, table: &Table) -> Result<Vec<Type>, RelocateError> {
-        let statement = self.target.prepare(&format!("SELECT {} FROM {}", table.columns(), table.quoted()))?;
-        Ok(statement.columns().iter().map(|column| column.type_().clone()).collect())
-    }
-
     fn send(&mut self, table: &Table, types: &[Type]) -> Result<Sum, RelocateError> {
         let of = shape::count(&self.source, table)?;
-        let mut select = self.source.prepare(&format!("SELECT {} FROM {}", table.columns(), table.quoted()))?;
-        let mut rows = select.query([])?;
         let sql = format!("COPY {} ({}) FROM STDIN (FORMAT binary)", table.quoted(), table.columns());
         let mut writer = BinaryCopyInWriter::new(self.target.copy_in(&sql)?, types);
-        let mut sum = Sum::default();
-        (self.told)(Progress { is_check: false, table: &table.name, rows: 0, of });
-        while let Some(row) = rows.next()? {
-            let row = AnyRow::from(row);
-            let values = (0..types.len()).map(|column| row.value(column)).collect::<Result<Vec<_>>>();
-            let values = values.map_err(|Failure(source)| RelocateError::Row { table: table.name.clone(), source })?;
-            sum.add(&values);
-            writer.write_raw(values.into_iter().map(Owned::from))?;
-            if sum.rows % TOLD_EVERY_ROWS == 0 {
-                (self.told)(Progress { is_check: false, table: &table.name, rows: sum.rows, of });
-            }
-        }
+        let mut counted = Counted::begin(self.told, false, table, of);
+        rows::each_here(&self.source, table, |values| {
+            counted.add(values);
+            Ok(writer.write_raw(values.iter().map(|value| Owned::from(*value)))?)
+        })?;
+        let sum = counted.sum;
         writer.finish()?;
         Ok(sum)
     }
 
     fn read_back(&mut self, table: &Table, types: &[Type], of: u64) -> Result<Sum, RelocateError> {
-        let sql = format!("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT binary)", table.columns(), table.quoted());
-        let mut rows = BinaryCopyOutIter::new(self.target.copy_out(&sql)?, types);
-        let mut sum = Sum::default();
-        (self.told)(Progress { is_check: true, table: &table.name, rows: 0, of });
-        while let Some(row) = rows.next()? {
-            let values = (0..types.len()).map(|column| row.try_get::<Value<'_>>(column));
-            sum.add(&values.collect::<Result<Vec<_>, _>>()?);
-            if sum.rows % TOLD_EVERY_ROWS == 0 {
-                (self.told)(Progress { is_check: true, table: &table.name, rows: sum.rows, of });
-            }
-        }
-        Ok(sum)
+        let mut counted = Counted::begin(self.told, true, table, of);
+        rows::each_there(&mut self.target, table, types, |values| {
+            counted.add(values);
+            Ok(())
+        })?;
+        Ok(counted.sum)
     }
 
     /// Whether the key opens what the server keeps.

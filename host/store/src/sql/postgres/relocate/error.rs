@@ -43,6 +43,17 @@ pub enum RelocateError {
     /// The two databases differ in more than they may: a mistake of this program.
     #[error("there is no room for {0} in the database there")]
     Shape(String),
+    /// The same the other way round.
+    #[error("the database there has no {0}")]
+    Lacking(String),
+    /// A newer or an older version of Larder has been at the server.
+    #[error("the database there has schema {found}, and this version copies {known}")]
+    Schema {
+        /// The schema that was found.
+        found: usize,
+        /// The one that this version knows.
+        known: usize,
+    },
     /// A row can't be read.
     #[error("the table {table} has a row that can't be read: {source}")]
     Row {
@@ -76,6 +87,29 @@ pub enum RelocateError {
     /// The database here failed.
     #[error("the data directory's database failed")]
     Read(#[from] rusqlite::Error),
+    /// There is a database already.
+    #[error("there is a database in {} already", .0.display())]
+    Used(PathBuf),
+    /// The server has nothing to be moved.
+    #[error("there is no installation in the database there")]
+    Empty,
+    /// Servers run there.
+    #[error("servers run on the database there, or ran just now: {0}")]
+    Alive(String),
+    /// The server did not say whether nobody goes on there any more.
+    #[error("it is not known whether it was moved: the server did not answer at the very end")]
+    UnknownThere {
+        /// What keeps a server from starting from the directory.
+        marker: PathBuf,
+        /// What was heard last.
+        source: postgres::Error,
+    },
+    /// The new database can't be made.
+    #[error("the database here can't be made")]
+    Made(#[source] OpenError),
+    /// Nobody waits for it any more.
+    #[error("it was broken off")]
+    BrokenOff,
     /// A mistake of this program.
     #[error("the move panicked")]
     Panicked,
