@@ -295,7 +295,8 @@ fn bound<'c>(conn: &'c Connection, sql: &str, binds: &impl Binds) -> Result<Cach
     Ok(statement)
 }
 
-const fn to_sqlite(value: Value<'_>) -> ToSqlOutput<'_> {
+/// A value as SQLite takes it.
+pub(super) const fn to_sqlite(value: Value<'_>) -> ToSqlOutput<'_> {
     ToSqlOutput::Borrowed(match value {
         Value::Null => ValueRef::Null,
         Value::Int(number) => ValueRef::Integer(number),

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use larder_domain::ports::Sealer;
 use postgres::Client;
-use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, params, params_from_iter};
 
 use super::rows::{Counted, each_here, each_there, types};
@@ -16,7 +15,7 @@ use super::shape::{self, Table};
 use super::sum::Sum;
 use super::{Progress, ROWS_WAIT_MS_MAX, RelocateError, Result};
 use crate::sql::adopt;
-use crate::sql::database::Value;
+use crate::sql::database::to_sqlite;
 use crate::sql::postgres::migrations::COPY_LOCK;
 use crate::sql::postgres::{Connector, NOW, TURN_WAIT_MS_MAX, unusable};
 
@@ -178,13 +177,4 @@ impl Out<'_> {
         )?;
         Ok(())
     }
-}
-
-const fn to_sqlite(value: Value<'_>) -> ToSqlOutput<'_> {
-    ToSqlOutput::Borrowed(match value {
-        Value::Null => ValueRef::Null,
-        Value::Int(number) => ValueRef::Integer(number),
-        Value::Text(text) => ValueRef::Text(text.as_bytes()),
-        Value::Blob(bytes) => ValueRef::Blob(bytes),
-    })
 }
