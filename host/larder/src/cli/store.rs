@@ -209,9 +209,10 @@ const fn told(error: &RelocateError) -> (&'static str, &'static str) {
             ("no_installation", "name the data directory with --from: the folder with `larder.db`")
         }
         RelocateError::Open(error) => told_of_opening(error),
-        RelocateError::Used(_) => {
-            ("not_empty", "name a data directory without `larder.db`, and with the installation's sealing.key")
-        }
+        RelocateError::Used(_) => (
+            "not_empty",
+            "name a data directory without `larder.db`, `larder.db-wal`, `larder.db-shm` and `larder.db-journal`, and with the installation's sealing.key",
+        ),
         RelocateError::Empty => {
             ("no_installation", "check the address: is it the database that the server was started with?")
         }

@@ -1,13 +1,15 @@
 //! On which engine an addon is. Decided once, by what is known here in the transaction that decides it, so that many who come
 //! at once are spread like many who come one after the other.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use larder_domain::engines::{Candidate, EngineWish, Placement};
 use larder_domain::history::Entry;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{AddRefusal, AddedEngine, EngineStore, Inhabited, NewEngine, Watcher};
 use larder_domain::work::{Subject, WorkKind};
-use larder_domain::{AddonId, AppName, EngineName, NetworkName};
+use larder_domain::{AddonId, AppName, EngineName, NetworkName, NodeName};
 
 use super::addons::note;
 use super::database::Conn;
@@ -46,7 +48,8 @@ impl EngineStore for SqlStore {
 
     async fn added_engines(&self) -> Result<(u64, Vec<AddedEngine>), StoreError> {
         let (revision, rows) = self.readers.read(added::all).await?;
-        Ok((revision, rows.into_iter().map(|row| self.open_engine(row)).collect()))
+        let machines: BTreeSet<_> = rows.iter().filter_map(|row| row.node.clone()).collect();
+        Ok((revision, rows.into_iter().map(|row| self.open_engine(row, &machines)).collect()))
     }
 
     async fn engines_revision(&self) -> Result<u64, StoreError> {
@@ -99,12 +102,17 @@ impl EngineStore for SqlStore {
 }
 
 impl SqlStore {
-    fn open_engine(&self, row: added::Row) -> AddedEngine {
+    fn open_engine(&self, row: added::Row, machines: &BTreeSet<NodeName>) -> AddedEngine {
         // One that can't be read keeps nobody from the others.
         let opened = self.sealer.open(&places::engine(&row.name), row.sealed());
         let definition = opened.ok().and_then(|plain| serde_json::from_slice(&plain).ok());
-        // A database of one process alone knows of no other nodes, and the machine may have another name by now.
-        let is_own = self.listener.is_none() || row.node.as_ref().is_none_or(|node| *node == self.own.name);
+        let is_own = match &row.node {
+            None => true,
+            // A database of one process alone has the one machine, which may have another name by now; unless it came from several nodes:
+            // then nobody knows whose sockets are here, and to take one machine's engine for another's would lose what is on that.
+            Some(_) if self.listener.is_none() && machines.len() == 1 => true,
+            Some(node) => *node == self.own.name,
+        };
         let added::Row { name, url, node, .. } = row;
         AddedEngine { name, url, node, is_own, definition }
     }

@@ -89,7 +89,7 @@ pub enum OpenError {
     Server(String),
     /// What is in the directory was moved elsewhere, and goes on there.
     #[error(
-        "the installation of {} was moved to {to}: start it with --database; or, to go back to what it was before that, remove {}",
+        "the installation of {} was moved to {to}: start it with --database; or, to go back to what it was before that, remove {}, unless it was being moved from there when it ended (docs/running.md)",
         dir.display(),
         directory::marker(dir).display()
     )]

@@ -9,6 +9,7 @@ mod world;
 mod copy;
 mod crash;
 mod damage;
+mod engines;
 mod files;
 mod memory;
 mod rotation;

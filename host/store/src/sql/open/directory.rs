@@ -77,9 +77,10 @@ pub(in crate::sql) fn unmark(dir: &Path) -> Result<(), OpenError> {
 pub(in crate::sql) struct FreshDatabase(PathBuf);
 
 impl FreshDatabase {
-    /// An empty one; none where there is a database.
+    /// An empty one; none where there is a database, or what SQLite would take for a part of the new one.
     pub(in crate::sql) fn make(dir: &Path) -> Result<Option<Self>, OpenError> {
-        if database_in(dir).exists() {
+        let there = ["", "-wal", "-shm", "-journal"].map(|part| dir.join(format!("{DATABASE}{part}")));
+        if there.iter().any(|file| file.exists()) {
             return Ok(None);
         }
         let path = dir.join(NEW);

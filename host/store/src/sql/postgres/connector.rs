@@ -16,6 +16,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::super::database::{Conn, Session};
 use super::super::error::{Failure, Result};
 use super::super::open::OpenError;
+use super::migrations::NOBODY;
 use super::{ANSWER_WAIT_MAX, GROUP_IDLE_MS_MAX, STATEMENT_MS_MAX, Server, TURN_WAIT_MS_MAX, unusable};
 
 /// How long a connection may take to be made, with all that is said on it first.
@@ -153,6 +154,13 @@ impl Connector {
         Ok(postgres::Config::from(self.config.clone()).connect(self.tls.clone())?)
     }
 
+    /// Ends what a client waits for. Else to drop it is to wait until the server has sent all that it was asked for.
+    pub(super) fn cancel(&self, waiting: &postgres::CancelToken) {
+        if let Err(error) = waiting.cancel_query(self.tls.clone()) {
+            tracing::debug!(error = super::super::error::told(&error), "a query can't be cancelled");
+        }
+    }
+
     /// Where the database is, without the login.
     pub(super) fn place(&self) -> String {
         let host = self.config.get_hosts().first().map(|host| match host {
@@ -165,9 +173,13 @@ impl Connector {
     }
 
     /// A newer version has changed the database in a way that this one knows nothing of.
-    pub(in crate::sql) fn is_outdated(&self) -> Failure {
-        let why =
-            "a newer version of Larder has changed the database, and this one must write no more: stop this server";
+    pub(in crate::sql) fn is_outdated(&self, oldest: usize) -> Failure {
+        let why = if oldest == NOBODY as usize {
+            "the installation was moved from this database to a data directory: stop this server"
+        } else {
+            "a newer version of Larder has changed the database, and this one must write no more: stop this server"
+        };
+        *self.writer_gone.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
         self.heard(Some(why));
         Failure::unreachable(why)
     }

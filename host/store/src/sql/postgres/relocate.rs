@@ -119,7 +119,7 @@ impl Relocation<'_> {
         mark_moved(self.dir, &to).map_err(|source| RelocateError::Unmarkable { dir: self.dir.to_owned(), source })?;
         if let Err(error) = copy.target.batch_execute("COMMIT") {
             // What the server refuses has not happened; what it does not answer may have.
-            if error.as_db_error().is_none() {
+            if !is_refusal(&error) {
                 return Err(RelocateError::Unknown { marker: marker(self.dir), source: error });
             }
             unmark(self.dir)?;
@@ -129,6 +129,11 @@ impl Relocation<'_> {
         let tables = tables.into_iter().map(|(name, sum)| (name, sum.rows)).collect();
         Ok(Relocated { installation, tables, altered, to })
     }
+}
+
+/// Whether the server itself has said no. What stands between may say something when it has lost the server, which nobody knows the end of.
+fn is_refusal(error: &postgres::Error) -> bool {
+    error.code().is_some_and(|code| !["08", "57", "58", "XX"].contains(&&code.code()[..2]))
 }
 
 /// Both databases, each in a transaction.

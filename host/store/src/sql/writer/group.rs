@@ -179,7 +179,7 @@ impl Committer {
         })?
         .ok_or_else(|| Failure::corrupt("no word of whose it is"))?;
         if oldest > SCHEMA {
-            return Err(shared.connector.is_outdated());
+            return Err(shared.connector.is_outdated(oldest));
         }
         if commit != shared.commit {
             // It was not known what became of the last commit, or somebody else has been here since.

@@ -16,7 +16,7 @@ use rusqlite::params;
 use serde_json::json;
 
 use super::out::{Out, Watch, empty};
-use super::{Progress, ROWS_WAIT_MS_MAX, RelocateError, Relocated, Result, shape};
+use super::{Progress, ROWS_WAIT_MS_MAX, RelocateError, Relocated, Result, is_refusal, shape};
 use crate::sql::open::{FreshDatabase, claim, mark_moved, marker, moved, unmark};
 use crate::sql::postgres::connector::NAME_LOCK;
 use crate::sql::postgres::migrations::{MOVED_TO, NOBODY, SCHEMA_LOCK, refuse_moved};
@@ -66,8 +66,9 @@ impl Return<'_> {
         migrations::run(&mut target).map_err(RelocateError::Made)?;
         let installation = shape::installation_there(&mut source)?;
 
+        let waiting = source.cancel_token();
         let mut out = Out { source, target, watch: &Watch::default(), told, is_counted: true };
-        let fetched = out.fetch_all(LAST_TIME)?;
+        let fetched = out.fetch_all(LAST_TIME).inspect_err(|_| connector.cancel(&waiting))?;
         out.settle(&fetched)?;
         adopt::check(&out.target, self.sealer)?;
         let noted = json!({ "from": "postgres", "to": "sqlite" }).to_string();
@@ -134,7 +135,7 @@ fn end(source: &mut Client, dir: &Path, from: &str, new: FreshDatabase) -> Resul
     };
     if let Err(error) = source.batch_execute("COMMIT") {
         // What the server refuses has not happened; what it does not answer may have.
-        if error.as_db_error().is_none() {
+        if !is_refusal(&error) {
             return Err(RelocateError::UnknownThere { marker: marker(dir), source: error });
         }
         std::fs::remove_file(file).map_err(unmarkable)?;

@@ -73,9 +73,11 @@ pub(in crate::sql) fn copy_out(
          SELECT pg_advisory_lock_shared({COPY_LOCK})"
     ))?;
     source.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+    let waiting = source.cancel_token();
     let mut out = Out { source, target, watch, told: &mut |_| {}, is_counted: false };
-    let fetched = out.fetch_all(NOW)?;
-    out.source.batch_execute("COMMIT")?;
+    let fetched = out.fetch_all(NOW).inspect_err(|_| connector.cancel(&waiting))?;
+    // The server is needed no more, and neither is anybody kept from starting.
+    out.source.batch_execute(&format!("COMMIT; SELECT pg_advisory_unlock_shared({COPY_LOCK})"))?;
     watch.is_read.store(true, Ordering::Relaxed);
     out.settle(&fetched)?;
     adopt::check(&out.target, sealer)?;
