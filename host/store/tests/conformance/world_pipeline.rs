@@ -66,7 +66,8 @@ async fn a_statement_that_fails_at_the_end_of_a_large_group_fails_alone() {
     });
     let mut all = Box::pin(join_all(results));
     // All are queued before any can be written.
-    poll_fn(|cx| Poll::Ready(assert!(all.as_mut().poll(cx).is_pending()))).await;
+    let is_waiting = poll_fn(|cx| Poll::Ready(all.as_mut().poll(cx).is_pending())).await;
+    assert!(is_waiting);
     go.send(()).unwrap();
     let answers = all.await;
     holder.join().unwrap();
