@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use larder_domain::grants::{docker_policy, network_policy};
 use larder_domain::limits::{Limit, LogAllowance, ProviderLimits};
@@ -127,8 +128,13 @@ impl OfferCache {
     }
 
     pub(crate) async fn get(&self, store: &dyn Store) -> Result<Arc<Offers>, StoreError> {
+        self.lately(store, Duration::ZERO).await
+    }
+
+    /// The offers as they stand, or stood at most so long ago.
+    pub(crate) async fn lately(&self, store: &dyn Store, within: Duration) -> Result<Arc<Offers>, StoreError> {
         // Taken before reading: a change during the read makes what was read stale at once.
-        let generation = (self.generation.load(Ordering::SeqCst), store.providers_revision().await?);
+        let generation = (self.generation.load(Ordering::SeqCst), store.providers_revision(within).await?);
         let is_settled = self.changing.load(Ordering::SeqCst) == 0;
         let last = self.read.read().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((at, offers)) = &last

@@ -23,7 +23,7 @@ mod trial;
 mod versions;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use larder_domain::ProviderName;
@@ -180,10 +180,9 @@ impl Worker {
                 return give_back(&control, &lease, GIVEN_BACK_WAIT_MS).await;
             };
             match work {
-                Leased::Addon { lease, record, next, seed, issued } => {
-                    drive::Drive::new(control, lease, *record, drive::Secrets { seed, issued }, limits, stop)
-                        .run(next)
-                        .await;
+                Leased::Addon { lease, record, next, seed, issued, state } => {
+                    let secrets = drive::Secrets { seed, issued, state: Mutex::new(state) };
+                    drive::Drive::new(control, (lease, leased_at), *record, secrets, limits, stop).run(next).await;
                 }
                 Leased::Other(lease) if lease.kind == WorkKind::Objects => {
                     objects::reconcile(control, lease, stop).await;

@@ -246,6 +246,12 @@ impl Patience {
         Self { waited_ms: self.waited_ms.saturating_add(counted), since: now, expected_ms, ..self }
     }
 
+    /// Whether the present stretch may go on as it is: half of the margin is left, so that what a call takes counts as well.
+    #[must_use]
+    pub const fn may_go_on(self, now: StoreTime) -> bool {
+        now.since_ms(self.since) <= self.expected_ms.saturating_add(Self::MARGIN_MS / 2)
+    }
+
     /// Whether the wait is over, as of the last tick.
     #[must_use]
     pub const fn is_exhausted(self) -> bool {

@@ -329,8 +329,12 @@ fn woken(addon: &Addon, now: StoreTime) -> Transition {
             given_up(&next, "provision_deadline", reason, None, now)
         }
         AddonState::WaitingForProvision => {
-            next.begin_intended = true;
             let step = if addon.begun { Step::Complete } else { Step::Begin };
+            if addon.begin_intended && addon.patience.may_go_on(now) {
+                // Nothing new is intended, and what was waited is counted when the call has ended: so there is nothing to be stored.
+                next.patience = addon.patience;
+            }
+            next.begin_intended = true;
             Transition { addon: next, writes: vec![], next: Next::Do(step) }
         }
         AddonState::Provisioned => Transition { addon: next, writes: vec![], next: Next::Do(Step::SetVariables) },

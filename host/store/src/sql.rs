@@ -63,7 +63,7 @@ pub struct SqlStore {
     own: nodes::Own,
     /// What was said of this node, to be said again if it was forgotten.
     announced: Mutex<Option<nodes::Announced>>,
-    providers_revision: nodes::LastRead,
+    providers_revision: nodes::Revision,
     /// None where nobody else can have the database.
     listener: Option<postgres::Listener>,
     lock: Option<File>,

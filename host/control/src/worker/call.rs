@@ -1,7 +1,7 @@
 //! What one call may reach of the host: its own addon's state and objects, as long as it holds the lease.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use larder_domain::docker::{LocalName, ObjectSpec, Objects, Status};
@@ -29,6 +29,8 @@ pub(super) struct Context {
     pub(super) held: Option<Arc<Held>>,
     /// What the addon's containers may know and are not to tell.
     pub(super) secrets: Vec<SecretString>,
+    /// The provider's state, if it is known: to be had once, since the call may change it.
+    pub(super) state: Mutex<Option<GuestState>>,
     /// The published ports that the call may connect to: those of containers that were there when it began.
     pub(super) open: Option<BTreeSet<u16>>,
 }
@@ -40,7 +42,11 @@ impl CallContext for Context {
     }
 
     async fn load_state(&self) -> Result<GuestState, ContextError> {
-        self.control.store.guest_state(self.addon()).await.map_err(context_error)
+        let known = self.state.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match known {
+            Some(state) => Ok(state),
+            None => self.control.store.guest_state(self.addon()).await.map_err(context_error),
+        }
     }
 
     async fn checkpoint(&self, state: &GuestState) -> Result<(), ContextError> {

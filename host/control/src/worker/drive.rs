@@ -4,7 +4,7 @@ mod cleanup;
 mod reach;
 mod variables;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use larder_domain::config::{self, AddonConfig};
@@ -23,7 +23,7 @@ use larder_domain::work::Lease;
 use larder_domain::{AddonRecord, AddonSpec, Event, Next, ProviderName, ProvisionType, Step};
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::called::{Called, Outcome};
 use super::parent::Parent;
@@ -51,12 +51,16 @@ pub(super) struct Secrets {
     pub(super) seed: Seed,
     /// The passwords that its provider was given so far, as stored.
     pub(super) issued: Vec<SecretString>,
+    /// The provider's state as it was when the lease began, for the first call, if it is known.
+    pub(super) state: Mutex<Option<GuestState>>,
 }
 
 /// An addon being driven.
 pub(super) struct Drive {
     pub(super) control: Control,
     lease: Lease,
+    /// Before that began.
+    leased_at: Instant,
     pub(super) record: AddonRecord,
     secrets: Secrets,
     limits: CallLimits,
@@ -68,13 +72,13 @@ pub(super) struct Drive {
 impl Drive {
     pub(super) fn new(
         control: Control,
-        lease: Lease,
+        (lease, leased_at): (Lease, Instant),
         record: AddonRecord,
         secrets: Secrets,
         limits: CallLimits,
         stop: Stop,
     ) -> Self {
-        Self { control, lease, record, secrets, limits, stop, configured: None }
+        Self { control, lease, leased_at, record, secrets, limits, stop, configured: None }
     }
 
     /// Goes on from `next` until the addon rests or waits, or the lease is lost.
@@ -240,7 +244,7 @@ impl Drive {
         let (mut offer, mut turn) = match free {
             Some((turn, offer)) => (offer, Some(turn)),
             // Whoever has to wait is to wait for what serves now.
-            None => (loaded::active(&self.control, provider).await?, None),
+            None => (loaded::active(&self.control, provider, self.leased_at.elapsed()).await?, None),
         };
         for _ in 0..TURN_ATTEMPTS_MAX {
             let taken = match turn.take() {
@@ -251,7 +255,7 @@ impl Drive {
                 }
             };
             // Before or while this waited, a grant may have been taken back, or another version begun to serve.
-            let now = loaded::active(&self.control, provider).await?;
+            let now = loaded::active(&self.control, provider, self.leased_at.elapsed()).await?;
             if Arc::ptr_eq(&offer.calls, &now.calls) {
                 return Ok((now, taken));
             }
@@ -301,6 +305,7 @@ impl Drive {
             held: self.control.running.held(&self.lease),
             lease: self.lease.clone(),
             secrets: known.all.clone(),
+            state: Mutex::new(self.secrets.state.lock().unwrap_or_else(PoisonError::into_inner).take()),
             open,
         };
         let (addon, previous) = self.as_wanted();

@@ -2,21 +2,24 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use larder_domain::failure::StepFailure;
 use larder_domain::ports::StoreError;
 use larder_domain::provider::Refusal;
 use larder_domain::{Digest, ProviderName};
 
+use crate::Control;
 use crate::offers::Offer;
-use crate::{Control, ControlError};
 
-/// Finds the provider's active version and loads it into the sandbox if it isn't there yet.
-pub(super) async fn active(control: &Control, provider: &ProviderName) -> Result<Arc<Offer>, StepFailure> {
-    let offers = control.offers().await.map_err(|error| match error {
-        ControlError::Store(error) => StepFailure::Host(store_failed(&error)),
-        other => StepFailure::Host(other.to_string()),
-    })?;
+/// Finds the version that serves, or served at most so long ago, and loads it into the sandbox if it isn't there yet.
+pub(super) async fn active(
+    control: &Control,
+    provider: &ProviderName,
+    within: Duration,
+) -> Result<Arc<Offer>, StepFailure> {
+    let offers = control.offers.lately(&*control.store, within).await;
+    let offers = offers.map_err(|error| StepFailure::Host(store_failed(&error)))?;
     let Some(offer) = offers.0.get(provider) else {
         return Err(missing(control, provider).await);
     };

@@ -1,6 +1,8 @@
 //! What is done to an addon that is ready: the first and the last calls of operations, and the question how it does. Between them,
 //! an operation goes through the same steps as provisioning.
 
+use std::time::Duration;
+
 use larder_domain::docker::{Objects, Refused};
 use larder_domain::failure::{GuestFailure, StepFailure};
 use larder_domain::ports::StoreError;
@@ -48,7 +50,7 @@ impl Drive {
                 return;
             }
         };
-        let offer = match loaded::active(&self.control, &self.record.spec.provider).await {
+        let offer = match loaded::active(&self.control, &self.record.spec.provider, Duration::ZERO).await {
             Ok(offer) => offer,
             Err(failure) => return called.answer = Err(failure),
         };
@@ -75,7 +77,7 @@ impl Drive {
 
     /// Asks how the addon does, if the version that serves now can say.
     pub(super) async fn check_health(&self) -> Outcome {
-        match loaded::active(&self.control, &self.record.spec.provider).await {
+        match loaded::active(&self.control, &self.record.spec.provider, Duration::ZERO).await {
             Ok(offer) if !offer.exports.contains(&Interface::Health) => return Event::HealthNotOffered.into(),
             Ok(_) => {}
             Err(failure) => return Event::Failed(Step::CheckHealth, failure).into(),

@@ -88,7 +88,7 @@ impl SqlStore {
             installation: saved.installation,
             own,
             announced: Mutex::default(),
-            providers_revision: nodes::LastRead::default(),
+            providers_revision: nodes::Revision::default(),
             listener: None,
             lock: None,
         })

@@ -3,9 +3,11 @@
 //! A node says every few seconds that it lives, in a row of its own. Nothing rests on that but who takes work about engines and what
 //! people are shown: what a silent node may still write is decided by leases alone.
 
+mod revision;
+
 use std::collections::HashMap;
 use std::sync::PoisonError;
-use std::time::Instant;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use larder_domain::ids::NodeId;
@@ -13,15 +15,14 @@ use larder_domain::node::{Node, SILENT_MS_MAX};
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{EngineShared, NodeStore, ReachedEngine, Standing, Watcher};
 use larder_domain::{EngineName, NodeName, OperationId, StoreTime, WallTime};
-use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::database::{Conn, Step};
 use super::error::{Failure, Result as Outcome, Stop};
 use super::open::OpenError;
-use super::readers::READER_WAIT_MAX;
 use super::tx::{Tx, find, list};
 use super::{SqlStore, added, postgres};
+pub(super) use revision::Revision;
 
 /// How long a node that went without a word is still shown, in milliseconds.
 const GONE_KEPT_MS: u64 = 24 * 3_600_000;
@@ -36,9 +37,6 @@ pub(super) struct Own {
     /// Of its data directory.
     pub(super) home: Uuid,
 }
-
-/// The revision of the providers as read last, and when that began.
-pub(super) type LastRead = tokio::sync::Mutex<Option<(Instant, u64)>>;
 
 /// What a node has said of itself.
 pub(super) type Announced = (String, Vec<ReachedEngine>);
@@ -171,25 +169,8 @@ impl NodeStore for SqlStore {
         self.pokes.watch_wishes()
     }
 
-    async fn providers_revision(&self) -> Result<u64, StoreError> {
-        if self.listener.is_none() {
-            // Whoever changes something here says so here.
-            return Ok(0);
-        }
-        let asked_at = Instant::now();
-        let waited = timeout(READER_WAIT_MAX, self.providers_revision.lock()).await;
-        let mut last = waited.map_err(|_| StoreError::Busy)?;
-        if let Some((began_at, revision)) = *last
-            && began_at > asked_at
-        {
-            // It was read for somebody else who waited, after it was asked here.
-            return Ok(revision);
-        }
-        let began_at = Instant::now();
-        let sql = "SELECT providers_revision FROM installation";
-        let revision = self.readers.find(sql, (), |row| row.uint()).await?.unwrap_or_default();
-        *last = Some((began_at, revision));
-        Ok(revision)
+    async fn providers_revision(&self, within: Duration) -> Result<u64, StoreError> {
+        self.revision(within).await
     }
 }
 

@@ -161,7 +161,7 @@ impl SqlStore {
             installation: saved.installation,
             own,
             announced: Mutex::default(),
-            providers_revision: nodes::LastRead::default(),
+            providers_revision: nodes::Revision::default(),
             listener: None,
             lock: Some(lock),
         })

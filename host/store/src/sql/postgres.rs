@@ -96,10 +96,13 @@ impl SqlStore {
         let clock = StoreClock::resume(clock, saved.time);
         let pokes = Pokes::default();
         let listener = Listener::start(connector.clone(), own.id, pokes.clone()).map_err(OpenError::Thread)?;
+        let providers_revision = nodes::Revision::default();
         let shared = Shared {
             connector: connector.clone(),
             time,
             own: own.clone(),
+            providers_revision: providers_revision.clone(),
+            revision: 0,
             commit: 0,
             is_to_sweep: false,
             no_sweep_before: 0,
@@ -116,7 +119,7 @@ impl SqlStore {
             installation: saved.installation,
             own,
             announced: Mutex::default(),
-            providers_revision: nodes::LastRead::default(),
+            providers_revision,
             listener: Some(listener),
             lock: None,
         })

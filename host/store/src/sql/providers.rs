@@ -63,7 +63,7 @@ impl ProviderStore for SqlStore {
         revision: u64,
     ) -> Result<Result<bool, RevisionChanged>, StoreError> {
         let name = name.clone();
-        self.writer.attempt(move |tx| versions::activate(tx, &name, digest, &manifest, revision)).await
+        self.change(move |tx| versions::activate(tx, &name, digest, &manifest, revision)).await
     }
 
     async fn set_grants(
@@ -73,7 +73,7 @@ impl ProviderStore for SqlStore {
         revision: u64,
     ) -> Result<Result<(), RevisionChanged>, StoreError> {
         let name = name.clone();
-        self.writer.attempt(move |tx| grants::set(tx, &name, &grants, revision)).await
+        self.change(move |tx| grants::set(tx, &name, &grants, revision)).await
     }
 
     async fn set_limits(
@@ -83,7 +83,7 @@ impl ProviderStore for SqlStore {
         revision: u64,
     ) -> Result<Result<(), RevisionChanged>, StoreError> {
         let name = name.clone();
-        self.writer.attempt(move |tx| limits::set(tx, &name, &limits, revision)).await
+        self.change(move |tx| limits::set(tx, &name, &limits, revision)).await
     }
 
     async fn set_quotas(
@@ -113,7 +113,7 @@ impl ProviderStore for SqlStore {
     ) -> Result<Result<(), RevisionChanged>, StoreError> {
         let sealed = self.sealer.seal(&places::options(name), options.reveal().as_bytes())?;
         let name = name.clone();
-        self.writer.attempt(move |tx| options::set(tx, &name, &sealed, &manifests, revision)).await
+        self.change(move |tx| options::set(tx, &name, &sealed, &manifests, revision)).await
     }
 
     async fn component(&self, digest: Digest) -> Result<Option<Vec<u8>>, StoreError> {
@@ -153,7 +153,21 @@ impl ProviderStore for SqlStore {
 
     async fn remove_provider(&self, name: &ProviderName, force: bool) -> Result<Result<(), RemoveRefusal>, StoreError> {
         let name = name.clone();
-        self.writer.attempt(move |tx| remove(tx, &name, force)).await
+        self.change(move |tx| remove(tx, &name, force)).await
+    }
+}
+
+impl SqlStore {
+    /// Changes something that calls go by. It is done when none goes by what was before.
+    async fn change<T: Send + 'static, R: Send + 'static>(
+        &self,
+        job: impl FnMut(&mut Tx<'_>) -> Outcome<T, Stop<R>> + Send + 'static,
+    ) -> Result<Result<T, R>, StoreError> {
+        let changed = self.writer.attempt(job).await?;
+        if changed.is_ok() {
+            self.outlast_memories().await;
+        }
+        Ok(changed)
     }
 }
 

@@ -59,8 +59,9 @@ impl SqlStore {
         let id = record.progress.addon.id;
         let open = || {
             let (seed, issued) = (record.open_seed(&*self.sealer)?, record.open_issued(&*self.sealer)?);
+            let state = record.open_state(&*self.sealer)?;
             let record = Box::new(record.open(&*self.sealer)?);
-            Ok::<_, StoreError>(Leased::Addon { lease, record, seed, issued, next })
+            Ok::<_, StoreError>(Leased::Addon { lease, record, seed, issued, state, next })
         };
         open().inspect_err(|error| tracing::error!(%error, addon = %id, "what was leased can't be opened")).ok()
     }

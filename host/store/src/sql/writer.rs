@@ -2,7 +2,8 @@
 //!
 //! A durable commit waits for the disk, and waits as long for one row as for a thousand. So the thread takes whatever is
 //! queued, runs it in one transaction, commits once and only then answers everybody. While it waits for the disk, the next
-//! group queues up: the busier the store, the larger its groups, and nobody waits on purpose.
+//! group queues up: the busier the store, the larger its groups, and nobody waits on purpose. Among writers of other nodes it is the same
+//! with the turn that it waits for: what comes until then goes with it.
 //!
 //! A job that fails, refuses or panics is rolled back alone. Most of these have not written anything, so there is nothing to
 //! roll back; if one has, the group begins anew with a savepoint around each job. Savepoints for all would cost a third of the
@@ -131,19 +132,23 @@ impl Drop for Writer {
 }
 
 fn commit_alone(committer: &Mutex<Committer>, job: Box<dyn Job>) {
-    committer.lock().unwrap_or_else(PoisonError::into_inner).commit(&mut vec![job]);
+    committer.lock().unwrap_or_else(PoisonError::into_inner).commit(&mut vec![job], |_| ());
 }
 
 fn work(mut jobs: mpsc::Receiver<Box<dyn Job>>, mut committer: Committer) {
     let mut group = Vec::with_capacity(GROUP_JOBS_MAX);
     while let Some(first) = jobs.blocking_recv() {
         group.push(first);
-        while group.len() < GROUP_JOBS_MAX
-            && let Ok(job) = jobs.try_recv()
-        {
-            group.push(job);
-        }
-        committer.commit(&mut group);
+        committer.commit(&mut group, |group| fill(group, &mut jobs));
     }
     committer.close();
+}
+
+/// Takes in what is queued, as far as there is room.
+fn fill(group: &mut Vec<Box<dyn Job>>, jobs: &mut mpsc::Receiver<Box<dyn Job>>) {
+    while group.len() < GROUP_JOBS_MAX
+        && let Ok(job) = jobs.try_recv()
+    {
+        group.push(job);
+    }
 }

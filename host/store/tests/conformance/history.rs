@@ -5,7 +5,7 @@ use larder_domain::history::{Entry, MILESTONES};
 use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::{GuestState, LogLine};
 use larder_domain::ports::store::{Change, Fence};
-use larder_domain::{AddonId, Event};
+use larder_domain::{AddonId, Event, Step};
 
 use crate::world::{Build, Turn, World, change, config, new_addon};
 
@@ -70,6 +70,28 @@ pub(crate) async fn state_is_stored_with_the_outcome_or_not_at_all(world: World)
     let lines = world.store.log(id, 0, 9).await.unwrap();
     assert_eq!(lines.iter().map(|l| (l.stream.as_str(), l.text.as_str())).collect::<Vec<_>>(), [("info", "made it")]);
     assert_eq!(world.store.log(id, lines[0].id, 9).await.unwrap(), []);
+}
+
+pub(crate) async fn a_short_state_comes_with_the_lease(world: World) {
+    let id = world.create(new_addon(&world, None)).await;
+    let mut turn = world.turn().await.unwrap();
+    assert_eq!(turn.state, Some(GuestState::new()), "there is none yet");
+    // Sealed, the first is below the bound and the second above it.
+    for (bytes, comes_along) in [(4_000, true), (4_096, false)] {
+        let state = GuestState::from([("x".into(), vec![7; bytes])]);
+        let pending = Pending { after_ms: 1_000, message: "soon".into(), percent: None };
+        let event = if turn.step == Step::Begin {
+            Event::Begun { message: String::new() }
+        } else {
+            Event::StillPending(pending)
+        };
+        world.store.apply(Change { state: Some(state.clone()), ..by(&turn, event) }).await.unwrap();
+        world.store.release(&turn.lease, world.store.now()).await.unwrap();
+        world.clock.advance_ms(1_000);
+        turn = world.turn().await.unwrap();
+        assert_eq!(turn.state, comes_along.then(|| state.clone()), "{bytes} bytes");
+        assert_eq!(world.store.guest_state(id).await.unwrap(), state);
+    }
 }
 
 pub(crate) async fn logs_are_bounded(world: World) {

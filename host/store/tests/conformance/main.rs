@@ -172,6 +172,7 @@ conformance! { sqlite, world_postgres; {
         entries_are_read_page_by_page,
         watchers_hear_of_entries,
         state_is_stored_with_the_outcome_or_not_at_all,
+            a_short_state_comes_with_the_lease,
         logs_are_bounded,
         a_history_without_end_is_bounded,
         what_happens_over_and_over_is_bounded_and_what_became_of_it_stays,

@@ -9,7 +9,7 @@ use larder_domain::ports::Store;
 use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{Applied, Change, Created, Fence, Leased, NewAddon};
 use larder_domain::quota::AppUse;
-use larder_domain::secret::Seed;
+use larder_domain::secret::{GuestState, Seed};
 use larder_domain::work::Lease;
 use larder_domain::{
     Addon, AddonId, AddonRecord, AddonSpec, AppName, Event, Grace, Next, ProviderName, SecretString, Step,
@@ -34,6 +34,7 @@ pub(crate) struct Turn {
     pub(crate) lease: Lease,
     pub(crate) record: AddonRecord,
     pub(crate) seed: Seed,
+    pub(crate) state: Option<GuestState>,
     pub(crate) step: Step,
 }
 
@@ -207,7 +208,9 @@ pub(crate) fn provider(name: &str) -> ProviderName {
 
 pub(crate) fn turn(leased: Leased) -> Turn {
     match leased {
-        Leased::Addon { lease, record, seed, next: Next::Do(step), .. } => Turn { lease, record: *record, seed, step },
+        Leased::Addon { lease, record, seed, state, next: Next::Do(step), .. } => {
+            Turn { lease, record: *record, seed, state, step }
+        }
         other => panic_with(&format!("{other:?} is no addon's step")),
     }
 }

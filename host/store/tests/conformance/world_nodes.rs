@@ -1,9 +1,14 @@
 //! Several nodes on one database of a PostgreSQL server.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use larder_domain::engines::EngineLabels;
+use larder_domain::limits::ProviderLimits;
 use larder_domain::node::{NodeState, SILENT_MS_MAX};
 use larder_domain::ports::Store as _;
 use larder_domain::ports::store::{
@@ -13,6 +18,7 @@ use larder_domain::ports::store::{
 use larder_domain::work::LEASE_MS;
 use larder_domain::{Digest, EngineName, OperationId};
 use larder_store::{ManualClock, OpenError, SqlStore};
+use tokio::task::yield_now;
 
 use crate::added;
 use crate::world::{Build as _, World, new_addon};
@@ -195,11 +201,48 @@ async fn a_drained_node_takes_nothing_and_a_silent_one_is_gone() {
 async fn what_changes_about_a_provider_is_known_everywhere_at_once() {
     let Some(nodes) = Nodes::start(&["a", "b"]).await else { return };
     let (a, b) = (&nodes.all[0], &nodes.all[1]);
-    let before = b.providers_revision().await.unwrap();
+    let before = b.providers_revision(Duration::ZERO).await.unwrap();
     a.create_app(&"demo".parse().unwrap()).await.unwrap();
-    assert_eq!(b.providers_revision().await.unwrap(), before, "an app is none");
+    assert_eq!(b.providers_revision(Duration::ZERO).await.unwrap(), before, "an app is none");
     a.upload(&"secret".parse().unwrap(), Digest([1; 32]), b"wasm".to_vec()).await.unwrap();
-    assert_ne!(b.providers_revision().await.unwrap(), before);
+    assert_ne!(b.providers_revision(Duration::ZERO).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn whoever_changes_a_provider_is_answered_when_no_call_goes_by_what_was_before() {
+    let Some(nodes) = Nodes::start(&["a", "b"]).await else { return };
+    let (a, b, secret) = (&nodes.all[0], &nodes.all[1], "secret".parse().unwrap());
+    a.upload(&secret, Digest([1; 32]), b"wasm".to_vec()).await.unwrap();
+    let revision = a.provider(&secret).await.unwrap().unwrap().revision;
+    // What each commit of the node tells it, a call may go by for a while, however long ago it would be content with.
+    let call = async || b.providers_revision(Duration::from_secs(3_600)).await.unwrap();
+    b.create_app(&"one".parse().unwrap()).await.unwrap();
+    let before = b.providers_revision(Duration::ZERO).await.unwrap();
+    let mut change = pin!(a.set_limits(&secret, ProviderLimits::default(), revision));
+    let mut seen = vec![];
+    let answer = loop {
+        match poll_fn(|cx| Poll::Ready(change.as_mut().poll(cx))).await {
+            Poll::Ready(answer) => break answer,
+            Poll::Pending => seen.push(call().await),
+        }
+        seen.dedup();
+        yield_now().await;
+    };
+    answer.unwrap().unwrap();
+    assert_ne!(call().await, before);
+    assert!(seen.contains(&before), "it was gone by meanwhile: {seen:?}");
+}
+
+#[tokio::test]
+async fn a_call_does_not_go_by_what_was_before_its_lease() {
+    let Some(nodes) = Nodes::start(&["a", "b"]).await else { return };
+    let (a, b) = (&nodes.all[0], &nodes.all[1]);
+    b.create_app(&"one".parse().unwrap()).await.unwrap();
+    let before = b.providers_revision(Duration::ZERO).await.unwrap();
+    a.upload(&"secret".parse().unwrap(), Digest([1; 32]), b"wasm".to_vec()).await.unwrap();
+    let leased_at = Instant::now();
+    b.lease_due(b.node(), 1, vec![]).await.unwrap();
+    assert_ne!(b.providers_revision(leased_at.elapsed()).await.unwrap(), before);
 }
 
 #[tokio::test]

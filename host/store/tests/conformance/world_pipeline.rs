@@ -7,8 +7,8 @@ use std::task::Poll;
 use std::thread::{self, JoinHandle};
 
 use futures_util::future::join_all;
-use larder_domain::Event;
 use larder_domain::ports::Store;
+use larder_domain::{Event, SecretString};
 use larder_store::ManualClock;
 use postgres::{Client, NoTls};
 
@@ -79,6 +79,38 @@ async fn a_statement_that_fails_at_the_end_of_a_large_group_fails_alone() {
         let begun = history.iter().filter(|entry| entry.message.contains("begun")).count();
         assert_eq!(begun, usize::from(!trapped(number)), "{number}: once, or never: {history:?}");
     }
+}
+
+/// How many commits there have been.
+fn commits(client: &mut Client) -> i64 {
+    client.query_one("SELECT last_commit FROM installation", &[]).unwrap().get(0)
+}
+
+#[tokio::test]
+async fn what_comes_while_a_writer_waits_for_its_turn_is_written_in_that_turn() {
+    let Some(url) = database() else { return };
+    let world = world(&url);
+    let app = world.app("shop").await;
+    let mut client = Client::connect(&url, NoTls).unwrap();
+    let before = commits(&mut client);
+    let (holder, go) = holding(&url);
+    let set = |number: usize| {
+        let patch = vec![(format!("A{number}").parse().unwrap(), Some(SecretString::new("x")))];
+        world.store.patch_app_config(&app, patch)
+    };
+    let mut first = Box::pin(set(0));
+    assert!(poll_fn(|cx| Poll::Ready(first.as_mut().poll(cx).is_pending())).await);
+    let waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while client.query(waiting, &[]).unwrap().is_empty() {}
+    let mut others = Box::pin(join_all((1..ADDONS).map(set)));
+    assert!(poll_fn(|cx| Poll::Ready(others.as_mut().poll(cx).is_pending())).await);
+    go.send(()).unwrap();
+    first.await.unwrap().unwrap();
+    for other in others.await {
+        other.unwrap().unwrap();
+    }
+    holder.join().unwrap();
+    assert_eq!(commits(&mut client) - before, 1);
 }
 
 #[tokio::test]

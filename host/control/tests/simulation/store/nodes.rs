@@ -1,5 +1,7 @@
 //! Nodes: there is one here, so nothing that others say can go wrong.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use larder_domain::ids::NodeId;
 use larder_domain::node::Node;
@@ -70,7 +72,7 @@ impl NodeStore for Shaky {
         self.inner.watch_wishes()
     }
 
-    async fn providers_revision(&self) -> Result<u64, StoreError> {
-        self.inner.providers_revision().await
+    async fn providers_revision(&self, within: Duration) -> Result<u64, StoreError> {
+        self.inner.providers_revision(within).await
     }
 }

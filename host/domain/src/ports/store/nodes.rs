@@ -1,5 +1,7 @@
 //! The nodes that share the store, and this process's own among them.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::{StoreError, Watcher};
@@ -104,6 +106,7 @@ pub trait NodeStore: Send + Sync + 'static {
     /// Waits for what people have asked other nodes for: a lease of this one may be worth nothing any more. Never, where there are none.
     fn watch_wishes(&self) -> Box<dyn Watcher>;
 
-    /// A number that changes whenever anything about a provider does, on whichever node.
-    async fn providers_revision(&self) -> Result<u64, StoreError>;
+    /// A number that changes whenever anything about a provider does, on whichever node. It may be what it was so long ago, as far as nobody
+    /// has been told yet that it has changed since.
+    async fn providers_revision(&self, within: Duration) -> Result<u64, StoreError>;
 }

@@ -6,7 +6,7 @@ use super::StoreError;
 use crate::addon::AddonRecord;
 use crate::ids::NodeId;
 use crate::names::ProviderName;
-use crate::secret::{SecretString, Seed};
+use crate::secret::{GuestState, SecretString, Seed};
 use crate::time::StoreTime;
 use crate::transition::Next;
 use crate::work::Lease;
@@ -25,6 +25,8 @@ pub enum Leased {
         seed: Seed,
         /// The passwords that its provider was given so far: each of its calls needs them.
         issued: Vec<SecretString>,
+        /// Its provider's state, unless that is long: then it is to be asked for.
+        state: Option<GuestState>,
         /// The step.
         next: Next,
     },

@@ -354,6 +354,27 @@ fn a_jump_of_the_clock_does_not_use_up_the_deadline() {
 }
 
 #[test]
+fn to_wake_an_addon_again_stores_nothing_and_all_of_its_waiting_counts() {
+    let begun = situations().remove(2).1;
+    let waiting = transition(&begun, Event::StillPending(pending()), NOW).unwrap().addon;
+    let expected_ms = waiting.patience.expected_ms;
+    // As long as a call that begins now would count as well.
+    let (soon, late) = (NOW.plus_ms(expected_ms + 30_000), NOW.plus_ms(expected_ms + 30_001));
+    let woken = transition(&waiting, Event::Woken, soon).unwrap();
+    assert_eq!((&woken.addon, woken.next), (&waiting, Next::Do(Step::Complete)));
+    let woken_late = transition(&waiting, Event::Woken, late).unwrap().addon;
+    assert_eq!(woken_late.patience.waited_ms, expected_ms + 30_001);
+    for (woken, at) in [(woken.addon, soon), (woken_late, late)] {
+        let (called, pending) = (at.plus_ms(29_000), Event::StillPending(pending()));
+        let pending = transition(&woken, pending, called).unwrap().addon;
+        assert_eq!(pending.patience.waited_ms, called.since_ms(NOW));
+    }
+    // The first call is intended before it is made.
+    let new = situations().remove(0).1;
+    assert!(transition(&new, Event::Woken, NOW).unwrap().addon.begin_intended);
+}
+
+#[test]
 fn waiting_ends_at_the_deadline() {
     let mut addon = situations().remove(2).1;
     let mut now = NOW;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use larder_domain::addon::{ComponentKind, DeclaredVariables, ProvisionType, Role};
 use larder_domain::operation::PlanAndParameters;
+use larder_domain::ports::runtime::GuestState;
 use larder_domain::ports::{Sealer, Storage, StoreError};
 use larder_domain::secret::SecretJson;
 use larder_domain::secret::{SecretString, Seed};
@@ -26,6 +27,7 @@ pub(in crate::sql) struct SealedRecord {
     parameters: Vec<u8>,
     seed: Vec<u8>,
     issued: Option<Vec<u8>>,
+    state: SealedState,
     engine: Option<EngineName>,
     /// What an update that is under way is to make of it.
     change: Option<(PlanName, Vec<u8>)>,
@@ -33,14 +35,39 @@ pub(in crate::sql) struct SealedRecord {
     pub(in crate::sql) updated_at: WallTime,
 }
 
-const SELECT: &str = concat!(
-    "SELECT ",
-    progress_columns!(),
-    ", component_kind, name, service, plan, provision_type, role, attach_as, protected, external_id, parent, created_at, updated_at, \
-      declared, parameters, seed, issued, engine, new_plan, new_parameters
-      FROM addon JOIN addon_detail ON addon_detail.addon = addon.id
-      LEFT JOIN operation_detail ON operation_detail.addon = addon.id
-      WHERE addon.id = ?"
+/// A provider's state, as far as it was read along.
+#[derive(Debug)]
+enum SealedState {
+    /// It is to be asked for.
+    Unread,
+    Empty,
+    Sealed(Vec<u8>),
+}
+
+/// The longest sealed state that is read along with its addon, in bytes. What is longer would hold up everybody who writes, and many calls
+/// don't look at it.
+const STATE_ALONG_BYTES_MAX: usize = 4_096;
+
+macro_rules! select_record {
+    ($more:expr, $join:expr) => {
+        concat!(
+            "SELECT ",
+            progress_columns!(),
+            ", component_kind, name, service, plan, provision_type, role, attach_as, protected, external_id, parent, created_at, \
+              updated_at, declared, parameters, seed, issued, engine, new_plan, new_parameters",
+            $more,
+            " FROM addon JOIN addon_detail ON addon_detail.addon = addon.id
+              LEFT JOIN operation_detail ON operation_detail.addon = addon.id",
+            $join,
+            " WHERE addon.id = ?1"
+        )
+    };
+}
+
+const SELECT: &str = select_record!("", "");
+const SELECT_FOR_CALL: &str = select_record!(
+    ", coalesce(length(guest_state.value), 0) <= ?2, CASE WHEN length(guest_state.value) <= ?2 THEN guest_state.value END",
+    " LEFT JOIN guest_state ON guest_state.addon = addon.id"
 );
 
 impl SealedRecord {
@@ -48,16 +75,27 @@ impl SealedRecord {
         find(conn, SELECT, [id.0.as_bytes()], Self::read)
     }
 
-    /// Several at once. One that can't be read is alone in that.
-    pub(in crate::sql) fn load_each(conn: &Conn, ids: &[AddonId]) -> Result<Vec<Result<Option<Self>>>> {
-        let keys: Vec<_> = ids.iter().map(|id| [id.0.as_bytes()]).collect();
-        match conn.attempt(|| find_each(conn, SELECT, &keys, |row| Ok(Self::read(row)))) {
+    /// Several at once, with their providers' state unless that is long. One that can't be read is alone in that.
+    pub(in crate::sql) fn load_each_for_call(conn: &Conn, ids: &[AddonId]) -> Result<Vec<Result<Option<Self>>>> {
+        let keys: Vec<_> = ids.iter().map(|id| (id.0.as_bytes(), STATE_ALONG_BYTES_MAX)).collect();
+        match conn.attempt(|| find_each(conn, SELECT_FOR_CALL, &keys, |row| Ok(Self::read_for_call(row)))) {
             Ok(found) => Ok(found.into_iter().map(Option::transpose).collect()),
             Err(Failure(StoreError::Storage(Storage::Damaged))) => {
                 Ok(ids.iter().map(|id| conn.attempt(|| Self::load(conn, *id))).collect())
             }
             Err(failure) => Err(failure),
         }
+    }
+
+    fn read_for_call(row: &mut Columns<'_>) -> Result<Self> {
+        let record = Self::read(row)?;
+        let (is_short, sealed): (bool, Option<Vec<u8>>) = (row.take()?, row.take()?);
+        let state = match sealed {
+            Some(sealed) => SealedState::Sealed(sealed),
+            None if is_short => SealedState::Empty,
+            None => SealedState::Unread,
+        };
+        Ok(Self { state, ..record })
     }
 
     fn read(row: &mut Columns<'_>) -> Result<Self> {
@@ -86,7 +124,8 @@ impl SealedRecord {
         let (parameters, seed, issued) = (row.take()?, row.take()?, row.take()?);
         let engine = row.parsed_or_null("an engine's name")?;
         let change = row.parsed_or_null("a plan's name")?.zip(row.take()?);
-        Ok(Self { spec, updated_at, parameters, seed, issued, engine, change, progress })
+        let state = SealedState::Unread;
+        Ok(Self { spec, updated_at, parameters, seed, issued, state, engine, change, progress })
     }
 
     pub(super) const fn is_protected(&self) -> bool {
@@ -102,6 +141,17 @@ impl SealedRecord {
     pub(in crate::sql) fn open_issued(&self, sealer: &dyn Sealer) -> Result<Vec<SecretString>, StoreError> {
         let Some(sealed) = &self.issued else { return Ok(vec![]) };
         codec::decode_secrets(&sealer.open(&places::issued(self.spec.id), sealed)?)
+    }
+
+    /// Opens its provider's state, if that was read along.
+    pub(in crate::sql) fn open_state(&self, sealer: &dyn Sealer) -> Result<Option<GuestState>, StoreError> {
+        match &self.state {
+            SealedState::Unread => Ok(None),
+            SealedState::Empty => Ok(Some(GuestState::new())),
+            SealedState::Sealed(sealed) => {
+                codec::decode_state(&sealer.open(&places::guest_state(self.spec.id), sealed)?).map(Some)
+            }
+        }
     }
 
     /// Opens the parameters.

@@ -128,7 +128,7 @@ impl Round {
     /// Leases these pieces, but for those that turn out to need nothing now. False if the rest has to be read anew.
     fn lease_all(&mut self, tx: &mut Tx<'_>, chosen: Vec<Piece>) -> Result<bool> {
         let ids: Vec<AddonId> = chosen.iter().filter_map(Piece::addon).collect();
-        let mut records = SealedRecord::load_each(tx.conn, &ids)?.into_iter();
+        let mut records = SealedRecord::load_each_for_call(tx.conn, &ids)?.into_iter();
         for piece in chosen {
             let record = piece.addon().and_then(|id| Some((id, records.next()?)));
             let (leased, are_known) = match record {

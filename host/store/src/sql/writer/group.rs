@@ -1,6 +1,7 @@
 //! One group of jobs, from `BEGIN` to the answers.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use larder_domain::ports::StoreError;
 use larder_domain::{StoreTime, WallTime};
@@ -11,7 +12,7 @@ use crate::sql::clock::{CLOCK_SAVE_MS, StoreClock};
 use crate::sql::complaints::Complaints;
 use crate::sql::database::{Conn, Step};
 use crate::sql::error::{Failure, Result};
-use crate::sql::nodes::Own;
+use crate::sql::nodes::{Own, Revision};
 use crate::sql::postgres::{Connector, SCHEMA, STATEMENT_MS_MAX, Time};
 use crate::sql::purge;
 use crate::sql::tx::{Counters, Memory, Tx, find};
@@ -52,6 +53,9 @@ pub(in crate::sql) struct Shared {
     pub(in crate::sql) connector: Connector,
     pub(in crate::sql) time: Time,
     pub(in crate::sql) own: Own,
+    pub(in crate::sql) providers_revision: Revision,
+    /// What that was when this writer's turn began. It stays so until its end.
+    pub(in crate::sql) revision: u64,
     /// The number of the last commit that this writer knows of.
     pub(in crate::sql) commit: u64,
     /// Whether the last commit was one after which is swept.
@@ -72,9 +76,12 @@ impl Committer {
         Self { shared: Some(shared), ..self }
     }
 
-    /// Runs the jobs, commits them and answers them all. Leaves the group empty.
-    pub(super) fn commit(&mut self, group: &mut Vec<Box<dyn Job>>) {
-        let committed = self.try_commit(group).map_err(|Failure(error)| {
+    /// Runs the jobs, and those that have come until it is this writer's turn; commits them and answers them all. Leaves the group empty.
+    pub(super) fn commit(&mut self, group: &mut Vec<Box<dyn Job>>, fill: impl FnOnce(&mut Vec<Box<dyn Job>>)) {
+        let begun = self.begin();
+        // All hear at once of a server that is gone, too.
+        fill(group);
+        let committed = begun.and_then(|()| self.try_commit(group)).map_err(|Failure(error)| {
             match error {
                 StoreError::Storage(_) => self.complaints.hear(&error),
                 // That the server is gone is told once, by whoever finds out.
@@ -116,9 +123,9 @@ impl Committer {
         }
     }
 
+    /// Of a group that was begun.
     fn try_commit(&mut self, group: &mut [Box<dyn Job>]) -> Result<()> {
-        let mut moment = self.begin()?;
-        let mut written = self.conn.changes();
+        let (mut moment, mut written) = (self.moment(), self.conn.changes());
         if self.read_ahead(group).is_ok() && self.run_together(group, moment) {
             match self.end(moment, written) {
                 // A server has said of one job's statement only now that it failed.
@@ -127,8 +134,8 @@ impl Committer {
             }
         }
         self.roll_back()?;
-        moment = self.begin()?;
-        written = self.conn.changes();
+        self.begin()?;
+        (moment, written) = (self.moment(), self.conn.changes());
         // The failure of each is to be known before the next one runs.
         self.conn.let_wait(false);
         for job in group {
@@ -148,9 +155,11 @@ impl Committer {
             Some(_) => self.save_for_others(moment.0, self.conn.changes() > written)?,
             None => self.save(moment.0)?,
         };
+        let still_its_turn = Instant::now();
         self.conn.step(Step::Commit)?;
         self.saved = saved;
         if let Some(shared) = &mut self.shared {
+            shared.providers_revision.was(still_its_turn, shared.revision);
             let Shared { commit, no_sweep_before, .. } = *shared;
             let is_own = self.conn.changes() > written;
             shared.is_to_sweep = is_own && commit.is_multiple_of(SWEEP_EVERY_COMMITS) && commit >= no_sweep_before;
@@ -159,10 +168,9 @@ impl Committer {
     }
 
     /// Begins a group. On a server it waits here for its turn, and reads what it can't be sure of.
-    fn begin(&mut self) -> Result<Moment> {
+    fn begin(&mut self) -> Result<()> {
         let Some(shared) = &mut self.shared else {
-            self.conn.step(Step::BeginWriting)?;
-            return Ok((self.clock.now(), self.clock.wall()));
+            return self.conn.step(Step::BeginWriting);
         };
         if self.conn.is_lost() {
             self.conn = shared.connector.writer_again(&shared.own.name)?;
@@ -171,16 +179,17 @@ impl Committer {
         self.conn.step(Step::BeginWriting)?;
         let sql = "SELECT clock_ms, last_token, last_entry, last_line, last_commit,
                    CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) - clock_zero_ms,
-                   (SELECT oldest FROM schema_version) FROM installation FOR UPDATE";
-        let (saved, counters, commit, servers, oldest) = find(&self.conn, sql, (), |row| {
+                   providers_revision, (SELECT oldest FROM schema_version) FROM installation FOR UPDATE";
+        let (saved, counters, commit, servers, revision, oldest) = find(&self.conn, sql, (), |row| {
             let time = row.time()?;
             let counters = Counters { token: row.uint()?, entry: row.uint()?, line: row.uint()? };
-            Ok((time, counters, row.uint()?, row.take::<i64>()?, row.take::<usize>()?))
+            Ok((time, counters, row.uint()?, row.take::<i64>()?, row.uint()?, row.take::<usize>()?))
         })?
         .ok_or_else(|| Failure::corrupt("no word of whose it is"))?;
         if oldest > SCHEMA {
             return Err(shared.connector.is_outdated(oldest));
         }
+        shared.revision = revision;
         if commit != shared.commit {
             // It was not known what became of the last commit, or somebody else has been here since.
             (shared.commit, self.memory.counters) = (commit, counters);
@@ -203,7 +212,12 @@ impl Committer {
                 self.clock.hear(saved.max(StoreTime(servers.max(0).unsigned_abs())));
             }
         }
-        Ok((self.clock.now().max(saved), self.clock.wall()))
+        Ok(())
+    }
+
+    /// Not before anything that its jobs have seen.
+    fn moment(&self) -> Moment {
+        (self.clock.now().max(self.saved.0), self.clock.wall())
     }
 
     /// Stores the time and the counters, and that there was one more commit.
@@ -290,7 +304,7 @@ impl Committer {
     /// Stores the time a last time, so that the next run goes on from here.
     pub(super) fn close(mut self) {
         self.saved.0 = StoreTime::default();
-        self.commit(&mut Vec::new());
+        self.commit(&mut Vec::new(), |_| ());
         self.conn.close();
     }
 }
