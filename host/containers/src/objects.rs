@@ -15,6 +15,7 @@ use futures_util::StreamExt as _;
 use larder_domain::docker::ObjectKind;
 use larder_domain::ids::{AddonId, InstallationId};
 use larder_domain::ports::engine::{ContainerState, EngineError, Found, Owner};
+use tokio::time::sleep;
 
 use crate::engine::filters;
 use crate::error::Trouble;
@@ -26,6 +27,12 @@ const TAKEN: [&str; 2] = ["port is already allocated", "address already in use"]
 
 /// What engines say of a network that has no address left.
 pub(crate) const FULL: &str = "no available IP";
+
+/// How a container ends that is killed, also by the system for want of memory (128 and SIGKILL's number).
+const KILLED: i64 = 137;
+
+/// How long an engine may take to hear that it was for want of memory: word of that comes on a way of its own.
+const REASON_WAIT: Duration = Duration::from_millis(250);
 
 /// All objects of an installation, or of an addon.
 pub(crate) async fn list(
@@ -95,6 +102,15 @@ pub(crate) async fn start(session: Session, full_name: &str) -> Result<(), Troub
 
 /// How a container is doing.
 pub(crate) async fn state(session: Session, full_name: &str) -> Result<Option<ContainerState>, Trouble> {
+    let state = state_now(&session, full_name).await?;
+    if state != Some(ContainerState::Exited { code: KILLED, out_of_memory: false }) {
+        return Ok(state);
+    }
+    sleep(REASON_WAIT).await;
+    state_now(&session, full_name).await
+}
+
+async fn state_now(session: &Session, full_name: &str) -> Result<Option<ContainerState>, Trouble> {
     let container = match session.docker.inspect_container(full_name, None).await.map_err(Trouble::from) {
         Ok(container) => container,
         Err(trouble) if trouble.is_missing() => return Ok(None),

@@ -94,7 +94,7 @@ pub(crate) async fn run(data_dir: PathBuf, args: ServeArgs) -> anyhow::Result<()
     limits::raise_open_files();
     let engines = engines::configured(args.engine)?;
     let dir = DataDir::prepare(&data_dir)?;
-    dir.refuse_lost_key()?;
+    dir.refuse_losses()?;
     let sealer = Arc::new(KeyfileSealer::from_file_or_create(&dir.key_file())?);
     let artefacts = ArtefactDir { path: dir.artefacts(), key: sealer.derived_key("artefacts")? };
     // This very program, even if its file has been replaced since.

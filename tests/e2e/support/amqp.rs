@@ -50,8 +50,11 @@ impl Amqp {
         let plain = format!("\0{}\0{}", url.username(), url.password().unwrap());
         let plain = [&u32::try_from(plain.len()).unwrap().to_be_bytes(), plain.as_bytes()].concat();
         amqp.send(START_OK, &[&[0; 4][..], &short("PLAIN"), &plain, &short("en_US")].concat())?;
-        let (_, proposed) = amqp.receive(&[TUNE])?;
-        amqp.send(TUNE_OK, &proposed)?;
+        let (_, mut agreed) = amqp.receive(&[TUNE])?;
+        // Nobody here says that he lives while he has nothing to say.
+        agreed.truncate(agreed.len().saturating_sub(2));
+        agreed.extend([0, 0]);
+        amqp.send(TUNE_OK, &agreed)?;
         amqp.ask(OPEN, &[&short(&url.path()[1..])[..], &[0, 0]].concat(), OPEN_OK)?;
         amqp.channel = 1;
         amqp.ask(CHANNEL_OPEN, &[0], CHANNEL_OPEN_OK)?;

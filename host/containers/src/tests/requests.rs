@@ -1,5 +1,6 @@
 //! What the engine is asked, word for word, and what its answers mean.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use larder_domain::OperationId;
@@ -261,6 +262,20 @@ async fn states_are_told_apart() {
     assert_eq!(state(json!({"Status": "removing"})).await, Ok(Some(ContainerState::Other("removing".into()))));
     assert!(matches!(state(json!({"Status": "dreaming"})).await, Err(EngineError::Failed(_))));
     assert!(matches!(state(Value::Null).await, Err(EngineError::Failed(_))));
+}
+
+#[tokio::test]
+async fn why_a_container_was_killed_may_be_known_a_moment_later() {
+    let looks = AtomicUsize::new(0);
+    let server = Server::start(move |asked| {
+        let is_look = asked.what.ends_with("/json");
+        let told = is_look && looks.fetch_add(1, Ordering::SeqCst) > 0;
+        let state = json!({"Status": "exited", "ExitCode": 137, "OOMKilled": told});
+        is_look.then(|| Answer::Json(200, json!({ "State": state })))
+    });
+    let state = server.engine(patient()).state("c").await;
+    assert_eq!(state, Ok(Some(ContainerState::Exited { code: 137, out_of_memory: true })));
+    assert_eq!(server.asked().len(), 2);
 }
 
 #[tokio::test]

@@ -106,10 +106,10 @@ fn unfit(broken: &Broken) -> Failure {
         .or_help("compare `larder --version` with the server's, and see what stands between")
 }
 
-/// A closed pipe is no whole backup either, but whoever closed it knows.
+/// Also where a reader has seen enough: what it has is no backup, and a script that keeps it is to know.
 fn lost(error: io::Error) -> Failure {
-    let kind = if error.kind() == io::ErrorKind::BrokenPipe { Kind::ReaderGone } else { Kind::Failed };
-    Failure::new(kind, "output_lost", format!("the backup could not be written: {error}"))
+    let failure = Failure::new(Kind::Failed, "output_lost", format!("the backup could not be written: {error}"));
+    failure.or_help("what was written is no whole backup: remove it, see to it that there is room, and try again")
 }
 
 fn tell(context: &Context, args: &BackupArgs, got: &Got, to_stdout: bool) -> Result<()> {

@@ -15,6 +15,8 @@ use zeroize::Zeroizing;
 const TOKEN_BYTES: usize = 32;
 /// What it begins with.
 const TOKEN_PREFIX: &str = "larder_";
+/// The file that holds it.
+const TOKEN: &str = "admin.token";
 /// The file with the names of the shipped providers that were installed once.
 const INSTALLED_ONCE: &str = "shipped-providers";
 
@@ -72,7 +74,11 @@ impl DataDir {
 
     /// The admin token, made at the first start.
     pub(super) fn admin_token(&self) -> anyhow::Result<Zeroizing<String>> {
-        let path = self.0.join("admin.token");
+        let path = self.0.join(TOKEN);
+        // To open a pipe is to wait until somebody writes into it.
+        if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+            anyhow::bail!("{} is no file; remove it, and the next start makes a new token", path.display());
+        }
         match fs::read_to_string(&path).map(Zeroizing::new) {
             // Nothing else can be sent in a header.
             Ok(text) if text.trim().len() >= TOKEN_BYTES && text.trim().bytes().all(|byte| byte.is_ascii_graphic()) => {
@@ -92,18 +98,29 @@ impl DataDir {
         token.push_str(TOKEN_PREFIX);
         let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
         token.extend(digits.filter_map(|digit| char::from_digit(digit.into(), 16)));
-        self.write_private("admin.token", &Zeroizing::new(format!("{}\n", *token)))?;
+        self.write_private(TOKEN, &Zeroizing::new(format!("{}\n", *token)))?;
         Ok(token)
     }
 
-    /// A database whose key is gone can't be opened with a new one: nothing is made then that looks like the right key.
-    pub(super) fn refuse_lost_key(&self) -> anyhow::Result<()> {
+    /// A database whose key is gone can't be opened with a new one: nothing is made then that looks like the right key. Nor is a database
+    /// that was emptied begun anew, as if there had been nothing.
+    pub(super) fn refuse_losses(&self) -> anyhow::Result<()> {
         let (key, database) = (self.key_file(), self.0.join("larder.db"));
-        let is_used = fs::metadata(&database).is_ok_and(|found| found.len() > 0);
+        let length = |path: &Path| fs::metadata(path).map(|found| found.len()).ok();
+        let is_used = length(&database).is_some_and(|bytes| bytes > 0);
         if is_used && !key.try_exists().with_context(|| format!("can't look for {}", key.display()))? {
             anyhow::bail!(
-                "{} is missing, and {} can't be read without it: put it back from a backup",
+                "{} is missing, and {} can't be read without it: put back the copy that you keep of it (no backup has it)",
                 key.display(),
+                database.display()
+            );
+        }
+        // The token is made when the database is there, whose log is not empty either before the first page is in it.
+        let has_log = length(&self.0.join("larder.db-wal")).is_some_and(|bytes| bytes > 0);
+        if length(&database) == Some(0) && !has_log && self.0.join(TOKEN).exists() {
+            anyhow::bail!(
+                "{} is empty, and an installation was here ({TOKEN} is): restore a backup (`larder restore`); or remove the \
+                 empty file to begin anew without any of it",
                 database.display()
             );
         }

@@ -1,7 +1,7 @@
 //! Connections: taken, bounded, and ended at a shutdown.
 //!
 //! Whoever can reach the port can open connections without a token. So their number is bounded, and one that sends no
-//! request is closed after a while. Those beyond are told so and closed, a few at a time, instead of being left to wait: a client
+//! request, or does not read what it asked for, is closed after a while. Those beyond are told so and closed, a few at a time, instead of being left to wait: a client
 //! learns that there is too much to do, and whoever looks after the server still hears how it is.
 
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use larder_api::Crowded;
+use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout};
@@ -33,6 +34,8 @@ pub(super) struct Limits {
     pub(super) crowd_wait: Duration,
     /// How long a connection may be without a whole request header, from its beginning or from the last answer.
     pub(super) header_wait: Duration,
+    /// How long an answer may be there that its client does not read on.
+    pub(super) unread_wait: Duration,
 }
 
 impl Default for Limits {
@@ -42,6 +45,7 @@ impl Default for Limits {
             crowd_max: 64,
             crowd_wait: Duration::from_secs(2),
             header_wait: Duration::from_secs(20),
+            unread_wait: Duration::from_secs(20),
         }
     }
 }
@@ -57,7 +61,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits,
     let mut complaints = Complaints::default();
     loop {
         let (stream, place) = tokio::select! {
-            accepted = accept(&listener, &places, &mut complaints) => accepted,
+            accepted = accept(&listener, &places, limits.unread_wait, &mut complaints) => accepted,
             // An error means that the sender is gone, which is a stop as well.
             _ = stopped.wait_for(|stopped| *stopped) => break,
         };
@@ -138,15 +142,17 @@ impl Complaints {
 }
 
 /// The next connection, once there is a place for it.
-async fn accept(listener: &TcpListener, places: &Places, complaints: &mut Complaints) -> (TcpStream, Place) {
+async fn accept(
+    listener: &TcpListener,
+    places: &Places,
+    unread_wait: Duration,
+    complaints: &mut Complaints,
+) -> (TcpStream, Place) {
     let place = places.next().await;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                // Answers are small and written whole: they need not wait for company.
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%error, "a connection delays what it sends");
-                }
+                set_up(&stream, unread_wait);
                 let place = places.or_better(place);
                 if matches!(place, Place::Crowd(_)) && complaints.are_due() {
                     tracing::warn!("all connections are in use; new ones are turned away until one is closed");
@@ -160,6 +166,18 @@ async fn accept(listener: &TcpListener, places: &Places, complaints: &mut Compla
                 sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+}
+
+fn set_up(stream: &TcpStream, unread_wait: Duration) {
+    // Answers are small and written whole: they need not wait for company.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection delays what it sends");
+    }
+    // What is not read keeps its place for ever else, as the system goes on asking whether there is room for it (tcp(7)).
+    let wait_ms = u32::try_from(unread_wait.as_millis()).unwrap_or(u32::MAX);
+    if let Err(error) = sockopt::set_tcp_user_timeout(stream, wait_ms) {
+        tracing::debug!(%error, "a connection waits for its client for ever");
     }
 }
 

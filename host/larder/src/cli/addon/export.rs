@@ -95,10 +95,10 @@ async fn copy(response: &mut Response, to: &mut impl Write, spinner: &Spinner) -
     }
 }
 
-/// A closed pipe is how a reader says that it has seen enough.
+/// Also where a reader has seen enough: what it has is not all of the data, and a script that keeps it is to know.
 fn lost(error: io::Error) -> Failure {
-    let kind = if error.kind() == io::ErrorKind::BrokenPipe { Kind::ReaderGone } else { Kind::Failed };
-    Failure::new(kind, "output_lost", format!("the data could not be written: {error}"))
+    let failure = Failure::new(Kind::Failed, "output_lost", format!("the data could not be written: {error}"));
+    failure.or_help("what was written is not whole: remove it, see to it that there is room, and export again")
 }
 
 /// The server's name for the file, if it is one that leads nowhere else.

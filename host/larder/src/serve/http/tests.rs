@@ -14,7 +14,9 @@ async fn start(limits: Limits) -> (SocketAddr, watch::Sender<bool>, JoinHandle<(
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
     let answer = async |crowded: Option<Extension<Crowded>>| if crowded.is_some() { "come back" } else { "yes" };
-    let router = Router::new().route("/", get(answer));
+    // More than the system takes for a client that does not read.
+    let much = get(async || vec![0_u8; 32 * 1024 * 1024]);
+    let router = Router::new().route("/", get(answer)).route("/much", much);
     (address, stop, tokio::spawn(serve(listener, router, limits, stopped)))
 }
 
@@ -40,6 +42,19 @@ async fn one_that_sends_no_request_gives_its_place_to_the_next() {
     let whole = connect(address, "GET / HTTP/1.1\r\nHost: local\r\nConnection: close\r\n\r\n").await;
     assert!(rest(whole).await.ends_with("yes"));
     assert!(!rest(half).await.contains("yes"));
+    stop.send_replace(true);
+    end.await.unwrap();
+}
+
+#[tokio::test]
+async fn one_that_does_not_read_its_answer_gives_its_place_to_the_next() {
+    let unread_wait = Duration::from_millis(200);
+    let limits = Limits { connections_max: 1, crowd_max: 0, unread_wait, ..Limits::default() };
+    let (address, stop, end) = start(limits).await;
+    let deaf = connect(address, "GET /much HTTP/1.1\r\nHost: local\r\n\r\n").await;
+    let next = connect(address, "GET / HTTP/1.1\r\nHost: local\r\nConnection: close\r\n\r\n").await;
+    assert!(rest(next).await.ends_with("yes"));
+    drop(deaf);
     stop.send_replace(true);
     end.await.unwrap();
 }

@@ -27,6 +27,10 @@ pub fn claim(dir: &Path) -> Result<File, OpenError> {
         tracing::warn!(%error, dir = %dir.display(), "the data directory could not be closed to others");
     }
     let path = dir.join(LOCK);
+    if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
+        // It is written into: whatever else it leads to is not ours.
+        return Err(failed("locked", &path)(io::Error::other("it is no file of its own; remove it")));
+    }
     let mut file = private(&path).map_err(failed("opened", &path))?;
     match file.try_lock() {
         Ok(()) => {}
