@@ -81,18 +81,23 @@ async fn a_statement_that_fails_at_the_end_of_a_large_group_fails_alone() {
     }
 }
 
-/// How many commits there have been.
-fn commits(client: &mut Client) -> i64 {
-    client.query_one("SELECT last_commit FROM installation", &[]).unwrap().get(0)
+/// A number that the server knows.
+fn number(url: &str, sql: &'static str) -> i64 {
+    let url = url.to_owned();
+    let asking = thread::spawn(move || Client::connect(&url, NoTls).unwrap().query_one(sql, &[]).unwrap().get(0));
+    asking.join().unwrap()
 }
+
+const COMMITS: &str = "SELECT last_commit FROM installation";
+const WAITING: &str =
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
 
 #[tokio::test]
 async fn what_comes_while_a_writer_waits_for_its_turn_is_written_in_that_turn() {
     let Some(url) = database() else { return };
     let world = world(&url);
     let app = world.app("shop").await;
-    let mut client = Client::connect(&url, NoTls).unwrap();
-    let before = commits(&mut client);
+    let before = number(&url, COMMITS);
     let (holder, go) = holding(&url);
     let set = |number: usize| {
         let patch = vec![(format!("A{number}").parse().unwrap(), Some(SecretString::new("x")))];
@@ -100,8 +105,7 @@ async fn what_comes_while_a_writer_waits_for_its_turn_is_written_in_that_turn() 
     };
     let mut first = Box::pin(set(0));
     assert!(poll_fn(|cx| Poll::Ready(first.as_mut().poll(cx).is_pending())).await);
-    let waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while client.query(waiting, &[]).unwrap().is_empty() {}
+    while number(&url, WAITING) == 0 {}
     let mut others = Box::pin(join_all((1..ADDONS).map(set)));
     assert!(poll_fn(|cx| Poll::Ready(others.as_mut().poll(cx).is_pending())).await);
     go.send(()).unwrap();
@@ -110,7 +114,7 @@ async fn what_comes_while_a_writer_waits_for_its_turn_is_written_in_that_turn() 
         other.unwrap().unwrap();
     }
     holder.join().unwrap();
-    assert_eq!(commits(&mut client) - before, 1);
+    assert_eq!(number(&url, COMMITS) - before, 1);
 }
 
 #[tokio::test]
