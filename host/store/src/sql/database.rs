@@ -10,8 +10,11 @@ use rusqlite::{CachedStatement, Connection, Row};
 
 use super::error::{Failure, Result};
 use super::rows::Columns;
-pub(super) use postgres::Session;
+pub(super) use postgres::{About, Session};
 pub(super) use value::{Binds, FromColumn, Owned, ToValue, Value};
+
+/// Sets of values that a server is asked about at once.
+const ALIKE_MAX: usize = postgres::ALIKE_ROWS_MAX;
 
 /// A connection; used by one thread at a time.
 pub(super) enum Conn {
@@ -37,6 +40,14 @@ impl Conn {
         }
     }
 
+    /// The same of a statement that reads and writes nothing but one row about one thing. Those that are alike are one to a server.
+    pub(super) fn write_about(&self, about: About, sql: &str, binds: impl Binds) -> Result<()> {
+        match self {
+            Self::Sqlite(_) => self.write(sql, binds),
+            Self::Postgres(session) => session.write_about(about, sql, value::all(&binds)?),
+        }
+    }
+
     /// Reads the rows that a query finds with each of several values, and says with which. A server is asked for all at once.
     pub(super) fn each_row_of_all<B: Binds>(
         &self,
@@ -53,6 +64,18 @@ impl Conn {
                 }
                 Ok(())
             }),
+            Self::Postgres(session) if all.len() > 1 && postgres::is_query(sql) => {
+                let all = all.iter().map(value::all).collect::<Result<Vec<_>>>()?;
+                for some in (0..all.len()).step_by(ALIKE_MAX) {
+                    let rows = session.query_many(sql, &all[some..all.len().min(some + ALIKE_MAX)])?;
+                    for row in &rows {
+                        let mut columns = Columns::of(row);
+                        let number: usize = columns.take()?;
+                        read(some + number - 1, &mut columns)?;
+                    }
+                }
+                Ok(())
+            }
             Self::Postgres(session) => {
                 let all = all.iter().map(value::all).collect::<Result<Vec<_>>>()?;
                 let found = session.query_each(sql, &all)?;
@@ -246,6 +269,14 @@ impl Prepared<'_> {
         match self {
             Self::Sqlite(mut statement, _) => Ok(statement.raw_execute().map(drop)?),
             Self::Postgres { session, sql, values } => session.write(sql, values),
+        }
+    }
+
+    /// The same of one that reads and writes nothing but one row about one thing.
+    pub(super) fn write_about(self, about: About) -> Result<()> {
+        match self {
+            Self::Sqlite(..) => self.write(),
+            Self::Postgres { session, sql, values } => session.write_about(about, sql, values),
         }
     }
 

@@ -2,7 +2,7 @@
 //! from one group to the next.
 
 use larder_domain::work::Token;
-use larder_domain::{ProviderName, StoreTime, WallTime};
+use larder_domain::{AddonId, ProviderName, StoreTime, WallTime};
 
 use super::ahead::Ahead;
 use super::database::{Binds, Conn};
@@ -49,6 +49,11 @@ impl Tx<'_> {
     /// that it has failed.
     pub(super) fn write(&self, sql: &str, binds: impl Binds) -> Result<()> {
         self.conn.write(sql, binds)
+    }
+
+    /// The same of a statement that reads and writes nothing but one row about one addon.
+    pub(super) fn write_about(&self, addon: AddonId, sql: &str, binds: impl Binds) -> Result<()> {
+        self.conn.write_about(addon.0.into_bytes(), sql, binds)
     }
 
     /// Runs a statement. The number of rows that it changed.

@@ -206,7 +206,8 @@ fn keep_config(tx: &Tx<'_>, addon: AddonId, brought: &Brought) -> Result<()> {
 
 /// Stores all of a provider's state.
 pub(super) fn keep_state(tx: &Tx<'_>, addon: AddonId, sealed: &[u8]) -> Result<()> {
-    tx.write(
+    tx.write_about(
+        addon,
         "INSERT INTO guest_state (addon, value) VALUES (?, ?) ON CONFLICT (addon) DO UPDATE SET value = excluded.value",
         (addon.0.as_bytes(), sealed),
     )?;

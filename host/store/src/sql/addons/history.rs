@@ -41,7 +41,8 @@ pub(super) fn record(tx: &mut Tx<'_>, progress: &mut Progress, entry: &Entry) ->
 pub(super) fn insert(tx: &mut Tx<'_>, addon: AddonId, seq: u64, entry: &Entry) -> Result<()> {
     let id = tx.next_entry();
     let data = serde_json::to_string(&entry.data).map_err(|_| Failure::corrupt("data of a history entry"))?;
-    tx.write(
+    tx.write_about(
+        addon,
         "INSERT INTO history (id, addon, seq, at, kind, message, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (id, addon.0.as_bytes(), seq, tx.wall.0, entry.kind, &entry.message, data),
     )?;

@@ -133,7 +133,7 @@ impl Progress {
                 .put(self.addon.grace.map(|grace| grace.shown.0))?;
         }
         values.put(self.addon.id.0.as_bytes())?;
-        values.write()?;
+        values.write_about(self.addon.id.0.into_bytes())?;
         Ok(())
     }
 }

@@ -4,6 +4,7 @@
 //! with the next thing that is asked, and things asked together go together (PostgreSQL's documentation, "Pipelining"). The server does
 //! them one after the other, and after one that has failed none until the transaction has ended.
 
+mod alike;
 mod pipeline;
 
 use std::cell::{Cell, RefCell};
@@ -14,12 +15,15 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row, Statement};
 
 use super::super::error::{Failure, Result};
 use super::Step;
 use super::value::Owned;
+pub(super) use alike::ALIKE_ROWS_MAX;
+pub(in crate::sql) use alike::About;
+use alike::{Alike, as_arrays, columns, finding, writing};
 use pipeline::{Broken, Later, all_answers};
 
 /// Statements that wait to go with the next one; so many go by themselves.
@@ -33,6 +37,8 @@ pub(in crate::sql) struct Session {
     /// How long an answer may take.
     answer_wait_max: Cell<Duration>,
     prepared: RefCell<HashMap<String, Statement>>,
+    /// The same for many sets of values; none of what can't be said of many.
+    for_many: RefCell<HashMap<String, Option<Statement>>>,
     changes: Cell<u64>,
     /// Go with the next that is asked.
     later: RefCell<Vec<Later>>,
@@ -48,10 +54,10 @@ impl Session {
     /// A session over a connection that this runtime drives.
     pub(in crate::sql) fn new(client: Client, runtime: Runtime, answer_wait_max: Duration) -> Self {
         let (runtime, answer_wait_max) = (RefCell::new(Some(runtime)), Cell::new(answer_wait_max));
-        let (prepared, changes) = (RefCell::default(), Cell::new(0));
+        let (prepared, for_many, changes) = (RefCell::default(), RefCell::default(), Cell::new(0));
         let (later, may_wait) = (RefCell::default(), Cell::new(true));
         let (is_open, can_go_on) = (Cell::new(false), Cell::new(false));
-        Self { client, runtime, answer_wait_max, prepared, changes, later, may_wait, is_open, can_go_on }
+        Self { client, runtime, answer_wait_max, prepared, for_many, changes, later, may_wait, is_open, can_go_on }
     }
 
     /// Waits so long for each answer from now on.
@@ -92,6 +98,34 @@ impl Session {
         if are_many { self.ask_all(empty::<Ready<_>>()).map(|_: Vec<()>| ()) } else { Ok(()) }
     }
 
+    /// The same of what is about one thing alone. With others like it that are about something else it is one statement, if nothing comes
+    /// between that could be about the same.
+    pub(super) fn write_about(&self, about: About, sql: &str, values: Vec<Owned>) -> Result<()> {
+        if !self.may_wait.get() || !self.is_open.get() {
+            return self.execute(sql, &values).map(drop);
+        }
+        // Asked first, as that sends what waits.
+        let one = self.prepared(sql)?;
+        let Some(many) = self.prepared_for_many(sql, &one, writing)? else { return self.write(sql, values) };
+        self.changes.set(self.changes.get() + 1);
+        let mut later = self.later.borrow_mut();
+        let before = later.iter_mut().rev().map_while(|it| match it {
+            Later::Alike(alike) if !alike.is_about(&about) => Some(alike),
+            _ => None,
+        });
+        match before.into_iter().find(|alike| alike.has_room_for(sql)) {
+            Some(alike) => alike.take(about, values),
+            None => {
+                let mut alike = Alike::new(sql, one, many);
+                alike.take(about, values);
+                later.push(Later::Alike(alike));
+            }
+        }
+        let are_many = later.len() >= LATER_STATEMENTS_MAX;
+        drop(later);
+        if are_many { self.ask_all(empty::<Ready<_>>()).map(|_: Vec<()>| ()) } else { Ok(()) }
+    }
+
     pub(super) fn execute(&self, sql: &str, values: &[Owned]) -> Result<usize> {
         let statement = self.prepared(sql)?;
         let changed = self.ask(self.client.execute(&statement, &as_parameters(values)))?;
@@ -109,7 +143,16 @@ impl Session {
         Ok(rows)
     }
 
-    /// The rows that one query finds with each of these values.
+    /// The rows that one query finds with many sets of values, each with the set's number before its columns, from 1 on.
+    pub(super) fn query_many(&self, sql: &str, all: &[Vec<Owned>]) -> Result<Vec<Row>> {
+        let one = self.prepared(sql)?;
+        let many = self.prepared_for_many(sql, &one, |sql, types| Some(finding(sql, types)))?;
+        let many = many.ok_or_else(|| Failure::database("a query that can't be asked of many".to_owned()))?;
+        let columns = columns(all);
+        self.ask(self.client.query(&many, &as_arrays(&columns)))
+    }
+
+    /// The rows that one statement finds with each of these values.
     pub(super) fn query_each(&self, sql: &str, all: &[Vec<Owned>]) -> Result<Vec<Vec<Row>>> {
         let statement = self.prepared(sql)?;
         let parameters: Vec<_> = all.iter().map(|values| as_parameters(values)).collect();
@@ -181,6 +224,23 @@ impl Session {
         Ok(statement)
     }
 
+    fn prepared_for_many(
+        &self,
+        sql: &str,
+        one: &Statement,
+        said_of_many: impl Fn(&str, &[Type]) -> Option<String>,
+    ) -> Result<Option<Statement>> {
+        if let Some(many) = self.for_many.borrow().get(sql) {
+            return Ok(many.clone());
+        }
+        let many = match said_of_many(sql, one.params()) {
+            Some(many) => Some(self.ask(self.client.prepare(&many))?),
+            None => None,
+        };
+        self.for_many.borrow_mut().insert(sql.to_owned(), many.clone());
+        Ok(many)
+    }
+
     fn ask<T>(&self, asked: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T> {
         let mut answers = self.ask_all([asked])?;
         answers.pop().ok_or_else(|| Failure::unreachable("it did not answer"))
@@ -231,7 +291,7 @@ impl Drop for Session {
     }
 }
 
-fn is_query(sql: &str) -> bool {
+pub(super) fn is_query(sql: &str) -> bool {
     sql.starts_with("SELECT") || sql.starts_with("WITH")
 }
 

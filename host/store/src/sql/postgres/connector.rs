@@ -97,10 +97,12 @@ impl Connector {
         }
     }
 
+    /// Each statement is written for an index that finds a few rows. A plan is made once, often when the tables are empty yet, and kept.
     fn writing(&self) -> Result<Conn> {
         self.session(&format!(
             "SET idle_in_transaction_session_timeout = {GROUP_IDLE_MS_MAX}; SET lock_timeout = {TURN_WAIT_MS_MAX};
-             SET synchronous_commit = on"
+             SET synchronous_commit = on; SET jit = off; SET plan_cache_mode = force_generic_plan;
+             SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
         ))
     }
 

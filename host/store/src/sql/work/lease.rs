@@ -192,7 +192,9 @@ impl Round {
     fn lease(&self, tx: &mut Tx<'_>, piece: Piece) -> Result<Lease> {
         let Piece { provider, kind, subject, .. } = piece;
         let (token, until) = (tx.next_token(), tx.now.plus_ms(LEASE_MS));
-        tx.write(
+        plan::write_about(
+            tx,
+            &subject,
             "UPDATE work SET lease_owner = ?1, lease_until = ?2, lease_token = ?3, token = ?3, poked = FALSE
              WHERE subject = ?4 AND kind = ?5",
             (self.owner.0.as_bytes(), until.0, token.0, subject.to_string(), kind.as_str()),

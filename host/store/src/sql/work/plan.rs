@@ -11,6 +11,7 @@ use larder_domain::ports::StoreError;
 use larder_domain::work::{Lease, Subject, WorkKind};
 use larder_domain::{AddonId, EngineName, Next, ProviderName, StoreTime};
 
+use crate::sql::database::Binds;
 use crate::sql::error::Result;
 use crate::sql::tx::Tx;
 
@@ -147,7 +148,9 @@ pub(in crate::sql) fn free(
     is_poked: bool,
 ) -> Result<()> {
     tx.memory.ahead.forget_subject(subject);
-    tx.write(
+    write_about(
+        tx,
+        subject,
         "UPDATE work SET due = CASE WHEN poked AND due < ?1 THEN due ELSE ?1 END, poked = FALSE, lease_owner = NULL, lease_until = NULL,
              lease_token = NULL WHERE subject = ?2 AND kind = ?3",
         (due.0, subject.to_string(), kind.as_str()),
@@ -168,6 +171,14 @@ pub(in crate::sql) fn release(tx: &mut Tx<'_>, lease: &Lease, due: StoreTime) ->
         (due.0, lease.subject.to_string(), lease.kind.as_str(), lease.token.0),
     )?;
     Ok(())
+}
+
+/// Runs a statement that reads and writes nothing but one row of `work`.
+pub(super) fn write_about(tx: &Tx<'_>, subject: &Subject, sql: &str, binds: impl Binds) -> Result<()> {
+    match subject {
+        Subject::Addon(addon) | Subject::Objects(addon) => tx.write_about(*addon, sql, binds),
+        Subject::Version(..) => tx.write(sql, binds),
+    }
 }
 
 /// Tells those who look for due work that there may be some.

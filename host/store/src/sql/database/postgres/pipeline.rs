@@ -9,6 +9,7 @@ use futures_util::future::{MaybeDone, maybe_done};
 use tokio::time::timeout;
 use tokio_postgres::{Client, Error, Statement};
 
+use super::alike::Alike;
 use super::as_parameters;
 use crate::sql::database::value::Owned;
 
@@ -16,6 +17,7 @@ use crate::sql::database::value::Owned;
 pub(super) enum Later {
     Words(&'static str),
     Prepared(Statement, Vec<Owned>),
+    Alike(Alike),
 }
 
 impl Later {
@@ -23,6 +25,7 @@ impl Later {
         match self {
             Self::Words(sql) => client.batch_execute(sql).await,
             Self::Prepared(statement, values) => client.execute(statement, &as_parameters(values)).await.map(drop),
+            Self::Alike(alike) => alike.run(client).await.map(drop),
         }
     }
 }
