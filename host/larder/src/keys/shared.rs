@@ -74,8 +74,13 @@ async fn look_after(store: Weak<SqlStore>, asked: Arc<Notify>) {
     let mut at_start = true;
     while let Some(store) = store.upgrade() {
         match store.key_driving(at_start).await {
-            Ok(Some(driving)) => drive(driving).await,
-            Ok(None) => at_start = false,
+            Ok(driving) => {
+                // What stops after that waits for somebody to ask.
+                at_start = false;
+                if let Some(driving) = driving {
+                    drive(driving).await;
+                }
+            }
             Err(error) => tracing::debug!(%error, "it can't be said whether the key is to be rotated"),
         }
         drop(store);
