@@ -4,6 +4,7 @@
 mod chaos;
 mod cluster;
 mod engines;
+mod keys;
 
 use std::time::{Duration, Instant};
 

@@ -89,6 +89,12 @@ fn told(standing: Standing) -> Standing {
                 "another server runs under this node's name, and this one writes no more: stop one of them"
             );
         }
+        Standing::OtherKey => {
+            tracing::error!(
+                "the installation's key was rotated while this node was away, and it takes no more work: stop it, copy `sealing.key` from the data directory of \
+                 a node that works, and start it again"
+            );
+        }
     }
     standing
 }

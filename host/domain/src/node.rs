@@ -16,6 +16,8 @@ named! {
         Working = "working",
         /// It takes no more work, and ends what it has.
         Draining = "draining",
+        /// The installation is sealed with another key than it has, and it takes no more work.
+        OtherKey = "other_key",
         /// It was not heard of for too long.
         Gone = "gone",
     }
@@ -38,6 +40,8 @@ pub struct Node {
     pub silent_ms: u64,
     /// Whether it is to take no more work.
     pub is_draining: bool,
+    /// Whether its key is none that the installation is sealed with.
+    pub has_other_key: bool,
     /// The engines that it reaches, in order of names.
     pub engines: Vec<EngineName>,
     /// How many pieces of work it has leased.
@@ -48,10 +52,11 @@ impl Node {
     /// How it does.
     #[must_use]
     pub const fn state(&self) -> NodeState {
-        match (self.silent_ms >= SILENT_MS_MAX, self.is_draining) {
-            (true, _) => NodeState::Gone,
-            (false, true) => NodeState::Draining,
-            (false, false) => NodeState::Working,
+        match (self.silent_ms >= SILENT_MS_MAX, self.has_other_key, self.is_draining) {
+            (true, _, _) => NodeState::Gone,
+            (false, true, _) => NodeState::OtherKey,
+            (false, false, true) => NodeState::Draining,
+            (false, false, false) => NodeState::Working,
         }
     }
 }

@@ -35,7 +35,7 @@ use shutdown::Signals;
 
 use crate::backup::DataSource;
 use crate::cli::duration;
-use crate::keys::KeyKeeper;
+use crate::keys::{OwnKeys, SharedKeys};
 
 /// How long open connections may go on after a shutdown was asked for.
 const CONNECTION_GRACE: Duration = Duration::from_secs(2);
@@ -169,9 +169,9 @@ async fn with_upkeep(
     let backups = Arc::new(DataSource::new(dir.path(), Arc::clone(&store), Arc::clone(&sealer)));
     let control = control.with_backups(backups);
     if !store.is_embedded() {
-        return Ok(control);
+        return Ok(control.with_keys(Arc::new(SharedKeys::start(store, sealer))));
     }
-    let keys = KeyKeeper::new(dir.path(), dir.key_file(), store, sealer);
+    let keys = OwnKeys::new(dir.path(), store, sealer);
     keys.go_on().await?;
     Ok(control.with_keys(Arc::new(keys)))
 }

@@ -7,6 +7,11 @@ use larder_domain::{AddonId, AppName, EngineName, ProviderName, VariableName};
 /// Where a store keeps a value that proves that the key is the right one.
 pub(crate) const KEY_CHECK: &str = "installation/key_check";
 
+/// A key on its way to other nodes.
+pub(crate) fn key(name: &str) -> String {
+    format!("key/{name}")
+}
+
 pub(crate) fn parameters(addon: AddonId) -> String {
     format!("addon/{addon}/parameters")
 }

@@ -8,14 +8,20 @@
 mod keyfile;
 mod ring;
 mod rotation;
+mod source;
 
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use larder_domain::ports::{SealError, Sealer};
 use zeroize::Zeroizing;
 
 pub use keyfile::KeyError;
+pub(crate) use ring::sealed_by;
 use ring::{Key, Ring};
+pub(crate) use rotation::{LearnError, Offer};
+use source::Asking;
+pub(crate) use source::KeySource;
 
 /// The bytes of a key.
 const KEY_BYTES: usize = 32;
@@ -32,17 +38,21 @@ pub(crate) const SEALED_BYTES_MIN: usize = PREFIX_BYTES + NONCE_BYTES + TAG_BYTE
 pub struct KeyfileSealer {
     /// Changed by a rotation alone.
     ring: RwLock<Arc<Ring>>,
+    /// Where the keys stand; none if they are in memory only.
+    file: Option<PathBuf>,
+    /// Where a key is asked for that is not among them.
+    asking: Asking,
 }
 
 impl KeyfileSealer {
     /// Seals with this key. The cipher's own copy is wiped when it is dropped.
     #[must_use]
     pub fn from_key(key: &[u8; KEY_BYTES]) -> Self {
-        Self::of(Ring::new(Key::new(Zeroizing::new(*key)), vec![]))
+        Self::of(Arc::new(Ring::new(Key::new(Zeroizing::new(*key)), vec![])), None)
     }
 
-    fn of(ring: Ring) -> Self {
-        Self { ring: RwLock::new(Arc::new(ring)) }
+    fn of(ring: Arc<Ring>, file: Option<PathBuf>) -> Self {
+        Self { ring: RwLock::new(ring), file, asking: Asking::default() }
     }
 
     fn ring(&self) -> Arc<Ring> {
@@ -52,7 +62,7 @@ impl KeyfileSealer {
     /// The same with the keys that it has now, whatever becomes of them.
     #[must_use]
     pub fn as_it_is(&self) -> Self {
-        Self { ring: RwLock::new(self.ring()) }
+        Self::of(self.ring(), None)
     }
 
     /// Names the key that it seals with, and tells nothing about it.
@@ -85,8 +95,11 @@ impl Sealer for KeyfileSealer {
     }
 
     fn open(&self, place: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
-        let ring = self.ring();
-        ring.keys().find(|key| sealed.starts_with(&key.prefix())).ok_or(SealError)?.open(place, sealed)
+        if let Some(key) = self.ring().key_of(sealed) {
+            return key.open(place, sealed);
+        }
+        // Another node may have begun to rotate.
+        self.ask_for_key_of(sealed).and_then(|ring| ring.key_of(sealed)?.open(place, sealed).ok()).ok_or(SealError)
     }
 }
 

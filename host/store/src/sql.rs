@@ -45,9 +45,11 @@ use std::sync::{Arc, Mutex};
 use larder_domain::ports::{Sealer, Store};
 use larder_domain::{InstallationId, StoreTime, WallTime};
 
+use crate::KeyfileSealer;
 pub use adopt::{AdoptError, adopt_database, check_database};
 pub use memory::MemoryDatabase;
 pub use open::{OpenError, claim};
+pub use postgres::keys::{Driven, KeyDriving, KeyRotation, KeyStop, RotationRefused};
 pub use postgres::{Progress, RelocateError, Relocated, Relocation, Return, Server, Time};
 pub use reseal::Resealing;
 
@@ -59,6 +61,8 @@ pub struct SqlStore {
     pokes: watch::Pokes,
     clock: clock::StoreClock,
     sealer: Arc<dyn Sealer>,
+    /// The same, where the nodes of an installation have it be another key together.
+    keyfile: Option<Arc<KeyfileSealer>>,
     installation: InstallationId,
     own: nodes::Own,
     /// What was said of this node, to be said again if it was forgotten.

@@ -74,6 +74,22 @@ impl Cluster {
         (Ok(self.nodes[0].host.another(&all)), None)
     }
 
+    /// What a server says that is started with this key, and does not come to serve.
+    pub(super) fn refused(&self, name: &str, key: &str) -> String {
+        let (words, dir) = (database::words(&self.server), TempDir::new().unwrap());
+        std::fs::write(dir.path().join("sealing.key"), key).unwrap();
+        let mut serve = Command::new(env!("CARGO_BIN_EXE_larder"));
+        serve.args(["serve", "--listen", "127.0.0.1:0", "--engine", "none", "--node-name", name, "--data-dir"]);
+        let said = serve.arg(dir.path()).args(words).output().unwrap();
+        assert!(!said.status.success());
+        String::from_utf8(said.stderr).unwrap()
+    }
+
+    /// All that the database holds, as SQL.
+    pub(super) fn dump(&self) -> String {
+        self.server.dump("larder")
+    }
+
     /// The nodes, as one of them knows them.
     pub(super) async fn list(&self, at: usize) -> Vec<Value> {
         let listed = self.nodes[at].host.get("/v1/nodes").await.expect(200);

@@ -31,6 +31,9 @@ pub(super) async fn readyz(State(api): State<Shared>) -> Result<Json<Value>, Pro
         Ok(Ok(Standing::Replaced)) => {
             Err(not_ready("another server runs under this node's name, and this one writes no more"))
         }
+        Ok(Ok(Standing::OtherKey)) => Err(not_ready(
+            "the installation's key was rotated while this node was away: stop it, copy `sealing.key` from a node that works, and start it again",
+        )),
         Ok(Err(error)) => {
             tracing::warn!(error = causes(&error), "the host is not ready");
             Err(not_ready("the store can't be read"))

@@ -12,7 +12,7 @@ use crate::views::KeyView;
 
 /// `GET /v1/key`
 pub(super) async fn show(State(api): State<Shared>, _: NoQuery) -> Result<Response, Problem> {
-    Ok(Json(KeyView::from(&api.control.keys()?)).into_response())
+    Ok(Json(KeyView::from(&api.control.keys().await?)).into_response())
 }
 
 /// `POST /v1/key/rotate`

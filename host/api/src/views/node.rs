@@ -9,7 +9,7 @@ use crate::time::Timestamp;
 #[derive(Serialize)]
 pub(crate) struct NodeView<'a> {
     name: &'a str,
-    /// `working`, `draining` or `gone`.
+    /// `working`, `draining`, `other_key` or `gone`.
     state: &'static str,
     url: &'a str,
     version: &'a str,

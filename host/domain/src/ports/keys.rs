@@ -2,6 +2,8 @@
 
 use async_trait::async_trait;
 
+use super::StoreError;
+
 /// How keys stand. Names of keys tell nothing about them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyState {
@@ -15,22 +17,31 @@ pub struct KeyState {
     pub resealed: u64,
     /// How many there were to be sealed anew then.
     pub of: u64,
-    /// Why it does not go on.
+    /// Why it does not go on, or what it waits for.
     pub trouble: Option<String>,
     /// Whether what the keys of before have sealed may still stand where nothing reads it, until the next start.
     pub has_remnants: bool,
 }
 
-/// The keys can't be changed.
+/// The keys can't be changed, or it can't be said how they stand.
 #[derive(Debug, thiserror::Error)]
-#[error("the key could not be rotated")]
-pub struct KeysError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+pub enum KeysError {
+    /// Something that a person can mend is in the way.
+    #[error("{0}")]
+    Refused(String),
+    /// It failed.
+    #[error("the key could not be rotated")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
 
 /// Keeps the keys.
 #[async_trait]
 pub trait Keys: Send + Sync + 'static {
     /// How they stand.
-    fn state(&self) -> KeyState;
+    async fn state(&self) -> Result<KeyState, KeysError>;
 
     /// Begins to rotate: answers when the new key is there and seals. The rest goes on by itself. One that is under way, or was broken off, goes
     /// on in its place.

@@ -145,7 +145,7 @@ async fn a_backup_of_a_rotation_under_way_needs_both_keys_and_goes_on_with_it() 
     let (dir, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (both, to) = (dir.path().join("sealing.key"), to.path().join("restored"));
     let sealer = Arc::new(KeyfileSealer::from_file_or_create(&both).unwrap());
-    sealer.add_key(&both).unwrap();
+    sealer.add_key().unwrap();
     let backup = backed_up(dir.path(), &sealer).await;
     let one = dir.path().join("one.key");
     for line in std::fs::read_to_string(&both).unwrap().lines() {

@@ -95,9 +95,13 @@ fn what_else(context: &Context, state: &KeyState, old: &str) {
 }
 
 fn doing(state: &KeyState) -> String {
-    match state.old.is_empty() {
-        true => "compacting the database".to_owned(),
-        false => format!("sealing anew: {} of {}", state.resealed.min(state.of), text::count(state.of, "value")),
+    match (&state.trouble, state.old.is_empty()) {
+        (Some(trouble), _) => text::line(trouble),
+        (None, true) => "compacting the database".to_owned(),
+        (None, false) if state.of == 0 => "waiting until all nodes have the new key".to_owned(),
+        (None, false) => {
+            format!("sealing anew: {} of {}", state.resealed.min(state.of), text::count(state.of, "value"))
+        }
     }
 }
 

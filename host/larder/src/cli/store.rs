@@ -240,6 +240,10 @@ const fn told(error: &RelocateError) -> (&'static str, &'static str) {
             "rotating",
             "start the server on DIR without --database and wait until `larder key status` says that there is one key",
         ),
+        RelocateError::RotatingThere => (
+            "rotating",
+            "start a server with --database and DIR as its data directory, wait until `larder key status` says that there is one key, and stop it then",
+        ),
         RelocateError::Foreign => ("foreign", "make a database of its own: CREATE DATABASE larder"),
         RelocateError::Occupied { is_same: true } => {
             ("not_empty", "if it was moved before, start the server with --database; otherwise make another database")

@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
-use larder_domain::ports::Sealer;
 use larder_domain::{NodeName, SecretString};
 use larder_sandbox::Roots;
-use larder_store::{Server, SqlStore, SystemClock, Time, claim};
+use larder_store::{KeyfileSealer, Server, SqlStore, SystemClock, Time, claim};
 
 use super::files::DataDir;
 
@@ -50,7 +49,7 @@ pub(super) fn open(
     args: DatabaseArgs,
     dir: &DataDir,
     roots: &Roots,
-    sealer: Arc<dyn Sealer>,
+    sealer: Arc<KeyfileSealer>,
 ) -> anyhow::Result<Opened> {
     let clock = Arc::new(SystemClock::new());
     let Some(url) = args.database else {

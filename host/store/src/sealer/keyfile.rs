@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -89,7 +90,7 @@ fn parse(path: &Path, text: &str) -> Result<KeyfileSealer, KeyError> {
     let keys: Option<Vec<Key>> = text.lines().filter(|line| !line.trim().is_empty()).map(parse_key).collect();
     let mut keys = keys.filter(|keys| keys.len() <= KEYS_MAX).unwrap_or_default().into_iter();
     let current = keys.next().ok_or_else(|| KeyError::Malformed { path: path.to_owned() })?;
-    Ok(KeyfileSealer::of(Ring::new(current, keys.collect())))
+    Ok(KeyfileSealer::of(Arc::new(Ring::new(current, keys.collect())), Some(path.to_owned())))
 }
 
 fn parse_key(line: &str) -> Option<Key> {

@@ -6,7 +6,7 @@ use larder_domain::ports::SealError;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::{FORMAT, KEY_BYTES, KEY_ID_BYTES, NONCE_BYTES, PREFIX_BYTES};
+use super::{FORMAT, KEY_BYTES, KEY_ID_BYTES, NONCE_BYTES, PREFIX_BYTES, SEALED_BYTES_MIN};
 
 /// All keys of a file, in its order.
 pub(super) struct Ring {
@@ -21,6 +21,11 @@ impl Ring {
 
     pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
         std::iter::once(&self.current).chain(&self.old)
+    }
+
+    /// The one that has sealed this, as it says itself.
+    pub(super) fn key_of(&self, sealed: &[u8]) -> Option<&Key> {
+        self.keys().find(|key| sealed.starts_with(&key.prefix()))
     }
 }
 
@@ -48,7 +53,7 @@ impl Key {
     }
 
     pub(super) fn name(&self) -> String {
-        self.id.iter().map(|byte| format!("{byte:02x}")).collect()
+        name(&self.id)
     }
 
     /// What everything begins with that it has sealed.
@@ -77,6 +82,15 @@ impl Key {
             Zeroizing::new(self.cipher.encrypt(&XNonce::from(nonce), &[0; KEY_BYTES][..]).map_err(|_| SealError)?);
         Ok(Zeroizing::new(*stream.first_chunk().ok_or(SealError)?))
     }
+}
+
+fn name(id: &[u8]) -> String {
+    id.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Names the key that has sealed this, as it says itself.
+pub(crate) fn sealed_by(sealed: &[u8]) -> Option<String> {
+    (sealed.len() >= SEALED_BYTES_MIN).then(|| name(&sealed[1..PREFIX_BYTES]))
 }
 
 /// Names a key without telling anything about it: the beginning of what it makes of a fixed text. The zero nonce is

@@ -8,47 +8,115 @@ use std::sync::{Arc, PoisonError};
 
 use larder_domain::ports::{SealError, Sealer as _};
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
 use super::keyfile::{KeyError, write};
 use super::ring::{Key, Ring};
-use super::{KeyfileSealer, NONCE_BYTES, PREFIX_BYTES};
+use super::{KEY_BYTES, KeyfileSealer, NONCE_BYTES, PREFIX_BYTES};
+use crate::places;
+
+/// A key for those who have the one that it is sealed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Offer {
+    pub(crate) name: String,
+    pub(crate) sealed: Vec<u8>,
+}
+
+/// A key that is offered was not learned.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LearnError {
+    /// It is sealed with a key that is not here, or was changed.
+    #[error("none of the keys here opens it")]
+    Unknown,
+    /// It can't be written down.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
 
 impl KeyfileSealer {
     /// Seals with a new key from now on. What the keys of before have sealed is opened as ever.
     ///
     /// # Errors
     /// The file can't be written; then nothing has changed.
-    pub fn add_key(&self, file: &Path) -> Result<(), KeyError> {
-        let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
-        let made = loop {
-            let made = Key::generate().map_err(|error| KeyError::made(file, error))?;
-            // Names are short, and have to tell keys apart.
-            if ring.keys().all(|key| key.name() != made.name()) {
-                break made;
-            }
-        };
-        let next = Ring::new(made, ring.keys().cloned().collect());
-        write(file, &next)?;
-        *ring = Arc::new(next);
-        Ok(())
+    pub fn add_key(&self) -> Result<(), KeyError> {
+        let add = |ring: &Ring| Ok(Some(Ring::new(self.generated(ring)?, ring.keys().cloned().collect())));
+        self.change::<KeyError>(add).map(drop)
     }
 
     /// Forgets the keys of before, for good. What they have sealed can't be opened any more.
     ///
     /// # Errors
     /// The file can't be written; then nothing has changed.
-    pub fn drop_old_keys(&self, file: &Path) -> Result<(), KeyError> {
+    pub fn drop_old_keys(&self) -> Result<(), KeyError> {
+        self.change::<KeyError>(|ring| Ok(Some(Ring::new(ring.current.clone(), vec![])))).map(drop)
+    }
+
+    /// A new key, for all who have the present one. It is not used here before it is learned, as by all others. While there is one of before,
+    /// the present one is the new one.
+    pub(crate) fn offer(&self) -> Result<Offer, SealError> {
+        let ring = self.ring();
+        let (new, by) = match ring.old.first() {
+            Some(old) => (ring.current.clone(), old),
+            None => (self.generated(&ring).map_err(|_| SealError)?, &ring.current),
+        };
+        let mut nonce = [0; NONCE_BYTES];
+        getrandom::fill(&mut nonce).map_err(|_| SealError)?;
+        Ok(Offer { name: new.name(), sealed: by.seal(&places::key(&new.name()), &*new.bytes, nonce)? })
+    }
+
+    /// Seals with a key that was offered from now on. Whether it did not before.
+    pub(crate) fn learn(&self, offer: &Offer) -> Result<bool, LearnError> {
+        self.change(|ring| {
+            if ring.current.name() == offer.name {
+                return Ok(None);
+            }
+            let by = ring.key_of(&offer.sealed).ok_or(LearnError::Unknown)?;
+            let opened = by.open(&places::key(&offer.name), &offer.sealed).map_err(|_| LearnError::Unknown)?;
+            let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+            if opened.len() != KEY_BYTES {
+                return Err(LearnError::Unknown);
+            }
+            bytes.copy_from_slice(&opened);
+            let new = Key::new(bytes);
+            if new.name() != offer.name {
+                return Err(LearnError::Unknown);
+            }
+            let old = ring.keys().filter(|key| key.name() != offer.name).cloned().collect();
+            Ok(Some(Ring::new(new, old)))
+        })
+    }
+
+    /// Puts other keys in the place of those that there are: first in the file, so that a crash loses none that was used.
+    fn change<E: From<KeyError>>(&self, next: impl FnOnce(&Ring) -> Result<Option<Ring>, E>) -> Result<bool, E> {
         let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
-        let next = Ring::new(ring.current.clone(), vec![]);
-        write(file, &next)?;
+        let Some(next) = next(&ring)? else { return Ok(false) };
+        if let Some(file) = &self.file {
+            write(file, &next)?;
+        }
         *ring = Arc::new(next);
-        Ok(())
+        Ok(true)
+    }
+
+    fn generated(&self, ring: &Ring) -> Result<Key, KeyError> {
+        loop {
+            let file = self.file.as_deref().unwrap_or(Path::new(""));
+            let made = Key::generate().map_err(|error| KeyError::made(file, error))?;
+            // Names are short, and have to tell keys apart.
+            if ring.keys().all(|key| key.name() != made.name()) {
+                return Ok(made);
+            }
+        }
     }
 
     /// Whether there are keys of before.
     #[must_use]
     pub fn is_rotating(&self) -> bool {
         !self.ring().old.is_empty()
+    }
+
+    /// What everything begins with that is sealed from now on.
+    pub(crate) fn prefix(&self) -> [u8; PREFIX_BYTES] {
+        self.ring().current.prefix()
     }
 
     /// What everything begins with that the keys of before have sealed, for each of them.
@@ -81,7 +149,7 @@ mod tests {
         let sealer = KeyfileSealer::from_file_or_create(&path).unwrap();
         let old = sealer.seal("a", b"old").unwrap();
         let copies = [old.clone(), sealer.seal("a", b"old").unwrap()];
-        sealer.add_key(&path).unwrap();
+        sealer.add_key().unwrap();
         let names = sealer.key_ids();
         assert!(names.len() == 2 && names[0] != names[1] && sealer.key_id() == names[0] && sealer.is_rotating());
         let new = sealer.seal("a", b"new").unwrap();
@@ -97,7 +165,7 @@ mod tests {
         assert_ne!(resealed, sealer.reseal("a", &copies[1]).unwrap(), "and nothing else is seen to be equal");
         assert!(sealer.reseal("b", &old).is_err(), "in its place alone");
 
-        sealer.drop_old_keys(&path).unwrap();
+        sealer.drop_old_keys().unwrap();
         let again = KeyfileSealer::from_file(&path).unwrap();
         for sealer in [&sealer, &again] {
             assert_eq!(**sealer.open("a", &resealed).unwrap(), *b"old");
@@ -108,11 +176,46 @@ mod tests {
 
     #[test]
     fn a_key_that_can_not_be_written_down_seals_nothing() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("key");
-        let sealer = KeyfileSealer::from_file_or_create(&path).unwrap();
+        let (dir, other) = (tempfile::tempdir().unwrap(), KeyfileSealer::from_key(&[7; KEY_BYTES]));
+        let path = dir.path().join("there/key");
+        std::fs::create_dir(dir.path().join("there")).unwrap();
+        std::fs::write(&path, "07".repeat(KEY_BYTES)).unwrap();
+        let sealer = KeyfileSealer::from_file(&path).unwrap();
         let before = sealer.key_ids();
-        assert!(sealer.add_key(&dir.path().join("nowhere/key")).is_err());
+        assert_eq!(before, other.key_ids());
+        std::fs::remove_dir_all(dir.path().join("there")).unwrap();
+        assert!(sealer.add_key().is_err());
+        assert!(matches!(sealer.learn(&other.offer().unwrap()), Err(LearnError::Key(_))));
         assert_eq!(sealer.key_ids(), before);
+    }
+
+    #[test]
+    fn a_key_is_learned_by_all_who_have_the_one_of_before_and_by_nobody_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = ["a", "b"].map(|name| dir.path().join(name));
+        let a = KeyfileSealer::from_file_or_create(&files[0]).unwrap();
+        std::fs::copy(&files[0], &files[1]).unwrap();
+        let b = KeyfileSealer::from_file(&files[1]).unwrap();
+        let old = a.key_id();
+        let offer = a.offer().unwrap();
+        assert_eq!((a.key_id(), crate::sealer::sealed_by(&offer.sealed)), (old.clone(), Some(old.clone())));
+        for sealer in [&a, &b] {
+            assert!(sealer.learn(&offer).unwrap());
+            assert!(!sealer.learn(&offer).unwrap(), "once is enough");
+            assert_eq!(sealer.key_ids(), [offer.name.clone(), old.clone()]);
+        }
+        assert_eq!(
+            **KeyfileSealer::from_file(&files[1]).unwrap().open("x", &a.seal("x", b"x").unwrap()).unwrap(),
+            *b"x"
+        );
+        // While there are two, the new one is offered again.
+        let again = a.offer().unwrap();
+        assert_eq!((&again.name, crate::sealer::sealed_by(&again.sealed)), (&offer.name, Some(old)));
+
+        let stranger = KeyfileSealer::from_key(&[9; KEY_BYTES]);
+        let renamed = Offer { name: "00000000".to_owned(), ..offer.clone() };
+        assert!(matches!(stranger.learn(&offer), Err(LearnError::Unknown)));
+        assert!(matches!(b.learn(&renamed), Err(LearnError::Unknown)), "a name is its key's alone");
+        assert_eq!((stranger.key_ids().len(), b.key_id()), (1, offer.name));
     }
 }

@@ -54,7 +54,12 @@ impl SqlStore {
     pub async fn copy_to(&self, file: &Path, noted: Value) -> Result<(), StoreError> {
         self.writer.run(move |tx| audit::note_of_all(tx, Actor::Admin, Action::BackedUp, &noted)).await?;
         match self.readers.connector() {
-            Some(connector) => self.fetch(connector.clone(), file).await,
+            Some(connector) => {
+                self.learn_keys().await?;
+                self.fetch(connector.clone(), file).await?;
+                // What has been sealed with a new one meanwhile is in the copy, too.
+                self.learn_keys().await
+            }
             None => self.vacuum(file.to_owned()).await,
         }
     }

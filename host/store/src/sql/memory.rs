@@ -76,7 +76,7 @@ impl SqlStore {
     ) -> Result<Self, OpenError> {
         let conn = Conn::Sqlite(connect(&database.name)?);
         let saved = saved(&conn, &*sealer)?;
-        let own = nodes::join(&conn, NodeName::only(), Uuid::nil(), clock.wall())?;
+        let own = nodes::join(&conn, NodeName::only(), Uuid::nil(), None, clock.wall())?;
         let (clock, pokes) = (StoreClock::resume(clock, saved.time), Pokes::default());
         let committer = Committer::new(conn, clock.clone(), pokes.clone(), saved.counters);
         Ok(Self {
@@ -85,6 +85,7 @@ impl SqlStore {
             pokes,
             clock,
             sealer,
+            keyfile: None,
             installation: saved.installation,
             own,
             announced: Mutex::default(),

@@ -43,7 +43,13 @@ pub(super) type Announced = (String, Vec<ReachedEngine>);
 
 /// This process is the node of that name from now on. If whoever was it before had the same data directory, it is gone, and what it had
 /// leased is free; any other may only be cut off, and its leases run out.
-pub(super) fn join(conn: &Conn, name: NodeName, home: Uuid, wall: WallTime) -> Result<Own, OpenError> {
+pub(super) fn join(
+    conn: &Conn,
+    name: NodeName,
+    home: Uuid,
+    key: Option<String>,
+    wall: WallTime,
+) -> Result<Own, OpenError> {
     let own = Own { name, home, id: NodeId::generate() };
     conn.step(Step::BeginWriting)?;
     if let Conn::Postgres(_) = conn {
@@ -63,15 +69,19 @@ pub(super) fn join(conn: &Conn, name: NodeName, home: Uuid, wall: WallTime) -> R
     conn.execute("DELETE FROM node WHERE name = ?", [own.name.as_str()])?;
     let now = conn.either("SELECT clock_ms FROM installation", postgres::NOW);
     let now = find(conn, now, (), |row| row.time())?.unwrap_or_default();
-    insert(conn, &own, now, wall)?;
+    insert(conn, &own, key.as_deref(), now, wall)?;
     conn.step(Step::Commit)?;
     Ok(own)
 }
 
-fn insert(conn: &Conn, own: &Own, now: StoreTime, wall: WallTime) -> Outcome<()> {
+fn insert(conn: &Conn, own: &Own, key: Option<&str>, now: StoreTime, wall: WallTime) -> Outcome<()> {
     let sql = "INSERT INTO node (name, id, home, version, started_at, seen) VALUES (?, ?, ?, ?, ?, ?)";
     let (id, home, version) = (own.id.0.as_bytes(), own.home.as_bytes(), env!("CARGO_PKG_VERSION"));
-    conn.execute(sql, (own.name.as_str(), id, home, version, wall.0, now.0)).map(drop)
+    conn.execute(sql, (own.name.as_str(), id, home, version, wall.0, now.0))?;
+    match key {
+        Some(key) => conn.execute("UPDATE node SET key = ? WHERE id = ?", (key, id)).map(drop),
+        None => Ok(()),
+    }
 }
 
 #[async_trait]
@@ -87,9 +97,11 @@ impl NodeStore for SqlStore {
     }
 
     async fn beat(&self) -> Result<Standing, StoreError> {
-        let own = self.own.clone();
+        // Whoever has another key sealed by now says so with this very beat.
+        self.learn_keys().await?;
+        let (own, key) = (self.own.clone(), self.keyfile.as_ref().map(|sealer| sealer.key_id()));
         let announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.writer.run(move |tx| beat(tx, &own, announced.as_ref())).await
+        self.writer.run(move |tx| beat(tx, &own, key.as_deref(), announced.as_ref())).await
     }
 
     async fn standing(&self) -> Result<Standing, StoreError> {
@@ -229,12 +241,16 @@ pub(super) fn heard_after(now: StoreTime) -> i64 {
     now.0.cast_signed().saturating_sub(SILENT_MS_MAX.cast_signed())
 }
 
-fn beat(tx: &Tx<'_>, own: &Own, announced: Option<&Announced>) -> Outcome<Standing> {
-    let heard = tx.execute("UPDATE node SET seen = ? WHERE id = ?", (tx.now.0, own.id.0.as_bytes()))?;
+fn beat(tx: &Tx<'_>, own: &Own, key: Option<&str>, announced: Option<&Announced>) -> Outcome<Standing> {
+    let (seen, id) = (tx.now.0, own.id.0.as_bytes());
+    let heard = match key {
+        Some(key) => tx.execute("UPDATE node SET seen = ?, key = ? WHERE id = ?", (seen, key, id))?,
+        None => tx.execute("UPDATE node SET seen = ? WHERE id = ?", (seen, id))?,
+    };
     let is_anothers = || tx.find("SELECT 1 FROM node WHERE name = ?", [own.name.as_str()], |_| Ok(()));
     if heard == 0 && is_anothers()?.is_none() {
         // It was not heard of for so long that it was forgotten.
-        insert(tx.conn, own, tx.now, tx.wall)?;
+        insert(tx.conn, own, key, tx.now, tx.wall)?;
         if let Some((url, engines)) = announced
             && let Err(Stop::Failed(failure)) = announce(tx, own, url, engines)
         {
@@ -248,11 +264,19 @@ fn beat(tx: &Tx<'_>, own: &Own, announced: Option<&Announced>) -> Outcome<Standi
 }
 
 fn standing(conn: &Conn, own: &Own) -> Outcome<Standing> {
-    Ok(match is_draining(conn, own.id)? {
+    let sql = format!("SELECT draining, {} FROM node WHERE id = ?", other_key(conn));
+    let found = find(conn, &sql, [own.id.0.as_bytes()], |row| Ok((row.take::<bool>()?, row.take::<bool>()?)))?;
+    Ok(match found {
         None => Standing::Replaced,
-        Some(true) => Standing::Draining,
-        Some(false) => Standing::Working,
+        Some((_, true)) => Standing::OtherKey,
+        Some((true, false)) => Standing::Draining,
+        Some((false, false)) => Standing::Working,
     })
+}
+
+/// Of a node's row: whether its key is none that the installation is sealed with any more.
+fn other_key(conn: &Conn) -> &'static str {
+    conn.either("0", postgres::keys::HAS_OTHER_KEY)
 }
 
 /// Whether a node is to take no more work; none if there is no such node.
@@ -266,11 +290,14 @@ pub(super) fn engines_to_leave(conn: &Conn, node: NodeId, now: StoreTime) -> Out
     if let Conn::Sqlite(_) = conn {
         return Ok((is_draining(conn, node)? != Some(true)).then(Vec::new));
     }
-    let sql = "SELECT (SELECT draining FROM node WHERE id = ?1), elsewhere.engine FROM (SELECT 1) AS one LEFT JOIN (
-                   SELECT DISTINCT engine FROM node_engine JOIN node ON name = node WHERE id <> ?1 AND seen > ?2
-                   AND engine NOT IN (SELECT engine FROM node_engine JOIN node ON name = node WHERE id = ?1)
-               ) AS elsewhere ON TRUE ORDER BY elsewhere.engine";
-    let rows = list(conn, sql, (node.0.as_bytes(), heard_after(now)), |row| {
+    let sql = format!(
+        "SELECT (SELECT draining OR {} FROM node WHERE id = ?1), elsewhere.engine FROM (SELECT 1) AS one LEFT JOIN (
+             SELECT DISTINCT engine FROM node_engine JOIN node ON name = node WHERE id <> ?1 AND seen > ?2
+             AND engine NOT IN (SELECT engine FROM node_engine JOIN node ON name = node WHERE id = ?1)
+         ) AS elsewhere ON TRUE ORDER BY elsewhere.engine",
+        postgres::keys::HAS_OTHER_KEY
+    );
+    let rows = list(conn, &sql, (node.0.as_bytes(), heard_after(now)), |row| {
         Ok((row.take::<Option<bool>>()?, row.take::<Option<String>>()?))
     })?;
     let is_draining = rows.first().is_some_and(|(draining, _)| *draining == Some(true));
@@ -288,8 +315,11 @@ fn all(conn: &Conn, now: StoreTime) -> Outcome<Vec<Node>> {
     let sql = "SELECT lease_owner, count(*) FROM work WHERE lease_until > ? GROUP BY lease_owner ORDER BY lease_owner";
     let leases: HashMap<Uuid, u64> =
         list(conn, sql, [now.0], |row| Ok((row.uuid()?, row.uint()?)))?.into_iter().collect();
-    let sql = "SELECT name, id, url, version, started_at, seen, draining FROM node ORDER BY name";
-    list(conn, sql, (), |row| {
+    let sql = format!(
+        "SELECT name, id, url, version, started_at, seen, draining, {} FROM node ORDER BY name",
+        other_key(conn)
+    );
+    list(conn, &sql, (), |row| {
         let name: NodeName = row.parsed("a node's name")?;
         let engines = engines.get(&name).cloned().unwrap_or_default();
         let (id, url, version) = (NodeId(row.uuid()?), row.take()?, row.take()?);
@@ -302,6 +332,7 @@ fn all(conn: &Conn, now: StoreTime) -> Outcome<Vec<Node>> {
             started_at,
             silent_ms,
             is_draining: row.take()?,
+            has_other_key: row.take()?,
             engines,
             leases: leases.get(&id.0).copied().unwrap_or_default(),
         })

@@ -21,7 +21,7 @@ use super::tx::{Counters, find};
 use super::watch::Pokes;
 use super::writer::{Committer, WRITER_QUEUE_JOBS_MAX, WRITER_QUEUE_WAIT_MAX, Writer};
 use super::{SqlStore, migrations, nodes};
-use crate::{Clock, places};
+use crate::{Clock, KeyError, places};
 pub(super) use connect::reader;
 pub use directory::claim;
 pub(super) use directory::{FreshDatabase, database_in, mark_moved, marker, moved, unmark};
@@ -74,6 +74,19 @@ pub enum OpenError {
     /// What it holds was sealed with another key.
     #[error(transparent)]
     Key(#[from] SealError),
+    /// The same, and it is known which.
+    #[error(
+        "the installation is sealed with the key {key}, and this data directory's `sealing.key` has {own}: copy `sealing.key` from the data directory of a node that runs"
+    )]
+    OtherKey {
+        /// The one that it is sealed with.
+        key: String,
+        /// Those that are here.
+        own: String,
+    },
+    /// A new key can't be written down.
+    #[error(transparent)]
+    KeyFile(KeyError),
     /// The database has tables, and they are not Larder's.
     #[error("the database is somebody else's: it has tables that Larder did not make; give it a database of its own")]
     Foreign,
@@ -143,7 +156,7 @@ impl SqlStore {
         check::tell_of_damage(&conn, &file);
         let conn = Conn::Sqlite(conn);
         let saved = saved(&conn, &*sealer)?;
-        let own = nodes::join(&conn, NodeName::only(), Uuid::nil(), clock.wall())?;
+        let own = nodes::join(&conn, NodeName::only(), Uuid::nil(), None, clock.wall())?;
         let readers =
             (0..READERS).map(|_| Ok(Conn::Sqlite(connect::reader(&file)?))).collect::<rusqlite::Result<_>>()?;
 
@@ -158,6 +171,7 @@ impl SqlStore {
             pokes,
             clock,
             sealer,
+            keyfile: None,
             installation: saved.installation,
             own,
             announced: Mutex::default(),

@@ -9,6 +9,7 @@
 //! happened. A server that says nothing is given up after [`ANSWER_WAIT_MAX`], and asked again.
 
 mod connector;
+pub(super) mod keys;
 mod listen;
 mod migrations;
 mod relocate;
@@ -17,19 +18,19 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use larder_domain::ports::Sealer;
 use larder_domain::{NodeName, SecretString};
 use rustls::ClientConfig;
 use uuid::Uuid;
 
 use super::clock::StoreClock;
+use super::database::Conn;
 use super::error::{Failure, Result};
-use super::open::{OpenError, saved};
+use super::open::{OpenError, Saved, saved};
 use super::readers::{READERS, Readers};
 use super::watch::Pokes;
 use super::writer::{Committer, Shared, WRITER_QUEUE_JOBS_MAX, WRITER_QUEUE_WAIT_MAX, Writer};
 use super::{SqlStore, nodes};
-use crate::Clock;
+use crate::{Clock, KeyfileSealer};
 pub(super) use connector::Connector;
 pub(super) use listen::Listener;
 pub(super) use migrations::SCHEMA;
@@ -79,18 +80,19 @@ impl SqlStore {
     /// # Errors
     /// The server can't be used, another process is this node, a newer version has been there, or what it holds was sealed with another
     /// key.
-    pub fn connect(server: Server, sealer: Arc<dyn Sealer>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+    pub fn connect(server: Server, sealer: Arc<KeyfileSealer>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         // A session waits on a runtime of its own, which can't be done where another one is at work.
         let connecting = thread::scope(|scope| scope.spawn(|| Self::connected(server, sealer, clock)).join());
         connecting.unwrap_or_else(|_| Err(OpenError::Server("the connection panicked".into())))
     }
 
-    fn connected(server: Server, sealer: Arc<dyn Sealer>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+    fn connected(server: Server, sealer: Arc<KeyfileSealer>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let (time, node, server_home) = (server.time, server.node.clone(), server.home);
         let connector = Connector::new(server)?;
         let conn = connector.writer(&node)?;
-        let saved = migrations::run(&conn, |conn| saved(conn, &*sealer))?;
-        let own = nodes::join(&conn, node.clone(), server_home, clock.wall())?;
+        sealer.ask_at(Arc::new(keys::RowSource::new(connector.clone())));
+        let saved = migrations::run(&conn, |conn| known(conn, &sealer))?;
+        let own = nodes::join(&conn, node.clone(), server_home, Some(sealer.key_id()), clock.wall())?;
         let readers = (0..READERS).map(|_| connector.reader()).collect::<Result<_>>().map_err(unusable)?;
 
         let clock = StoreClock::resume(clock, saved.time);
@@ -115,7 +117,8 @@ impl SqlStore {
             readers: Readers::remote(readers, connector),
             pokes,
             clock,
-            sealer,
+            sealer: sealer.clone(),
+            keyfile: Some(sealer),
             installation: saved.installation,
             own,
             announced: Mutex::default(),
@@ -124,6 +127,15 @@ impl SqlStore {
             lock: None,
         })
     }
+}
+
+/// What the last run left, with the key that everything is sealed with now.
+fn known(conn: &Conn, sealer: &KeyfileSealer) -> Result<Saved, OpenError> {
+    keys::learn_first(conn, sealer)?;
+    saved(conn, sealer).map_err(|error| match error {
+        OpenError::Key(_) => keys::other_key(conn, sealer),
+        error => error,
+    })
 }
 
 /// A server that can't be used at the start.

@@ -15,16 +15,15 @@ use std::sync::Arc;
 
 use larder_domain::audit::{Action, Actor};
 use larder_domain::ports::StoreError;
-use rusqlite::types::Value as Cell;
-use rusqlite::{Connection, params_from_iter};
 use serde_json::Value;
 
+use super::database::{Conn, Owned as Cell};
 use super::error::{Failure, Result as Outcome};
-use super::tx::Tx;
-use super::{SqlStore, audit};
+use super::tx::{Tx, find, list};
+use super::{SqlStore, audit, postgres};
 use crate::KeyfileSealer;
 use crate::sealer::{PREFIX_BYTES, SEALED_BYTES_MIN};
-use columns::{Column, SEALED};
+pub(super) use columns::{Column, SEALED};
 
 /// Rows that are looked at in one go.
 const PAGE_ROWS: usize = 64;
@@ -35,6 +34,12 @@ const BATCH_BYTES_MAX: usize = 1024 * 1024;
 pub struct Resealing<'a> {
     store: &'a SqlStore,
     sealer: Arc<KeyfileSealer>,
+    place: Place,
+}
+
+/// How far a pass has come.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Place {
     column: usize,
     after: Option<Vec<Cell>>,
 }
@@ -53,18 +58,28 @@ struct Page {
     last: Option<Vec<Cell>>,
 }
 
-impl Resealing<'_> {
+impl<'a> Resealing<'a> {
+    /// A pass that goes on from there.
+    pub(super) fn from(store: &'a SqlStore, sealer: &Arc<KeyfileSealer>, place: Place) -> Self {
+        Self { store, sealer: Arc::clone(sealer), place }
+    }
+
+    /// How far it has come.
+    pub(super) fn place(self) -> Place {
+        self.place
+    }
+
     /// Looks at the next rows. How many values were sealed anew, or none at the end of the pass.
     ///
     /// # Errors
     /// The database failed, or something can't be opened with the key that it says.
     pub async fn step(&mut self) -> Result<Option<u64>, StoreError> {
-        let Some(column) = SEALED.get(self.column) else { return Ok(None) };
-        let (sealer, after) = (Arc::clone(&self.sealer), self.after.take());
-        let page = self.store.readers.read(move |conn| page(conn.embedded()?, column, &sealer, after)).await?;
-        self.after = page.last;
-        if self.after.is_none() {
-            self.column += 1;
+        let Some(column) = SEALED.get(self.place.column) else { return Ok(None) };
+        let (sealer, after) = (Arc::clone(&self.sealer), self.place.after.clone());
+        let page = self.store.readers.read(move |conn| page(conn, column, &sealer, after)).await?;
+        self.place.after = page.last;
+        if self.place.after.is_none() {
+            self.place.column += 1;
         }
         let (mut rest, mut done) = (page.resealed.into_iter().peekable(), 0);
         while rest.peek().is_some() {
@@ -74,7 +89,8 @@ impl Resealing<'_> {
                 if bytes > BATCH_BYTES_MAX && bytes > rest.peek()?.new.len() { None } else { rest.next() }
             })
             .collect();
-            done += self.store.writer.run(move |tx| replace(tx, column, &batch)).await?;
+            let key = self.sealer.key_id();
+            done += self.store.writer.run(move |tx| replace(tx, column, &batch, &key)).await?;
         }
         Ok(Some(done))
     }
@@ -84,7 +100,7 @@ impl SqlStore {
     /// A pass that seals anew what the keys of before have sealed.
     #[must_use]
     pub fn reseal(&self, sealer: &Arc<KeyfileSealer>) -> Resealing<'_> {
-        Resealing { store: self, sealer: Arc::clone(sealer), column: 0, after: None }
+        Resealing::from(self, sealer, Place::default())
     }
 
     /// From now on, and as long as this process has the store, nothing is stored that a key of before has sealed. Whoever tries fails,
@@ -93,8 +109,12 @@ impl SqlStore {
     /// # Errors
     /// The database failed.
     pub async fn refuse_old_keys(&self, sealer: &KeyfileSealer) -> Result<(), StoreError> {
-        let triggers = refusing(&sealer.old_prefixes());
-        self.writer.run(move |tx| Ok(tx.conn.embedded()?.execute_batch(&triggers)?)).await
+        let prefixes = sealer.old_prefixes();
+        let job = move |tx: &mut Tx<'_>| {
+            let conn = tx.conn.embedded()?;
+            Ok(conn.execute_batch(&refusing(tx.conn, &prefixes))?)
+        };
+        self.writer.run(job).await
     }
 
     /// How many values there are that a key of before has sealed, by table and column.
@@ -103,7 +123,7 @@ impl SqlStore {
     /// The database failed.
     pub async fn count_old_keys(&self, sealer: &KeyfileSealer) -> Result<Vec<(String, u64)>, StoreError> {
         let prefixes = sealer.old_prefixes();
-        self.readers.read(move |conn| counted(conn.embedded()?, &prefixes)).await
+        self.readers.read(move |conn| counted(conn, &prefixes)).await
     }
 
     /// Writes down in the audit log what was done about keys.
@@ -116,63 +136,76 @@ impl SqlStore {
 }
 
 /// Rows of a column from behind this one on, sealed anew where that is needed.
-fn page(conn: &Connection, column: &Column, sealer: &KeyfileSealer, after: Option<Vec<Cell>>) -> Outcome<Page> {
+fn page(conn: &Conn, column: &Column, sealer: &KeyfileSealer, after: Option<Vec<Cell>>) -> Outcome<Page> {
     let Column { table, column: name, key, place } = column;
     let keys = key.join(", ");
-    let (marks, is_old) = (vec!["?"; key.len()].join(", "), is_old(name, &sealer.old_prefixes()));
+    let (marks, is_old) = (vec!["?"; key.len()].join(", "), is_old(conn, name, &sealer.old_prefixes()));
     let from = after.as_ref().map(|_| format!("WHERE ({keys}) > ({marks})")).unwrap_or_default();
     let sql = format!(
         "SELECT {keys}, CASE WHEN {is_old} THEN {name} END FROM {table} {from} ORDER BY {keys} LIMIT {PAGE_ROWS}"
     );
-    let mut statement = conn.prepare(&sql)?;
-    let mut rows = statement.query(params_from_iter(after.unwrap_or_default()))?;
-    let (mut page, mut count) = (Page { resealed: vec![], last: None }, 0);
-    while let Some(row) = rows.next()? {
-        let at = (0..key.len()).map(|at| row.get(at)).collect::<rusqlite::Result<Vec<Cell>>>()?;
-        if let Some(old) = row.get::<_, Option<Vec<u8>>>(key.len())? {
-            let place = place(&at).ok_or_else(|| Failure::corrupt(format!("a row of {table} without a place")))?;
-            let damaged = |_| Failure::corrupt(format!("a value in {table}.{name} that no key opens ({place})"));
-            let new = sealer.reseal(&place, &old).map_err(damaged)?;
-            page.resealed.push(Resealed { key: at.clone(), old, new });
-        }
-        (page.last, count) = (Some(at), count + 1);
+    let rows = list(conn, &sql, after.unwrap_or_default(), |row| {
+        let at = (0..key.len()).map(|_| row.take()).collect::<Outcome<Vec<Cell>>>()?;
+        Ok((at, row.take::<Option<Vec<u8>>>()?))
+    })?;
+    let last = rows.last().filter(|_| rows.len() == PAGE_ROWS).map(|(at, _)| at.clone());
+    let mut resealed = vec![];
+    for (key, old) in rows {
+        let Some(old) = old else { continue };
+        let place = place(&key).ok_or_else(|| Failure::corrupt(format!("a row of {table} without a place")))?;
+        let damaged = |_| Failure::corrupt(format!("a value in {table}.{name} that no key opens ({place})"));
+        let new = sealer.reseal(&place, &old).map_err(damaged)?;
+        resealed.push(Resealed { key, old, new });
     }
-    if count < PAGE_ROWS {
-        page.last = None;
-    }
-    Ok(page)
+    Ok(Page { resealed, last })
 }
 
 /// Puts new values where the old ones still stand.
-fn replace(tx: &Tx<'_>, column: &Column, batch: &[Resealed]) -> Outcome<u64> {
+fn replace(tx: &Tx<'_>, column: &Column, batch: &[Resealed], new_key: &str) -> Outcome<u64> {
     let Column { table, column: name, key, .. } = column;
     let at = key.iter().map(|key| format!("{key} = ?")).collect::<Vec<_>>().join(" AND ");
-    let mut statement =
-        tx.conn.embedded()?.prepare_cached(&format!("UPDATE {table} SET {name} = ? WHERE {at} AND {name} = ?"))?;
+    let sql = format!("UPDATE {table} SET {name} = ? WHERE {at} AND {name} = ?");
     let mut done = 0;
     for Resealed { key, old, new } in batch {
         let cells = std::iter::once(Cell::Blob(new.clone()));
         let cells = cells.chain(key.iter().cloned()).chain(std::iter::once(Cell::Blob(old.clone())));
-        done += statement.execute(params_from_iter(cells))? as u64;
+        done += tx.execute(&sql, cells.collect::<Vec<_>>())? as u64;
+    }
+    if let Conn::Postgres(_) = tx.conn {
+        postgres::keys::note_resealed(tx, new_key, done)?;
     }
     Ok(done)
 }
 
 /// Whether something stands in a column that one of these keys has sealed.
-fn is_old(column: &str, prefixes: &[[u8; PREFIX_BYTES]]) -> String {
-    let hex = |prefix: &[u8; PREFIX_BYTES]| prefix.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let prefixes: Vec<_> = prefixes.iter().map(|prefix| format!("x'{}'", hex(prefix))).collect();
-    format!(
-        "(length({column}) >= {SEALED_BYTES_MIN} AND substr({column}, 1, {PREFIX_BYTES}) IN ({}))",
-        prefixes.join(", ")
-    )
+fn is_old(conn: &Conn, column: &str, prefixes: &[[u8; PREFIX_BYTES]]) -> String {
+    // Nothing is in an empty list, to SQLite alone.
+    if prefixes.is_empty() {
+        return "(1 = 0)".to_owned();
+    }
+    let prefixes: Vec<_> = prefixes.iter().map(|prefix| literal(conn, prefix)).collect();
+    format!("({} IN ({}))", beginning(column), prefixes.join(", "))
+}
+
+/// How something sealed begins; nothing if what stands there is too short for that.
+pub(super) fn beginning(column: &str) -> String {
+    format!("CASE WHEN length({column}) >= {SEALED_BYTES_MIN} THEN substr({column}, 1, {PREFIX_BYTES}) END")
+}
+
+/// These bytes, as a statement has them that takes no values.
+pub(super) fn literal(conn: &Conn, bytes: &[u8]) -> String {
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    match conn {
+        Conn::Sqlite(_) => format!("x'{hex}'"),
+        Conn::Postgres(_) => format!("CAST('\\x{hex}' AS BYTEA)"),
+    }
 }
 
 /// Triggers of one connection, which nobody else sees and which go with it.
-fn refusing(prefixes: &[[u8; PREFIX_BYTES]]) -> String {
+fn refusing(conn: &Conn, prefixes: &[[u8; PREFIX_BYTES]]) -> String {
     let trigger = |Column { table, column, .. }: &Column| {
         let (is_old, stop) = (
-            is_old(&format!("NEW.{column}"), prefixes),
+            is_old(conn, &format!("NEW.{column}"), prefixes),
             "SELECT RAISE(ABORT, 'it was sealed with a key that is given up')",
         );
         let of = |event: &str, when: &str| {
@@ -187,11 +220,11 @@ fn refusing(prefixes: &[[u8; PREFIX_BYTES]]) -> String {
 }
 
 /// Looks into every column that can hold something sealed, whether it is known here or not.
-fn counted(conn: &Connection, prefixes: &[[u8; PREFIX_BYTES]]) -> Outcome<Vec<(String, u64)>> {
+fn counted(conn: &Conn, prefixes: &[[u8; PREFIX_BYTES]]) -> Outcome<Vec<(String, u64)>> {
     let mut found = vec![];
     for (table, column) in columns::of_bytes(conn)? {
-        let sql = format!("SELECT count(*) FROM {table} WHERE {}", is_old(&column, prefixes));
-        match conn.query_row(&sql, [], |row| row.get::<_, u64>(0))? {
+        let sql = format!("SELECT count(*) FROM {table} WHERE {}", is_old(conn, &column, prefixes));
+        match find(conn, &sql, (), |row| row.uint())?.unwrap_or_default() {
             0 => {}
             count => found.push((format!("{table}.{column}"), count)),
         }

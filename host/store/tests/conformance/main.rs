@@ -26,6 +26,7 @@ mod sqlite;
 mod variables;
 mod world;
 mod world_copied;
+mod world_keys;
 mod world_nodes;
 mod world_pipeline;
 mod world_postgres;

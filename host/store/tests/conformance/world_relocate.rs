@@ -19,10 +19,20 @@ use crate::world::{Build, World, config, new_addon};
 use crate::world_postgres::{alter, database, tls};
 
 /// What only a server has: the schema's number, and what several nodes need.
-const ONLY_THERE: [(&str, &str); 6] = [
+const ONLY_THERE: [(&str, &str); 16] = [
     ("installation", "clock_zero_ms"),
     ("installation", "last_commit"),
     ("installation", "providers_revision"),
+    ("key_rotation", "driver"),
+    ("key_rotation", "key"),
+    ("key_rotation", "one"),
+    ("key_rotation", "remnants"),
+    ("key_rotation", "resealed"),
+    ("key_rotation", "sealed"),
+    ("key_rotation", "stopped"),
+    ("key_rotation", "total"),
+    ("key_rotation", "trouble"),
+    ("node", "key"),
     ("schema_version", "oldest"),
     ("schema_version", "one"),
     ("schema_version", "version"),

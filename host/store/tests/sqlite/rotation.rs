@@ -61,7 +61,7 @@ impl Place {
         self.store.refuse_old_keys(&self.sealer).await.unwrap();
         while self.pass().await > 0 {}
         assert_eq!(self.store.count_old_keys(&self.sealer).await.unwrap(), []);
-        self.sealer.drop_old_keys(&self.key_file()).unwrap();
+        self.sealer.drop_old_keys().unwrap();
     }
 
     /// The same data, in a process of its own.
@@ -160,7 +160,7 @@ async fn everything_is_sealed_anew_and_nothing_of_the_old_key_is_left_in_any_fil
     let place = Place::new();
     let id = fill(&place).await;
     let old = place.sealer.key_id();
-    place.sealer.add_key(&place.key_file()).unwrap();
+    place.sealer.add_key().unwrap();
     let before = place.store.count_old_keys(&place.sealer).await.unwrap();
     assert_eq!(before.len(), 14, "there is something in every sealed column: {before:?}");
     let all: u64 = before.iter().map(|(_, count)| count).sum();
@@ -190,7 +190,7 @@ async fn a_rotation_that_dies_anywhere_goes_on() {
     let place = Place::new();
     let id = fill(&place).await;
     let old = place.sealer.key_id();
-    place.sealer.add_key(&place.key_file()).unwrap();
+    place.sealer.add_key().unwrap();
     let mut left = vec![];
     {
         let mut pass = place.store.reseal(&place.sealer);
@@ -243,7 +243,7 @@ async fn whoever_writes_meanwhile_loses_nothing_and_is_never_refused() {
     while all() < 5 {
         tokio::task::yield_now().await;
     }
-    place.sealer.add_key(&place.key_file()).unwrap();
+    place.sealer.add_key().unwrap();
     // As the server does: two passes, and whoever sealed before has stored by then.
     while place.pass().await > 0 {}
     let then = all();
@@ -270,7 +270,7 @@ async fn what_was_sealed_before_and_comes_after_the_end_is_refused() {
     let place = Place::new();
     // Somebody who has the old key in hand, and has not heard of the new one.
     let rotated = Arc::new(KeyfileSealer::from_file(&place.key_file()).unwrap());
-    rotated.add_key(&place.key_file()).unwrap();
+    rotated.add_key().unwrap();
     let app: AppName = "shop".parse().unwrap();
     place.store.create_app(&app).await.unwrap();
     let set = async |name: &str| {
@@ -302,7 +302,7 @@ async fn something_sealed_that_nobody_knows_of_is_found() {
     conn.execute_batch("CREATE TABLE later (id INTEGER PRIMARY KEY, secret BLOB) STRICT").unwrap();
     let sealed = place.sealer.seal("later/1", b"").unwrap();
     conn.execute("INSERT INTO later (secret) VALUES (?)", [sealed]).unwrap();
-    place.sealer.add_key(&place.key_file()).unwrap();
+    place.sealer.add_key().unwrap();
     while place.pass().await > 0 {}
     assert_eq!(place.store.count_old_keys(&place.sealer).await.unwrap(), [("later.secret".to_owned(), 1)]);
 }
@@ -317,7 +317,7 @@ async fn a_value_that_can_not_be_opened_stops_the_rotation_and_keeps_the_key() {
             [id.0.as_bytes()],
         )
         .unwrap();
-    place.sealer.add_key(&place.key_file()).unwrap();
+    place.sealer.add_key().unwrap();
     let mut pass = place.store.reseal(&place.sealer);
     let failed = loop {
         match pass.step().await {

@@ -56,6 +56,8 @@ pub enum Standing {
     Draining,
     /// Another process has its name now.
     Replaced,
+    /// The installation's key is one that it has not, and has no way to learn. It is to take no more work.
+    OtherKey,
 }
 
 /// Nodes.

@@ -13,7 +13,7 @@ pub(in crate::sql) enum Value<'a> {
 }
 
 /// The same, kept.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::sql) enum Owned {
     Null,
     Int(i64),
@@ -96,6 +96,17 @@ impl<const LENGTH: usize> ToValue for [u8; LENGTH] {
     }
 }
 
+impl ToValue for Owned {
+    fn value(&self) -> Result<Value<'_>> {
+        Ok(match self {
+            Self::Null => Value::Null,
+            Self::Int(number) => Value::Int(*number),
+            Self::Text(text) => Value::Text(text),
+            Self::Blob(bytes) => Value::Blob(bytes),
+        })
+    }
+}
+
 impl<T: ToValue + ?Sized> ToValue for &T {
     fn value(&self) -> Result<Value<'_>> {
         (**self).value()
@@ -150,6 +161,12 @@ impl<const LENGTH: usize> FromColumn for [u8; LENGTH] {
     }
 }
 
+impl FromColumn for Owned {
+    fn from_column(value: Value<'_>) -> Option<Self> {
+        Some(value.into())
+    }
+}
+
 impl<T: FromColumn> FromColumn for Option<T> {
     fn from_column(value: Value<'_>) -> Option<Self> {
         match value {
@@ -181,6 +198,12 @@ impl Binds for () {
 }
 
 impl<T: ToValue, const COUNT: usize> Binds for [T; COUNT] {
+    fn each(&self, put: &mut impl FnMut(Value<'_>) -> Result<()>) -> Result<()> {
+        self.iter().try_for_each(|value| put(value.value()?))
+    }
+}
+
+impl<T: ToValue> Binds for Vec<T> {
     fn each(&self, put: &mut impl FnMut(Value<'_>) -> Result<()>) -> Result<()> {
         self.iter().try_for_each(|value| put(value.value()?))
     }

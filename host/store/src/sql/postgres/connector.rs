@@ -16,6 +16,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::super::database::{Conn, Session};
 use super::super::error::{Failure, Result};
 use super::super::open::OpenError;
+use super::keys::{COMPACT_LOCK_MS_MAX, COMPACT_MS_MAX};
 use super::migrations::NOBODY;
 use super::{ANSWER_WAIT_MAX, GROUP_IDLE_MS_MAX, STATEMENT_MS_MAX, Server, TURN_WAIT_MS_MAX, unusable};
 
@@ -109,6 +110,11 @@ impl Connector {
     /// A session that only reads.
     pub(in crate::sql) fn reader(&self) -> Result<Conn> {
         self.session("SET default_transaction_read_only = on")
+    }
+
+    /// A session that writes tables anew.
+    pub(super) fn compactor(&self) -> Result<Conn> {
+        self.session(&format!("SET lock_timeout = {COMPACT_LOCK_MS_MAX}; SET statement_timeout = {COMPACT_MS_MAX}"))
     }
 
     fn session(&self, set_up: &str) -> Result<Conn> {

@@ -42,6 +42,8 @@ const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("../../../migrations/postgres/0003_quotas.sql"), oldest: 3 },
     // To those of before, an engine that was added is another node's.
     Migration { sql: include_str!("../../../migrations/postgres/0004_added_engines.sql"), oldest: 3 },
+    // Those of before keep a rotation from beginning as long as they run.
+    Migration { sql: include_str!("../../../migrations/postgres/0005_keys.sql"), oldest: 3 },
 ];
 
 /// The newest schema that this version knows.

@@ -2,17 +2,17 @@
 //! list or into the one of those that hold other bytes: a test fails while it stands in neither.
 
 use larder_domain::AddonId;
-use rusqlite::Connection;
-use rusqlite::types::Value as Cell;
 use uuid::Uuid;
 
 use crate::places;
+use crate::sql::database::{Conn, Owned as Cell};
 use crate::sql::error::Result;
+use crate::sql::tx::list;
 
 /// A column with sealed values.
-pub(super) struct Column {
-    pub(super) table: &'static str,
-    pub(super) column: &'static str,
+pub(in crate::sql) struct Column {
+    pub(in crate::sql) table: &'static str,
+    pub(in crate::sql) column: &'static str,
     /// What finds a row.
     pub(super) key: &'static [&'static str],
     /// The place of the value in the row with this key.
@@ -24,7 +24,7 @@ const fn of_addon(table: &'static str, column: &'static str, place: fn(&[Cell]) 
 }
 
 /// All of them.
-pub(super) static SEALED: [Column; 14] = [
+pub(in crate::sql) static SEALED: [Column; 14] = [
     Column { table: "installation", column: "key_check", key: &["one"], place: |_| Some(places::KEY_CHECK.to_owned()) },
     Column { table: "app_variable", column: "value", key: &["app", "name"], place: variable },
     Column { table: "provider", column: "options", key: &["name"], place: options },
@@ -73,18 +73,24 @@ fn document(key: &[Cell]) -> Option<String> {
 }
 
 /// Every column of bytes that there is, with its table. Components are left out: their bytes are strangers', who may have them
-/// begin as they like, and reading them all would take long.
-pub(super) fn of_bytes(conn: &Connection) -> Result<Vec<(String, String)>> {
-    let mut statement = conn.prepare(
+/// begin as they like, and reading them all would take long. So is the new key itself, which the one of before has sealed.
+pub(super) fn of_bytes(conn: &Conn) -> Result<Vec<(String, String)>> {
+    let sql = conn.either(
         "SELECT t.name, c.name FROM sqlite_schema AS t JOIN pragma_table_info(t.name) AS c
          WHERE t.type = 'table' AND t.name <> 'component' AND t.name NOT LIKE 'sqlite_%' AND c.type = 'BLOB' ORDER BY t.name, c.cid",
-    )?;
-    let columns = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(columns.collect::<rusqlite::Result<_>>()?)
+        "SELECT CAST(c.table_name AS TEXT), CAST(c.column_name AS TEXT) FROM information_schema.columns AS c
+         JOIN information_schema.tables AS t ON t.table_schema = c.table_schema AND t.table_name = c.table_name
+         WHERE c.table_schema = current_schema() AND t.table_type = 'BASE TABLE' AND c.data_type = 'bytea'
+         AND c.table_name <> 'component' AND NOT (c.table_name = 'key_rotation' AND c.column_name = 'sealed')
+         ORDER BY c.table_name, c.ordinal_position",
+    );
+    list(conn, sql, (), |row| Ok((row.take()?, row.take()?)))
 }
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::Connection;
+
     use super::*;
     use crate::sql::migrations;
 
@@ -119,6 +125,7 @@ mod tests {
     fn of_every_column_of_bytes_it_is_known_whether_it_is_sealed() {
         let mut conn = Connection::open_in_memory().unwrap();
         migrations::run(&mut conn).unwrap();
+        let conn = Conn::Sqlite(conn);
         let there: Vec<_> =
             of_bytes(&conn).unwrap().into_iter().map(|(table, column)| format!("{table}.{column}")).collect();
         let sealed = SEALED.iter().map(|Column { table, column, .. }| format!("{table}.{column}"));
@@ -132,7 +139,7 @@ mod tests {
             let sql = format!(
                 "SELECT group_concat(name, ' ') FROM (SELECT name FROM pragma_table_info('{table}') WHERE pk > 0 ORDER BY pk)"
             );
-            let primary: String = conn.query_row(&sql, [], |row| row.get(0)).unwrap();
+            let primary: String = conn.embedded().unwrap().query_row(&sql, [], |row| row.get(0)).unwrap();
             assert_eq!(primary, key.join(" "), "{table}");
         }
     }

@@ -19,6 +19,7 @@ use super::out::{Out, Watch, empty};
 use super::{Progress, ROWS_WAIT_MS_MAX, RelocateError, Relocated, Result, is_refusal, shape};
 use crate::sql::open::{FreshDatabase, claim, mark_moved, marker, moved, unmark};
 use crate::sql::postgres::connector::NAME_LOCK;
+use crate::sql::postgres::keys::refuse_rotating;
 use crate::sql::postgres::migrations::{MOVED_TO, NOBODY, SCHEMA_LOCK, refuse_moved};
 use crate::sql::postgres::{Connector, NOW, Server, TURN_WAIT_MS_MAX, unusable};
 use crate::sql::{adopt, audit, migrations};
@@ -57,11 +58,12 @@ impl Return<'_> {
         }
         let new = FreshDatabase::make(self.dir)?.ok_or_else(|| RelocateError::Used(self.dir.to_owned()))?;
         if self.sealer.is_rotating() {
-            return Err(RelocateError::Rotating);
+            return Err(RelocateError::RotatingThere);
         }
         let connector = Connector::new(self.server)?;
         let (from, mut source) = (connector.place(), connector.copying().map_err(unusable)?);
         begin(&mut source)?;
+        refuse_rotating(&mut source)?;
         let mut target = empty(new.path())?;
         migrations::run(&mut target).map_err(RelocateError::Made)?;
         let installation = shape::installation_there(&mut source)?;

@@ -31,6 +31,9 @@ pub enum RelocateError {
     /// Two keys are in use.
     #[error("a rotation of the key is under way")]
     Rotating,
+    /// The same, by the servers that share the database.
+    #[error("a rotation of the key is under way")]
+    RotatingThere,
     /// The database is somebody else's.
     #[error("the database there is somebody else's: it has tables that Larder did not make")]
     Foreign,

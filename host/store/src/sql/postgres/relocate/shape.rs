@@ -14,8 +14,14 @@ use crate::sql::postgres::SCHEMA;
 /// Where the server has how new its tables are.
 const SCHEMA_TABLE: &str = "schema_version";
 /// What only a server has, since several nodes share it.
-const ONLY_THERE: [(&str, &str); 3] =
-    [("installation", "clock_zero_ms"), ("installation", "last_commit"), ("installation", "providers_revision")];
+const ONLY_THERE: [(&str, &str); 4] = [
+    ("installation", "clock_zero_ms"),
+    ("installation", "last_commit"),
+    ("installation", "providers_revision"),
+    ("node", "key"),
+];
+/// Tables that only a server has: how new the others are, and what its nodes tell each other of keys.
+const TABLES_ONLY_THERE: [&str; 2] = [SCHEMA_TABLE, "key_rotation"];
 /// What is about nodes, and nothing to whoever goes on alone.
 const OF_NODES: [&str; 3] = ["node", "node_engine", "transfer"];
 
@@ -143,8 +149,9 @@ pub(super) fn refuse_missing(target: &mut Client, tables: &[Table]) -> Result<()
 /// Both have to have the same, but for what only several nodes need.
 pub(super) fn refuse_unlike(source: &mut Client, tables: &[Table]) -> Result<(), RelocateError> {
     let (there, here): (BTreeSet<_>, BTreeSet<_>) = (columns_there(source)?, columns_here(tables).collect());
-    let is_wanted =
-        |(table, column): &&Column| table != SCHEMA_TABLE && !ONLY_THERE.contains(&(table.as_str(), column.as_str()));
+    let is_wanted = |(table, column): &&Column| {
+        !TABLES_ONLY_THERE.contains(&table.as_str()) && !ONLY_THERE.contains(&(table.as_str(), column.as_str()))
+    };
     if let Some(column) = there.difference(&here).find(is_wanted) {
         return Err(RelocateError::Shape(named(column)));
     }

@@ -1,0 +1,206 @@
+//! The rotation of the key of a data directory, whose database no other process has.
+//!
+//! First the new key is in the file, above the old one, and seals. Then all that the old one has sealed is sealed anew, while everybody goes
+//! on. Then nothing is stored any more that the old one has sealed, and nothing such is found in any column: only then the old one
+//! leaves the file. Broken off anywhere, the next start finds two keys in the file and goes on, or somebody who asks again.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use larder_domain::audit::{Action, Actor};
+use larder_domain::ports::{KeyState, Keys, KeysError, StoreError};
+use larder_store::{KeyError, KeyfileSealer, SqlStore};
+use serde_json::json;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::sleep;
+
+use super::{COMPACTION_PAUSE, COMPACTIONS_MAX, SETTLE};
+
+/// There while remnants of an old key's work may be in the database.
+const REMNANTS_FILE: &str = "compact";
+/// Passes until nothing is found any more. The second finds what was on its way during the first.
+const PASSES_MAX: u32 = 100;
+
+/// Why a rotation stopped. The old key is still there.
+#[derive(Debug, thiserror::Error)]
+enum Stopped {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error("values in {0} are sealed with the old key, and it is not known where they belong")]
+    Unknown(String),
+    #[error("{} can't be written", REMNANTS_FILE)]
+    Marker(#[source] io::Error),
+}
+
+/// The keys of a data directory, whose lock this process holds.
+pub(crate) struct OwnKeys(Arc<Keeping>);
+
+struct Keeping {
+    dir: PathBuf,
+    store: Arc<SqlStore>,
+    sealer: Arc<KeyfileSealer>,
+    progress: Mutex<KeyState>,
+    place: Arc<Semaphore>,
+}
+
+impl OwnKeys {
+    pub(crate) fn new(dir: &Path, store: Arc<SqlStore>, sealer: Arc<KeyfileSealer>) -> Self {
+        let (progress, place) = (Mutex::default(), Arc::new(Semaphore::new(1)));
+        Self(Arc::new(Keeping { dir: dir.to_owned(), store, sealer, progress, place }))
+    }
+
+    /// Goes on with what the last run has left undone. Before anybody uses the store.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) async fn go_on(&self) -> anyhow::Result<()> {
+        let it = &self.0;
+        if it.has_remnants() && !it.sealer.is_rotating() {
+            tracing::info!("compacting the database, in which remnants of an old key's work may be");
+            it.store.compact_whole().await?;
+            fs::remove_file(it.dir.join(REMNANTS_FILE))?;
+        }
+        if it.sealer.is_rotating()
+            && let Ok(place) = Arc::clone(&it.place).try_acquire_owned()
+        {
+            tracing::info!(key = it.sealer.key_id(), "going on with the rotation of the key");
+            self.begin(place).await?;
+        }
+        Ok(())
+    }
+
+    /// Does all that is left to do, by itself.
+    async fn begin(&self, place: OwnedSemaphorePermit) -> Result<(), StoreError> {
+        let it = Arc::clone(&self.0);
+        let of = it.store.count_old_keys(&it.sealer).await?.iter().map(|(_, count)| count).sum();
+        *it.progress() = KeyState { of, ..KeyState::default() };
+        tokio::spawn(async move {
+            let old = it.sealer.key_ids().split_off(1);
+            match it.rotate_all(&old).await {
+                Ok(()) => tracing::info!(key = it.sealer.key_id(), ?old, "the key was rotated; the old one is gone"),
+                Err(error) => {
+                    tracing::error!(%error, "the rotation of the key stopped; `larder key rotate` goes on with it");
+                    it.progress().trouble = Some(error.to_string());
+                }
+            }
+            drop(place);
+        });
+        Ok(())
+    }
+}
+
+impl Keeping {
+    async fn rotate_all(&self, old: &[String]) -> Result<(), Stopped> {
+        self.reseal_all().await?;
+        sleep(SETTLE).await;
+        self.reseal_all().await?;
+        self.store.refuse_old_keys(&self.sealer).await?;
+        let left = loop {
+            let left = self.store.count_old_keys(&self.sealer).await?;
+            // What was stored between the last pass and the refusal.
+            if left.is_empty() || self.pass().await? == 0 {
+                break left;
+            }
+        };
+        if !left.is_empty() {
+            let columns: Vec<_> = left.into_iter().map(|(column, _)| column).collect();
+            return Err(Stopped::Unknown(columns.join(", ")));
+        }
+        // Both before the key goes: a crash between leaves more to do, and nothing that nobody knows of.
+        self.mark_remnants().map_err(Stopped::Marker)?;
+        let noted = json!({ "key": self.sealer.key_id(), "old": old });
+        self.store.note_keys(Actor::Host, Action::KeyRotated, noted).await?;
+        self.sealer.drop_old_keys()?;
+        self.compact().await
+    }
+
+    /// Passes until one finds nothing.
+    async fn reseal_all(&self) -> Result<(), Stopped> {
+        for _ in 0..PASSES_MAX {
+            if self.pass().await? == 0 {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn pass(&self) -> Result<u64, StoreError> {
+        let (mut pass, mut all) = (self.store.reseal(&self.sealer), 0);
+        while let Some(resealed) = pass.step().await? {
+            all += resealed;
+            self.progress().resealed += resealed;
+        }
+        Ok(all)
+    }
+
+    async fn compact(&self) -> Result<(), Stopped> {
+        for tried in 1..=COMPACTIONS_MAX {
+            if self.store.compact().await? {
+                return fs::remove_file(self.dir.join(REMNANTS_FILE)).map_err(Stopped::Marker);
+            }
+            if tried < COMPACTIONS_MAX {
+                sleep(COMPACTION_PAUSE).await;
+            }
+        }
+        tracing::warn!(
+            "what the old key has sealed may stand in unused parts of the database until the next start, which compacts it"
+        );
+        Ok(())
+    }
+
+    fn mark_remnants(&self) -> io::Result<()> {
+        let mut marker = OpenOptions::new();
+        marker.write(true).create(true).mode(0o600).open(self.dir.join(REMNANTS_FILE))?.sync_all()?;
+        File::open(&self.dir)?.sync_all()
+    }
+
+    fn has_remnants(&self) -> bool {
+        match fs::metadata(self.dir.join(REMNANTS_FILE)) {
+            Ok(_) => true,
+            Err(error) => error.kind() != ErrorKind::NotFound,
+        }
+    }
+
+    fn state(&self) -> KeyState {
+        let mut keys = self.sealer.key_ids();
+        let old = keys.split_off(1);
+        let is_under_way = self.place.available_permits() == 0;
+        let progress = self.progress().clone();
+        KeyState { key: keys.remove(0), old, is_under_way, has_remnants: self.has_remnants(), ..progress }
+    }
+
+    fn progress(&self) -> MutexGuard<'_, KeyState> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Keys for OwnKeys {
+    async fn state(&self) -> Result<KeyState, KeysError> {
+        Ok(self.0.state())
+    }
+
+    async fn rotate(&self) -> Result<KeyState, KeysError> {
+        let it = &self.0;
+        // Without a place, one is under way.
+        if let Ok(place) = Arc::clone(&it.place).try_acquire_owned() {
+            if !it.sealer.is_rotating() {
+                it.sealer.add_key().map_err(failed)?;
+                let noted = json!({ "key": it.sealer.key_id() });
+                it.store.note_keys(Actor::Admin, Action::KeyAdded, noted).await.map_err(failed)?;
+            }
+            self.begin(place).await.map_err(failed)?;
+        }
+        Ok(it.state())
+    }
+}
+
+fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> KeysError {
+    KeysError::Failed(error.into())
+}
