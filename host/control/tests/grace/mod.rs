@@ -192,6 +192,10 @@ async fn with_container(host: &TestHost) -> AddonId {
     host.script.answers.lock().unwrap().insert("docker".into(), Box::new(answer));
     let id = host.create("docker", "one").await.spec.id;
     assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
+    // Its provider does not ask how far its container is.
+    let name = format!("larder-{id}-server");
+    let runs = || host.engine.container(&name).is_some_and(|it| it.state == ContainerState::Running);
+    until("the container", || async { runs().then_some(()) }).await;
     id
 }
 
