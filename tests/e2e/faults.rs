@@ -1,9 +1,10 @@
 //! What becomes of a host whose machine fails it: its disk, its file handles.
 
+use std::fs;
 use std::io::Write as _;
 use std::net::TcpStream;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::support::{Disk, Host, behave, may_change_the_machine, until};
 
@@ -67,6 +68,44 @@ async fn world_a_full_disk_takes_nothing_and_loses_nothing() {
     host.restart();
     let variables = host.variables().await;
     assert_eq!((&variables["OWN"], &variables["SECRET_KEY"]), (&json!(last), &secret));
+}
+
+#[tokio::test]
+async fn world_a_rotation_on_a_full_disk_says_what_is_so_and_goes_on_when_there_is_room() {
+    let name = "world_a_rotation_on_a_full_disk_says_what_is_so_and_goes_on_when_there_is_room";
+    if !may_change_the_machine(name, "mounts a disk") {
+        return;
+    }
+    let disk = Disk::of_mib(96);
+    let host = Host::start_on(&disk, &["secret"]).await;
+    let own: Map<String, Value> = (0..300).map(|n| (format!("OWN_{n}"), json!("x".repeat(3_000)))).collect();
+    host.patch("/v1/apps/demo/config", Value::Object(own)).await.expect(200);
+    let variables = host.variables().await;
+    let first = host.get("/v1/key").await.expect(200)["key"].clone();
+    let spare = host.dir().join("spare");
+    fs::write(&spare, [0; 4096]).unwrap();
+    disk.fill();
+    // There is no room for the new key.
+    host.post("/v1/key/rotate", json!({})).await.problem(507, "storage_failed");
+    let state = host.get("/v1/key").await.expect(200);
+    assert_eq!((&state["key"], &state["old"]), (&first, &json!([])));
+    // There is for the key, and for nothing else.
+    fs::remove_file(&spare).unwrap();
+    let begun = host.post("/v1/key/rotate", json!({})).await.expect(202);
+    assert_ne!(begun["key"], first, "{begun}");
+    assert_eq!(begun["old"], json!([first]));
+    until("trouble", async || {
+        let state = host.get("/v1/key").await.expect(200);
+        state["trouble"].as_str().is_some_and(|why| why.contains("full")).then_some(())
+    })
+    .await;
+    assert_eq!(host.variables().await, variables);
+    disk.make_room();
+    let (code, out, error) = host.cli(&["key", "rotate"]);
+    assert_eq!(code, 0, "{out}{error}");
+    let state = host.get("/v1/key").await.expect(200);
+    assert_eq!((&state["key"], &state["old"], &state["trouble"]), (&begun["key"], &json!([]), &json!(null)));
+    assert_eq!(host.variables().await, variables);
 }
 
 #[tokio::test]

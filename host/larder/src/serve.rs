@@ -168,6 +168,7 @@ async fn with_upkeep(
 ) -> anyhow::Result<Control> {
     let backups = Arc::new(DataSource::new(dir.path(), Arc::clone(&store), Arc::clone(&sealer)));
     let control = control.with_backups(backups);
+    sealer.tidy()?;
     if !store.is_embedded() {
         return Ok(control.with_keys(Arc::new(SharedKeys::start(store, sealer))));
     }

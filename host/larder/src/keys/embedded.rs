@@ -9,13 +9,14 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use larder_domain::audit::{Action, Actor};
 use larder_domain::ports::{KeyState, Keys, KeysError, StoreError};
 use larder_store::{KeyError, KeyfileSealer, SqlStore};
 use serde_json::json;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
 use super::{COMPACTION_PAUSE, COMPACTIONS_MAX, SETTLE};
@@ -24,6 +25,10 @@ use super::{COMPACTION_PAUSE, COMPACTIONS_MAX, SETTLE};
 const REMNANTS_FILE: &str = "compact";
 /// Passes until nothing is found any more. The second finds what was on its way during the first.
 const PASSES_MAX: u32 = 100;
+
+/// How often it is gone on with when it has stopped, as on a full disk, and the pause between: a quarter of an hour.
+const TRIES_MAX: u32 = 90;
+const TRY_AGAIN: Duration = Duration::from_secs(10);
 
 /// Why a rotation stopped. The old key is still there.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +43,17 @@ enum Stopped {
     Marker(#[source] io::Error),
 }
 
+impl Stopped {
+    /// Whether it may go on when it is tried again later, without anything else being done.
+    const fn may_pass(&self) -> bool {
+        match self {
+            Self::Store(error) => error.may_pass(),
+            Self::Key(_) | Self::Marker(_) => true,
+            Self::Unknown(_) => false,
+        }
+    }
+}
+
 /// The keys of a data directory, whose lock this process holds.
 pub(crate) struct OwnKeys(Arc<Keeping>);
 
@@ -47,12 +63,14 @@ struct Keeping {
     sealer: Arc<KeyfileSealer>,
     progress: Mutex<KeyState>,
     place: Arc<Semaphore>,
+    /// Somebody asks for it while it is under way.
+    asked: Notify,
 }
 
 impl OwnKeys {
     pub(crate) fn new(dir: &Path, store: Arc<SqlStore>, sealer: Arc<KeyfileSealer>) -> Self {
         let (progress, place) = (Mutex::default(), Arc::new(Semaphore::new(1)));
-        Self(Arc::new(Keeping { dir: dir.to_owned(), store, sealer, progress, place }))
+        Self(Arc::new(Keeping { dir: dir.to_owned(), store, sealer, progress, place, asked: Notify::new() }))
     }
 
     /// Goes on with what the last run has left undone. Before anybody uses the store.
@@ -70,33 +88,52 @@ impl OwnKeys {
             && let Ok(place) = Arc::clone(&it.place).try_acquire_owned()
         {
             tracing::info!(key = it.sealer.key_id(), "going on with the rotation of the key");
-            self.begin(place).await?;
+            self.begin(place, false);
         }
         Ok(())
     }
 
-    /// Does all that is left to do, by itself.
-    async fn begin(&self, place: OwnedSemaphorePermit) -> Result<(), StoreError> {
+    /// Does all that is left to do, by itself: the new key is there and seals, whatever becomes of the rest.
+    fn begin(&self, place: OwnedSemaphorePermit, mut is_news: bool) {
         let it = Arc::clone(&self.0);
-        let of = it.store.count_old_keys(&it.sealer).await?.iter().map(|(_, count)| count).sum();
-        *it.progress() = KeyState { of, ..KeyState::default() };
+        *it.progress() = KeyState::default();
         tokio::spawn(async move {
             let old = it.sealer.key_ids().split_off(1);
-            match it.rotate_all(&old).await {
-                Ok(()) => tracing::info!(key = it.sealer.key_id(), ?old, "the key was rotated; the old one is gone"),
-                Err(error) => {
-                    tracing::error!(%error, "the rotation of the key stopped; `larder key rotate` goes on with it");
-                    it.progress().trouble = Some(error.to_string());
+            for tried in 1..=TRIES_MAX {
+                let Err(error) = it.rotate_all(&old, &mut is_news).await else {
+                    tracing::info!(key = it.sealer.key_id(), ?old, "the key was rotated; the old one is gone");
+                    break;
+                };
+                let why = with_causes(&error);
+                tracing::error!(
+                    error = why,
+                    tried,
+                    "the rotation of the key stopped; `larder key rotate` goes on with it"
+                );
+                it.progress().trouble = Some(why);
+                if !error.may_pass() || tried == TRIES_MAX {
+                    break;
+                }
+                tokio::select! {
+                    () = sleep(TRY_AGAIN) => {}
+                    () = it.asked.notified() => {}
                 }
             }
             drop(place);
         });
-        Ok(())
     }
 }
 
 impl Keeping {
-    async fn rotate_all(&self, old: &[String]) -> Result<(), Stopped> {
+    /// All of it, from wherever it is. `is_news` until it was written down that there is a new key.
+    async fn rotate_all(&self, old: &[String], is_news: &mut bool) -> Result<(), Stopped> {
+        if *is_news {
+            let noted = json!({ "key": self.sealer.key_id() });
+            self.store.note_keys(Actor::Admin, Action::KeyAdded, noted).await?;
+            *is_news = false;
+        }
+        let of = self.store.count_old_keys(&self.sealer).await?.iter().map(|(_, count)| count).sum();
+        *self.progress() = KeyState { of, ..KeyState::default() };
         self.reseal_all().await?;
         sleep(SETTLE).await;
         self.reseal_all().await?;
@@ -188,19 +225,28 @@ impl Keys for OwnKeys {
 
     async fn rotate(&self) -> Result<KeyState, KeysError> {
         let it = &self.0;
-        // Without a place, one is under way.
+        // Without a place, one is under way: and waits no longer, if it has stopped.
+        it.asked.notify_waiters();
         if let Ok(place) = Arc::clone(&it.place).try_acquire_owned() {
-            if !it.sealer.is_rotating() {
-                it.sealer.add_key().map_err(failed)?;
-                let noted = json!({ "key": it.sealer.key_id() });
-                it.store.note_keys(Actor::Admin, Action::KeyAdded, noted).await.map_err(failed)?;
+            let is_new = !it.sealer.is_rotating();
+            if is_new {
+                it.sealer.add_key().map_err(unwritten)?;
             }
-            self.begin(place).await.map_err(failed)?;
+            self.begin(place, is_new);
         }
         Ok(it.state())
     }
 }
 
-fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> KeysError {
-    KeysError::Failed(error.into())
+fn unwritten(error: KeyError) -> KeysError {
+    match error.storage() {
+        Some(storage) => KeysError::Store(StoreError::Storage(storage)),
+        None => KeysError::Failed(error.into()),
+    }
+}
+
+/// For a person who is to mend it.
+fn with_causes(error: &Stopped) -> String {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

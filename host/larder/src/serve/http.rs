@@ -45,7 +45,8 @@ impl Default for Limits {
             crowd_max: 64,
             crowd_wait: Duration::from_secs(2),
             header_wait: Duration::from_secs(20),
-            unread_wait: Duration::from_secs(20),
+            // Longer than exports and backups wait for whoever takes them, which then say so.
+            unread_wait: Duration::from_secs(90),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use larder_domain::ports::Storage;
 use zeroize::Zeroizing;
 
 use super::ring::{Key, Ring};
@@ -14,6 +15,8 @@ use super::{KEY_BYTES, KeyfileSealer};
 
 /// Keys in a file. A rotation has two, and goes on with the same two if it is broken off.
 const KEYS_MAX: usize = 8;
+/// How the name of a file goes on that is not whole yet.
+const UNFINISHED: &str = "new-";
 /// Far more than they need; whoever names a wrong file need not wait until it is read.
 const FILE_BYTES_MAX: u64 = 1024;
 
@@ -31,7 +34,7 @@ pub enum KeyError {
         source: io::Error,
     },
     /// The file holds something else.
-    #[error("the key file {} holds no key: it must be 64 hexadecimal digits (while keys are rotated, on each line); restore it from a backup", path.display())]
+    #[error("the key file {} holds no key: it must be 64 hexadecimal digits (while keys are rotated, on each line); put back the copy that you keep of it (no backup has it)", path.display())]
     Malformed {
         /// Which file.
         path: PathBuf,
@@ -39,6 +42,19 @@ pub enum KeyError {
 }
 
 impl KeyError {
+    /// What is the matter with the disk, if that is it.
+    #[must_use]
+    pub fn storage(&self) -> Option<Storage> {
+        match self {
+            Self::File { source, .. } => match source.kind() {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some(Storage::Full),
+                ErrorKind::ReadOnlyFilesystem => Some(Storage::ReadOnly),
+                _ => None,
+            },
+            Self::Malformed { .. } => None,
+        }
+    }
+
     /// There was no randomness to make it of.
     pub(super) fn made(path: &Path, error: getrandom::Error) -> Self {
         Self::File { what: "made", path: path.to_owned(), source: io::Error::other(error.to_string()) }
@@ -71,11 +87,26 @@ impl KeyfileSealer {
     }
 }
 
+impl KeyfileSealer {
+    /// Removes what a process that was killed has left behind beside the file, with keys in it. Only while nobody writes the file.
+    ///
+    /// # Errors
+    /// It can't be removed, or not be looked for.
+    pub fn tidy(&self) -> Result<(), KeyError> {
+        let Some(path) = &self.file else { return Ok(()) };
+        tidy(path).map_err(|source| KeyError::File { what: "tidied up after", path: path.clone(), source })
+    }
+}
+
 fn unreadable(path: &Path, source: io::Error) -> KeyError {
     KeyError::File { what: "read", path: path.to_owned(), source }
 }
 
 fn read(path: &Path) -> io::Result<Zeroizing<String>> {
+    // To open a pipe is to wait until somebody writes into it.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
     let file = File::open(path)?;
     let mode = file.metadata()?.permissions().mode();
     if mode & 0o077 != 0 {
@@ -135,12 +166,25 @@ pub(super) fn write(path: &Path, ring: &Ring) -> Result<(), KeyError> {
     written.map_err(|source| KeyError::File { what: "written", path: path.to_owned(), source })
 }
 
+fn tidy(path: &Path) -> io::Result<()> {
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let (Some(dir), Some(stem)) = (real.parent(), real.file_stem()) else { return Ok(()) };
+    let beginning = format!("{}.{UNFINISHED}", stem.to_string_lossy());
+    for found in fs::read_dir(dir)? {
+        let found = found?;
+        if found.file_name().to_string_lossy().starts_with(&beginning) {
+            fs::remove_file(found.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Makes a file at once and whole: it gets its name only when it is complete, and on the disk.
 fn put(path: &Path, text: &str, name: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     // A name that no process before has left behind.
     let mut suffix = [0; 8];
     getrandom::fill(&mut suffix).map_err(|error| io::Error::other(error.to_string()))?;
-    let unfinished = path.with_extension(format!("new-{:016x}", u64::from_ne_bytes(suffix)));
+    let unfinished = path.with_extension(format!("{UNFINISHED}{:016x}", u64::from_ne_bytes(suffix)));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
     let named = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| name(&unfinished));
     if let Err(error) = named {
@@ -164,6 +208,26 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing else is left behind");
         assert_eq!(**KeyfileSealer::from_file_or_create(&path).unwrap().open("a", &sealed).unwrap(), *b"secret");
+    }
+
+    #[test]
+    fn what_was_left_unfinished_is_removed_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sealing.key");
+        let sealer = KeyfileSealer::from_file_or_create(&path).unwrap();
+        for name in ["sealing.new-0123456789abcdef", "sealing.old", "other.new-0123456789abcdef"] {
+            fs::write(dir.path().join(name), "x").unwrap();
+        }
+        sealer.tidy().unwrap();
+        let mut left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["other.new-0123456789abcdef", "sealing.key", "sealing.old"]);
+    }
+
+    #[test]
+    fn a_pipe_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(KeyfileSealer::from_file(dir.path()), Err(KeyError::File { what: "read", .. })));
     }
 
     #[test]

@@ -59,7 +59,11 @@ impl SqlStore {
         let id = record.progress.addon.id;
         let open = || {
             let (seed, issued) = (record.open_seed(&*self.sealer)?, record.open_issued(&*self.sealer)?);
-            let state = record.open_state(&*self.sealer)?;
+            // A call that needs it asks for it, and is told.
+            let state = record.open_state(&*self.sealer).unwrap_or_else(|error| {
+                tracing::warn!(%error, addon = %id, "what a provider remembers of an addon can't be opened");
+                None
+            });
             let record = Box::new(record.open(&*self.sealer)?);
             Ok::<_, StoreError>(Leased::Addon { lease, record, seed, issued, state, next })
         };

@@ -108,7 +108,7 @@ pub trait NodeStore: Send + Sync + 'static {
     /// Waits for what people have asked other nodes for: a lease of this one may be worth nothing any more. Never, where there are none.
     fn watch_wishes(&self) -> Box<dyn Watcher>;
 
-    /// A number that changes whenever anything about a provider does, on whichever node. It may be what it was so long ago, as far as nobody
-    /// has been told yet that it has changed since.
+    /// A number that changes whenever anything about a provider does, on whichever node. It may be what it was so long ago, as far as
+    /// whoever changed it since waits for the answer yet.
     async fn providers_revision(&self, within: Duration) -> Result<u64, StoreError>;
 }

@@ -11,7 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::Ready;
 use std::iter::empty;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 use tokio_postgres::error::SqlState;
@@ -29,6 +29,11 @@ use pipeline::{Broken, Later, all_answers};
 /// Statements that wait to go with the next one; so many go by themselves.
 const LATER_STATEMENTS_MAX: usize = 256;
 
+/// How long whoever writes has a server keep its plans. What was planned when a table was nearly empty reads all of it, however large it is by
+/// now, and the server thinks of that only when it has counted its rows again.
+const PLANS_KEPT_MS_MAX: u64 = 1_000;
+const PLANS_KEPT_MAX: Duration = Duration::from_millis(PLANS_KEPT_MS_MAX);
+
 /// Used by one thread at a time, which waits for each answer, and not for ever: a server that is there and says nothing is as good as gone.
 pub(in crate::sql) struct Session {
     client: Client,
@@ -36,6 +41,8 @@ pub(in crate::sql) struct Session {
     runtime: RefCell<Option<Runtime>>,
     /// How long an answer may take.
     answer_wait_max: Cell<Duration>,
+    /// Since when the server keeps its plans.
+    planned_at: Cell<Instant>,
     prepared: RefCell<HashMap<String, Statement>>,
     /// The same for many sets of values; none of what can't be said of many.
     for_many: RefCell<HashMap<String, Option<Statement>>>,
@@ -54,10 +61,23 @@ impl Session {
     /// A session over a connection that this runtime drives.
     pub(in crate::sql) fn new(client: Client, runtime: Runtime, answer_wait_max: Duration) -> Self {
         let (runtime, answer_wait_max) = (RefCell::new(Some(runtime)), Cell::new(answer_wait_max));
+        let planned_at = Cell::new(Instant::now());
         let (prepared, for_many, changes) = (RefCell::default(), RefCell::default(), Cell::new(0));
         let (later, may_wait) = (RefCell::default(), Cell::new(true));
         let (is_open, can_go_on) = (Cell::new(false), Cell::new(false));
-        Self { client, runtime, answer_wait_max, prepared, for_many, changes, later, may_wait, is_open, can_go_on }
+        Self {
+            client,
+            runtime,
+            answer_wait_max,
+            planned_at,
+            prepared,
+            for_many,
+            changes,
+            later,
+            may_wait,
+            is_open,
+            can_go_on,
+        }
     }
 
     /// Waits so long for each answer from now on.
@@ -175,6 +195,10 @@ impl Session {
             Step::BeginReading | Step::BeginWriting => {
                 // What was left of another transaction died with it.
                 *self.later.borrow_mut() = vec![Later::Words(sql)];
+                if step == Step::BeginWriting && self.planned_at.get().elapsed() > PLANS_KEPT_MAX {
+                    self.later.borrow_mut().push(Later::Words("DISCARD PLANS"));
+                    self.planned_at.set(Instant::now());
+                }
             }
             Step::RollBack => {
                 self.later.take();

@@ -79,8 +79,10 @@ impl Committer {
     /// Runs the jobs, and those that have come until it is this writer's turn; commits them and answers them all. Leaves the group empty.
     pub(super) fn commit(&mut self, group: &mut Vec<Box<dyn Job>>, fill: impl FnOnce(&mut Vec<Box<dyn Job>>)) {
         let begun = self.begin();
-        // All hear at once of a server that is gone, too.
-        fill(group);
+        // All hear at once of a server that is gone, too. Who has not waited yet has a turn of their own after one that did not come.
+        if !matches!(begun, Err(Failure(StoreError::Busy))) {
+            fill(group);
+        }
         let committed = begun.and_then(|()| self.try_commit(group)).map_err(|Failure(error)| {
             match error {
                 StoreError::Storage(_) => self.complaints.hear(&error),

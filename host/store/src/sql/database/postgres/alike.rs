@@ -68,7 +68,10 @@ pub(super) fn finding(sql: &str, types: &[Type]) -> String {
     let given = given(types, ", at");
     let one = with_given(&numbered(sql));
     let rows = format!("unnest({}) WITH ORDINALITY AS {given}", arrays(types));
-    format!("SELECT given.at, found.* FROM {rows}, LATERAL ({one}) AS found ORDER BY given.at")
+    // Without `OFFSET` it may become a part of the whole, and be planned as one: a plan that was made when the tables were empty would read
+    // all of them for each set.
+    let found = format!("LATERAL (SELECT * FROM ({one}) AS one OFFSET 0) AS found");
+    format!("SELECT given.at, found.* FROM {rows}, {found} ORDER BY given.at")
 }
 
 /// The statement that writes for many sets of values what this one writes for one; none if it is of no form that this can be said of.
@@ -145,11 +148,11 @@ mod tests {
         assert_eq!(writing(update, &TYPES).unwrap(), format!("UPDATE a SET {set}  {rows} WHERE y = given.p2"));
         assert_eq!(writing("DELETE FROM a WHERE x = ? AND y = ?", &TYPES), None);
         let rows = "unnest(CAST($1 AS int8[]), CAST($2 AS text[])) WITH ORDINALITY AS given (p1, p2, at)";
+        let one = "SELECT z FROM a WHERE x = given.p1 AND y = given.p2";
+        let found = format!("LATERAL (SELECT * FROM ({one}) AS one OFFSET 0) AS found");
         assert_eq!(
             finding("SELECT z FROM a WHERE x = ? AND y = ?", &TYPES),
-            format!(
-                "SELECT given.at, found.* FROM {rows}, LATERAL (SELECT z FROM a WHERE x = given.p1 AND y = given.p2) AS found ORDER BY given.at"
-            )
+            format!("SELECT given.at, found.* FROM {rows}, {found} ORDER BY given.at")
         );
     }
 }
