@@ -1,13 +1,14 @@
 //! An empty store to test, and short words for what tests do all the time.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use larder_domain::addon::{AnyVariable, ComponentKind, DeclaredVariables, ProvisionType, Role};
 use larder_domain::config::{AddonConfig, Credential, Variable};
 use larder_domain::ids::NodeId;
 use larder_domain::ports::Store;
 use larder_domain::ports::StoreError;
-use larder_domain::ports::store::{Applied, Change, Created, Fence, Leased, NewAddon};
+use larder_domain::ports::store::{AppStore as _, Applied, Change, Created, Fence, Leased, NewAddon};
 use larder_domain::quota::AppUse;
 use larder_domain::secret::{GuestState, Seed};
 use larder_domain::work::Lease;
@@ -15,7 +16,7 @@ use larder_domain::{
     Addon, AddonId, AddonRecord, AddonSpec, AppName, Event, Grace, Next, ProviderName, SecretString, Step,
     VariableName, WallTime,
 };
-use larder_store::ManualClock;
+use larder_store::{ManualClock, SqlStore};
 use serde_json::json;
 
 type Open = Box<dyn Fn() -> Arc<dyn Store> + Send>;
@@ -148,6 +149,26 @@ pub(crate) fn new_addon(world: &World, app: Option<&AppName>) -> NewAddon {
         app_addons_max: u64::MAX,
         idempotency: None,
     }
+}
+
+/// Sets both variables of an app to the same number, again and again.
+pub(crate) async fn write_pairs(store: &SqlStore, app: &AppName, written: &AtomicU64, until: &AtomicU64) {
+    for number in 1.. {
+        let value = || Some(SecretString::new(format!("{number}")));
+        let pair = vec![("A".parse().unwrap(), value()), ("B".parse().unwrap(), value())];
+        store.patch_app_config(app, pair).await.unwrap().unwrap();
+        written.store(number, Ordering::SeqCst);
+        if until.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+    }
+}
+
+/// What stands there now.
+pub(crate) async fn pair(store: &SqlStore, app: &AppName) -> [u64; 2] {
+    let config = store.app_config(app).await.unwrap().unwrap();
+    let value = |name: &str| config.iter().find(|v| v.name.as_str() == name).unwrap().value.reveal().parse().unwrap();
+    [value("A"), value("B")]
 }
 
 /// So many live addons of an app that has no quota of its own.

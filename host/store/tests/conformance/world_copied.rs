@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use crate::world::{Build as _, World, config, new_addon, panic_with};
+use crate::world::{Build as _, World, config, new_addon, pair, panic_with, write_pairs};
 use crate::world_postgres::{alter, database, node, node_by_the_server};
 use crate::world_relocate::{asked, columns_here, database_of, fill, key, relocate, world_in};
 
@@ -163,25 +163,6 @@ async fn the_time_of_a_copy_is_what_the_server_says() {
     alter(&url, "UPDATE installation SET clock_zero_ms = clock_zero_ms + 40000");
     let copied = copy(&store).await;
     assert!(self::open(&copied).now().0 >= noted);
-}
-
-/// Sets both variables of an app to the same number, again and again.
-async fn write_pairs(store: &SqlStore, app: &AppName, written: &AtomicU64, until: &AtomicU64) {
-    for number in 1.. {
-        let value = || Some(SecretString::new(format!("{number}")));
-        let pair = vec![("A".parse().unwrap(), value()), ("B".parse().unwrap(), value())];
-        store.patch_app_config(app, pair).await.unwrap().unwrap();
-        written.store(number, Ordering::SeqCst);
-        if until.load(Ordering::SeqCst) == 0 {
-            return;
-        }
-    }
-}
-
-async fn pair(store: &SqlStore, app: &AppName) -> [u64; 2] {
-    let config = store.app_config(app).await.unwrap().unwrap();
-    let value = |name: &str| config.iter().find(|v| v.name.as_str() == name).unwrap().value.reveal().parse().unwrap();
-    [value("A"), value("B")]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::world::{Build, new_addon};
+use crate::world::{Build, new_addon, pair, write_pairs};
 use crate::world_in;
 
 /// How many copies are taken while others write.
@@ -38,25 +38,6 @@ async fn copy(store: &SqlStore) -> (TempDir, PathBuf) {
     std::fs::File::create_new(&file).unwrap();
     store.copy_to(&file, json!({ "why": "a test" })).await.unwrap();
     (dir, file)
-}
-
-/// Sets both variables of an app to the same number, again and again.
-async fn write_pairs(store: &SqlStore, app: &AppName, written: &AtomicU64, until: &AtomicU64) {
-    for number in 1.. {
-        let value = || Some(SecretString::new(format!("{number}")));
-        let pair = vec![("A".parse().unwrap(), value()), ("B".parse().unwrap(), value())];
-        store.patch_app_config(app, pair).await.unwrap().unwrap();
-        written.store(number, Ordering::SeqCst);
-        if until.load(Ordering::SeqCst) == 0 {
-            return;
-        }
-    }
-}
-
-async fn pair(store: &SqlStore, app: &AppName) -> [u64; 2] {
-    let config = store.app_config(app).await.unwrap().unwrap();
-    let value = |name: &str| config.iter().find(|v| v.name.as_str() == name).unwrap().value.reveal().parse().unwrap();
-    [value("A"), value("B")]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
