@@ -57,7 +57,7 @@ impl Control {
         let deleted = Self::whole(async move {
             let deleted = control.store.delete_app(&doomed, cascade).await?;
             for id in deleted.iter().flatten() {
-                control.stored_as_gone(*id);
+                control.stored_as_gone(*id).await;
             }
             Ok::<_, StoreError>(deleted)
         });

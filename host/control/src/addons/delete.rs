@@ -49,7 +49,7 @@ impl Control {
             let undeleted = control.store.undelete(id, control.app_addons_max).await?;
             if undeleted.is_ok() {
                 // Its variables may just be being taken away.
-                control.running.cancel(id);
+                control.drop_superseded(id).await;
             }
             Ok::<_, StoreError>(undeleted)
         });
@@ -75,7 +75,7 @@ impl Control {
         let deleted = Self::whole(async move {
             let deleted = control.store.delete_addon(id, grace, unless).await?;
             if deleted.is_ok() {
-                control.stored_as_gone(id);
+                control.stored_as_gone(id).await;
             }
             Ok::<_, StoreError>(deleted)
         });
@@ -90,9 +90,18 @@ impl Control {
         Grace::of(self.delete_grace_ms, self.store.now(), self.store.wall())
     }
 
+    /// A wish about an addon is stored: the call under way is dropped, unless it is what the wish has led to.
+    pub(crate) async fn drop_superseded(&self, id: AddonId) {
+        let Some(token) = self.running.token(id) else { return };
+        // If that can't be asked, it is dropped: the step is done again.
+        if !self.store.holds(id, token).await.unwrap_or(false) {
+            self.running.cancel(id, token);
+        }
+    }
+
     /// The wish is stored; only now may the call under way be dropped, or a crash in between would lose both.
-    pub(crate) fn stored_as_gone(&self, id: AddonId) {
-        self.running.cancel(id);
+    pub(crate) async fn stored_as_gone(&self, id: AddonId) {
+        self.drop_superseded(id).await;
         self.transfers.cancel(id);
         self.waiters.settled(id);
     }

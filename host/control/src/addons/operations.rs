@@ -62,7 +62,7 @@ impl Control {
         let applied = Self::whole(async move {
             let applied = control.store.apply(change).await?;
             // At most it was being asked how it does.
-            control.running.cancel(id);
+            control.drop_superseded(id).await;
             Ok::<_, StoreError>(applied)
         });
         match applied.await {

@@ -166,7 +166,7 @@ impl Transferring {
     async fn give_up(&self, why: &ControlError) {
         let event = Event::TransferEnded { bytes: 0, result: Err(bounded_text(why.to_string())) };
         match self.apply(event).await {
-            Ok(()) => self.control.running.cancel(self.addon),
+            Ok(()) => self.control.drop_superseded(self.addon).await,
             // It has ended already.
             Err(StoreError::Illegal(_) | StoreError::Missing(_)) => {}
             Err(error) => {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use larder_domain::AddonId;
-use larder_domain::work::{LEASE_MS, Lease, Subject};
+use larder_domain::work::{LEASE_MS, Lease, Subject, Token};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
@@ -81,9 +81,14 @@ impl Running {
         }
     }
 
-    /// Drops the addon's call, if one is under way here.
-    pub(crate) fn cancel(&self, addon: AddonId) {
-        if let Some(work) = self.lock().get(&Subject::Addon(addon)) {
+    /// The token under which something is done about an addon here.
+    pub(crate) fn token(&self, addon: AddonId) -> Option<Token> {
+        self.lock().get(&Subject::Addon(addon)).map(|work| work.lease.token)
+    }
+
+    /// Drops the addon's call, if one is under way here under this token.
+    pub(crate) fn cancel(&self, addon: AddonId, token: Token) {
+        if let Some(work) = self.lock().get(&Subject::Addon(addon)).filter(|work| work.lease.token == token) {
             // One permit is kept, so that it is not lost on work that has not begun to listen.
             work.stop.notify_one();
         }

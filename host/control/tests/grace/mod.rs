@@ -180,6 +180,19 @@ async fn an_engine_that_is_slow_costs_nobody_their_addon() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_wish_has_led_to_is_not_dropped_for_it() {
+    // Nothing that is put off is ever done.
+    let host = host(&Arc::new(ManualClock::default())).await;
+    let id = host.create("honest", "one").await.spec.id;
+    for _ in 0..100 {
+        assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
+        host.control.delete_addon(id, false).await.unwrap();
+        sink_has(&host, id, false).await;
+        host.control.undelete_addon(id).await.unwrap();
+    }
+}
+
 /// A ready addon with a volume and a container.
 async fn with_container(host: &TestHost) -> AddonId {
     host.engine.add_image(&"redis:7".parse().unwrap());
