@@ -80,7 +80,7 @@ codes! {
     EngineUnfit "engine_unfit" 409 "See the engines and their labels with `larder engine list`; wish for one that there is, or for none.",
     NetworkUnfit "network_unfit" 409 "Make a network for the app on the engine that its addons are on (`docker network create NAME`), and name that.",
     VersionNotUsable "version_not_usable" 409 "Only a version that passed its checks can be activated.",
-    RotationRefused "rotation_refused" 409 "Do what the message says about the node that it names, then rotate again. Nothing was changed.",
+    RotationRefused "rotation_refused" 409 "Do what the message says about the node that it names, then rotate again. No key was given up.",
     NotSupported "not_supported" 409 "This can't be done here; the detail says what is missing for it.",
     RevisionChanged "revision_changed" 412 "Read the provider again, and repeat the change with the ETag that it has now.",
     TooLarge "body_too_large" 413 "Send less; the message names the limit.",

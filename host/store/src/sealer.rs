@@ -17,8 +17,8 @@ use larder_domain::ports::{SealError, Sealer};
 use zeroize::Zeroizing;
 
 pub use keyfile::KeyError;
-pub(crate) use ring::sealed_by;
 use ring::{Key, Ring};
+pub(crate) use ring::{prefix_of, sealed_by};
 pub(crate) use rotation::{LearnError, Offer};
 use source::Asking;
 pub(crate) use source::KeySource;

@@ -61,6 +61,8 @@ async fn world_the_key_of_all_nodes_is_rotated_though_its_driver_is_killed() {
         let is_sealing = async || Some(state(one).await).filter(|state| state["resealed"].as_u64() > Some(0));
         until("something to be sealed anew", is_sealing).await;
         first[0].host.kill();
+        let left = state(one).await;
+        assert_eq!(left["old"], json!([old]), "it was killed in the midst of it: {left}");
         let has_ended = async || Some(state(one).await).filter(|state| state["is_under_way"] == false);
         let ended = until_within(ROTATED_WITHIN, "the end of the rotation", has_ended).await;
         is_over.store(true, Ordering::SeqCst);
@@ -70,6 +72,8 @@ async fn world_the_key_of_all_nodes_is_rotated_though_its_driver_is_killed() {
         tokio::join!(rotation, use_it(&rest[0].host, "ONE", &is_over), use_it(&rest[1].host, "OTHER", &is_over));
     assert_eq!((&ended["old"], &ended["trouble"]), (&json!([]), &Value::Null), "{ended}");
     assert_ne!(ended["key"], old);
+    let took_over = |node: &Node| node.host.log().contains("this node has everything sealed with another key");
+    assert!(cluster.nodes[1..].iter().any(took_over), "another one has gone on");
     cluster.nodes[0].host.restart();
 
     let same = async || {

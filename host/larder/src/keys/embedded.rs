@@ -151,9 +151,10 @@ impl Keeping {
         }
         // Both before the key goes: a crash between leaves more to do, and nothing that nobody knows of.
         self.mark_remnants().map_err(Stopped::Marker)?;
-        let noted = json!({ "key": self.sealer.key_id(), "old": old });
+        let key = self.sealer.key_id();
+        let noted = json!({ "key": key, "old": old });
         self.store.note_keys(Actor::Host, Action::KeyRotated, noted).await?;
-        self.sealer.drop_old_keys()?;
+        self.sealer.drop_old_keys(&key)?;
         self.compact().await
     }
 

@@ -25,7 +25,7 @@ const WAIT_PAUSE: Duration = Duration::from_millis(250);
 const WAIT_UNTOLD_MAX: Duration = Duration::from_secs(15);
 /// The pause before a step is tried again that the database has failed.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
-/// How often that is done before somebody has to ask again.
+/// How often that is done without anything coming of it before somebody has to ask again.
 const RETRIES_MAX: u32 = 60;
 
 /// The keys of an installation, of which this node has a copy.
@@ -114,14 +114,14 @@ async fn drive(mut driving: KeyDriving<'_>) {
 
 /// Until there is nothing more to do here, or it can't be done.
 async fn drive_to_end(driving: &mut KeyDriving<'_>) -> Result<Driven, KeyStop> {
-    let (mut waiting, mut retries, mut compactions) = (Waiting::default(), 0, 0);
+    let (mut waiting, mut retries, mut compactions) = (Waiting::default(), Retries::default(), 0);
     loop {
         let driven = driving.step().await;
         if !matches!(driven, Ok(Driven::Waits(_))) {
             waiting = Waiting::default();
         }
         match driven {
-            Ok(Driven::Goes) => retries = 0,
+            Ok(Driven::Goes) => {}
             Ok(Driven::Settles) => sleep(SETTLE).await,
             Ok(Driven::Waits(nodes)) => waiting.wait(driving, &nodes).await,
             Ok(Driven::Compacts) if compactions + 1 < COMPACTIONS_MAX => {
@@ -129,9 +129,8 @@ async fn drive_to_end(driving: &mut KeyDriving<'_>) -> Result<Driven, KeyStop> {
                 sleep(COMPACTION_PAUSE).await;
             }
             Ok(driven) => return Ok(driven),
-            Err(KeyStop::Store(error)) if may_pass(&error) && retries < RETRIES_MAX => {
+            Err(KeyStop::Store(error)) if may_pass(&error) && retries.are_left(driving.progress()) => {
                 tracing::debug!(%error, "a step of the key's rotation is tried again");
-                retries += 1;
                 sleep(RETRY_PAUSE).await;
             }
             Err(error) => return Err(error),
@@ -142,6 +141,24 @@ async fn drive_to_end(driving: &mut KeyDriving<'_>) -> Result<Driven, KeyStop> {
 /// Whether the same may go well in a moment.
 const fn may_pass(error: &StoreError) -> bool {
     matches!(error, StoreError::Busy | StoreError::Unreachable(_))
+}
+
+/// How often steps were tried again since something has come of them.
+#[derive(Default)]
+struct Retries {
+    count: u32,
+    progress: u64,
+}
+
+impl Retries {
+    /// Whether one may be tried once more.
+    const fn are_left(&mut self, progress: u64) -> bool {
+        if progress > self.progress {
+            *self = Self { count: 0, progress };
+        }
+        self.count += 1;
+        self.count <= RETRIES_MAX
+    }
 }
 
 /// Since when it waits for whom.
@@ -166,5 +183,20 @@ impl Waiting {
             }
         }
         sleep(WAIT_PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_tried_again_without_end_only_while_something_comes_of_them() {
+        let mut retries = Retries::default();
+        for progress in 0..5 {
+            assert!((0..RETRIES_MAX).all(|_| retries.are_left(progress)), "{progress}");
+        }
+        assert!(!retries.are_left(4), "what was done again is no progress");
+        assert!(!retries.are_left(3) && retries.are_left(5));
     }
 }

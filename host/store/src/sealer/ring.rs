@@ -93,6 +93,13 @@ pub(crate) fn sealed_by(sealed: &[u8]) -> Option<String> {
     (sealed.len() >= SEALED_BYTES_MIN).then(|| name(&sealed[1..PREFIX_BYTES]))
 }
 
+/// What everything begins with that the key of this name seals; none if it is no key's name.
+pub(crate) fn prefix_of(name: &str) -> Option<[u8; PREFIX_BYTES]> {
+    let id = u32::from_str_radix(name, 16).ok().filter(|_| name.len() == 2 * KEY_ID_BYTES)?;
+    let [a, b, c, d] = id.to_be_bytes();
+    Some([FORMAT, a, b, c, d])
+}
+
 /// Names a key without telling anything about it: the beginning of what it makes of a fixed text. The zero nonce is
 /// used for this alone.
 fn id(cipher: &XChaCha20Poly1305) -> [u8; KEY_ID_BYTES] {

@@ -43,12 +43,19 @@ impl KeyfileSealer {
         self.change::<KeyError>(add).map(drop)
     }
 
-    /// Forgets the keys of before, for good. What they have sealed can't be opened any more.
+    /// Forgets the keys before this one, for good: what they have sealed can't be opened any more. Whether there were any. If another one
+    /// seals by now, the next rotation has begun, which needs them, and none is forgotten.
     ///
     /// # Errors
     /// The file can't be written; then nothing has changed.
-    pub fn drop_old_keys(&self) -> Result<(), KeyError> {
-        self.change::<KeyError>(|ring| Ok(Some(Ring::new(ring.current.clone(), vec![])))).map(drop)
+    pub fn drop_old_keys(&self, of: &str) -> Result<bool, KeyError> {
+        let is_over = |ring: &Ring| ring.current.name() == of && !ring.old.is_empty();
+        self.change::<KeyError>(|ring| Ok(is_over(ring).then(|| Ring::new(ring.current.clone(), vec![]))))
+    }
+
+    /// Writes the same keys down again: whether another one could be.
+    pub(crate) fn write_again(&self) -> Result<(), KeyError> {
+        self.change::<KeyError>(|ring| Ok(Some(Ring::new(ring.current.clone(), ring.old.clone())))).map(drop)
     }
 
     /// A new key, for all who have the present one. It is not used here before it is learned, as by all others. While there is one of before,
@@ -165,7 +172,12 @@ mod tests {
         assert_ne!(resealed, sealer.reseal("a", &copies[1]).unwrap(), "and nothing else is seen to be equal");
         assert!(sealer.reseal("b", &old).is_err(), "in its place alone");
 
-        sealer.drop_old_keys().unwrap();
+        assert!(!sealer.drop_old_keys(&names[1]).unwrap(), "another rotation has begun since that one ended");
+        assert_eq!(
+            (sealer.key_ids(), KeyfileSealer::from_file(&path).unwrap().key_ids()),
+            (names.clone(), names.clone())
+        );
+        assert!(sealer.drop_old_keys(&names[0]).unwrap() && !sealer.drop_old_keys(&names[0]).unwrap());
         let again = KeyfileSealer::from_file(&path).unwrap();
         for sealer in [&sealer, &again] {
             assert_eq!(**sealer.open("a", &resealed).unwrap(), *b"old");
@@ -184,7 +196,7 @@ mod tests {
         let before = sealer.key_ids();
         assert_eq!(before, other.key_ids());
         std::fs::remove_dir_all(dir.path().join("there")).unwrap();
-        assert!(sealer.add_key().is_err());
+        assert!(sealer.add_key().is_err() && sealer.write_again().is_err());
         assert!(matches!(sealer.learn(&other.offer().unwrap()), Err(LearnError::Key(_))));
         assert_eq!(sealer.key_ids(), before);
     }

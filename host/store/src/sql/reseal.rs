@@ -117,13 +117,18 @@ impl SqlStore {
         self.writer.run(job).await
     }
 
-    /// How many values there are that a key of before has sealed, by table and column.
+    /// How many values there are that a key of before has sealed, by table and column. Where nodes share a database, all of a sealed column
+    /// are counted that the present key has not sealed: which key has, need not be known here.
     ///
     /// # Errors
     /// The database failed.
     pub async fn count_old_keys(&self, sealer: &KeyfileSealer) -> Result<Vec<(String, u64)>, StoreError> {
-        let prefixes = sealer.old_prefixes();
-        self.readers.read(move |conn| counted(conn, &prefixes)).await
+        let (prefixes, present) = (sealer.old_prefixes(), sealer.prefix());
+        let Some(connector) = self.readers.connector().cloned() else {
+            return self.readers.read(move |conn| counted(conn, &prefixes, None)).await;
+        };
+        let counting = tokio::task::spawn_blocking(move || counted(&connector.counter()?, &prefixes, Some(&present)));
+        Ok(counting.await.map_err(|error| StoreError::Database(Box::new(error)))??)
     }
 
     /// Writes down in the audit log what was done about keys.
@@ -219,11 +224,18 @@ fn refusing(conn: &Conn, prefixes: &[[u8; PREFIX_BYTES]]) -> String {
     SEALED.iter().map(trigger).collect()
 }
 
-/// Looks into every column that can hold something sealed, whether it is known here or not.
-fn counted(conn: &Conn, prefixes: &[[u8; PREFIX_BYTES]]) -> Outcome<Vec<(String, u64)>> {
+type Prefix = [u8; PREFIX_BYTES];
+
+/// Looks into every column that can hold something sealed, whether it is known here or not: for what these keys have sealed; and in those
+/// that are known, for all that the present one has not, if it is given.
+fn counted(conn: &Conn, old: &[Prefix], present: Option<&Prefix>) -> Outcome<Vec<(String, u64)>> {
     let mut found = vec![];
-    for (table, column) in columns::of_bytes(conn)? {
-        let sql = format!("SELECT count(*) FROM {table} WHERE {}", is_old(conn, &column, prefixes));
+    for (table, column) in columns::of_bytes(conn)?.into_iter().filter(columns::may_be_sealed) {
+        let is_old = match present.filter(|_| SEALED.iter().any(|it| it.table == table && it.column == column)) {
+            Some(present) => format!("({} <> {})", beginning(&column), literal(conn, present)),
+            None => is_old(conn, &column, old),
+        };
+        let sql = format!("SELECT count(*) FROM {table} WHERE {is_old}");
         match find(conn, &sql, (), |row| row.uint())?.unwrap_or_default() {
             0 => {}
             count => found.push((format!("{table}.{column}"), count)),

@@ -61,7 +61,7 @@ impl Place {
         self.store.refuse_old_keys(&self.sealer).await.unwrap();
         while self.pass().await > 0 {}
         assert_eq!(self.store.count_old_keys(&self.sealer).await.unwrap(), []);
-        self.sealer.drop_old_keys().unwrap();
+        self.sealer.drop_old_keys(&self.sealer.key_id()).unwrap();
     }
 
     /// The same data, in a process of its own.

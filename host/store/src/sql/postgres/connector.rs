@@ -24,6 +24,10 @@ use super::{ANSWER_WAIT_MAX, GROUP_IDLE_MS_MAX, STATEMENT_MS_MAX, Server, TURN_W
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long whoever asks is told that the server is gone before it is tried again.
 const GONE_WAIT: Duration = Duration::from_millis(500);
+/// How long it may take to read one table whole, in milliseconds.
+const COUNT_MS_MAX: u64 = 600_000;
+/// How long the answer to that may take to come.
+const COUNT_WAIT_MAX: Duration = Duration::from_millis(COUNT_MS_MAX + 2_000);
 /// The first half of the lock that a node has on its name: a number that nobody else is likely to use ("lard").
 pub(super) const NAME_LOCK: u32 = 0x6c61_7264;
 
@@ -117,13 +121,23 @@ impl Connector {
         self.session(&format!("SET lock_timeout = {COMPACT_LOCK_MS_MAX}; SET statement_timeout = {COMPACT_MS_MAX}"))
     }
 
+    /// A session that reads whole tables.
+    pub(in crate::sql) fn counter(&self) -> Result<Conn> {
+        let set_up = format!("SET default_transaction_read_only = on; SET statement_timeout = {COUNT_MS_MAX}");
+        self.session_within(&set_up, COUNT_WAIT_MAX)
+    }
+
     fn session(&self, set_up: &str) -> Result<Conn> {
+        self.session_within(set_up, ANSWER_WAIT_MAX)
+    }
+
+    fn session_within(&self, set_up: &str, answer_wait: Duration) -> Result<Conn> {
         if let Some(outage) = &*self.outage.lock().unwrap_or_else(PoisonError::into_inner)
             && outage.seen_at.elapsed() < GONE_WAIT
         {
             return Err(Failure::unreachable(&outage.why));
         }
-        let made = self.made(set_up);
+        let made = self.made(set_up, answer_wait);
         match &made {
             Ok(_) => self.heard(None),
             Err(Failure(StoreError::Unreachable(why))) => self.heard(Some(why)),
@@ -132,14 +146,14 @@ impl Connector {
         made
     }
 
-    fn made(&self, set_up: &str) -> Result<Conn> {
+    fn made(&self, set_up: &str, answer_wait: Duration) -> Result<Conn> {
         let (client, connection, runtime) = self.client()?;
         runtime.spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(error = super::super::error::told(&error), "a session with the database has ended");
             }
         });
-        let session = Session::new(client, runtime, ANSWER_WAIT_MAX);
+        let session = Session::new(client, runtime, answer_wait);
         session.run_all(&format!(
             "SET client_min_messages = warning; SET statement_timeout = {STATEMENT_MS_MAX}; SET TimeZone = 'UTC'; {set_up}"
         ))?;

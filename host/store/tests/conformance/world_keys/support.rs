@@ -165,6 +165,12 @@ pub(super) async fn drive(driving: &mut KeyDriving<'_>, others: &[&Member]) -> R
     Ok(Driven::Goes)
 }
 
+/// One step, after which another says that it lives.
+pub(super) async fn drive_once(driving: &mut KeyDriving<'_>, other: &Member) {
+    driving.step().await.unwrap();
+    other.store.beat().await.unwrap();
+}
+
 /// Steps until one has come to this.
 pub(super) async fn steps_to(driving: &mut KeyDriving<'_>, what: &Driven) -> bool {
     for _ in 0..STEPS_MAX {

@@ -27,6 +27,9 @@ pub struct KeyDriving<'a> {
     sealer: Arc<KeyfileSealer>,
     key: String,
     stage: Stage,
+    /// How many values were sealed anew here, and the furthest stage of all.
+    resealed: u64,
+    furthest: u64,
     /// What was compacted already, and since when nobody may still see what was there before.
     pub(super) compacted: BTreeSet<&'static str>,
     pub(super) compacting_since: Option<String>,
@@ -44,6 +47,22 @@ enum Stage {
     End,
     Forget,
     Compact,
+}
+
+impl Stage {
+    const fn number(&self) -> u64 {
+        match self {
+            Self::Wait => 0,
+            Self::Count => 1,
+            Self::Reseal(_) => 2,
+            Self::Refuse => 3,
+            Self::Search => 4,
+            Self::ResealFound(_) => 5,
+            Self::End => 6,
+            Self::Forget => 7,
+            Self::Compact => 8,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -83,15 +102,17 @@ pub enum KeyStop {
     /// This node's file can't be written.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// A column that is not in this version's list.
-    #[error("values in {0} are sealed with the old key, and it is not known where they belong")]
+    /// In a column that is not in this version's list, or with a key that is not here.
+    #[error(
+        "values in {0} are not sealed with the new key and can't be sealed anew: this version does not know the column, or the key that they need is not here"
+    )]
     Unknown(String),
 }
 
 impl<'a> KeyDriving<'a> {
     pub(super) fn new(store: &'a SqlStore, sealer: Arc<KeyfileSealer>, key: String, is_live: bool) -> Self {
         let stage = if is_live { Stage::Wait } else { Stage::Forget };
-        Self { store, sealer, key, stage, compacted: BTreeSet::new(), compacting_since: None }
+        Self { store, sealer, key, stage, resealed: 0, furthest: 0, compacted: BTreeSet::new(), compacting_since: None }
     }
 
     /// The name of the new key.
@@ -114,13 +135,17 @@ impl<'a> KeyDriving<'a> {
             Stage::Wait => self.wait().await,
             Stage::Count => self.count().await,
             Stage::Reseal(passes) => self.reseal(passes).await,
-            Stage::Refuse => self.refuse().await,
+            Stage::Refuse => {
+                // Its tables may be in use: all that was done before need not be done again.
+                self.stage = Stage::Refuse;
+                self.refuse().await
+            }
             Stage::Search => self.search(None).await,
             Stage::ResealFound(passes) => self.search(Some(passes)).await,
             Stage::End => self.end().await,
             Stage::Forget => {
                 self.stage = Stage::Forget;
-                self.sealer.drop_old_keys()?;
+                self.sealer.drop_old_keys(&self.key)?;
                 self.goes(Stage::Compact)
             }
             Stage::Compact => {
@@ -143,7 +168,14 @@ impl<'a> KeyDriving<'a> {
         self.store.writer.run(job).await
     }
 
+    /// Grows with whatever brings it nearer to its end. Steps that are done again because another one has failed do not.
+    #[must_use]
+    pub const fn progress(&self) -> u64 {
+        self.resealed + self.furthest
+    }
+
     fn goes(&mut self, next: Stage) -> Result<Driven, KeyStop> {
+        self.furthest = self.furthest.max(next.number());
         self.stage = next;
         Ok(Driven::Goes)
     }
@@ -183,6 +215,7 @@ impl<'a> KeyDriving<'a> {
         match pass.step().await? {
             Some(count) => {
                 passes.found += count;
+                self.resealed += count;
                 passes.pass = Some(pass.place());
                 Ok(false)
             }
@@ -198,7 +231,7 @@ impl<'a> KeyDriving<'a> {
         let job = move |tx: &mut Tx<'_>| -> Outcome<bool> {
             let is_own = is_driven_here(tx, &own, &key)?;
             if is_own {
-                refuse_others(tx.conn, &sealer.prefix())?;
+                refuse_others(tx.conn, &[sealer.prefix()])?;
             }
             Ok(is_own)
         };

@@ -8,7 +8,7 @@ use crate::KeyfileSealer;
 use crate::sealer::{LearnError, sealed_by};
 use crate::sql::SqlStore;
 use crate::sql::database::Conn;
-use crate::sql::error::Result as Outcome;
+use crate::sql::error::{Result as Outcome, with_causes};
 use crate::sql::open::OpenError;
 use crate::sql::tx::find;
 
@@ -18,16 +18,29 @@ impl SqlStore {
     /// # Errors
     /// The database failed. That a key can't be learned is told in the log, and seen by all who wait for this node.
     pub async fn learn_keys(&self) -> Result<(), StoreError> {
-        let Some(sealer) = self.keyfile.clone() else { return Ok(()) };
+        self.try_to_learn().await.map(drop)
+    }
+
+    /// The same, and why a key can't be learned, or forgotten.
+    pub(super) async fn try_to_learn(&self) -> Result<Result<(), LearnError>, StoreError> {
+        let Some(sealer) = self.keyfile.clone() else { return Ok(Ok(())) };
         let now = self.clock.now();
         self.readers
             .glance(move |conn| {
-                let Some(row) = Row::read(conn, now)? else { return Ok(()) };
-                if let Err(error) = learn(&row, &sealer) {
-                    let (key, error) = (&row.key, super::super::super::error::with_causes(&error));
-                    tracing::error!(key, error, "the new key can't be learned; the rotation waits for this node");
+                let Some(row) = Row::read(conn, now)? else { return Ok(Ok(())) };
+                let learned = learn(&row, &sealer);
+                if let Err(error) = &learned {
+                    let (key, error) = (&row.key, with_causes(error));
+                    match row.is_live() {
+                        true => tracing::error!(
+                            key,
+                            error,
+                            "the new key can't be learned; the rotation waits for this node"
+                        ),
+                        false => tracing::error!(key, error, "the key of before is still in this node's file"),
+                    }
                 }
-                Ok(())
+                Ok(learned)
             })
             .await
     }
@@ -38,8 +51,7 @@ fn learn(row: &Row, sealer: &KeyfileSealer) -> Result<(), LearnError> {
         if sealer.learn(&offer)? {
             tracing::info!(key = offer.name, "another key is to seal everything; this node has learned it");
         }
-    } else if sealer.is_rotating() && sealer.key_id() == row.key {
-        sealer.drop_old_keys()?;
+    } else if sealer.drop_old_keys(&row.key)? {
         tracing::info!(key = row.key, "the key of before is gone from this node's file");
     }
     Ok(())

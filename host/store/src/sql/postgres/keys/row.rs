@@ -12,9 +12,10 @@ use crate::sql::error::Result;
 use crate::sql::nodes::heard_after;
 use crate::sql::tx::{find, list};
 
-/// Of a node's row: whether its key is none that the installation is sealed with any more.
-pub(in crate::sql) const HAS_OTHER_KEY: &str =
-    "EXISTS (SELECT 1 FROM key_rotation WHERE sealed IS NULL AND key_rotation.key <> node.key)";
+/// Of a node's row: whether its key is none that the installation is sealed with any more. While a rotation is under way, there are two:
+/// the new one, and the one that it is sealed with itself, whose name stands behind the byte of the format.
+pub(in crate::sql) const HAS_OTHER_KEY: &str = "EXISTS (SELECT 1 FROM key_rotation WHERE key_rotation.key <> node.key
+    AND (sealed IS NULL OR encode(substr(sealed, 2, 4), 'hex') <> node.key))";
 
 /// A rotation, as all nodes see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub(super) struct Row {
     is_driven: bool,
     resealed: u64,
     total: u64,
-    trouble: Option<String>,
+    pub(super) trouble: Option<String>,
 }
 
 impl Row {
@@ -111,6 +112,12 @@ impl Row {
 pub(super) fn without(conn: &Conn, now: StoreTime, key: &str) -> Result<Vec<NodeName>> {
     let sql = "SELECT name FROM node WHERE seen > ? AND key IS DISTINCT FROM ? ORDER BY name";
     list(conn, sql, (heard_after(now), key), |row| row.parsed("a node's name"))
+}
+
+/// The first of the living nodes that have none of these keys.
+pub(super) fn with_another(conn: &Conn, now: StoreTime, keys: [&str; 2]) -> Result<Option<NodeName>> {
+    let sql = "SELECT name FROM node WHERE seen > ? AND key NOT IN (?, ?) ORDER BY name";
+    find(conn, sql, (heard_after(now), keys[0], keys[1]), |row| row.parsed("a node's name"))
 }
 
 /// Whoever takes the installation elsewhere needs one key for it.

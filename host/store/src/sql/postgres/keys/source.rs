@@ -29,6 +29,15 @@ impl RowSource {
     }
 }
 
+/// There while somebody asks, however that ends.
+struct Asking(Arc<AtomicBool>);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
 impl KeySource for RowSource {
     fn offered(&self) -> Option<Offer> {
         if self.is_asking.swap(true, Ordering::AcqRel) {
@@ -38,11 +47,12 @@ impl KeySource for RowSource {
         let (tell, told) = sync_channel(1);
         // Whoever asks may be where nothing can be waited for by a session's own means.
         let asking = thread::Builder::new().name("store-key".into()).spawn(move || {
+            let asking = Asking(is_asking);
             let offer = read(&connector).unwrap_or_else(|Failure(error)| {
                 tracing::debug!(%error, "a key can't be asked for");
                 None
             });
-            is_asking.store(false, Ordering::Release);
+            drop(asking);
             let _nobody_waits = tell.send(offer);
         });
         if asking.is_err() {
