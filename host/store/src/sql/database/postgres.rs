@@ -14,6 +14,7 @@ use std::iter::empty;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
+use tokio::task::yield_now;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row, Statement};
@@ -29,6 +30,8 @@ use pipeline::{Broken, Later, all_answers};
 /// Statements that wait to go with the next one; so many go by themselves.
 const LATER_STATEMENTS_MAX: usize = 256;
 
+/// Turns in which a connection takes in what has come: one to be told that there is something, one to read it, one to end.
+const HEARING_TURNS: usize = 3;
 /// How long whoever writes has a server keep its plans. What was planned when a table was nearly empty reads all of it, however large it is by
 /// now, and the server thinks of that only when it has counted its rows again.
 const PLANS_KEPT_MS_MAX: u64 = 1_000;
@@ -236,6 +239,14 @@ impl Session {
 
     /// Whether the server is gone, as far as this is known.
     pub(super) fn is_lost(&self) -> bool {
+        if let Some(runtime) = &*self.runtime.borrow() {
+            // What has come meanwhile, its good-bye too, is heard only while the connection is driven.
+            runtime.block_on(async {
+                for _ in 0..HEARING_TURNS {
+                    yield_now().await;
+                }
+            });
+        }
         self.runtime.borrow().is_none() || self.client.is_closed()
     }
 
