@@ -236,7 +236,8 @@ fn counted(conn: &Conn, old: &[Prefix], present: Option<&Prefix>) -> Outcome<Vec
             None => is_old(conn, &column, old),
         };
         let sql = format!("SELECT count(*) FROM {table} WHERE {is_old}");
-        match find(conn, &sql, (), |row| row.uint())?.unwrap_or_default() {
+        // Keys are given up for what is said here.
+        match find(conn, &sql, (), |row| row.uint())?.ok_or_else(|| Failure::corrupt("a count that is none"))? {
             0 => {}
             count => found.push((format!("{table}.{column}"), count)),
         }
