@@ -225,18 +225,22 @@ impl Settling<'_> {
         let (mut again, mut failed, mut all_run) = (None, None, true);
         for (object, spec) in self.containers().filter(|(object, _)| self.is_to_run(object)) {
             match self.container(object, spec, &beside).await {
-                Ok((runs, again_ms)) => {
-                    all_run &= runs;
+                Ok((true, again_ms)) => again = sooner(again, again_ms),
+                Ok((false, again_ms)) => {
+                    all_run = false;
+                    self.is_missed(object).await?;
                     again = sooner(again, again_ms);
                 }
                 Err(Unfinished::Pause(ms)) => {
                     all_run = false;
+                    self.is_missed(object).await?;
                     again = sooner(again, Some(ms));
                 }
                 Err(Unfinished::Engine(error)) => {
                     all_run = false;
                     self.stands_still(object, &error).await?;
                     self.does_not_run(object, &error).await?;
+                    self.is_missed(object).await?;
                     if matches!(error, EngineError::Unreachable(_)) {
                         return Err(error.into());
                     }

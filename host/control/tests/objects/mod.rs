@@ -470,6 +470,42 @@ async fn what_an_engine_says_is_told_whoever_looks_and_what_is_lost_is_told_once
 }
 
 #[tokio::test]
+async fn what_is_lost_before_an_addon_is_ready_is_missed_when_it_is() {
+    let host = host().await;
+    // It has looked already, and says that all is done.
+    host.script.looks.lock().unwrap().clear();
+    host.engine.add_image(&image());
+    let held = Arc::new(tokio::sync::Semaphore::new(1));
+    host.script.held.lock().unwrap().insert("db".into(), Arc::clone(&held));
+    let id = host.create("db", "one").await.spec.id;
+    until("it to be asked", async || (host.calls("db", Export::ProvisionComplete) > 0).then_some(())).await;
+    let name = format!("larder-{id}-server");
+    until("the container", async || host.engine.container(&name)).await;
+    let full = EngineError::Failed("no space left on device".into());
+    host.engine.always_fail(Call::CreateContainer, &name, Some(&full));
+    host.engine.destroy(&name);
+    until("it to be lost", async || {
+        let server = host.store.objects(id).await.unwrap().remove(0);
+        (server.phase == Phase::Waiting && server.message.contains("no space")).then_some(())
+    })
+    .await;
+    held.add_permits(1_000);
+    assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
+    let why = "the container server does not run: the Docker engine failed: no space left on device";
+    until("it to be missed", async || {
+        let health = host.control.addon(id).await.unwrap().addon.health;
+        (health.state == HealthState::Unhealthy && health.reason.as_deref() == Some(why)).then_some(())
+    })
+    .await;
+    host.engine.always_fail(Call::CreateContainer, &name, None);
+    until("it to be well", async || {
+        let health = host.control.addon(id).await.unwrap().addon.health;
+        (health.state == HealthState::Healthy).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_an_engine_says_beside_a_container_is_told_of_that() {
     let host = host().await;
     host.engine.add_image(&image());

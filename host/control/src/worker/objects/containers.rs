@@ -300,6 +300,23 @@ impl Settling<'_> {
         self.is_ill(&why).await
     }
 
+    /// A container of an addon in use does not run, and nobody may have said so: it was lost before the addon was ready, which is no
+    /// illness yet.
+    pub(super) async fn is_missed(&self, object: &StoredObject) -> Result<(), Unfinished> {
+        if !self.is_in_use() || self.was_ill() {
+            return Ok(());
+        }
+        let now = self.control.store.addon(self.addon).await?;
+        if now.is_none_or(|now| now.addon.health.state == HealthState::Unhealthy) || self.runs(object).await {
+            return Ok(());
+        }
+        let is_it = |now: &StoredObject| now.name == object.name && now.revision == object.revision;
+        match self.control.store.objects(self.addon).await?.into_iter().find(is_it) {
+            Some(now) => self.is_ill(&format!("the container {} does not run: {}", now.name, now.message)).await,
+            None => Ok(()),
+        }
+    }
+
     /// Whether a container runs by the engine's word of it, or of all of them, which comes later, if it has none.
     async fn runs(&self, object: &StoredObject) -> bool {
         let is_it = |found: &Found| found.owner.name == object.name && found.running;
