@@ -9,8 +9,9 @@ use crate::shell;
 use crate::test::output::Binary;
 use crate::workspace::Workspace;
 
-/// In continuous integration a ring fails only this many times over its budget: the machine is shared.
-const CI_TOLERANCE: f64 = 3.0;
+/// In continuous integration a ring fails only this many times over its budget: the machine is shared, and what others take of it, which
+/// was seen to be four fifths, is no fault of a test.
+const CI_TOLERANCE: f64 = 6.0;
 
 /// A ring: tests that need the same and may take the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
