@@ -18,4 +18,8 @@ impl AppSink for NoSink {
     async fn unset(&self, _app: &AppName, _addon: AddonId) -> Result<(), SinkError> {
         Ok(())
     }
+
+    fn is_outside(&self) -> bool {
+        false
+    }
 }

@@ -25,12 +25,15 @@ const ADDONS: usize = CLIENTS * ADDONS_EACH;
 pub(crate) fn measure() -> Result<Vec<Row>> {
     let mut server = Server::start()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let before = server.cpu_seconds()?;
     let elapsed = runtime.block_on(create_all(&server))?;
+    let cpu_us = (server.cpu_seconds()? - before) * 1e6 / ADDONS as f64;
     let rate = ADDONS as f64 / elapsed;
     server.stop()?;
     let (bare, rows) = bare_rate(&server.dir().join("larder.db"))?;
     let note = format!("{rate:.0} addons/s, bare rusqlite {bare:.0}/s with {rows} rows in groups of {GROUP_ADDONS}");
-    let rate_note = format!("{ADDONS} addons by {CLIENTS} clients on the same cores");
+    let rate_note =
+        format!("{ADDONS} addons by {CLIENTS} clients on the same cores; {cpu_us:.0} us of the server's CPU each");
     Ok(vec![
         Row { row: "lifecycle", value: rate / bare, bound: Bound::AtLeast(0.12), unit: "× bare rusqlite", note },
         Row { row: "lifecycle_rate", value: rate, bound: Bound::AtLeast(2000.0), unit: "addons/s", note: rate_note },

@@ -121,7 +121,8 @@ impl Drive {
         let fence = Fence::Lease(self.lease.clone());
         let notes = denied.iter().map(|denied| denial(&self.record.spec.provider, denied)).collect();
         let bare = Change::new(self.record.spec.id, event, fence);
-        let change = Change { state, objects, issued, notes, log, ..bare };
+        let sets_variables = self.tells_nobody();
+        let change = Change { sets_variables, state, objects, issued, notes, log, ..bare };
         for attempt in 1..=WRITE_ATTEMPTS_MAX {
             match self.control.store.apply(change.clone()).await {
                 Ok(applied) => return Some(applied),

@@ -17,7 +17,8 @@ pub(crate) fn can_follow(before: AddonState, after: AddonState, is_had_back: boo
     use AddonState::{Deprovisioned, Error, Provisioned, Ready, WaitingForProvision};
     match (before, after) {
         (same, other) if same == other => true,
-        (WaitingForProvision, Provisioned) | (Provisioned, Ready | WaitingForProvision) => true,
+        // Straight to ready where nobody outside is to be told.
+        (WaitingForProvision, Provisioned | Ready) | (Provisioned, Ready | WaitingForProvision) => true,
         (WaitingForProvision | Provisioned | Ready, Deprovisioned | Error) => true,
         (Deprovisioned, Provisioned | WaitingForProvision) => is_had_back,
         _ => false,

@@ -19,4 +19,9 @@ pub trait AppSink: Send + Sync + 'static {
 
     /// None of the addon's variables are to be in the app.
     async fn unset(&self, app: &AppName, addon: AddonId) -> Result<(), SinkError>;
+
+    /// Whether somebody outside the store is told; otherwise variables are set with the commit that they come with.
+    fn is_outside(&self) -> bool {
+        true
+    }
 }

@@ -1,9 +1,9 @@
 //! Variables: whose names they are, and when an app sees them.
 
-use larder_domain::ports::store::CreateRefusal;
+use larder_domain::ports::store::{Change, CreateRefusal, Fence};
 use larder_domain::{AddonState, Event, Next, SecretString, Step};
 
-use crate::world::{Build, World, config, new_addon};
+use crate::world::{Build, World, change, config, new_addon};
 
 pub(crate) async fn variables_appear_when_ready_and_vanish_when_deleted(world: World) {
     let app = world.app("shop").await;
@@ -23,6 +23,23 @@ pub(crate) async fn variables_appear_when_ready_and_vanish_when_deleted(world: W
     world.delete(id).await;
     assert_eq!(world.sees(&app).await, ["OWN=mine"]);
     world.create(new_addon(&world, Some(&app)).declares(&["A_URL", "B_URL"])).await;
+}
+
+pub(crate) async fn variables_that_nobody_outside_is_told_of_are_set_with_their_commit(world: World) {
+    let app = world.app("shop").await;
+    let id = world.create(new_addon(&world, Some(&app)).declares(&["A_URL"])).await;
+    let turn = world.turn().await.unwrap();
+    let at_once = |event| Change { sets_variables: true, ..change(id, event, Fence::Lease(turn.lease.clone())) };
+    let begun = world.store.apply(at_once(Event::Begun { message: "begun".into() })).await.unwrap();
+    assert_eq!((begun.addon.state, begun.next), (AddonState::WaitingForProvision, Next::Do(Step::Complete)));
+    let configured = Event::Configured(Box::new(config(&[("A_URL", "a")])));
+    let ready = world.store.apply(at_once(configured)).await.unwrap();
+    assert_eq!((ready.addon.state, ready.next), (AddonState::Ready, Next::Rest));
+    assert_eq!(world.sees(&app).await, ["A_URL=a"]);
+    let history = world.store.history(Some(id), 0, 100).await.unwrap();
+    let kinds: Vec<_> = history.iter().map(|entry| entry.kind.as_str()).collect();
+    assert!(kinds.ends_with(&["provisioned", "ready"]), "both are told: {kinds:?}");
+    assert!(world.turn().await.is_none(), "its lease has ended, and there is nothing more to do");
 }
 
 pub(crate) async fn any_variables_are_claimed_when_they_arrive(world: World) {

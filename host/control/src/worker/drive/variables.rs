@@ -42,6 +42,12 @@ impl Drive {
         }
     }
 
+    /// Whether there is nothing to be done when variables are to be set.
+    pub(super) fn tells_nobody(&self) -> bool {
+        let is_awake = self.record.addon.grace.is_none();
+        is_awake && (self.record.spec.app.is_none() || !self.control.sink.is_outside())
+    }
+
     /// What the containers of an addon that is had back wait for, until they run again: nobody is told an address at which
     /// nothing is.
     pub(super) async fn sleeping(&self) -> Result<Option<String>, StoreError> {

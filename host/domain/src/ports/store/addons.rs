@@ -173,6 +173,8 @@ pub struct Change {
     pub event: Event,
     /// Under which right.
     pub fence: Fence,
+    /// Whether variables that are to be set after it are so with it, because nobody outside the store is to be told of them.
+    pub sets_variables: bool,
     /// The provider's whole state, to be stored with it.
     pub state: Option<GuestState>,
     /// All objects that the addon is to have, to be stored with it; work about them is due then.
@@ -195,6 +197,7 @@ impl Change {
             addon,
             event,
             fence,
+            sets_variables: false,
             state: None,
             objects: None,
             issued: None,

@@ -7,7 +7,7 @@ use larder_domain::ports::StoreError;
 use larder_domain::ports::runtime::LogLine;
 use larder_domain::ports::store::{Applied, Fence};
 use larder_domain::work::{Subject, WorkKind};
-use larder_domain::{AddonId, AddonState, Digest, Event, Next, PlanName, Transition, Write, transition};
+use larder_domain::{AddonId, AddonState, Digest, Event, Next, PlanName, Step, Transition, Write, transition};
 
 use super::progress::Progress;
 use super::{family, history, operation, protect};
@@ -22,6 +22,8 @@ use crate::sql::work::plan;
 /// What comes with an event. Its secrets were sealed by whoever asked, so that the writer need not.
 #[derive(Debug, Default)]
 pub(in crate::sql) struct Brought {
+    /// Whether variables that are to be set after the event are so with it.
+    pub(super) sets_variables: bool,
     /// The configuration that the event brings.
     pub(super) config: Option<Vec<u8>>,
     /// The provider's whole state.
@@ -54,7 +56,10 @@ pub(super) fn apply(
         Fence::Lease(lease) => Progress::load_under(tx, lease)?,
         Fence::User => (Progress::load(tx, addon)?.ok_or(StoreError::Missing("addon"))?, false),
     };
-    let (after, next) = step(tx, &before, event, brought)?;
+    let (mut after, mut next) = step(tx, &before, event, brought)?;
+    if brought.sets_variables && next == Next::Do(Step::SetVariables) {
+        (after, next) = step(tx, &after, &Event::VariablesSet, &Brought::default())?;
+    }
     if let Some(protected) = brought.protected {
         protect::set(tx, &protect::load(tx, addon)?, protected)?;
     }

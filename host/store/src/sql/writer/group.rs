@@ -76,14 +76,15 @@ impl Committer {
         Self { shared: Some(shared), ..self }
     }
 
-    /// Runs the jobs, and those that have come until it is this writer's turn; commits them and answers them all. Leaves the group empty.
-    pub(super) fn commit(&mut self, group: &mut Vec<Box<dyn Job>>, fill: impl FnOnce(&mut Vec<Box<dyn Job>>)) {
+    /// Runs the jobs, and those that have come until it is this writer's turn, and here also until all have run; commits them and answers
+    /// them all. Leaves the group empty.
+    pub(super) fn commit(&mut self, group: &mut Vec<Box<dyn Job>>, mut fill: impl FnMut(&mut Vec<Box<dyn Job>>)) {
         let begun = self.begin();
         // All hear at once of a server that is gone, too. Who has not waited yet has a turn of their own after one that did not come.
         if !matches!(begun, Err(Failure(StoreError::Busy))) {
             fill(group);
         }
-        let committed = begun.and_then(|()| self.try_commit(group)).map_err(|Failure(error)| {
+        let committed = begun.and_then(|()| self.try_commit(group, fill)).map_err(|Failure(error)| {
             match error {
                 StoreError::Storage(_) => self.complaints.hear(&error),
                 // That the server is gone is told once, by whoever finds out.
@@ -126,9 +127,9 @@ impl Committer {
     }
 
     /// Of a group that was begun.
-    fn try_commit(&mut self, group: &mut [Box<dyn Job>]) -> Result<()> {
+    fn try_commit(&mut self, group: &mut Vec<Box<dyn Job>>, fill: impl FnMut(&mut Vec<Box<dyn Job>>)) -> Result<()> {
         let (mut moment, mut written) = (self.moment(), self.conn.changes());
-        if self.read_ahead(group).is_ok() && self.run_together(group, moment) {
+        if self.read_ahead(group).is_ok() && self.run_all_together(group, moment, fill) {
             match self.end(moment, written) {
                 // A server has said of one job's statement only now that it failed.
                 Err(failure) if self.shared.is_some() && failure.is_of_a_statement() && !self.conn.is_lost() => {}
@@ -250,6 +251,28 @@ impl Committer {
             self.memory.ahead = Ahead::read(&self.conn, &leases)?;
         }
         Ok(())
+    }
+
+    /// Runs the jobs without savepoints, and where nobody else waits for this writer's turn to end, also those that come meanwhile: the
+    /// fewer commits, the less is written. False if one has written something that is not to be kept.
+    fn run_all_together(
+        &mut self,
+        group: &mut Vec<Box<dyn Job>>,
+        moment: Moment,
+        mut fill: impl FnMut(&mut Vec<Box<dyn Job>>),
+    ) -> bool {
+        let mut begun = 0;
+        while begun < group.len() {
+            let done = begun;
+            begun = group.len();
+            if !self.run_together(&mut group[done..], moment) {
+                return false;
+            }
+            if self.shared.is_none() {
+                fill(group);
+            }
+        }
+        true
     }
 
     /// Runs the jobs without savepoints. False if one has written something that is not to be kept.
