@@ -11,6 +11,7 @@ mod serve;
 
 use std::process::ExitCode;
 
+/// A tenth less of the processor for each addon than with the system's. SQLite has its memory from it, too.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::OpenError;
@@ -30,6 +31,7 @@ pub(super) fn writer(file: &Path) -> Result<Connection, OpenError> {
          PRAGMA journal_size_limit = 67108864;
          PRAGMA trusted_schema = OFF;",
     )?;
+    keep_plans(&conn)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
     Ok(conn)
 }
@@ -44,6 +46,14 @@ pub(in crate::sql) fn reader(file: &Path) -> rusqlite::Result<Connection> {
          PRAGMA cache_size = -8192;
          PRAGMA trusted_schema = OFF;",
     )?;
+    keep_plans(&conn)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
     Ok(conn)
+}
+
+/// Statements go on as they were prepared. Otherwise SQLite prepares some of them anew each time, in case other values have a better plan
+/// (SQLite's documentation, "The Query Planner Stability Guarantee"); ours have one good plan each.
+fn keep_plans(conn: &Connection) -> rusqlite::Result<()> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
