@@ -279,10 +279,18 @@ impl Host {
         Answer::of(self.request(Method::POST, "/v1/apps/demo/addons").header("prefer", "wait=60").json(&body)).await
     }
 
-    /// Waits until an addon is ready or terminal.
+    /// Waits until an addon is ready or terminal: for minutes, as a machine may be left to others for that long.
     pub(crate) async fn settled(&self, id: &str) -> Value {
-        let request = self.request(Method::GET, &format!("/v1/addons/{id}")).header("prefer", "wait=60");
-        Answer::of(request).await.expect(200)
+        let path = format!("/v1/addons/{id}");
+        let ask = async || Answer::of(self.request(Method::GET, &path).header("prefer", "wait=60")).await.expect(200);
+        let is_under_way = |addon: &Value| addon["state"] == "waiting_for_provision" || addon["state"] == "provisioned";
+        let mut addon = ask().await;
+        for _ in 0..3 {
+            if is_under_way(&addon) {
+                addon = ask().await;
+            }
+        }
+        addon
     }
 
     /// Waits until the provider has removed what it made for an addon.

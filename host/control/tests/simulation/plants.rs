@@ -29,7 +29,11 @@ impl Plant {
         (Self::NoFence, &["no_late_write"], 300),
         (Self::CallsGoOn, &["calls_never_overlap"], 50),
         (Self::VolumeStays, &["object_has_owner"], 50),
-        (Self::NoSweep, &["settles_within_deadline", "is_cleaned_up_within_deadline", "object_has_owner"], 100),
+        (
+            Self::NoSweep,
+            &["settles_within_deadline", "is_cleaned_up_within_deadline", "object_has_owner", "nothing_is_left"],
+            100,
+        ),
         (Self::DeleteForgotten, &["told_is_stored", "nothing_is_left"], 20),
         (Self::NotDurable, &["committed_stays"], 50),
         (Self::WorkHidden, &["settles_within_deadline"], 20),
