@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::test::output::{Ignored, Outcome};
-use crate::test::rings::{self, Ring, Rings, Verdict};
+use crate::test::rings::{self, Ring, Rings};
 
 /// Everything counted so far.
 #[derive(Default)]
@@ -80,7 +80,7 @@ impl Summary {
         self.skipped.sort();
         let mut text = self.phase_table();
         if self.rings_complete {
-            text += &self.ring_table(in_ci);
+            text += &self.ring_table();
         }
         text += &self.lists();
         if in_ci && !self.skipped.is_empty() {
@@ -101,19 +101,13 @@ impl Summary {
         format!("\nphase                        seconds\n{lines}")
     }
 
-    fn ring_table(&mut self, in_ci: bool) -> String {
+    fn ring_table(&self) -> String {
         let mut table = String::from("\nring        seconds   budget\n");
         for ring in Ring::ALL {
             let seconds = self.rings.get(&ring).copied().unwrap_or_default();
             let (title, budget) = (ring.title(), ring.budget_seconds());
-            let note = match rings::judge(ring, seconds, in_ci) {
-                Verdict::Within => "",
-                Verdict::Over => "   over budget: make its slowest test faster or move it outwards",
-                Verdict::TooSlow => {
-                    self.broken(format!("ring {title}: {seconds:.1} s, its budget is {budget} s"));
-                    "   FAR over budget"
-                }
-            };
+            let is_over = rings::is_over(ring, seconds);
+            let note = if is_over { "   over budget: make its slowest test faster or move it outwards" } else { "" };
             table += &format!("{title:<10} {seconds:>8.2} {budget:>8.0}{note}\n");
         }
         table

@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) look_every: Duration,
     /// Whether the host is started anew when nothing goes wrong any more.
     pub(crate) calm_restart: bool,
+    /// Whether variables are pushed to the apps' platform. Otherwise nobody but the store has them.
+    pub(crate) tells_platform: bool,
 }
 
 impl Plan {
@@ -30,6 +32,7 @@ impl Plan {
             grace: Duration::from_secs(chance.pick(&[0, 0, 20, 120])),
             look_every: Duration::from_secs(chance.pick(&[1, 5, 10, 15])),
             calm_restart: chance.hits(3_000),
+            tells_platform: chance.hits(6_000),
         }
     }
 }

@@ -16,6 +16,9 @@ pub(crate) struct Platform(pub(crate) Arc<World>);
 impl Platform {
     async fn change(&self, addon: AddonId, what: &str, change: impl FnOnce(&World)) -> Result<(), SinkError> {
         let world = &self.0;
+        if !world.plan.tells_platform {
+            return Ok(());
+        }
         world.step().await;
         world.may_wait(Fault::SinkSlow, 100..=20_000).await;
         if world.strikes(Fault::SinkFails) {
@@ -39,5 +42,9 @@ impl AppSink for Platform {
 
     async fn unset(&self, _: &AppName, addon: AddonId) -> Result<(), SinkError> {
         self.change(addon, "unset", |world| world.state().platform.retain(|it| *it != addon)).await
+    }
+
+    fn is_outside(&self) -> bool {
+        self.0.plan.tells_platform
     }
 }

@@ -20,8 +20,8 @@ const WALL_MAX: Duration = Duration::from_secs(240);
 const CODE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Threads that one compile uses, so that two cores are not all taken.
 const THREADS: &str = "2";
-/// What the compiler's allocator takes of its address space at a time, in KiB.
-const ARENA_KIB: &str = "65536";
+/// What the compiler's allocator is to set aside of its address space at a time: less than its least, which it takes then (64 MiB).
+const ARENA_BYTES: &str = "65536";
 
 /// Has the component compiled by a child.
 pub(super) async fn compile(program: &Path, wasm: &[u8]) -> Result<Vec<u8>, Refusal> {
@@ -47,7 +47,7 @@ fn start(program: &Path, memory_bytes: u64) -> std::io::Result<Child> {
         .args([u64::from(std::process::id()).to_string(), memory_bytes.to_string()])
         .env_clear()
         // The allocator would have more address space set aside at once than the child may have at all.
-        .env("MIMALLOC_ARENA_RESERVE", ARENA_KIB)
+        .env("MIMALLOC_ARENA_RESERVE", ARENA_BYTES)
         .env("RAYON_NUM_THREADS", THREADS)
         .current_dir("/")
         .stdin(Stdio::piped())

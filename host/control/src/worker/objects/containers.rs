@@ -301,20 +301,20 @@ impl Settling<'_> {
     }
 
     /// A container of an addon in use does not run, and nobody may have said so: it was lost before the addon was ready, which is no
-    /// illness yet.
+    /// illness yet. Where its provider is asked how it does, that is the word that counts.
     pub(super) async fn is_missed(&self, object: &StoredObject) -> Result<(), Unfinished> {
-        if !self.is_in_use() || self.was_ill() {
+        if !self.is_in_use() || self.was_ill() || self.record.addon.health_every_ms.is_some() {
             return Ok(());
         }
         let now = self.control.store.addon(self.addon).await?;
         if now.is_none_or(|now| now.addon.health.state == HealthState::Unhealthy) || self.runs(object).await {
             return Ok(());
         }
-        let is_it = |now: &StoredObject| now.name == object.name && now.revision == object.revision;
-        match self.control.store.objects(self.addon).await?.into_iter().find(is_it) {
-            Some(now) => self.is_ill(&format!("the container {} does not run: {}", now.name, now.message)).await,
-            None => Ok(()),
-        }
+        let is_it =
+            |now: &StoredObject| now.name == object.name && now.revision == object.revision && now.wanted.is_some();
+        let Some(now) = self.control.store.objects(self.addon).await?.into_iter().find(is_it) else { return Ok(()) };
+        let why = if now.message == THERE { "it has ended" } else { &now.message };
+        self.is_ill(&format!("the container {} does not run: {why}", now.name)).await
     }
 
     /// Whether a container runs by the engine's word of it, or of all of them, which comes later, if it has none.

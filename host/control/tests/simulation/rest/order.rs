@@ -50,7 +50,8 @@ pub(super) async fn check(world: &World, raw: &SqlStore) {
             format!("addon {number} is {}, and its app has variables of it: {}", record.addon.state, right.contains(id))
         });
         let is_there = world.state().platform.contains(id);
-        world.holds("platform_has_what_is_ready", is_there == has_variables, || {
+        let is_to_be_there = has_variables && world.plan.tells_platform;
+        world.holds("platform_has_what_is_ready", is_there == is_to_be_there, || {
             format!("addon {number} is {}, and the platform has variables of it: {is_there}", record.addon.state)
         });
     }

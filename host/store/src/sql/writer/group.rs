@@ -218,7 +218,7 @@ impl Committer {
         Ok(())
     }
 
-    /// Not before anything that its jobs have seen.
+    /// Not before anything that its first jobs have seen. Those that come while these run have the same, which was a moment ago for them.
     fn moment(&self) -> Moment {
         (self.clock.now().max(self.saved.0), self.clock.wall())
     }

@@ -42,7 +42,7 @@ async fn said(writer: &Writer) -> Vec<String> {
     writer.run(all).await.unwrap()
 }
 
-/// Holds the writer in a group of its own, so that what is queued meanwhile becomes one group.
+/// Holds the writer, so that what is queued meanwhile becomes one group with it.
 struct Gate {
     reached: UnboundedReceiver<()>,
     go_on: Sender<()>,
@@ -99,6 +99,23 @@ async fn a_job_that_fails_takes_back_only_what_it_wrote() {
     assert!(matches!(refused, Ok(Err("no"))));
     assert!(matches!(panicked, Err(StoreError::Database(_))));
     assert_eq!(said(&writer).await, ["first", "last"]);
+}
+
+#[tokio::test]
+async fn what_comes_while_a_group_runs_goes_with_it() {
+    let writer = writer(16);
+    let (mut gate, mut holds) = Gate::new();
+    // By itself it could not be committed.
+    let echoes = move |tx: &mut Tx<'_>| {
+        tx.execute("INSERT INTO echo VALUES ('late')", ())?;
+        holds(tx)
+    };
+    let (early, (late, ())) = join!(writer.run(echoes), async {
+        gate.reached().await;
+        join!(writer.run(say("late")), async { gate.open() })
+    });
+    assert!(early.is_ok() && late.is_ok(), "{early:?} {late:?}");
+    assert_eq!(said(&writer).await, ["late"]);
 }
 
 #[tokio::test]
