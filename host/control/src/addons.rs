@@ -72,22 +72,22 @@ impl Control {
     pub async fn wait_for_addon(&self, id: AddonId, at_most: Duration) -> Result<AddonRecord, ControlError> {
         let until = Instant::now() + at_most.min(Duration::from_millis(WAIT_MS_MAX));
         loop {
-            let notify = self.waiters.register(id);
-            let notified = notify.notified();
+            let waiting = self.waiters.register(id);
+            let woken = waiting.woken.notified();
             let record = match self.addon(id).await {
                 Ok(record) => record,
                 Err(error) => {
-                    self.waiters.leave(id, &notify);
+                    self.waiters.leave(id, &waiting);
                     return Err(error);
                 }
             };
             let left = until.saturating_duration_since(Instant::now());
             if record.addon.is_settled() || left.is_zero() {
-                self.waiters.leave(id, &notify);
+                self.waiters.leave(id, &waiting);
                 return Ok(record);
             }
             // Settled or timed out: either way the addon is read again.
-            let _settled = timeout(left.min(Duration::from_millis(WAIT_POLL_MS)), notified).await;
+            let _settled = timeout(left.min(Duration::from_millis(WAIT_POLL_MS)), woken).await;
         }
     }
 

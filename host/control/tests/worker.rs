@@ -206,6 +206,66 @@ async fn an_answer_that_a_function_can_not_give_is_never_believed() {
 }
 
 #[tokio::test]
+async fn a_begin_that_leaves_nothing_behind_is_stored_with_the_next_answer() {
+    let clock = Arc::new(ManualClock::default());
+    let host = TestHost::start_at(&["quick"], clock.clone()).await;
+    let answer = move |export| {
+        if export == Export::ProvisionComplete {
+            clock.advance_ms(1_000);
+        }
+        report(usual(export))
+    };
+    host.script.answers.lock().unwrap().insert("quick".into(), Box::new(answer));
+    let mut number = 0;
+    // On a machine that stands still for moments, some may take so long that it is stored before.
+    until("one that is stored at once", || {
+        number += 1;
+        let host = &host;
+        async move {
+            let id = host.create("quick", &format!("a{number}")).await.spec.id;
+            host.settled(id).await;
+            let history = host.control.history(Some(id), 0, 100).await.unwrap();
+            let calls: Vec<_> = history.iter().filter(|entry| entry.kind == "call").collect();
+            let [begun, done] = calls[..] else { panic!("{history:?}") };
+            (begun.at == done.at).then_some(())
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_waits_for_a_slow_call_sees_that_its_addon_has_begun() {
+    let host = TestHost::start(&["slow"]).await;
+    let gate = Arc::new(Semaphore::new(1));
+    host.script.held.lock().unwrap().insert("slow".into(), gate.clone());
+    let id = host.create("slow", "one").await.spec.id;
+    until("the next call", || async { (host.calls("slow", Export::ProvisionComplete) > 0).then_some(()) }).await;
+    until("its beginning", || async { host.control.addon(id).await.unwrap().addon.begun.then_some(()) }).await;
+    assert_eq!(host.calls("slow", Export::GetConfig), 0, "the call goes on");
+    gate.add_permits(9);
+    assert_eq!(host.settled(id).await.addon.state, AddonState::Ready);
+    assert_eq!(host.calls("slow", Export::BeginProvision), 1);
+}
+
+#[tokio::test]
+async fn what_a_begin_remembers_is_stored_before_the_next_call() {
+    let host = TestHost::start(&["careful"]).await;
+    let written = GuestState::from([("database".into(), b"db-7".to_vec())]);
+    let kept = written.clone();
+    let answer = move |export| match export {
+        Export::BeginProvision => CallReport { state: Some(written.clone()), ..report(usual(export)) },
+        other => report(usual(other)),
+    };
+    host.script.answers.lock().unwrap().insert("careful".into(), Box::new(answer));
+    let gate = Arc::new(Semaphore::new(1));
+    host.script.held.lock().unwrap().insert("careful".into(), gate.clone());
+    let id = host.create("careful", "one").await.spec.id;
+    until("the next call", || async { (host.calls("careful", Export::ProvisionComplete) > 0).then_some(()) }).await;
+    assert_eq!(host.store.guest_state(id).await.unwrap(), kept);
+    assert!(host.control.addon(id).await.unwrap().addon.begun);
+}
+
+#[tokio::test]
 async fn what_a_done_has_written_stays_when_get_config_breaks_down() {
     let host = TestHost::start(&["forgetful"]).await;
     let written = GuestState::from([("database".into(), b"db-7".to_vec())]);

@@ -87,16 +87,20 @@ impl Control {
     ) -> Result<(AddonRecord, NewAddonState), ControlError> {
         let (id, until) = (AddonId::generate(), Instant::now() + at_most);
         // Listening before the addon is there makes it needless to look whether it has settled already.
-        let notify = self.waiters.register(id);
-        let settled = notify.notified();
+        let waiting = self.waiters.register(id);
+        let settled = waiting.woken.notified();
         let created = self.create_addon_as(id, request).await;
         waits();
         if matches!(created, Ok((_, NewAddonState::Created))) {
-            // Settled or not: the addon is read afterwards.
+            // Settled or not: what is not known then is read.
             let _settled = timeout(at_most.min(Duration::from_millis(WAIT_POLL_MS)), settled).await;
         }
-        self.waiters.leave(id, &notify);
+        self.waiters.leave(id, &waiting);
         let (record, state) = created?;
+        // Whoever creates an addon has told nobody of it yet, so nobody expects to find here what was changed since.
+        if let Some(record) = waiting.settled.get() {
+            return Ok((record.clone(), state));
+        }
         let left = until.saturating_duration_since(Instant::now());
         match self.wait_for_addon(record.spec.id, left).await {
             // It is there all the same, and must not seem to be none.

@@ -103,7 +103,7 @@ impl Control {
     pub(crate) async fn stored_as_gone(&self, id: AddonId) {
         self.drop_superseded(id).await;
         self.transfers.cancel(id);
-        self.waiters.settled(id);
+        self.waiters.settled(id, || None);
     }
 }
 

@@ -29,6 +29,14 @@ impl From<Event> for Outcome {
     }
 }
 
+impl Outcome {
+    /// Whether there is nothing to store but what happened.
+    pub(super) fn is_bare(&self) -> bool {
+        let Self { event: _, state, objects, denied, issued, log } = self;
+        state.is_none() && objects.is_none() && denied.is_empty() && issued.is_none() && log.is_empty()
+    }
+}
+
 /// A call's report, as it came. It is redacted on the way out.
 pub(super) struct Called {
     pub(super) answer: Result<Reply, StepFailure>,

@@ -4,6 +4,8 @@ mod cleanup;
 mod reach;
 mod variables;
 
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,10 +22,10 @@ use larder_domain::ports::store::{Applied, Change, Fence};
 use larder_domain::retry::Backoff;
 use larder_domain::secret::{SecretString, Seed};
 use larder_domain::work::Lease;
-use larder_domain::{AddonRecord, AddonSpec, Event, Next, ProviderName, ProvisionType, Step};
+use larder_domain::{AddonRecord, AddonSpec, Event, Next, ProviderName, ProvisionType, Step, Transition, transition};
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::called::{Called, Outcome};
 use super::parent::Parent;
@@ -37,6 +39,10 @@ const WRITE_ATTEMPTS_MAX: u32 = 6;
 const TURN_ATTEMPTS_MAX: u32 = 5;
 /// Between these attempts. Together they stay within a lease.
 const WRITE_BACKOFF: Backoff = Backoff { first_ms: 100, longest_ms: 2_000 };
+
+/// How long the answer of `begin-provision` may wait for that of `provision-complete`, to be stored with it: a commit is what costs most of
+/// an addon that is made at once. Who waits for one that takes longer sees that it has begun.
+const HELD_BACK_MAX: Duration = Duration::from_millis(25);
 
 /// What an earlier call of the same step has written, and what is not stored yet.
 #[derive(Default)]
@@ -67,6 +73,8 @@ pub(super) struct Drive {
     stop: Stop,
     /// What was configured under this lease, so that it need not be read back.
     configured: Option<AddonConfig>,
+    /// Whether it may have been pinned to an engine since the lease began, of which the record knows nothing.
+    may_be_pinned: AtomicBool,
 }
 
 impl Drive {
@@ -78,35 +86,52 @@ impl Drive {
         limits: CallLimits,
         stop: Stop,
     ) -> Self {
-        Self { control, lease, leased_at, record, secrets, limits, stop, configured: None }
+        Self {
+            control,
+            lease,
+            leased_at,
+            record,
+            secrets,
+            limits,
+            stop,
+            configured: None,
+            may_be_pinned: AtomicBool::new(false),
+        }
     }
 
     /// Goes on from `next` until the addon rests or waits, or the lease is lost.
     pub(super) async fn run(mut self, mut next: Next) {
         let stop = Arc::clone(&self.stop);
+        let mut held_back = None;
         while let Next::Do(step) = next {
             // Dropping the step's future destroys the guest's store: nothing of a dropped call goes on.
             // Whoever was told to stop begins nothing more.
             let outcome = tokio::select! {
                 biased;
                 () = stop.notified() => None,
-                outcome = self.perform(step) => outcome,
+                outcome = self.perform_after(&mut held_back, step) => outcome,
             };
             let Some(outcome) = outcome else { break };
+            if let Some(Transition { addon, next: then, .. }) = self.can_wait(&outcome) {
+                held_back = Some(outcome.event);
+                (self.record.addon, next) = (addon, then);
+                continue;
+            }
             if let Event::Configured(config) = &outcome.event {
                 self.configured = Some(AddonConfig::clone(config));
             }
             let issued = outcome.issued.clone();
-            match self.write(outcome).await {
+            match self.write(held_back.take(), outcome).await {
                 Some(applied) => {
                     self.secrets.issued = issued.unwrap_or(self.secrets.issued);
                     next = applied.next;
-                    self.record.addon = applied.addon;
+                    (self.record.addon, self.record.updated_at) = (applied.addon, applied.updated_at);
                 }
                 None => break,
             }
             if self.record.addon.is_settled() {
-                self.control.waiters.settled(self.record.spec.id);
+                let record = || (!self.may_be_pinned.load(Ordering::Relaxed)).then(|| self.record.clone());
+                self.control.waiters.settled(self.record.spec.id, record);
             }
         }
         self.control.running.end(&self.lease);
@@ -115,14 +140,40 @@ impl Drive {
         }
     }
 
-    /// Writes a result under the lease. None if it was not written: the lease was lost, or the store failed for too long.
-    async fn write(&self, outcome: Outcome) -> Option<Applied> {
+    /// What a new addon is to be by an answer that can be stored with the next one, since nothing else came with it.
+    fn can_wait(&self, outcome: &Outcome) -> Option<Transition> {
+        let is_begun = self.record.addon.running().is_none() && matches!(outcome.event, Event::Begun { .. });
+        if !is_begun || !outcome.is_bare() {
+            return None;
+        }
+        let begun = transition(&self.record.addon, outcome.event.clone(), self.control.store.now()).ok()?;
+        (begun.next == Next::Do(Step::Complete)).then_some(begun)
+    }
+
+    /// Performs a step. What was held back for its result is stored by itself if that takes long. None if there is no room for the step now,
+    /// or nothing could be stored.
+    async fn perform_after(&self, held_back: &mut Option<Event>, step: Step) -> Option<Outcome> {
+        let mut performed = pin!(self.perform(step));
+        if held_back.is_some()
+            && let Ok(outcome) = timeout(HELD_BACK_MAX, performed.as_mut()).await
+        {
+            return outcome;
+        }
+        let Some(earlier) = held_back.take() else { return performed.await };
+        let stored = async { self.write(None, earlier.into()).await.ok_or(()) };
+        let (_, outcome) = tokio::try_join!(stored, async { performed.await.ok_or(()) }).ok()?;
+        Some(outcome)
+    }
+
+    /// Writes a result under the lease, with what was held back for it. None if it was not written: the lease was lost, or the store failed
+    /// for too long.
+    async fn write(&self, preceded_by: Option<Event>, outcome: Outcome) -> Option<Applied> {
         let Outcome { event, state, objects, denied, issued, log } = outcome;
         let fence = Fence::Lease(self.lease.clone());
         let notes = denied.iter().map(|denied| denial(&self.record.spec.provider, denied)).collect();
         let bare = Change::new(self.record.spec.id, event, fence);
         let sets_variables = self.tells_nobody();
-        let change = Change { sets_variables, state, objects, issued, notes, log, ..bare };
+        let change = Change { preceded_by, sets_variables, state, objects, issued, notes, log, ..bare };
         for attempt in 1..=WRITE_ATTEMPTS_MAX {
             match self.control.store.apply(change.clone()).await {
                 Ok(applied) => return Some(applied),

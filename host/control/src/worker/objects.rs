@@ -224,30 +224,25 @@ impl Settling<'_> {
         };
         let (mut again, mut failed, mut all_run) = (None, None, true);
         for (object, spec) in self.containers().filter(|(object, _)| self.is_to_run(object)) {
-            match self.container(object, spec, &beside).await {
-                Ok((true, again_ms)) => again = sooner(again, again_ms),
-                Ok((false, again_ms)) => {
-                    all_run = false;
-                    self.is_missed(object).await?;
-                    again = sooner(again, again_ms);
-                }
-                Err(Unfinished::Pause(ms)) => {
-                    all_run = false;
-                    self.is_missed(object).await?;
-                    again = sooner(again, Some(ms));
-                }
+            let (runs, again_ms, error) = match self.container(object, spec, &beside).await {
+                Ok((runs, again_ms)) => (runs, again_ms, None),
+                Err(Unfinished::Pause(ms)) => (false, Some(ms), None),
                 Err(Unfinished::Engine(error)) => {
-                    all_run = false;
                     self.stands_still(object, &error).await?;
                     self.does_not_run(object, &error).await?;
-                    self.is_missed(object).await?;
-                    if matches!(error, EngineError::Unreachable(_)) {
-                        return Err(error.into());
-                    }
-                    // What can't be done about one is no reason to leave the others.
-                    failed = failed.or(Some(error));
+                    (false, None, Some(error))
                 }
                 Err(error) => return Err(error),
+            };
+            if !runs {
+                all_run = false;
+                self.is_missed(object).await?;
+            }
+            again = sooner(again, again_ms);
+            match error {
+                Some(error @ EngineError::Unreachable(_)) => return Err(error.into()),
+                // What can't be done about one is no reason to leave the others.
+                error => failed = failed.or(error),
             }
         }
         // What lacks a network may do so for days, and its provider is not to be asked each time.
@@ -270,11 +265,16 @@ impl Settling<'_> {
     /// Says of an object what its engine said, whatever it has been noted to be by now: it is not what it is to be.
     async fn stands_still(&self, object: &StoredObject, error: &EngineError) -> Result<(), Unfinished> {
         let why = self.blotted(error.to_string()).await?;
-        let is_it = |now: &StoredObject| now.name == object.name && now.revision == object.revision;
-        match self.control.store.objects(self.addon).await?.into_iter().find(is_it) {
+        match self.now(object).await? {
             Some(now) if now.message != why => self.note(object, now.phase, why).await.map(drop),
             _ => Ok(()),
         }
+    }
+
+    /// An object as it is stored by now.
+    async fn now(&self, object: &StoredObject) -> Result<Option<StoredObject>, StoreError> {
+        let is_it = |now: &StoredObject| now.name == object.name && now.revision == object.revision;
+        Ok(self.control.store.objects(self.addon).await?.into_iter().find(is_it))
     }
 
     async fn volumes(&self) -> Result<(), Unfinished> {

@@ -69,7 +69,8 @@ impl AddonStore for SqlStore {
     }
 
     async fn apply(&self, change: Change) -> Result<Applied, StoreError> {
-        let Change { addon, event, fence, sets_variables, state, objects, issued, protected, notes, log } = change;
+        let Change { addon, preceded_by, event, fence, sets_variables, state, objects, issued, protected, notes, log } =
+            change;
         let config = match &event {
             Event::Configured(config) => Some(self.sealer.seal(&places::config(addon), &codec::encode_config(config))?),
             _ => None,
@@ -92,8 +93,19 @@ impl AddonStore for SqlStore {
         };
         let seal = |issued: &[_]| self.sealer.seal(&places::issued(addon), &codec::encode_secrets(issued));
         let issued = issued.as_deref().map(seal).transpose()?;
-        let brought =
-            Brought { sets_variables, config, state, parameters, transfer, objects, issued, protected, notes, log };
+        let brought = Brought {
+            preceded_by,
+            sets_variables,
+            config,
+            state,
+            parameters,
+            transfer,
+            objects,
+            issued,
+            protected,
+            notes,
+            log,
+        };
         let lease = match &fence {
             Fence::Lease(lease) => Some(lease.clone()),
             Fence::User => None,

@@ -144,8 +144,12 @@ fn work(mut jobs: mpsc::Receiver<Box<dyn Job>>, mut committer: Committer) {
     committer.close();
 }
 
-/// Takes in what is queued, as far as there is room.
+/// Takes in what is queued, as far as there is room. Where nothing is, whoever waits for this core has it first, and may bring more: the
+/// busier the machine, the larger the groups. Where nobody does, it takes no time.
 fn fill(group: &mut Vec<Box<dyn Job>>, jobs: &mut mpsc::Receiver<Box<dyn Job>>) {
+    if jobs.is_empty() {
+        thread::yield_now();
+    }
     while group.len() < GROUP_JOBS_MAX
         && let Ok(job) = jobs.try_recv()
     {

@@ -158,6 +158,7 @@ conformance! { sqlite, world_postgres; {
     variables {
         variables_appear_when_ready_and_vanish_when_deleted,
         variables_that_nobody_outside_is_told_of_are_set_with_their_commit,
+        what_precedes_an_event_is_stored_with_it_or_not_at_all,
         any_variables_are_claimed_when_they_arrive,
         a_taken_variable_refuses_the_configuration,
         addons_without_app_claim_nothing,

@@ -1,5 +1,6 @@
 //! Variables: whose names they are, and when an app sees them.
 
+use larder_domain::ports::StoreError;
 use larder_domain::ports::store::{Change, CreateRefusal, Fence};
 use larder_domain::{AddonState, Event, Next, SecretString, Step};
 
@@ -40,6 +41,33 @@ pub(crate) async fn variables_that_nobody_outside_is_told_of_are_set_with_their_
     let kinds: Vec<_> = history.iter().map(|entry| entry.kind.as_str()).collect();
     assert!(kinds.ends_with(&["provisioned", "ready"]), "both are told: {kinds:?}");
     assert!(world.turn().await.is_none(), "its lease has ended, and there is nothing more to do");
+}
+
+pub(crate) async fn what_precedes_an_event_is_stored_with_it_or_not_at_all(world: World) {
+    let app = world.app("shop").await;
+    let id = world.create(new_addon(&world, Some(&app)).declares(&["A_URL"])).await;
+    let turn = world.turn().await.unwrap();
+    let lines = async || {
+        let history = world.store.history(Some(id), 0, 100).await.unwrap();
+        history.into_iter().map(|entry| entry.kind).collect::<Vec<_>>()
+    };
+    let before = lines().await;
+    let both = |event| Change {
+        preceded_by: Some(Event::Begun { message: "begun".into() }),
+        sets_variables: true,
+        ..change(id, event, Fence::Lease(turn.lease.clone()))
+    };
+    let illegal = world.store.apply(both(Event::VariablesSet)).await;
+    assert!(matches!(illegal, Err(StoreError::Illegal(_))), "{illegal:?}");
+    let addon = world.store.addon(id).await.unwrap().unwrap().addon;
+    assert_eq!((lines().await, addon.begun), (before.clone(), false), "nothing of it");
+    let configured = Event::Configured(Box::new(config(&[("A_URL", "a")])));
+    let ready = world.store.apply(both(configured)).await.unwrap();
+    assert_eq!((ready.addon.state, ready.addon.begun, ready.next), (AddonState::Ready, true, Next::Rest));
+    let stored = world.store.addon(id).await.unwrap().unwrap();
+    assert_eq!((stored.addon, stored.updated_at), (ready.addon, ready.updated_at));
+    assert_eq!(lines().await[before.len()..], ["call", "call", "provisioned", "ready"]);
+    assert_eq!(world.sees(&app).await, ["A_URL=a"]);
 }
 
 pub(crate) async fn any_variables_are_claimed_when_they_arrive(world: World) {

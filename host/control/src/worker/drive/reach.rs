@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use larder_domain::docker::LocalName;
 use larder_domain::network::Policy;
@@ -18,10 +19,13 @@ use crate::engines::NoEngine;
 impl Drive {
     /// The engine that the addon's objects are on.
     pub(super) async fn engine(&self, offer: &Offer) -> Result<Result<Arc<NamedEngine>, NoEngine>, StoreError> {
-        match offer.docker.is_empty() && self.record.engine.is_none() {
-            true => Ok(Err(NoEngine::None)),
-            false => self.control.engine_of(&self.record).await,
+        if self.record.engine.is_none() {
+            if offer.docker.is_empty() {
+                return Ok(Err(NoEngine::None));
+            }
+            self.may_be_pinned.store(true, Ordering::Relaxed);
         }
+        self.control.engine_of(&self.record).await
     }
 
     /// What the call may reach: what was granted, and the addon's own containers. And the ports of these, if it may have any.

@@ -310,9 +310,7 @@ impl Settling<'_> {
         if now.is_none_or(|now| now.addon.health.state == HealthState::Unhealthy) || self.runs(object).await {
             return Ok(());
         }
-        let is_it =
-            |now: &StoredObject| now.name == object.name && now.revision == object.revision && now.wanted.is_some();
-        let Some(now) = self.control.store.objects(self.addon).await?.into_iter().find(is_it) else { return Ok(()) };
+        let Some(now) = self.now(object).await?.filter(|now| now.wanted.is_some()) else { return Ok(()) };
         let why = if now.message == THERE { "it has ended" } else { &now.message };
         self.is_ill(&format!("the container {} does not run: {why}", now.name)).await
     }

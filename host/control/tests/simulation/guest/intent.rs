@@ -34,7 +34,9 @@ fn is_intended(export: Export, addon: &Addon) -> bool {
     let operated = |kind| addon.operation.as_ref().is_some_and(|operation| operation.kind == kind);
     match export {
         Export::BeginProvision => addon.begin_intended,
-        Export::ProvisionComplete | Export::GetConfig | Export::CheckHealth => addon.begun,
+        // An answer of `begin-provision` that leaves nothing behind is stored with the next one.
+        Export::ProvisionComplete | Export::GetConfig => addon.begin_intended,
+        Export::CheckHealth => addon.begun,
         Export::Deprovision => addon.state.is_terminal() && addon.cleanup.is_due() && addon.kept().is_none(),
         Export::BeginUpdate => operated(OperationKind::Update),
         Export::BeginRotation | Export::EndRotation => operated(OperationKind::Rotate),

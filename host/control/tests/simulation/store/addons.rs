@@ -76,7 +76,7 @@ impl AddonStore for Shaky {
                 && let Some(record) = self.inner.addon(id).await?
             {
                 let next = larder_domain::Next::Unchanged;
-                return Ok(Ok(Applied { addon: record.addon, next }));
+                return Ok(Ok(Applied { addon: record.addon, updated_at: record.updated_at, next }));
             }
             self.inner.delete_addon(id, grace, unless).await
         };

@@ -169,6 +169,8 @@ pub enum Fence {
 pub struct Change {
     /// Whom it is about.
     pub addon: AddonId,
+    /// What happened before, and was left to be stored with this.
+    pub preceded_by: Option<Event>,
     /// What happened.
     pub event: Event,
     /// Under which right.
@@ -195,6 +197,7 @@ impl Change {
     pub const fn new(addon: AddonId, event: Event, fence: Fence) -> Self {
         Self {
             addon,
+            preceded_by: None,
             event,
             fence,
             sets_variables: false,
@@ -213,6 +216,8 @@ impl Change {
 pub struct Applied {
     /// The addon from now on.
     pub addon: Addon,
+    /// When that was written.
+    pub updated_at: WallTime,
     /// What is to be done. [`Next::At`] and [`Next::Rest`] have been planned already, and a worker's lease has ended with them.
     pub next: Next,
 }

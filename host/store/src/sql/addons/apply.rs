@@ -22,6 +22,8 @@ use crate::sql::work::plan;
 /// What comes with an event. Its secrets were sealed by whoever asked, so that the writer need not.
 #[derive(Debug, Default)]
 pub(in crate::sql) struct Brought {
+    /// What happened before the event, and is not stored yet.
+    pub(super) preceded_by: Option<Event>,
     /// Whether variables that are to be set after the event are so with it.
     pub(super) sets_variables: bool,
     /// The configuration that the event brings.
@@ -56,10 +58,17 @@ pub(super) fn apply(
         Fence::Lease(lease) => Progress::load_under(tx, lease)?,
         Fence::User => (Progress::load(tx, addon)?.ok_or(StoreError::Missing("addon"))?, false),
     };
-    let (mut after, mut next) = step(tx, &before, event, brought)?;
+    let (mut after, mut next) = match &brought.preceded_by {
+        Some(earlier) => {
+            let (after, _) = advance(tx, &before, earlier, &Brought::default())?;
+            advance(tx, &after, event, brought)?
+        }
+        None => advance(tx, &before, event, brought)?,
+    };
     if brought.sets_variables && next == Next::Do(Step::SetVariables) {
-        (after, next) = step(tx, &after, &Event::VariablesSet, &Brought::default())?;
+        (after, next) = advance(tx, &after, &Event::VariablesSet, &Brought::default())?;
     }
+    save(tx, &before, &mut after, brought)?;
     if let Some(protected) = brought.protected {
         protect::set(tx, &protect::load(tx, addon)?, protected)?;
     }
@@ -67,7 +76,7 @@ pub(super) fn apply(
         Fence::Lease(lease) => plan::after_result(tx, lease, is_poked, next)?,
         Fence::User => plan::after_wish(tx, WorkKind::Addon, &subject, &after.provider, next)?,
     }
-    Ok(Applied { addon: after.addon, next })
+    Ok(Applied { addon: after.addon, updated_at: tx.wall, next })
 }
 
 /// Applies an event and writes all of its answer but the plan.
@@ -77,6 +86,19 @@ pub(in crate::sql) fn step(
     event: &Event,
     brought: &Brought,
 ) -> Result<(Progress, Next)> {
+    let (mut after, next) = advance(tx, before, event, brought)?;
+    save(tx, before, &mut after, brought)?;
+    Ok((after, next))
+}
+
+/// Writes the addon's row as it is after one or more events, and tells those that are a part of it.
+fn save(tx: &mut Tx<'_>, before: &Progress, after: &mut Progress, brought: &Brought) -> Result<()> {
+    after.save(tx, before)?;
+    family::tell_children(tx, before, after, brought.config.is_some())
+}
+
+/// Applies an event and writes all of its answer but the plan and the addon's row.
+fn advance(tx: &mut Tx<'_>, before: &Progress, event: &Event, brought: &Brought) -> Result<(Progress, Next)> {
     let Transition { addon, writes, next } = decide(tx, before, event)?;
     let mut after = Progress { addon, ..before.clone() };
     let moves = moves(before, &after, &writes);
@@ -100,8 +122,6 @@ pub(in crate::sql) fn step(
         perform(tx, &mut after, write, brought)?;
     }
     history::append(tx, &mut after, &brought.log)?;
-    after.save(tx, before)?;
-    family::tell_children(tx, before, &after, brought.config.is_some())?;
     tally::change(tx, &after, Counts::of(&before.addon))?;
     if moves {
         quotas::rebook(tx, &after.provider, &held, &quotas::held(tx, &after)?)?;
