@@ -23,13 +23,14 @@ mod trial;
 mod versions;
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use larder_domain::ProviderName;
 use larder_domain::ids::NodeId;
 use larder_domain::limits::{CallLimits, Limit};
-use larder_domain::ports::store::Leased;
+use larder_domain::ports::store::{Leased, Watcher};
 use larder_domain::work::{LEASE_MS, LEASE_RENEWAL_MS, Lease, WorkKind};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -86,6 +87,8 @@ pub struct Worker {
     tasks: JoinSet<()>,
     busy: HashMap<Id, Lease>,
     per_provider: HashMap<ProviderName, usize>,
+    /// Whether all that was due was leased at the last look. What ends makes nothing due, so there is no need to look again then.
+    has_all: bool,
 }
 
 impl Worker {
@@ -93,7 +96,8 @@ impl Worker {
     #[must_use]
     pub fn new(control: Control, config: WorkerConfig) -> Self {
         let node = control.store.node();
-        Self { control, config, node, tasks: JoinSet::new(), busy: HashMap::new(), per_provider: HashMap::new() }
+        let (tasks, busy, per_provider) = (JoinSet::new(), HashMap::new(), HashMap::new());
+        Self { control, config, node, tasks, busy, per_provider, has_all: false }
     }
 
     /// Works until `shutdown` turns true, then lets calls under way finish within the grace and drops the rest.
@@ -106,13 +110,8 @@ impl Worker {
         let mut pokes = self.control.store.watch_work();
         while !*shutdown.borrow() {
             let Some(pause) = self.look().await else { continue };
-            // Whichever comes, everything is looked at: so the order keeps nobody waiting.
-            tokio::select! {
-                biased;
-                more = pokes.changed() => if !more { break },
-                Some(done) = self.tasks.join_next_with_id() => self.finished(done),
-                () = sleep(pause) => {}
-                _ = shutdown.changed() => {}
+            if !self.rest(pause, &mut *pokes, &mut shutdown).await {
+                break;
             }
         }
         self.stop().await;
@@ -120,11 +119,32 @@ impl Worker {
         self.control.leave().await;
     }
 
+    /// Waits until there may be something to do, for `pause` at most. False if the store is gone.
+    async fn rest(&mut self, pause: Duration, pokes: &mut dyn Watcher, shutdown: &mut watch::Receiver<bool>) -> bool {
+        let mut over = pin!(sleep(pause));
+        loop {
+            // Whichever comes, everything is looked at: so the order keeps nobody waiting.
+            tokio::select! {
+                biased;
+                more = pokes.changed() => return more,
+                Some(done) = self.tasks.join_next_with_id() => {
+                    self.finished(done);
+                    if !self.has_all {
+                        return true;
+                    }
+                }
+                () = &mut over => return true,
+                _ = shutdown.changed() => return true,
+            }
+        }
+    }
+
     /// Does what there is to do. How long there is nothing more; none if that is not known.
     async fn look(&mut self) -> Option<Duration> {
         while let Some(done) = self.tasks.try_join_next_with_id() {
             self.finished(done);
         }
+        self.has_all = false;
         // To lease holds up everybody who writes: whoever has its hands full of one provider's work asks first whether there is any other.
         if !self.saturated().is_empty() {
             let pause = self.pause().await;
@@ -132,16 +152,18 @@ impl Worker {
                 return Some(pause);
             }
         }
-        let room = self.room();
-        if room > 0 && self.lease(room).await == room {
+        let (room, is_open) = (self.room(), self.saturated().is_empty());
+        let leased = if room > 0 { self.lease(room).await } else { None };
+        if leased == Some(room) {
             return None;
         }
+        self.has_all = is_open && leased.is_some();
         // What is due now is somebody else's to take, or was taken a moment ago.
         Some(self.pause().await.max(LOOK_AGAIN_MIN))
     }
 
-    /// Leases so many pieces, and starts them. How many there were.
-    async fn lease(&mut self, room: usize) -> usize {
+    /// Leases so many pieces, and starts them. How many there were, if the store says so.
+    async fn lease(&mut self, room: usize) -> Option<usize> {
         let asked_at = Instant::now();
         let leased = match self.control.store.lease_due(self.node, room, self.saturated()).await {
             Ok(leased) => leased,
@@ -150,12 +172,12 @@ impl Worker {
                     tracing::warn!(%error, "due work could not be leased");
                 }
                 sleep(Duration::from_millis(STORE_FAILURE_PAUSE_MS)).await;
-                return 0;
+                return None;
             }
         };
         let count = leased.len();
         leased.into_iter().for_each(|work| self.start(work, asked_at));
-        count
+        Some(count)
     }
 
     /// How many pieces may be leased now: if all of them were of the busiest provider that isn't saturated, it would be so then.

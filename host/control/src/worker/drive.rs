@@ -42,7 +42,7 @@ const WRITE_BACKOFF: Backoff = Backoff { first_ms: 100, longest_ms: 2_000 };
 
 /// How long the answer of `begin-provision` may wait for that of `provision-complete`, to be stored with it: a commit is what costs most of
 /// an addon that is made at once. Who waits for one that takes longer sees that it has begun.
-const HELD_BACK_MAX: Duration = Duration::from_millis(25);
+const HELD_BACK_MAX: Duration = Duration::from_millis(200);
 
 /// What an earlier call of the same step has written, and what is not stored yet.
 #[derive(Default)]
