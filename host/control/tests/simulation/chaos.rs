@@ -4,11 +4,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use larder_domain::ports::engine::ContainerState;
 use tokio::time::{advance, sleep};
 
 use crate::engine::addon_of;
 use crate::faults::Fault;
+use crate::life::Nodes;
+use crate::seat::Seat;
 use crate::world::World;
 
 /// The ports that the host may give to containers.
@@ -18,11 +21,15 @@ pub(crate) const PORTS: std::ops::RangeInclusive<u16> = 21_000..=21_007;
 const EVERY_MS: u64 = 500;
 
 /// Until nothing goes wrong any more.
-pub(crate) async fn live(world: Arc<World>) {
+pub(crate) async fn live(world: Arc<World>, nodes: Nodes) {
     while !world.is_calm() {
         sleep(Duration::from_millis(EVERY_MS)).await;
         late(&world);
-        world.may_die(Fault::CrashAnytime).await;
+        let node = nodes.any(&world).await;
+        let seat = node.seat;
+        // Whoever dies does so there; what goes wrong goes on.
+        let _dead = seat.may_die(Fault::CrashAnytime).now_or_never();
+        stops(&world, &seat);
         if world.strikes(Fault::StoreOutage) {
             let until = world.now_ms() + world.within(1_000..=40_000);
             world.state().outage_until = until;
@@ -35,6 +42,23 @@ pub(crate) async fn live(world: Arc<World>) {
         addresses(&world);
     }
     ends(&world);
+}
+
+/// What happens to one of several nodes.
+fn stops(world: &World, seat: &Seat) {
+    if world.plan.nodes == 1 {
+        return;
+    }
+    if world.strikes(Fault::NodeStops) {
+        let until = world.now_ms() + world.within(1_000..=60_000);
+        world.state().places[seat.node].stopped_until = until;
+        world.say(None, format_args!("node {} is stopped", seat.node));
+    }
+    if world.strikes(Fault::NodeCutOff) {
+        let until = world.now_ms() + world.within(1_000..=60_000);
+        world.state().places[seat.node].cut_until = until;
+        world.say(None, format_args!("node {} is cut off", seat.node));
+    }
 }
 
 /// What an engine was asked to do earlier, and does now.
@@ -79,6 +103,7 @@ fn addresses(world: &World) {
 /// Nothing goes wrong any more: what is under way comes to its end, and whoever took something gives it back.
 pub(crate) fn ends(world: &World) {
     world.state().outage_until = 0;
+    world.state().places.iter_mut().for_each(|place| (place.stopped_until, place.cut_until) = (0, 0));
     world.state().late.iter_mut().for_each(|(due, _)| *due = 0);
     late(world);
     PORTS.for_each(|port| world.engine.free_address(SocketAddr::from((Ipv4Addr::LOCALHOST, port))));

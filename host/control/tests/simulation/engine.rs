@@ -15,12 +15,12 @@ use larder_store::SqlStore;
 
 use crate::faults::Fault;
 use crate::plants::Plant;
-use crate::world::World;
+use crate::seat::Seat;
 pub(crate) use work::{EngineWork, addon_of};
 
 /// The engine as one node sees it.
 pub(crate) struct ShakyEngine {
-    pub(crate) world: Arc<World>,
+    pub(crate) world: Seat,
     pub(crate) raw: Arc<SqlStore>,
 }
 

@@ -53,6 +53,10 @@ faults! {
     PokeLate "poke_late" 2000,
     /// The process stands still for longer than a lease lasts.
     Pause "pause" 40,
+    /// One of several nodes stands still, for longer than a lease lasts or not so long; the others go on.
+    NodeStops "node_stops" 300,
+    /// One of several nodes does not reach the store.
+    NodeCutOff "node_cut_off" 200,
     /// A provider takes its time.
     CallSlow "call_slow" 1500,
     /// A provider does not answer within its time.

@@ -18,18 +18,18 @@ use larder_store::SqlStore;
 
 use crate::faults::Fault;
 use crate::plants::Plant;
-use crate::world::World;
+use crate::seat::Seat;
 pub(crate) use honest::{IMAGE, Kind, value_of};
 
 /// The sandbox of one node.
 pub(crate) struct Guests {
-    pub(crate) world: Arc<World>,
+    pub(crate) world: Seat,
     pub(crate) raw: Arc<SqlStore>,
     loaded: Mutex<BTreeMap<Digest, Kind>>,
 }
 
 impl Guests {
-    pub(crate) fn new(world: Arc<World>, raw: Arc<SqlStore>) -> Self {
+    pub(crate) fn new(world: Seat, raw: Arc<SqlStore>) -> Self {
         Self { world, raw, loaded: Mutex::default() }
     }
 
@@ -88,7 +88,7 @@ impl ProviderRuntime for Guests {
         let Some(kind) = self.kind(call.digest) else {
             return report(Err(broken(FaultCode::Host, "it is not loaded")));
         };
-        let guest = Guest { world: Arc::clone(&self.world), raw: Arc::clone(&self.raw), kind, call };
+        let guest = Guest { world: self.world.clone(), raw: Arc::clone(&self.raw), kind, call };
         if self.world.plant == Some(Plant::CallsGoOn) {
             // Whoever drops this drops nothing but the answer.
             return tokio::spawn(async move { guest.run().await }).await.unwrap();
@@ -99,19 +99,19 @@ impl ProviderRuntime for Guests {
 
 /// One call.
 pub(crate) struct Guest {
-    world: Arc<World>,
+    world: Seat,
     raw: Arc<SqlStore>,
     kind: Kind,
     call: Call,
 }
 
 /// A call under way.
-struct UnderWay(Arc<World>, AddonId);
+struct UnderWay(Seat, AddonId, u64);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        if let Some(count) = self.0.state().under_way.get_mut(&self.1) {
-            *count = count.saturating_sub(1);
+        if let Some(calls) = self.0.state().under_way.get_mut(&self.1) {
+            calls.retain(|call| call.number != self.2);
         }
     }
 }
@@ -120,15 +120,13 @@ impl Guest {
     async fn run(&self) -> CallReport {
         let (world, id, export) = (&self.world, self.call.addon.id, self.call.export);
         world.step().await;
-        let others = {
-            let mut state = world.state();
-            let count = state.under_way.entry(id).or_default();
-            *count += 1;
-            *count - 1
-        };
-        let _under_way = UnderWay(Arc::clone(world), id);
+        if !self.may_act() {
+            return self.refused();
+        }
+        let begun = world.state().call_begins(id, world, &self.call.context);
+        let _under_way = begun.map(|number| UnderWay(world.clone(), id, number));
         world.say(Some(id), format_args!("call {export}"));
-        world.holds("calls_never_overlap", others == 0, || format!("`{export}` of addon {}", world.number(id)));
+        world.holds("calls_never_overlap", begun.is_some(), || format!("`{export}` of addon {}", world.number(id)));
         self.check_intent().await;
         world.may_die(Fault::CrashBeforeCall).await;
         let report = self.answer().await;
@@ -141,6 +139,25 @@ impl Guest {
         world.say(Some(id), format_args!("call {export}: {how}"));
         world.may_die(Fault::CrashAfterCall).await;
         report
+    }
+
+    /// Whether the call has its lease, as the sandbox asks before each turn of a guest. Then nobody else has.
+    fn may_act(&self) -> bool {
+        let (world, id) = (&self.world, self.call.addon.id);
+        if !self.call.context.is_held() {
+            return false;
+        }
+        let holder = world.state().holders.get(&id).copied();
+        let is_alone = holder.is_none_or(|holder| holder == (world.node, world.life));
+        world.holds("acts_alone", is_alone, || {
+            format!("`{}` of addon {}, which node {holder:?} has leased", self.call.export, world.number(id))
+        });
+        true
+    }
+
+    fn refused(&self) -> CallReport {
+        self.world.say(Some(self.call.addon.id), format_args!("call {}: its lease is lost", self.call.export));
+        report(Err(broken(FaultCode::Host, "the call has lost its lease")))
     }
 
     /// What comes of it, after all that can go wrong.
@@ -171,6 +188,10 @@ impl Guest {
         if world.strikes(Fault::CallLies) {
             let lie = if can_pend { Reply::Begun("done, trust me".to_owned()) } else { Reply::Done };
             return report(Ok(Ok(lie)));
+        }
+        world.step().await;
+        if !self.may_act() {
+            return self.refused();
         }
         let mut done = self.honest().await;
         world.may_wait(Fault::CallSlow, 50..=4_000).await;

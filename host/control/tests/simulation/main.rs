@@ -20,6 +20,7 @@ mod plan;
 mod plants;
 mod rest;
 mod run;
+mod seat;
 mod seen;
 mod sink;
 mod store;

@@ -21,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) calm_restart: bool,
     /// Whether variables are pushed to the apps' platform. Otherwise nobody but the store has them.
     pub(crate) tells_platform: bool,
+    /// How many nodes there are.
+    pub(crate) nodes: usize,
 }
 
 impl Plan {
@@ -33,6 +35,7 @@ impl Plan {
             look_every: Duration::from_secs(chance.pick(&[1, 5, 10, 15])),
             calm_restart: chance.hits(3_000),
             tells_platform: chance.hits(6_000),
+            nodes: chance.pick(&[1, 1, 1, 2, 3]),
         }
     }
 }

@@ -19,6 +19,8 @@ pub(crate) enum Plant {
     WorkHidden,
     /// A variable of an addon that is over comes back.
     VariableBack,
+    /// Leases that a node has renewed run out all the same.
+    RenewalForgotten,
     /// A provider is called before the intent is stored.
     NoIntent,
 }
@@ -38,6 +40,7 @@ impl Plant {
         (Self::NotDurable, &["committed_stays"], 50),
         (Self::WorkHidden, &["settles_within_deadline"], 20),
         (Self::VariableBack, &["no_variable_of_the_dead"], 20),
+        (Self::RenewalForgotten, &["acts_alone", "calls_never_overlap"], 200),
         (Self::NoIntent, &["intent_before_call"], 5),
     ];
 }

@@ -78,7 +78,7 @@ fn template() -> &'static Mutex<MemoryDatabase> {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
             world.is_born();
-            let node = life::start(&world).await;
+            let node = life::start(&world, 0).await;
             for app in APPS {
                 node.control.create_app(&app.parse().unwrap()).await.unwrap();
             }

@@ -1,17 +1,16 @@
 //! The apps' platform, to which variables are pushed.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use larder_domain::config::Variable;
 use larder_domain::ports::{AppSink, SinkError};
 use larder_domain::{AddonId, AppName};
 
 use crate::faults::Fault;
+use crate::seat::Seat;
 use crate::world::World;
 
 /// The platform as the host sees it.
-pub(crate) struct Platform(pub(crate) Arc<World>);
+pub(crate) struct Platform(pub(crate) Seat);
 
 impl Platform {
     async fn change(&self, addon: AddonId, what: &str, change: impl FnOnce(&World)) -> Result<(), SinkError> {

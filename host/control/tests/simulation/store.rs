@@ -16,13 +16,17 @@ use larder_store::SqlStore;
 
 use crate::faults::Fault;
 use crate::invariants;
-use crate::world::World;
+use crate::seat::Seat;
 
 /// The store as the host sees it.
 pub(crate) struct Shaky {
     pub(crate) inner: Arc<SqlStore>,
-    pub(crate) world: Arc<World>,
+    pub(crate) world: Seat,
 }
+
+/// What changes nothing about providers, of all that is written often.
+const SAYS_NOTHING_OF_PROVIDERS: [&str; 8] =
+    ["apply", "create_addon", "lease_due", "renew", "release", "beat", "settle_objects", "note_object"];
 
 /// What a call does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +48,10 @@ impl Shaky {
         world.step().await;
         world.may_wait(Fault::StoreSlow, 100..=9_000).await;
         let is_out = { world.state().outage_until } > world.now_ms();
+        if world.is_cut_off() {
+            world.say(None, format_args!("store.{name}: node {} is cut off", world.node));
+            return Err(StoreError::Unreachable("the node is cut off".to_owned()));
+        }
         if is_out || world.strikes(Fault::StoreBusy) {
             world.say(None, format_args!("store.{name}: busy"));
             return Err(StoreError::Busy);
@@ -52,11 +60,16 @@ impl Shaky {
             return call.await;
         }
         world.may_die(Fault::CrashBeforeStore).await;
+        // A transaction that was sent is made, whatever becomes of who has sent it.
         let done = call.await;
+        if !SAYS_NOTHING_OF_PROVIDERS.contains(&name) {
+            world.state().providers_revision += 1;
+        }
         let about = if let Kind::Writes(addon) = kind { addon } else { None };
         world.say(about, format_args!("store.{name}: {}", if done.is_ok() { "ok" } else { "refused" }));
         invariants::after_write(world, &self.inner, about).await;
         world.may_die(Fault::CrashAfterStore).await;
+        world.step().await;
         if done.is_ok() && world.strikes(Fault::StoreAnswerLost) {
             return Err(StoreError::Database("the connection was lost".into()));
         }
@@ -64,7 +77,7 @@ impl Shaky {
     }
 
     fn watcher(&self, inner: Box<dyn Watcher>) -> Box<dyn Watcher> {
-        Box::new(Pokes { inner, world: Arc::clone(&self.world) })
+        Box::new(Pokes { inner, world: self.world.clone() })
     }
 }
 
@@ -85,7 +98,7 @@ impl Store for Shaky {
 /// Pokes that get lost, or come late.
 struct Pokes {
     inner: Box<dyn Watcher>,
-    world: Arc<World>,
+    world: Seat,
 }
 
 #[async_trait]

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tally {
     pub(crate) rounds: u64,
+    /// Of them, those with more than one node.
+    pub(crate) rounds_of_several: u64,
     /// Lives of nodes.
     pub(crate) lives: u64,
     pub(crate) addons: u64,
@@ -26,6 +28,7 @@ pub(crate) struct Tally {
 impl Tally {
     pub(crate) fn add(&mut self, other: &Self) {
         self.rounds += other.rounds;
+        self.rounds_of_several += other.rounds_of_several;
         self.lives += other.lives;
         self.addons += other.addons;
         self.steps += other.steps;
@@ -43,7 +46,7 @@ impl Tally {
     /// One line that programs can read.
     pub(crate) fn line(&self, seconds: f64, failures: &[u64]) -> Value {
         json!({
-            "rounds": self.rounds, "seconds": seconds, "lives": self.lives, "addons": self.addons, "steps": self.steps,
+            "rounds": self.rounds, "rounds_of_several_nodes": self.rounds_of_several, "seconds": seconds, "lives": self.lives, "addons": self.addons, "steps": self.steps,
             "simulated_hours": self.simulated_ms / 3_600_000, "faults": self.faults, "invariants": self.checks,
             "wishes": self.wishes, "ends": self.ends, "failures": failures.len(), "failed_seeds": failures,
         })

@@ -15,6 +15,7 @@ use tokio::time::sleep;
 
 use crate::guest::IMAGE;
 use crate::invariants::all;
+use crate::life::{Node, Nodes};
 use crate::world::World;
 
 /// The apps; one is an experiment of another.
@@ -57,7 +58,7 @@ const WISHES: [(Wish, usize); 13] = [
 ];
 
 /// The users of one world, as long as they have wishes; then until their last ones are answered.
-pub(crate) async fn live(world: &Arc<World>, raw: &Arc<SqlStore>, control: &Control) {
+pub(crate) async fn live(world: &Arc<World>, nodes: &Nodes) {
     let weighted: Vec<Wish> = WISHES.iter().flat_map(|(wish, weight)| std::iter::repeat_n(*wish, *weight)).collect();
     let mut asked = JoinSet::new();
     while world.state().wishes_left > 0 {
@@ -68,8 +69,15 @@ pub(crate) async fn live(world: &Arc<World>, raw: &Arc<SqlStore>, control: &Cont
             state.wishes_left -= 1;
             state.chance.pick(&weighted)
         };
-        let user = User { world: Arc::clone(world), raw: Arc::clone(raw), control: control.clone() };
-        asked.spawn(async move { user.wishes(wish).await });
+        let Node { raw, control, seat, .. } = nodes.any(world).await;
+        let user = User { world: Arc::clone(world), raw, control };
+        asked.spawn(async move {
+            tokio::select! {
+                biased;
+                () = user.wishes(wish) => {}
+                () = seat.gone() => user.world.say(None, format_args!("node {} does not answer a wish", seat.node)),
+            }
+        });
     }
     while asked.join_next().await.is_some() {}
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use larder_containers::fake::FakeEngine;
 use larder_domain::AddonId;
+use larder_domain::ports::runtime::CallContext;
 use larder_store::MemoryDatabase;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -19,6 +20,7 @@ use crate::engine::EngineWork;
 use crate::faults::{Fault, Rates};
 use crate::plan::Plan;
 use crate::plants::Plant;
+use crate::seat::{Place, Seat};
 use crate::seen::Seen;
 use crate::tally::Tally;
 use crate::trace::Trace;
@@ -35,6 +37,14 @@ pub(crate) struct Outside {
     pub(crate) is_abandoned: bool,
 }
 
+/// A call of a provider that is under way.
+pub(crate) struct UnderWay {
+    pub(crate) number: u64,
+    pub(crate) node: usize,
+    pub(crate) life: u64,
+    pub(crate) context: Arc<dyn CallContext>,
+}
+
 /// Everything that outlives the host.
 pub(crate) struct World {
     pub(crate) plan: Plan,
@@ -43,6 +53,8 @@ pub(crate) struct World {
     pub(crate) engine: Arc<FakeEngine>,
     /// The life that goes on is to end.
     pub(crate) ends: Notify,
+    /// A node has died, and others go on.
+    pub(crate) node_ends: Notify,
     state: Mutex<State>,
 }
 
@@ -61,7 +73,13 @@ pub(crate) struct State {
     pub(crate) violations: Vec<String>,
     ordinals: BTreeMap<AddonId, usize>,
     pub(crate) outside: BTreeMap<AddonId, Outside>,
-    pub(crate) under_way: BTreeMap<AddonId, u32>,
+    /// By addon, the calls that are under way.
+    pub(crate) under_way: BTreeMap<AddonId, Vec<UnderWay>>,
+    pub(crate) places: Vec<Place>,
+    /// By addon, which node has leased its step last, and in which of its lives.
+    pub(crate) holders: BTreeMap<AddonId, (usize, u64)>,
+    /// What has been written about providers, counted.
+    pub(crate) providers_revision: u64,
     /// The addons whose variables an app's platform has.
     pub(crate) platform: BTreeSet<AddonId>,
     pub(crate) seen: BTreeMap<AddonId, Seen>,
@@ -85,11 +103,14 @@ impl World {
             before: Duration::ZERO,
             born: None,
             trace: Trace::new(is_told),
-            tally: Tally { rounds: 1, ..Tally::default() },
+            tally: Tally { rounds: 1, rounds_of_several: u64::from(plan.nodes > 1), ..Tally::default() },
             violations: vec![],
             ordinals: BTreeMap::new(),
             outside: BTreeMap::new(),
             under_way: BTreeMap::new(),
+            places: vec![Place::default(); plan.nodes],
+            holders: BTreeMap::new(),
+            providers_revision: 0,
             platform: BTreeSet::new(),
             seen: BTreeMap::new(),
             late: vec![],
@@ -97,27 +118,28 @@ impl World {
             wishes_left: plan.wishes,
             last_entry: 0,
         };
-        let (engine, ends, state) = (Arc::default(), Notify::new(), Mutex::new(state));
-        Arc::new(Self { plan, plant, database: Mutex::new(database), engine, ends, state })
+        let (engine, state) = (Arc::default(), Mutex::new(state));
+        let (database, ends, node_ends) = (Mutex::new(database), Notify::new(), Notify::new());
+        Arc::new(Self { plan, plant, database, engine, ends, node_ends, state })
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A node starts.
+    /// All nodes start.
     pub(crate) fn is_born(&self) {
         // Whoever was told to end has ended.
         let _told = self.ends.notified().now_or_never();
         let mut state = self.state();
         (state.born, state.is_dead) = (Some(Instant::now()), false);
-        state.tally.lives += 1;
         state.outage_until = 0;
-        state.under_way.clear();
     }
 
     /// It has ended, and so has everything that it did.
     pub(crate) fn is_over(&self) {
+        // What was under way may say so itself when it is dropped.
+        let _calls = std::mem::take(&mut self.state().under_way);
         let mut state = self.state();
         let lived = state.born.take().map_or(Duration::ZERO, |born| born.elapsed());
         state.before += lived;
@@ -160,14 +182,6 @@ impl World {
         drop(state);
         self.say(None, format_args!("! {}", fault.as_str()));
         true
-    }
-
-    /// The host dies here, if that strikes.
-    pub(crate) async fn may_die(&self, fault: Fault) {
-        let may_start_again = self.state().tally.lives < self.plan.lives_max;
-        if may_start_again && self.strikes(fault) {
-            self.dies().await;
-        }
     }
 
     /// Takes a while, if that strikes.
@@ -230,6 +244,31 @@ impl World {
 }
 
 impl State {
+    /// A node starts.
+    pub(crate) fn begin_life(&mut self, node: usize) -> u64 {
+        let life = self.places[node].life + 1;
+        self.places[node] = Place { life, ..Place::default() };
+        self.tally.lives += 1;
+        life
+    }
+
+    /// Whether a node's life goes on.
+    pub(crate) fn lives(&self, node: usize, life: u64) -> bool {
+        self.places[node].life == life && !self.places[node].is_dead
+    }
+
+    /// Notes that a call begins, unless one of the same addon is under way that may act: of the same node, or of another one that still
+    /// holds its lease. The number of the call.
+    pub(crate) fn call_begins(&mut self, addon: AddonId, by: &Seat, context: &Arc<dyn CallContext>) -> Option<u64> {
+        let mut calls = self.under_way.remove(&addon).unwrap_or_default();
+        calls.retain(|call| self.lives(call.node, call.life));
+        let overlaps = calls.iter().any(|call| call.node == by.node || call.context.is_held());
+        let number = self.tally.steps;
+        calls.push(UnderWay { number, node: by.node, life: by.life, context: Arc::clone(context) });
+        self.under_way.insert(addon, calls);
+        (!overlaps).then_some(number)
+    }
+
     fn now_ms(&self) -> u64 {
         let lived = self.born.map_or(Duration::ZERO, |born| born.elapsed());
         u64::try_from((self.before + lived).as_millis()).unwrap()

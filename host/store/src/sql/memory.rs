@@ -3,10 +3,11 @@
 //! A simulation has to be the same each time it is run, and thousands of them have to fit into a minute. So whoever asks a store for
 //! something does the work, at once and whole: there is no writer's thread, no disk, and no moment between a question and its answer in
 //! which others could come. The database outlives the stores that are opened on it, and a store that is dropped writes nothing more: it
-//! goes as if its process had been killed.
+//! goes as if its process had been killed. Several may be open at the same time, as the nodes of one installation: then each asks anew what
+//! it remembers otherwise, and says what it has committed, as nodes on PostgreSQL do.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use larder_domain::NodeName;
 use larder_domain::ports::Sealer;
@@ -17,9 +18,9 @@ use uuid::Uuid;
 
 use super::clock::StoreClock;
 use super::database::Conn;
-use super::open::{OpenError, saved};
+use super::open::{OpenError, keep_plans, saved};
 use super::readers::Readers;
-use super::watch::Pokes;
+use super::watch::{Poked, Pokes};
 use super::writer::{Committer, STATEMENTS_CACHED_MAX, Writer};
 use super::{SqlStore, migrations, nodes};
 use crate::Clock;
@@ -31,10 +32,32 @@ const ALL_PAGES: i32 = -1;
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
 /// A database in this process's memory, as long as this lives.
-#[derive(Debug)]
 pub struct MemoryDatabase {
     name: String,
     keeper: Connection,
+    open: Arc<Mutex<Vec<Weak<Shared>>>>,
+}
+
+/// What the stores that are open at the same time have to know of each other.
+struct Shared {
+    pokes: Pokes,
+    /// The same for all, as a server's would be.
+    clock: StoreClock,
+}
+
+/// One of these stores.
+pub(super) struct Neighbour {
+    own: Arc<Shared>,
+    all: Arc<Mutex<Vec<Weak<Shared>>>>,
+}
+
+impl Neighbour {
+    /// Says what this one has committed, as nodes of a server do.
+    pub(super) fn tell_others(&self, poked: Poked) {
+        let others = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = others.iter().filter_map(Weak::upgrade).filter(|other| !Arc::ptr_eq(other, &self.own));
+        others.for_each(|other| other.pokes.pass_on(Poked { plans: false, ..poked }));
+    }
 }
 
 impl MemoryDatabase {
@@ -60,7 +83,7 @@ impl MemoryDatabase {
 
     fn empty() -> Result<Self, OpenError> {
         let name = new_name();
-        Ok(Self { keeper: connect(&name)?, name })
+        Ok(Self { keeper: connect(&name)?, name, open: Arc::default() })
     }
 }
 
@@ -74,11 +97,43 @@ impl SqlStore {
         sealer: Arc<dyn Sealer>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
+        Self::on(database, (nodes::Company::Alone, NodeName::only()), sealer, clock)
+    }
+
+    /// The same as one of several nodes, whose stores are open at the same time. Of its leases only those are free that a node of its
+    /// name had.
+    ///
+    /// # Errors
+    /// It was sealed with another key.
+    pub fn in_memory_among_others(
+        database: &MemoryDatabase,
+        node: NodeName,
+        sealer: Arc<dyn Sealer>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
+        Self::on(database, (nodes::Company::Others, node), sealer, clock)
+    }
+
+    fn on(
+        database: &MemoryDatabase,
+        (company, node): (nodes::Company, NodeName),
+        sealer: Arc<dyn Sealer>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
         let conn = Conn::Sqlite(connect(&database.name)?);
         let saved = saved(&conn, &*sealer)?;
-        let own = nodes::join(&conn, NodeName::only(), Uuid::nil(), None, clock.wall())?;
-        let (clock, pokes) = (StoreClock::resume(clock, saved.time), Pokes::default());
-        let committer = Committer::new(conn, clock.clone(), pokes.clone(), saved.counters);
+        let own = nodes::join(&conn, company, (node, Uuid::nil()), None, clock.wall())?;
+        let mut open = database.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|other| company == nodes::Company::Others && other.strong_count() > 0);
+        let running = open.iter().find_map(Weak::upgrade).map(|other| other.clock.clone());
+        let clock = running.unwrap_or_else(|| StoreClock::resume(clock, saved.time));
+        let pokes = Pokes::default();
+        let mut committer = Committer::new(conn, clock.clone(), pokes.clone(), saved.counters);
+        if company == nodes::Company::Others {
+            let own = Arc::new(Shared { pokes: pokes.clone(), clock: clock.clone() });
+            open.push(Arc::downgrade(&own));
+            committer = committer.beside(Neighbour { own, all: Arc::clone(&database.open) });
+        }
         Ok(Self {
             readers: Readers::inline(Conn::Sqlite(connect(&database.name)?)),
             writer: Writer::inline(committer),
@@ -108,6 +163,7 @@ fn connect(name: &str) -> rusqlite::Result<Connection> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(name, flags)?;
     conn.execute_batch("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;")?;
+    keep_plans(&conn)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
     Ok(conn)
 }

@@ -41,12 +41,21 @@ pub(super) struct Own {
 /// What a node has said of itself.
 pub(super) type Announced = (String, Vec<ReachedEngine>);
 
+/// Whom a node shares its database with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Company {
+    /// Nobody.
+    Alone,
+    /// Nodes of other names.
+    Others,
+}
+
 /// This process is the node of that name from now on. If whoever was it before had the same data directory, it is gone, and what it had
 /// leased is free; any other may only be cut off, and its leases run out.
 pub(super) fn join(
     conn: &Conn,
-    name: NodeName,
-    home: Uuid,
+    company: Company,
+    (name, home): (NodeName, Uuid),
     key: Option<String>,
     wall: WallTime,
 ) -> Result<Own, OpenError> {
@@ -58,10 +67,10 @@ pub(super) fn join(
     }
     let free =
         "UPDATE work SET lease_owner = NULL, lease_until = NULL, lease_token = NULL WHERE lease_until IS NOT NULL";
-    match conn {
+    match company {
         // Nobody else can have any.
-        Conn::Sqlite(_) => conn.execute(free, ())?,
-        Conn::Postgres(_) => {
+        Company::Alone => conn.execute(free, ())?,
+        Company::Others => {
             let sql = format!("{free} AND lease_owner IN (SELECT id FROM node WHERE name = ? AND home = ?)");
             conn.execute(&sql, (own.name.as_str(), own.home.as_bytes()))?
         }

@@ -22,7 +22,7 @@ use super::watch::Pokes;
 use super::writer::{Committer, WRITER_QUEUE_JOBS_MAX, WRITER_QUEUE_WAIT_MAX, Writer};
 use super::{SqlStore, migrations, nodes};
 use crate::{Clock, KeyError, places};
-pub(super) use connect::reader;
+pub(super) use connect::{keep_plans, reader};
 pub use directory::claim;
 pub(super) use directory::{FreshDatabase, database_in, mark_moved, marker, moved, unmark};
 
@@ -156,7 +156,7 @@ impl SqlStore {
         check::tell_of_damage(&conn, &file);
         let conn = Conn::Sqlite(conn);
         let saved = saved(&conn, &*sealer)?;
-        let own = nodes::join(&conn, NodeName::only(), Uuid::nil(), None, clock.wall())?;
+        let own = nodes::join(&conn, nodes::Company::Alone, (NodeName::only(), Uuid::nil()), None, clock.wall())?;
         let readers =
             (0..READERS).map(|_| Ok(Conn::Sqlite(connect::reader(&file)?))).collect::<rusqlite::Result<_>>()?;
 

@@ -92,7 +92,13 @@ impl SqlStore {
         let conn = connector.writer(&node)?;
         sealer.ask_at(Arc::new(keys::RowSource::new(connector.clone())));
         let saved = migrations::run(&conn, |conn| known(conn, &sealer))?;
-        let own = nodes::join(&conn, node.clone(), server_home, Some(sealer.key_id()), clock.wall())?;
+        let own = nodes::join(
+            &conn,
+            nodes::Company::Others,
+            (node.clone(), server_home),
+            Some(sealer.key_id()),
+            clock.wall(),
+        )?;
         let readers = (0..READERS).map(|_| connector.reader()).collect::<Result<_>>().map_err(unusable)?;
 
         let clock = StoreClock::resume(clock, saved.time);

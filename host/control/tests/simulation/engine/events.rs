@@ -1,17 +1,15 @@
 //! What an engine tells of itself: events that get lost, come twice, or after the next one.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use larder_domain::ports::engine::{EngineError, EngineEvent, EngineEvents};
 
 use crate::faults::Fault;
-use crate::world::World;
+use crate::seat::Seat;
 
 /// A stream of events.
 pub(super) struct ShakyEvents {
     pub(super) inner: Box<dyn EngineEvents>,
-    pub(super) world: Arc<World>,
+    pub(super) world: Seat,
     /// To be told next.
     pub(super) held: Option<EngineEvent>,
 }

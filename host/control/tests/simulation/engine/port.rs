@@ -1,6 +1,5 @@
 //! The functions of the port, each one that changes something as a value, and each question as it is.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -114,6 +113,6 @@ impl Engine for ShakyEngine {
 
     async fn events(&self, installation: InstallationId) -> Result<Box<dyn EngineEvents>, EngineError> {
         let inner = self.asks(self.world.engine.events(installation)).await?;
-        Ok(Box::new(ShakyEvents { inner, world: Arc::clone(&self.world), held: None }))
+        Ok(Box::new(ShakyEvents { inner, world: self.world.clone(), held: None }))
     }
 }

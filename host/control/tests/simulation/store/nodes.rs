@@ -1,4 +1,4 @@
-//! Nodes: there is one here, so nothing that others say can go wrong.
+//! Nodes: who is there, and what they have to tell each other.
 
 use std::time::Duration;
 
@@ -73,6 +73,10 @@ impl NodeStore for Shaky {
     }
 
     async fn providers_revision(&self, within: Duration) -> Result<u64, StoreError> {
-        self.inner.providers_revision(within).await
+        match self.world.plan.nodes {
+            1 => self.inner.providers_revision(within).await,
+            // A database in memory counts none.
+            _ => Ok(self.world.state().providers_revision),
+        }
     }
 }

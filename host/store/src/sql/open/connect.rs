@@ -53,7 +53,7 @@ pub(in crate::sql) fn reader(file: &Path) -> rusqlite::Result<Connection> {
 
 /// Statements go on as they were prepared. Otherwise SQLite prepares some of them anew each time, in case other values have a better plan
 /// (SQLite's documentation, "The Query Planner Stability Guarantee"); ours have one good plan each.
-fn keep_plans(conn: &Connection) -> rusqlite::Result<()> {
+pub(in crate::sql) fn keep_plans(conn: &Connection) -> rusqlite::Result<()> {
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())
 }

@@ -12,6 +12,7 @@ use crate::sql::clock::{CLOCK_SAVE_MS, StoreClock};
 use crate::sql::complaints::Complaints;
 use crate::sql::database::{Conn, Step};
 use crate::sql::error::{Failure, Result};
+use crate::sql::memory::Neighbour;
 use crate::sql::nodes::{Own, Revision};
 use crate::sql::postgres::{Connector, SCHEMA, STATEMENT_MS_MAX, Time};
 use crate::sql::purge;
@@ -45,6 +46,8 @@ pub(in crate::sql) struct Committer {
     saved: (StoreTime, Counters),
     /// Only where there are other writers.
     shared: Option<Shared>,
+    /// Only where other stores are open on the same database in memory.
+    neighbour: Option<Neighbour>,
     complaints: Complaints,
 }
 
@@ -68,12 +71,17 @@ impl Committer {
     pub(in crate::sql) fn new(conn: Conn, clock: StoreClock, pokes: Pokes, counters: Counters) -> Self {
         let saved = (clock.now(), counters);
         let (memory, complaints) = (Memory { counters, ..Memory::default() }, Complaints::default());
-        Self { conn, clock, pokes, memory, saved, shared: None, complaints }
+        Self { conn, clock, pokes, memory, saved, shared: None, neighbour: None, complaints }
     }
 
     /// One that shares its database with those of other nodes.
     pub(in crate::sql) fn among_others(self, shared: Shared) -> Self {
         Self { shared: Some(shared), ..self }
+    }
+
+    /// One that shares its database in memory with other stores of this process.
+    pub(in crate::sql) fn beside(self, neighbour: Neighbour) -> Self {
+        Self { neighbour: Some(neighbour), ..self }
     }
 
     /// Runs the jobs, and those that have come until it is this writer's turn, and here also until all have run; commits them and answers
@@ -99,6 +107,9 @@ impl Committer {
         let poked = std::mem::take(&mut self.memory.poked);
         if committed.is_ok() {
             self.pokes.send(poked);
+            if let Some(neighbour) = &self.neighbour {
+                neighbour.tell_others(poked);
+            }
         }
         for job in group.drain(..) {
             if let Some(storage) = job.trouble() {
@@ -173,7 +184,8 @@ impl Committer {
     /// Begins a group. On a server it waits here for its turn, and reads what it can't be sure of.
     fn begin(&mut self) -> Result<()> {
         let Some(shared) = &mut self.shared else {
-            return self.conn.step(Step::BeginWriting);
+            self.conn.step(Step::BeginWriting)?;
+            return if self.neighbour.is_some() { self.read_anew() } else { Ok(()) };
         };
         if self.conn.is_lost() {
             self.conn = shared.connector.writer_again(&shared.own.name)?;
@@ -215,6 +227,18 @@ impl Committer {
                 self.clock.hear(saved.max(StoreTime(servers.max(0).unsigned_abs())));
             }
         }
+        Ok(())
+    }
+
+    /// Others may have been here since.
+    fn read_anew(&mut self) -> Result<()> {
+        let sql = "SELECT clock_ms, last_token, last_entry, last_line FROM installation";
+        let saved = find(&self.conn, sql, (), |row| {
+            Ok((row.time()?, Counters { token: row.uint()?, entry: row.uint()?, line: row.uint()? }))
+        })?;
+        self.saved = saved.ok_or_else(|| Failure::corrupt("no word of whose it is"))?;
+        self.memory.counters = self.saved.1;
+        self.memory.agenda.forget();
         Ok(())
     }
 
