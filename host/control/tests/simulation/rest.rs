@@ -6,6 +6,7 @@ mod order;
 use std::time::Duration;
 
 use larder_control::Control;
+use larder_domain::ports::store::NodeStore as _;
 use larder_domain::{AddonState, Cleanup, Role};
 use larder_store::SqlStore;
 use tokio::time::sleep;
@@ -72,6 +73,8 @@ async fn wait(world: &World, raw: &SqlStore, control: &Control, within_deadline:
         sleep(LOOK_EVERY).await;
     }
     world.holds(within_deadline, true, String::new);
+    let nodes = raw.nodes().await.unwrap();
+    world.holds("leases_are_given_back", nodes.iter().all(|node| node.leases == 0), || format!("{nodes:?}"));
     everything(world, raw).await;
 }
 

@@ -75,6 +75,8 @@ pub(crate) struct State {
     pub(crate) outside: BTreeMap<AddonId, Outside>,
     /// By addon, the calls that are under way.
     pub(crate) under_way: BTreeMap<AddonId, Vec<UnderWay>>,
+    /// Calls so far.
+    calls: u64,
     pub(crate) places: Vec<Place>,
     /// By addon, which node has leased its step last, and in which of its lives.
     pub(crate) holders: BTreeMap<AddonId, (usize, u64)>,
@@ -108,6 +110,7 @@ impl World {
             ordinals: BTreeMap::new(),
             outside: BTreeMap::new(),
             under_way: BTreeMap::new(),
+            calls: 0,
             places: vec![Place::default(); plan.nodes],
             holders: BTreeMap::new(),
             providers_revision: 0,
@@ -263,7 +266,8 @@ impl State {
         let mut calls = self.under_way.remove(&addon).unwrap_or_default();
         calls.retain(|call| self.lives(call.node, call.life));
         let overlaps = calls.iter().any(|call| call.node == by.node || call.context.is_held());
-        let number = self.tally.steps;
+        self.calls += 1;
+        let number = self.calls;
         calls.push(UnderWay { number, node: by.node, life: by.life, context: Arc::clone(context) });
         self.under_way.insert(addon, calls);
         (!overlaps).then_some(number)

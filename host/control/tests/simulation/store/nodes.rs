@@ -73,10 +73,10 @@ impl NodeStore for Shaky {
     }
 
     async fn providers_revision(&self, within: Duration) -> Result<u64, StoreError> {
-        match self.world.plan.nodes {
-            1 => self.inner.providers_revision(within).await,
-            // A database in memory counts none.
-            _ => Ok(self.world.state().providers_revision),
+        if self.world.plan.nodes == 1 {
+            return self.inner.providers_revision(within).await;
         }
+        // A database in memory counts none.
+        self.around("providers_revision", Kind::Reads, async { Ok(self.world.state().providers_revision) }).await
     }
 }
